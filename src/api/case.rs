@@ -1,0 +1,463 @@
+//! One case on the wire, with everything its screens show and everything that is allowed, and why not.
+//!
+//! Contract: the console shows, the server decides: `allowed_actions` and `refused_actions` cover every operation there is for a case.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::lists::CaseRow;
+use super::problem::CouldDecide;
+use super::words::{
+    Decision, Duty, EndpointKind, Environment, EvidenceKind, FailureReason, FailureType, FlagKind, HoldSource, InventorySource, Method, Status,
+};
+use crate::base::ids::{
+    ApprovalId, CaseId, EmployerId, EndpointId, EvidenceId, GrantId, OperatorId, PersonId, ReceiptId, SessionId, SubjectId, TargetId,
+};
+use crate::base::{Digest, Untrusted};
+
+/// A case, whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CaseDetail {
+    /// What lists show.
+    pub row: CaseRow,
+    /// The subject.
+    pub subject: SubjectDetail,
+    /// In which system.
+    pub target: TargetId,
+    /// What is asked for.
+    pub scope: Vec<String>,
+    /// Who asked, in words (`the subject`, a person's name, an automation).
+    pub requester: Untrusted,
+    /// Who opened it, in words.
+    pub opened_by: String,
+    /// What was said at the beginning.
+    pub summary: Option<Untrusted>,
+    /// What triage found.
+    pub triage: Option<TriageDetail>,
+    /// What proof is needed and what is there.
+    pub checklist: Checklist,
+    /// Everyone with a hand in it and why.
+    pub lineage: Vec<DutyInTheWay>,
+    /// Evidence kept.
+    pub evidence: Vec<EvidenceItem>,
+    /// The handover note.
+    pub handover: Option<Untrusted>,
+    /// Comments, newest last.
+    pub comments: Vec<Comment>,
+    /// What will be done, once sealed.
+    pub plan: Option<PlanDetail>,
+    /// The seal in force.
+    pub seal: Option<SealDetail>,
+    /// Approvals and denials, void ones too.
+    pub approvals: Vec<ApprovalDetail>,
+    /// Approvals needed, in words (`2 persons, one of security`).
+    pub approvals_needed: String,
+    /// Who could decide it now.
+    pub could_decide: CouldDecide,
+    /// Why the asker can't decide it; empty if they could.
+    pub you_cannot_decide: Vec<DutyInTheWay>,
+    /// The freeze over it.
+    pub hold: Option<HoldDetail>,
+    /// What was noticed.
+    pub flags: Vec<FlagDetail>,
+    /// What the server did.
+    pub executions: Vec<ExecutionDetail>,
+    /// Temporary access.
+    pub grants: Vec<GrantDetail>,
+    /// Looks back after restoration.
+    pub reviews: Vec<ReviewDetail>,
+    /// Linked cases whose lineage counts here.
+    pub linked: Vec<CaseId>,
+    /// Other open cases of the same subject.
+    pub other_open_cases: Vec<CaseId>,
+    /// Accountable owners by function: governance, support operations, security operations, business.
+    pub accountable: Vec<Accountable>,
+    /// Digest of the policy it was opened under.
+    pub policy_sha256: Digest,
+    /// Operation codes the asker may use now.
+    pub allowed_actions: Vec<String>,
+    /// Operations that exist but are refused now, with the reason.
+    pub refused_actions: Vec<RefusedAction>,
+    /// Not executed before then.
+    pub execute_after: Option<DateTime<Utc>>,
+    /// Expires then if not restored.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// The subject of a case, as staff may see it (invariant 12: no facts that could be used as proof).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SubjectDetail {
+    /// Immutable id.
+    pub id: SubjectId,
+    /// Name.
+    pub name: Untrusted,
+    /// Whether it is in use.
+    pub status: Status,
+    /// Identity and authentication assurance, e.g. `IAL2/AAL2`.
+    pub assurance: String,
+    /// Who employs or operates it.
+    pub employer: Option<EmployerId>,
+    /// Where its record comes from.
+    pub inventory: InventorySource,
+    /// Where it runs.
+    pub environment: Environment,
+    /// Owners, for a non-human subject.
+    pub owners: Vec<PersonId>,
+    /// What depends on it.
+    pub dependents: Vec<SubjectId>,
+    /// What it held in the target before.
+    pub entitled: Vec<String>,
+    /// Its addresses by id and kind only.
+    pub endpoints: Vec<EndpointUse>,
+}
+
+/// Whether a recorded address can serve a case.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct EndpointUse {
+    /// Opaque id.
+    pub id: EndpointId,
+    /// What kind.
+    pub kind: EndpointKind,
+    /// Why it can't serve this case, if it can't.
+    pub unusable: Option<String>,
+}
+
+/// What triage found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TriageDetail {
+    /// What failed.
+    pub failure: FailureType,
+    /// How it was reproduced.
+    pub reproduction: Option<Untrusted>,
+    /// Who owns triage.
+    pub triage_owner: PersonId,
+    /// Who owns the remedy.
+    pub remedy_owner: PersonId,
+}
+
+/// The checklist.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+pub struct Checklist {
+    /// Items in order.
+    pub items: Vec<ChecklistItem>,
+    /// How many are done.
+    pub done: u8,
+    /// Whether approval can be requested.
+    pub complete: bool,
+    /// What to do next, in a sentence.
+    pub next: Option<String>,
+}
+
+/// An item of the checklist.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ChecklistItem {
+    /// What is needed, in words.
+    pub title: String,
+    /// Methods any of which would do.
+    pub methods: Vec<Method>,
+    /// Whether it is a gate beside the proofs.
+    pub gate: bool,
+    /// Where it stands.
+    pub state: ItemState,
+    /// The receipt that fills it.
+    pub receipt: Option<ReceiptDetail>,
+    /// Open sessions for it.
+    pub sessions: Vec<SessionDetail>,
+    /// Methods that can be started now by the asker, each with what it needs.
+    pub startable: Vec<Startable>,
+    /// Why it needs this: the policy rule, in words.
+    pub why: String,
+}
+
+/// Where an item stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ItemState {
+    /// Nothing yet.
+    Missing,
+    /// A session is open: sent, waiting.
+    Pending,
+    /// Done.
+    Done,
+    /// Declined or exhausted: start again or another way.
+    Failed,
+}
+
+/// A method that can be started.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Startable {
+    /// Which.
+    pub method: Method,
+    /// Over which endpoint, if one is needed.
+    pub endpoint: Option<EndpointId>,
+    /// Whom to ask, for an attestation.
+    pub attester: Option<PersonId>,
+    /// In words: `send a code to the subject's recorded e-mail address`.
+    pub label: String,
+}
+
+/// A receipt, as staff see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ReceiptDetail {
+    /// Opaque id.
+    pub id: ReceiptId,
+    /// By what method.
+    pub method: Method,
+    /// Who proved, in words.
+    pub by: String,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// Until when it counts.
+    pub valid_until: DateTime<Utc>,
+}
+
+/// A proof session, as staff see it: `sent`, never what was sent (invariant 7).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SessionDetail {
+    /// Opaque id.
+    pub id: SessionId,
+    /// What is to be proved.
+    pub method: Method,
+    /// When it was opened.
+    pub opened_at: DateTime<Utc>,
+    /// Until when.
+    pub expires_at: DateTime<Utc>,
+    /// Wrong tries left.
+    pub tries_left: u8,
+    /// How it ended: `proved`, `declined`, `exhausted`, `superseded`, `expired`; absent while it is open.
+    pub outcome: Option<String>,
+}
+
+/// A person in the lineage and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DutyInTheWay {
+    /// Who.
+    pub person: PersonId,
+    /// Their name.
+    pub name: Untrusted,
+    /// Why.
+    pub duty: Duty,
+    /// Through whom or what.
+    pub via: Option<String>,
+    /// In which linked case, if not this one.
+    pub case: Option<CaseId>,
+    /// The whole reason as a sentence: `you own the automation triage-bot that routed it`.
+    pub sentence: String,
+}
+
+/// Evidence.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct EvidenceItem {
+    /// Opaque id.
+    pub id: EvidenceId,
+    /// What kind.
+    pub kind: EvidenceKind,
+    /// The text.
+    pub text: Option<Untrusted>,
+    /// Digest in the log.
+    pub sha256: Digest,
+    /// Who, in words.
+    pub by: String,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// Came after sealing and is not part of the seal.
+    pub late: bool,
+}
+
+/// A comment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Comment {
+    /// Who, in words.
+    pub by: String,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// What.
+    pub text: Option<Untrusted>,
+}
+
+/// What will be done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PlanDetail {
+    /// Where.
+    pub target: TargetId,
+    /// To what extent.
+    pub scope: Vec<String>,
+    /// For how many seconds; absent for standing access that was there before.
+    pub lifetime_seconds: Option<u32>,
+    /// Whether the old credential is revoked.
+    pub revokes_old: bool,
+    /// Dependents that are rotated.
+    pub rotates: Vec<SubjectId>,
+    /// Whether it can be undone.
+    pub reversible: bool,
+    /// The steps in words, in order.
+    pub steps: Vec<String>,
+}
+
+/// The seal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SealDetail {
+    /// Digest over all.
+    pub sha256: Digest,
+    /// Which seal of the case.
+    pub revision: u32,
+    /// Of the plan.
+    pub plan_sha256: Digest,
+    /// Of the evidence.
+    pub evidence_sha256: Digest,
+    /// Of the checklist.
+    pub checklist_sha256: Digest,
+    /// Of the policies.
+    pub policy_sha256: Digest,
+    /// Of the lineage.
+    pub lineage_sha256: Digest,
+    /// Who sealed it, in words.
+    pub by: String,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+
+/// A decision.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ApprovalDetail {
+    /// Opaque id.
+    pub id: ApprovalId,
+    /// Which seal.
+    pub revision: Option<u32>,
+    /// Who.
+    pub person: PersonId,
+    /// Their name.
+    pub name: Untrusted,
+    /// Through which account.
+    pub operator: OperatorId,
+    /// What.
+    pub decision: Decision,
+    /// Why.
+    pub reason: Option<Untrusted>,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// How it was signed: `none`.
+    pub signature: String,
+    /// Why it no longer counts: `taken_back`, `reopened`, `roster_changed`, `flagged`, `expired`.
+    pub void: Option<String>,
+}
+
+/// A freeze.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct HoldDetail {
+    /// Who or what froze it.
+    pub source: HoldSource,
+    /// Why.
+    pub reason: Option<Untrusted>,
+    /// When.
+    pub since: DateTime<Utc>,
+}
+
+/// An anomaly.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct FlagDetail {
+    /// What.
+    pub kind: FlagKind,
+    /// Who noticed, in words.
+    pub by: String,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+
+/// A run of the plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ExecutionDetail {
+    /// From 1.
+    pub attempt: u32,
+    /// When it began.
+    pub started_at: DateTime<Utc>,
+    /// When it ended.
+    pub ended_at: Option<DateTime<Utc>>,
+    /// `running`, `restored`, `failed` or `rolled_back`.
+    pub outcome: String,
+    /// Why it failed.
+    pub reason: Option<FailureReason>,
+    /// What the target said it now holds.
+    pub restored_scope: Vec<String>,
+}
+
+/// Temporary access.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct GrantDetail {
+    /// Opaque id.
+    pub id: GrantId,
+    /// To what.
+    pub scope: Vec<String>,
+    /// Until when.
+    pub expires_at: DateTime<Utc>,
+    /// Whether it is being ended.
+    pub ending: bool,
+    /// When the target confirmed its end.
+    pub revoked_at: Option<DateTime<Utc>>,
+}
+
+/// A look back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ReviewDetail {
+    /// Who, in words.
+    pub by: String,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// What they found.
+    pub note: Option<Untrusted>,
+    /// Whether all was in order.
+    pub in_order: bool,
+}
+
+/// An accountable owner.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Accountable {
+    /// For what: `identity governance`, `support operations`, `security operations`, `business`.
+    pub function: String,
+    /// Who.
+    pub owner: String,
+}
+
+/// An operation that is refused now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RefusedAction {
+    /// Its code.
+    pub action: String,
+    /// Why, as a sentence.
+    pub reason: String,
+    /// The refusal's code.
+    pub code: String,
+}
+
+/// What an approver would sign: `GET /v1/cases/{id}/statement`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Statement {
+    /// One line of canonical JSON: the statement itself (threats.md, "Formats").
+    pub statement: String,
+    /// The nonce to send back with the decision; good for 10 minutes.
+    pub nonce: String,
+    /// The seal it binds.
+    pub seal_sha256: Digest,
+    /// The version of the case it was made for.
+    pub version: u64,
+    /// Until when it can be submitted.
+    pub submit_before: DateTime<Utc>,
+}
+
+/// What routing would cost: `POST /v1/cases/route-preview`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RoutePreview {
+    /// Who would come into the lineage, and why.
+    pub lineage: Vec<DutyInTheWay>,
+    /// Whether the asker gives up deciding.
+    pub you_give_up: bool,
+    /// Who could still decide.
+    pub could_decide: CouldDecide,
+    /// What would be needed.
+    pub checklist: Checklist,
+    /// Approvals needed, in words.
+    pub approvals_needed: String,
+    /// What stands against it, if anything.
+    pub problem: Option<String>,
+}

@@ -1,0 +1,225 @@
+//! Lists on the wire: the queue, subjects, log entries, who one is, server-sent events.
+//!
+//! Contract: pages are bounded and continue by opaque cursors. Texts from outside are [`Untrusted`].
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::words::{Action, CaseState, Channel, Path, Risk, Role, SubjectKind, Tier, WaitingOn};
+use crate::base::ids::{AutomationId, CaseId, OperatorId, PersonId, SubjectId, TargetId};
+use crate::base::{Digest, Untrusted};
+
+/// A case in a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CaseRow {
+    /// Its number.
+    pub id: CaseId,
+    /// Its version.
+    pub version: u64,
+    /// Whose access.
+    pub subject: SubjectId,
+    /// The subject's name, as recorded.
+    pub subject_name: Untrusted,
+    /// What the subject is.
+    pub kind: SubjectKind,
+    /// Its tier.
+    pub tier: Tier,
+    /// What is to be restored.
+    pub action: Action,
+    /// Which way.
+    pub path: Path,
+    /// How the request came in.
+    pub channel: Channel,
+    /// Where it stands.
+    pub state: CaseState,
+    /// Whether it is frozen.
+    pub held: bool,
+    /// How much attention it asks for.
+    pub risk: Risk,
+    /// Proofs and gates that are done.
+    pub proof_done: u8,
+    /// Proofs and gates needed.
+    pub proof_needed: u8,
+    /// Whom it waits for.
+    pub waiting_on: WaitingOn,
+    /// Approvals missing.
+    pub approvals_missing: u8,
+    /// Who works on it.
+    pub assignee: Option<OperatorId>,
+    /// When its phase is due.
+    pub due: Option<DateTime<Utc>>,
+    /// When it was opened.
+    pub opened_at: DateTime<Utc>,
+    /// When anything last happened.
+    pub updated_at: DateTime<Utc>,
+    /// Flags it carries.
+    pub flags: u8,
+}
+
+/// A page of the queue, in sort order.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+pub struct QueuePage {
+    /// The rows.
+    pub rows: Vec<CaseRow>,
+    /// Pass as `before` to go up; absent at the beginning.
+    pub before: Option<String>,
+    /// Pass as `after` to go down; absent at the end.
+    pub after: Option<String>,
+}
+
+/// Query of `GET /v1/cases`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema, utoipa::IntoParams)]
+#[serde(deny_unknown_fields, default)]
+pub struct QueueParams {
+    /// Filter words and fields, e.g. `risk:high subject:vault-* mine !ended okafor`; at most 500 characters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub filter: Option<String>,
+    /// `due` (default), `risk`, `opened` or `updated`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sort: Option<String>,
+    /// Cursor to go on after.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+    /// Cursor to go up before; `end` for the very end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub before: Option<String>,
+    /// Rows, 1 to 200; default 50.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u16>,
+}
+
+/// Numbers for the head line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+pub struct Counts {
+    /// Cases not ended.
+    pub open: u64,
+    /// Cases the asker could decide.
+    pub approvals: u64,
+    /// Grants that live.
+    pub grants: u64,
+    /// Cases frozen.
+    pub held: u64,
+    /// Entries in the log.
+    pub log: u64,
+}
+
+/// Who one is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Me {
+    /// The account, for an operator.
+    pub operator: Option<OperatorId>,
+    /// Its person.
+    pub person: Option<PersonId>,
+    /// The automation, for software.
+    pub automation: Option<AutomationId>,
+    /// Name to show.
+    pub name: Untrusted,
+    /// Roles of the account.
+    pub roles: Vec<Role>,
+    /// What this principal may do at all: operation codes.
+    pub operations: Vec<String>,
+    /// Whether the session may only read.
+    pub read_only: bool,
+    /// When the credential ends.
+    pub expires_at: Option<DateTime<Utc>>,
+    /// The server's time, to count deadlines by.
+    pub server_time: DateTime<Utc>,
+}
+
+/// A subject, for intake.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SubjectRow {
+    /// Immutable id.
+    pub id: SubjectId,
+    /// Name.
+    pub name: Untrusted,
+    /// What it is.
+    pub kind: SubjectKind,
+    /// Its tier.
+    pub tier: Tier,
+    /// Cases of it that are not ended, shown at intake.
+    pub open_cases: Vec<CaseId>,
+    /// What it held before, by target: what can be asked for.
+    pub entitlements: Vec<Entitlement>,
+    /// Opaque ids and kinds of its recorded addresses; never the addresses (invariant 12).
+    pub endpoints: Vec<EndpointRow>,
+}
+
+/// What a subject held in one target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Entitlement {
+    /// Where.
+    pub target: TargetId,
+    /// Scopes.
+    pub scopes: Vec<String>,
+}
+
+/// A recorded address, without the address.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct EndpointRow {
+    /// Opaque id.
+    pub id: crate::base::ids::EndpointId,
+    /// What kind.
+    pub kind: super::words::EndpointKind,
+    /// When it was confirmed.
+    pub confirmed_at: Option<DateTime<Utc>>,
+    /// When it was last set.
+    pub recorded_at: DateTime<Utc>,
+}
+
+/// A list of subjects.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+pub struct SubjectPage {
+    /// The rows, at most 50.
+    pub rows: Vec<SubjectRow>,
+}
+
+/// An entry of the log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LogEntry {
+    /// Place in the log.
+    pub seq: u64,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// Who, as a reader names them: `nadia`, `triage-bot for nadia`, `subject`, `server`.
+    pub actor: String,
+    /// The event's code.
+    pub event: String,
+    /// The case, if it is about one.
+    pub case: Option<CaseId>,
+    /// What happened, in a sentence made of codes and ids only.
+    pub summary: String,
+    /// Text kept beside it (a reason, a comment), if it is not erased and the reader may see it.
+    pub text: Option<Untrusted>,
+    /// RFC 6962 leaf hash of the entry.
+    pub leaf_sha256: Digest,
+}
+
+/// A page of the log or of a case's timeline.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+pub struct LogPage {
+    /// Entries in order.
+    pub entries: Vec<LogEntry>,
+    /// Pass as `after` to go on; absent at the end.
+    pub after: Option<u64>,
+    /// How many entries the log has.
+    pub size: u64,
+    /// Root of the tree over them.
+    pub root_sha256: Option<Digest>,
+}
+
+/// Data of a server-sent event of `GET /v1/events`; its id is the log's sequence number.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Announcement {
+    /// A case changed; this is its row now.
+    Case {
+        /// The row.
+        row: Box<CaseRow>,
+    },
+    /// The register or policy changed.
+    Register,
+    /// Events were missed: load again.
+    Lagged,
+}

@@ -1,0 +1,12 @@
+//! The wire: JSON types shared by server and client, problem details, the OpenAPI document. `From<domain>` lives here alone.
+//!
+//! Contract: what is sent is what these types say; a change here is a change of the public API and shows in the locked document.
+//! Knows nothing about HTTP libraries, storage or rules.
+
+pub mod case;
+pub mod lists;
+pub mod problem;
+pub mod requests;
+
+/// The words of the product, the same on the wire as everywhere.
+pub use crate::domain::vocabulary as words;

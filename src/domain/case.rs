@@ -1,0 +1,571 @@
+//! A case: one request to get one subject back into one thing by one action. Its state is the fold of its events.
+//!
+//! Contract: plain data; it changes only through [`Case::apply`]. Ids, codes and salted digests only: texts, names and addresses live
+//! beside the log (invariant 9). Knows nothing about who may do what: that is `decide`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::register::Principal;
+use super::requirement::Seconds;
+use super::subject::Scopes;
+use super::vocabulary::{
+    Action, CaseState, Channel, Decision, Duty, EvidenceKind, FailureReason, FailureType, FlagKind, HoldSource, Method, Path, Risk, TrustRootKind,
+};
+use crate::base::ids::{
+    ApprovalId, AutomationId, CaseId, EmployerId, EndpointId, EvidenceId, GrantId, GroupId, OperatorId, PersonId, ReceiptId, SessionId, SubjectId,
+    TargetId, TextId,
+};
+use crate::base::{Digest, Time};
+
+/// The most receipts, evidence items, approvals or comments one case may hold; further ones are refused.
+pub const MAX_ITEMS: usize = 200;
+/// Wrong codes after which one code is void (standards.md, §3.2.2: "we stop at 5 a code").
+pub const MAX_ATTEMPTS_PER_CODE: u8 = 5;
+/// Wrong codes after which the case takes no more (standards.md, §3.2.2: "10 a case").
+pub const MAX_ATTEMPTS_PER_CASE: u8 = 10;
+
+/// The state of one case.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Case {
+    /// Its number.
+    pub id: CaseId,
+    /// How many events made it; its `ETag`.
+    pub version: u64,
+    /// What was asked for and where it goes.
+    pub route: Route,
+    /// Who asked, and over what.
+    pub request: Request,
+    /// Where it stands.
+    pub state: CaseState,
+    /// A freeze over the state.
+    pub hold: Option<Hold>,
+    /// Digest of the policy it was opened under (invariant 14).
+    pub policy: Digest,
+    /// Everyone who had a hand in it, so far. Only grows (invariant 2).
+    pub lineage: BTreeSet<LineageEntry>,
+    /// Everyone and everything that acted in it directly; lineage is the closure of this over the register's history.
+    pub hands: BTreeSet<Hand>,
+    /// Other cases whose lineage this one inherits.
+    pub linked: BTreeSet<CaseId>,
+    /// What triage found.
+    pub triage: Option<Triage>,
+    /// Who works on it.
+    pub assignee: Option<OperatorId>,
+    /// What was kept before anything changed.
+    pub evidence: Vec<Evidence>,
+    /// Proofs and gates recorded.
+    pub receipts: Vec<Receipt>,
+    /// Sessions the server opened to recorded endpoints.
+    pub sessions: BTreeMap<SessionId, ProofSession>,
+    /// Wrong codes so far, over all sessions.
+    pub failed_attempts: u8,
+    /// What will be done.
+    pub plan: Option<Plan>,
+    /// The seal in force.
+    pub seal: Option<Seal>,
+    /// How many seals there were.
+    pub revision: u32,
+    /// Every approval and denial ever given, voided ones too.
+    pub approvals: Vec<Approval>,
+    /// What was noticed.
+    pub flags: Vec<Flag>,
+    /// What the server did.
+    pub executions: Vec<Execution>,
+    /// Temporary access it gave.
+    pub grants: Vec<Grant>,
+    /// Reviews after the event.
+    pub reviews: Vec<Review>,
+    /// Its clocks.
+    pub times: Times,
+    /// How many comments it has; their texts live beside.
+    pub comments: u32,
+    /// The last handover note.
+    pub handover: Option<TextRef>,
+}
+
+/// What is asked for: changing any of this is routing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Route {
+    /// Whose access.
+    pub subject: SubjectId,
+    /// What.
+    pub action: Action,
+    /// Which way.
+    pub path: Path,
+    /// In which system.
+    pub target: TargetId,
+    /// How much of it; a subset of the recorded entitlements (invariant 10).
+    pub scope: Scopes,
+    /// Approver groups picked at routing, beside policy's.
+    pub picked_groups: BTreeSet<GroupId>,
+}
+
+/// Who asked, and over what.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request {
+    /// Who.
+    pub requester: Requester,
+    /// How it came in.
+    pub channel: Channel,
+    /// The recorded endpoint that carried it, if it was one; it proves nothing in this case (invariant 5).
+    pub endpoint: Option<EndpointId>,
+    /// The session that carried it.
+    pub session: Option<SessionId>,
+    /// Who opened the case.
+    pub opened_by: ActorRef,
+    /// When.
+    pub opened_at: Time,
+    /// What they said.
+    pub summary: Option<TextRef>,
+}
+
+/// Who asks.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind", content = "id")]
+pub enum Requester {
+    /// The subject itself.
+    Subject,
+    /// A known person: owner, manager, colleague.
+    Person(PersonId),
+    /// A program.
+    Automation(AutomationId),
+    /// Nobody known.
+    Unknown,
+}
+
+/// Who did something, as the log names them.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum ActorRef {
+    /// An operator, through a token or session.
+    Operator {
+        /// The account.
+        operator: OperatorId,
+        /// Its person.
+        person: PersonId,
+    },
+    /// An automation with the chain it acts for, nearest first.
+    Automation {
+        /// Which.
+        automation: AutomationId,
+        /// From its credential.
+        on_behalf_of: Vec<Principal>,
+    },
+    /// The subject, in a session the server opened.
+    Subject {
+        /// Which session.
+        session: SessionId,
+    },
+    /// A recorded manager, owner or contact, in a session the server opened.
+    Attester {
+        /// Who.
+        person: PersonId,
+        /// Which session.
+        session: SessionId,
+    },
+    /// One of the server's own workers.
+    System {
+        /// Which.
+        worker: Worker,
+    },
+}
+
+/// The server's own workers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Worker {
+    /// Deadlines, expiry, escalation.
+    Deadlines,
+    /// Executions.
+    Executor,
+    /// Grants' ends.
+    Grants,
+    /// Mail and notices.
+    Notices,
+    /// Checks sealed cases after a register or policy change.
+    Reassess,
+    /// The host's command line: founding, import, sample data.
+    Host,
+}
+
+/// Someone or something that acted in a case, and how.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Hand {
+    /// Who or what.
+    pub who: Principal,
+    /// How.
+    pub duty: Duty,
+    /// When (ownership and delegation count around this time).
+    pub at: Time,
+}
+
+/// A person in the lineage, and why.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct LineageEntry {
+    /// Who.
+    pub person: PersonId,
+    /// Why.
+    pub duty: Duty,
+    /// Through what: the automation they own, the person they are tied to.
+    pub via: Option<Principal>,
+    /// From which linked case, if not this one.
+    pub case: Option<CaseId>,
+}
+
+/// A text kept beside the log.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct TextRef {
+    /// Where.
+    pub id: TextId,
+    /// `SHA-256(salt || text)`; the salt lies beside the text, so erasing both leaves nothing to guess.
+    pub sha256: Digest,
+}
+
+/// What triage found (mission.md, 3).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Triage {
+    /// What failed.
+    pub failure: FailureType,
+    /// How it was reproduced.
+    pub reproduction: TextRef,
+    /// Who owns triage.
+    pub triage_owner: PersonId,
+    /// Who owns the remedy.
+    pub remedy_owner: PersonId,
+    /// Who did it.
+    pub by: ActorRef,
+    /// When.
+    pub at: Time,
+}
+
+/// An item of evidence.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// Opaque id.
+    pub id: EvidenceId,
+    /// What kind.
+    pub kind: EvidenceKind,
+    /// Its text or file.
+    pub text: TextRef,
+    /// Who added it.
+    pub by: ActorRef,
+    /// When.
+    pub at: Time,
+    /// Came after sealing: waits beside the seal and is not part of it (invariant 4, T34).
+    pub late: bool,
+}
+
+/// A recorded proof; never the secret itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receipt {
+    /// Opaque id.
+    pub id: ReceiptId,
+    /// By what method.
+    pub method: Method,
+    /// What it rests on.
+    pub trust_root: TrustRoot,
+    /// The session it came through.
+    pub session: SessionId,
+    /// The recorded endpoint that session was opened to.
+    pub endpoint: Option<EndpointId>,
+    /// Who proved: the subject, or an attester.
+    pub by: ActorRef,
+    /// When.
+    pub at: Time,
+    /// Until when it counts.
+    pub valid_until: Time,
+}
+
+/// What a receipt rests on.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct TrustRoot {
+    /// What kind.
+    pub kind: TrustRootKind,
+    /// Salted digest that is equal for the same mailbox, number, device, contact or document, whatever it is called.
+    pub sha256: Digest,
+}
+
+/// A session that the server opened to a recorded endpoint, after the request (invariant 5).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProofSession {
+    /// What is to be proved in it.
+    pub method: Method,
+    /// To whom it was opened: the subject's endpoint; for an attestation the attester's.
+    pub endpoint: Option<EndpointId>,
+    /// The attester, for gates.
+    pub attester: Option<PersonId>,
+    /// Who asked for it to be opened.
+    pub by: ActorRef,
+    /// When.
+    pub opened_at: Time,
+    /// Until when.
+    pub expires_at: Time,
+    /// Wrong tries so far.
+    pub failed_attempts: u8,
+    /// How it ended.
+    pub outcome: Option<SessionOutcome>,
+}
+
+/// How a proof session ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SessionOutcome {
+    /// A receipt was recorded.
+    Proved,
+    /// An attester said no.
+    Declined,
+    /// Too many wrong tries.
+    Exhausted,
+    /// Another session of the method took its place.
+    Superseded,
+}
+
+/// What will be done (at first a single step).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Where.
+    pub target: TargetId,
+    /// What.
+    pub action: Action,
+    /// To what extent.
+    pub scope: Scopes,
+    /// For how long; `None` restores standing access that was there before.
+    pub lifetime: Option<Seconds>,
+    /// Whether the old credential is revoked with it.
+    pub revokes_old: bool,
+    /// Dependents whose credentials are rotated with it.
+    pub rotates: BTreeSet<SubjectId>,
+    /// Whether the target can undo it.
+    pub reversible: bool,
+}
+
+/// The digests of everything that an approver decides on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seal {
+    /// Digest over the five below and the revision.
+    pub sha256: Digest,
+    /// Which seal of the case, from 1.
+    pub revision: u32,
+    /// Of the plan.
+    pub plan_sha256: Digest,
+    /// Of the evidence and receipts.
+    pub evidence_sha256: Digest,
+    /// Of the requirement and how it is met.
+    pub checklist_sha256: Digest,
+    /// Of the policy in force at sealing and the pinned one.
+    pub policy_sha256: Digest,
+    /// Of the lineage at sealing.
+    pub lineage_sha256: Digest,
+    /// Who sealed it.
+    pub by: ActorRef,
+    /// When.
+    pub at: Time,
+}
+
+/// A person's decision on a seal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approval {
+    /// Opaque id.
+    pub id: ApprovalId,
+    /// Which seal.
+    pub seal: Digest,
+    /// Who.
+    pub person: PersonId,
+    /// Through which account.
+    pub operator: OperatorId,
+    /// The person's employer at that time.
+    pub employer: EmployerId,
+    /// The approver groups the person covered at that time.
+    pub groups: BTreeSet<GroupId>,
+    /// What they decided.
+    pub decision: Decision,
+    /// Why.
+    pub reason: TextRef,
+    /// When.
+    pub at: Time,
+    /// Until when it counts.
+    pub valid_until: Time,
+    /// How it was signed.
+    pub signature: Signature,
+    /// Why it no longer counts.
+    pub void: Option<VoidReason>,
+}
+
+/// How an approval was signed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Signature {
+    /// Not signed: accepted only where policy does not ask for a key.
+    None,
+}
+
+/// Why an approval no longer counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum VoidReason {
+    /// Its giver took it back.
+    TakenBack,
+    /// The case was reopened or routed again.
+    Reopened,
+    /// Register or policy changed the lineage or the requirement.
+    RosterChanged,
+    /// A flag raised the requirement.
+    Flagged,
+    /// Its lifetime ran out.
+    Expired,
+}
+
+/// A freeze.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// Who or what froze it.
+    pub source: HoldSource,
+    /// Why.
+    pub reason: Option<TextRef>,
+    /// When.
+    pub since: Time,
+    /// When it escalated for want of anyone lifting it.
+    pub escalated_at: Option<Time>,
+}
+
+/// A noticed anomaly.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Flag {
+    /// What.
+    pub kind: FlagKind,
+    /// Who noticed.
+    pub by: ActorRef,
+    /// When.
+    pub at: Time,
+    /// What it is about, if another case.
+    pub case: Option<CaseId>,
+}
+
+/// One run of a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Execution {
+    /// From 1; with the case number the idempotency key towards the target.
+    pub attempt: u32,
+    /// Which seal it carries out.
+    pub seal: Digest,
+    /// When it began.
+    pub started_at: Time,
+    /// How it ended.
+    pub outcome: Option<ExecutionOutcome>,
+    /// When.
+    pub ended_at: Option<Time>,
+}
+
+/// How an execution ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum ExecutionOutcome {
+    /// Done and verified.
+    Restored {
+        /// What the target says it now holds.
+        scope: Scopes,
+    },
+    /// Not done, or not as approved.
+    Failed {
+        /// Why.
+        reason: FailureReason,
+    },
+    /// Undone.
+    RolledBack,
+}
+
+/// Temporary access that an execution gave.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grant {
+    /// Opaque id.
+    pub id: GrantId,
+    /// To what.
+    pub scope: Scopes,
+    /// From when.
+    pub since: Time,
+    /// Until when.
+    pub expires_at: Time,
+    /// When revocation was asked for, and why.
+    pub ending: Option<(Time, GrantEnd)>,
+    /// When the target confirmed that it is gone (invariant 11).
+    pub revoked_at: Option<Time>,
+}
+
+/// Why a grant ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GrantEnd {
+    /// Its time ran out.
+    Expired,
+    /// Given back or revoked by hand.
+    HandedBack,
+    /// The case was closed.
+    Closed,
+    /// The case was held.
+    Held,
+}
+
+/// The look back after restoration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Review {
+    /// Who.
+    pub by: ActorRef,
+    /// When.
+    pub at: Time,
+    /// What they found.
+    pub note: TextRef,
+    /// Whether all was in order.
+    pub in_order: bool,
+}
+
+/// The clocks of a case.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Times {
+    /// When anything last happened.
+    pub updated_at: Time,
+    /// When the present phase is due; `None` while the clock is paused or nothing is awaited.
+    pub due: Option<Time>,
+    /// What is left of the phase while its clock is paused.
+    pub paused_left: Option<Seconds>,
+    /// When it expires if it is not restored.
+    pub expires_at: Time,
+    /// When it escalated last.
+    pub escalated_at: Option<Time>,
+    /// Not executed before this (delay and grace).
+    pub execute_after: Option<Time>,
+    /// The subject is restricted until then (privileged recovery).
+    pub restricted_until: Option<Time>,
+}
+
+impl Case {
+    /// The case after an event that happened at that time; `None` before [`CaseEvent::Opened`]. An event that has no place where the case
+    /// stands changes nothing but the version: entries are facts, and reading them never fails.
+    pub fn apply(case: Option<Self>, id: CaseId, event: &super::event::CaseEvent, at: Time) -> Option<Self> {
+        let _ = (case, id, event, at);
+        todo!()
+    }
+
+    /// The risk shown in lists: from the flags and the hold. Tier is the subject's and comes in where a row is made.
+    pub fn has_flag(&self, kind: FlagKind) -> bool {
+        self.flags.iter().any(|f| f.kind == kind)
+    }
+
+    /// The approvals that count for the seal in force.
+    pub fn live_approvals(&self) -> impl Iterator<Item = &Approval> {
+        let seal = self.seal.as_ref().map(|s| s.sha256);
+        self.approvals.iter().filter(move |a| a.void.is_none() && Some(a.seal) == seal && a.decision == Decision::Approve)
+    }
+}
+
+/// The risk of a case from its subject's tier and its flags.
+pub fn risk(tier: super::vocabulary::Tier, flags: &[Flag]) -> Risk {
+    use super::vocabulary::Tier;
+    let loud = flags.iter().any(|f| matches!(f.kind, FlagKind::SuspectedCompromise | FlagKind::Pressure | FlagKind::NoOwner | FlagKind::NoInventory));
+    match (tier, loud, flags.is_empty()) {
+        (Tier::Privileged, ..) | (_, true, _) => Risk::High,
+        (Tier::Elevated, ..) | (_, _, false) => Risk::Medium,
+        _ => Risk::Low,
+    }
+}

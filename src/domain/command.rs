@@ -1,0 +1,182 @@
+//! What someone wants done: commands on a case and on the register, who asks, and the world they are decided in.
+//!
+//! Contract: data only. Ids, salts and tokens that a command needs were made by the caller, so that `decide` stays pure.
+
+#![allow(missing_docs, reason = "fields of variants are named after their types, which are documented")]
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::case::{ActorRef, Case, ExecutionOutcome, Requester, Route, Signature, TextRef, TrustRoot};
+use super::event::RegisterChange;
+use super::policy::Policy;
+use super::register::{Register, Scope};
+use super::subject::{Scopes, Subject};
+use super::vocabulary::{Channel, Decision, EvidenceKind, FailureType, FlagKind, HoldSource, Method};
+use crate::base::ids::{ApprovalId, CaseId, EndpointId, EvidenceId, GrantId, OperatorId, PersonId, ProposalId, ReceiptId, RequestId, SessionId};
+use crate::base::{Digest, Time};
+
+/// A command on one case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant, reason = "one command at a time")]
+pub enum Command {
+    /// Open a case.
+    Open(Open),
+    /// Say what failed and how it was reproduced.
+    Triage { failure: FailureType, reproduction: TextRef, triage_owner: PersonId, remedy_owner: PersonId },
+    /// End it: nothing to recover.
+    NoChangeNeeded { reason: TextRef },
+    /// Send it down another way; voids approvals.
+    Route { route: Route },
+    /// Take it, give it to someone, or let go.
+    Assign { operator: Option<OperatorId> },
+    /// Leave a note for whoever goes on.
+    HandOver { note: TextRef, to: Option<OperatorId> },
+    /// Comment.
+    Comment { text: TextRef },
+    /// Keep evidence.
+    AddEvidence { id: EvidenceId, kind: EvidenceKind, text: TextRef },
+    /// Keep a fact that a program sent; waits beside a seal.
+    AddTelemetry { id: EvidenceId, text: TextRef },
+    /// Open a proof session to a recorded endpoint.
+    StartProof { session: SessionId, method: Method, endpoint: Option<EndpointId>, attester: Option<PersonId> },
+    /// A wrong code was typed in a session.
+    RecordFailedAttempt { session: SessionId },
+    /// The right code was typed, or the attester said yes.
+    RecordProof { session: SessionId, receipt: ReceiptId, trust_root: TrustRoot },
+    /// The attester said no.
+    RecordDecline { session: SessionId },
+    /// Request approval of what policy's plan is for this route.
+    Seal,
+    /// Open a sealed or failed case again; voids approvals.
+    Reopen { reason: TextRef },
+    /// Approve or deny the seal.
+    Decide(Decide),
+    /// Take one's approval back.
+    TakeBack,
+    /// Begin to carry the plan out (executor only).
+    StartExecution,
+    /// Report how it ended (executor only).
+    EndExecution { attempt: u32, outcome: ExecutionOutcome, grant: GrantId },
+    /// Try the same plan again after a failure.
+    Retry,
+    /// Undo what was done.
+    RollBack { reason: TextRef },
+    /// End a grant early.
+    RevokeGrant { grant: GrantId },
+    /// The target confirmed that a grant is gone (worker only).
+    ConfirmRevoked { grant: GrantId },
+    /// Look back.
+    Review { note: TextRef, in_order: bool },
+    /// Close a restored case.
+    Close,
+    /// Take the request back.
+    Withdraw { reason: TextRef },
+    /// Freeze it.
+    Hold { source: HoldSource, reason: Option<TextRef> },
+    /// Lift the freeze, after contact on another channel.
+    LiftHold { reason: TextRef, contact: SessionId },
+    /// Note an anomaly.
+    Flag { kind: FlagKind },
+    /// Time passed: escalate, expire, end grants (worker only).
+    Tick,
+    /// Register or policy changed: check seal and lineage (worker only).
+    Reassess,
+}
+
+/// What opening a case takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Open {
+    /// The number it gets.
+    pub id: CaseId,
+    /// What is asked for.
+    pub route: Route,
+    /// Who asks.
+    pub requester: Requester,
+    /// How it came in.
+    pub channel: Channel,
+    /// The recorded endpoint that carried the request, if it was one.
+    pub endpoint: Option<EndpointId>,
+    /// The session that carried it.
+    pub session: Option<SessionId>,
+    /// What they said.
+    pub summary: Option<TextRef>,
+}
+
+/// What a decision takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decide {
+    /// The id it gets.
+    pub id: ApprovalId,
+    /// Approve or deny.
+    pub decision: Decision,
+    /// The seal that was shown.
+    pub seal: Digest,
+    /// The case's version that was shown.
+    pub version: u64,
+    /// When the statement's nonce was issued; checked to be the server's own before it gets here (10 minutes, product.md).
+    pub nonce_issued_at: Time,
+    /// Why.
+    pub reason: TextRef,
+    /// How it was signed.
+    pub signature: Signature,
+}
+
+/// A command on the register.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant, reason = "one command at a time")]
+pub enum RegisterCommand {
+    /// The founding ceremony: two persons and their accounts, and the first policy.
+    Found { changes: Vec<RegisterChange>, by: [PersonId; 2], policy: Digest },
+    /// Change something; what widens becomes a proposal under this id.
+    Change { id: ProposalId, change: RegisterChange },
+    /// Approve someone else's proposal.
+    ApproveProposal { id: ProposalId },
+    /// Withdraw or refuse a proposal.
+    EndProposal { id: ProposalId },
+    /// Apply approved proposals whose delay is over (worker only).
+    ApplyDue,
+    /// Record subjects that the inventory names, by digest.
+    RecordSubjects { subjects: Vec<(crate::base::ids::SubjectId, Digest)> },
+}
+
+/// Who asks, as authentication established it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Actor {
+    /// As the log names them.
+    pub who: ActorRef,
+    /// For automations: what the credential allows.
+    pub scopes: BTreeSet<Scope>,
+    /// Whether the session may only read (`--read-only`, auditors).
+    pub read_only: bool,
+}
+
+/// The circumstances of a command.
+#[derive(Debug, Clone)]
+pub struct Context {
+    /// The server's time.
+    pub now: Time,
+    /// Who asks.
+    pub actor: Actor,
+    /// In which request.
+    pub request: Option<RequestId>,
+}
+
+/// Everything `decide` may look at. A commit carries the versions of all of it (invariant 18).
+#[derive(Debug, Clone)]
+pub struct World {
+    /// The case, unless it is to be opened.
+    pub case: Option<Arc<Case>>,
+    /// Other cases of the same subject and target within the window, ended ones too.
+    pub linked: Vec<Arc<Case>>,
+    /// The subject.
+    pub subject: Option<Arc<Subject>>,
+    /// Who may decide.
+    pub register: Arc<Register>,
+    /// The policy the case was opened under.
+    pub pinned: Arc<Policy>,
+    /// The policy in force.
+    pub current: Arc<Policy>,
+    /// What the target is recorded to hold for the subject now, where that matters (execution).
+    pub held: Option<Scopes>,
+}

@@ -1,0 +1,90 @@
+//! What must happen outside once events are committed: rows of the outbox, written in the same transaction as their cause.
+//!
+//! Contract: plain data derived from events by a pure function. Knows nothing about mail, targets or retries.
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::Time;
+use crate::base::ids::{CaseId, GrantId, SessionId};
+
+/// Something to do outside.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "effect")]
+pub enum Effect {
+    /// Send the derived code of a session to its recorded endpoint, with the link to the case page.
+    SendCode {
+        /// The case.
+        case: CaseId,
+        /// The session.
+        session: SessionId,
+    },
+    /// Send an attester the link to their page.
+    AskAttester {
+        /// The case.
+        case: CaseId,
+        /// The session.
+        session: SessionId,
+    },
+    /// Tell the subject at every recorded address (invariant 13).
+    NotifySubject {
+        /// The case.
+        case: CaseId,
+        /// What to tell.
+        notice: Notice,
+    },
+    /// Tell those who could decide that a case waits for them.
+    NotifyApprovers {
+        /// The case.
+        case: CaseId,
+        /// Whether they were told before.
+        reminder: bool,
+    },
+    /// Carry the plan out.
+    Execute {
+        /// The case.
+        case: CaseId,
+        /// Which attempt is to be started.
+        attempt: u32,
+    },
+    /// Make the target end a grant, until it confirms.
+    RevokeGrant {
+        /// The case.
+        case: CaseId,
+        /// The grant.
+        grant: GrantId,
+    },
+    /// Make the target undo an execution.
+    RollBack {
+        /// The case.
+        case: CaseId,
+        /// Which attempt is undone.
+        attempt: u32,
+    },
+}
+
+/// What a subject is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Notice {
+    /// A recovery started.
+    Started,
+    /// A recovery completed.
+    Completed,
+    /// A saved recovery code was used and replaced (§4.2.1.1).
+    CodeUsed,
+}
+
+/// An effect and the time before which it must not happen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Due {
+    /// What.
+    pub effect: Effect,
+    /// Not before.
+    pub not_before: Time,
+}
+
+/// What must happen outside because of an event that led to this case.
+pub fn effects(after: &super::case::Case, event: &super::event::CaseEvent, at: Time) -> Vec<Due> {
+    let _ = (after, event, at);
+    todo!()
+}

@@ -1,0 +1,185 @@
+//! What happened: the events that make up a case and the register, and the log entry that carries each.
+//!
+//! Contract: an event holds opaque ids, enumerated codes, times and salted digests only (invariant 9); its canonical JSON is what the
+//! Merkle tree hashes, so a variant's shape never changes once entries exist: a new fact is a new variant. An entry stays under 65,535
+//! bytes. Knows nothing about storage.
+
+#![allow(missing_docs, reason = "fields of variants are named after their types, which are documented")]
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::case::{
+    ActorRef, Approval, Evidence, Execution, ExecutionOutcome, Flag, Grant, GrantEnd, Hand, Hold, LineageEntry, Plan, ProofSession, Receipt, Request,
+    Review, Route, Seal, SessionOutcome, TextRef, Triage, VoidReason,
+};
+use super::register::{Automation, Delegation, Operator, Person, Token};
+use super::requirement::Seconds;
+use super::vocabulary::CaseState;
+use crate::base::ids::{
+    ApprovalId, AutomationId, CaseId, DelegationId, GrantId, OperatorId, PersonId, ProposalId, RequestId, SessionId, SubjectId, TokenId,
+};
+use crate::base::{Digest, Time};
+
+/// The largest entry, in bytes (threats.md, "Facts that were tried").
+pub const MAX_ENTRY: usize = 65_535;
+
+/// What happened to a case.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "event")]
+#[allow(clippy::large_enum_variant, reason = "events are few at a time and short-lived")]
+pub enum CaseEvent {
+    /// It was opened.
+    Opened { route: Route, request: Request, policy: Digest, linked: BTreeSet<CaseId>, due: Option<Time>, expires_at: Time },
+    /// People came into its lineage.
+    LineageGrew { hands: BTreeSet<Hand>, lineage: BTreeSet<LineageEntry> },
+    /// Triage was done.
+    Triaged { triage: Triage },
+    /// It was routed anew; every approval not yet executed is void.
+    Routed { route: Route },
+    /// It stands somewhere else now. Every change of state is this event beside the one that caused it.
+    StateChanged { to: CaseState, due: Option<Time> },
+    /// Someone took it, was handed it, or (`None`) let go of it.
+    Assigned { operator: Option<OperatorId> },
+    /// A handover note was left.
+    HandedOver { note: TextRef },
+    /// Someone commented.
+    Commented { text: TextRef },
+    /// Evidence was added.
+    EvidenceAdded { evidence: Evidence },
+    /// The server opened a session to a recorded endpoint.
+    SessionOpened { session: SessionId, proof: ProofSession },
+    /// A wrong code was typed.
+    AttemptFailed { session: SessionId },
+    /// A session ended.
+    SessionEnded { session: SessionId, outcome: SessionOutcome },
+    /// A proof or gate was recorded.
+    Proved { receipt: Receipt },
+    /// Approval was requested.
+    Sealed { plan: Plan, seal: Seal },
+    /// A sealed case was opened again by a human.
+    Reopened { reason: TextRef },
+    /// Someone approved or denied.
+    Decided { approval: Approval },
+    /// Approvals no longer count.
+    ApprovalsVoided { approvals: BTreeSet<ApprovalId>, why: VoidReason },
+    /// Quorum was reached; nothing is done before this time.
+    ExecutionScheduled { not_before: Time },
+    /// The server began.
+    ExecutionStarted { execution: Execution },
+    /// The server ended.
+    ExecutionEnded { attempt: u32, outcome: ExecutionOutcome },
+    /// Temporary access began.
+    Granted { grant: Grant },
+    /// Temporary access is to end.
+    GrantEnding { grant: GrantId, why: GrantEnd },
+    /// The target confirmed that temporary access is gone.
+    GrantRevoked { grant: GrantId },
+    /// The subject is restricted after a privileged recovery.
+    Restricted { until: Time },
+    /// It was frozen.
+    Held { hold: Hold },
+    /// The freeze was lifted.
+    HoldLifted { reason: TextRef, contact: SessionId },
+    /// Something was noticed.
+    Flagged { flag: Flag },
+    /// The phase's clock stopped, waiting for the subject, with this much left.
+    ClockPaused { left: Seconds },
+    /// The phase's clock runs again.
+    ClockResumed { due: Time },
+    /// A deadline passed without the act it waited for.
+    Escalated { hold: bool },
+    /// Someone looked back.
+    Reviewed { review: Review },
+    /// Someone was refused; the case did not change.
+    Refused { command: String, refusal: String, person: Option<PersonId> },
+}
+
+/// What happened to the register.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "event")]
+pub enum RegisterEvent {
+    /// The founding ceremony: two persons.
+    Founded { by: [PersonId; 2], policy: Digest },
+    /// A change took effect.
+    Changed { change: RegisterChange },
+    /// A change that widens was proposed and waits.
+    Proposed { proposal: ProposalId, by: PersonId, change: RegisterChange },
+    /// A second person approved it; it counts from this time on.
+    ProposalApproved { proposal: ProposalId, by: PersonId, effective_at: Time },
+    /// It was withdrawn or refused.
+    ProposalEnded { proposal: ProposalId, by: PersonId },
+    /// A proposal took effect.
+    ProposalApplied { proposal: ProposalId },
+    /// The inventory recorded or changed a subject; its data lies beside the log.
+    SubjectRecorded { subject: SubjectId, sha256: Digest },
+    /// Someone was refused; nothing changed.
+    Refused { command: String, refusal: String, person: Option<PersonId> },
+    /// Strangers were refused: one entry a minute, with their number (invariant 8, T35).
+    StrangersRefused { count: u64, minute: Time },
+}
+
+/// A change of the register.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "change", content = "to")]
+#[allow(clippy::large_enum_variant, reason = "changes are few at a time and short-lived")]
+pub enum RegisterChange {
+    /// A person was added or changed.
+    SetPerson(Person),
+    /// An operator was added or changed.
+    SetOperator(Operator),
+    /// An operator may no longer sign in.
+    DisableOperator(OperatorId),
+    /// An automation was added or changed.
+    SetAutomation(Automation),
+    /// An automation may no longer sign in.
+    DisableAutomation(AutomationId),
+    /// Someone delegated to someone.
+    Delegate(Delegation),
+    /// A delegation ended.
+    RevokeDelegation { delegation: DelegationId, at: Time },
+    /// A token was issued.
+    IssueToken(Token),
+    /// A token was revoked.
+    RevokeToken { token: TokenId, at: Time },
+    /// Another policy is in force.
+    SetPolicy { policy: Digest, deciders: BTreeSet<PersonId> },
+}
+
+/// What an entry is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "stream")]
+#[allow(clippy::large_enum_variant, reason = "entries are few at a time and short-lived")]
+pub enum Body {
+    /// A case.
+    Case {
+        case: CaseId,
+        version: u64,
+        #[serde(flatten)]
+        event: CaseEvent,
+    },
+    /// The register.
+    Register {
+        version: u64,
+        #[serde(flatten)]
+        event: RegisterEvent,
+    },
+}
+
+/// One entry of the log, as it is hashed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Format version: 1.
+    pub v: u8,
+    /// Place in the log, from 0.
+    pub seq: u64,
+    /// When, on the server's clock.
+    pub at: Time,
+    /// Who.
+    pub actor: ActorRef,
+    /// In which request.
+    pub request: Option<RequestId>,
+    /// What.
+    pub body: Body,
+}

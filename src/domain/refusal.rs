@@ -1,0 +1,186 @@
+//! Why a command is refused: a value that names the duty, the state or the field that stands in the way, and what would help.
+//!
+//! Contract: every refusal has a stable code (problem type, log) and one sentence that a person can act on. Knows no wire format.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::case::LineageEntry;
+use super::vocabulary::{CaseState, Method, Role};
+use crate::base::Time;
+use crate::base::ids::{GroupId, OperatorId};
+
+/// Who could decide a case instead.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct CouldDecide {
+    /// All accounts whose persons could, in order of id.
+    pub operators: Vec<OperatorId>,
+    /// Those of them on shift or on call now.
+    pub on_shift: Vec<OperatorId>,
+    /// Groups from which no one is left.
+    pub missing_groups: BTreeSet<GroupId>,
+    /// Whether together they can reach the quorum.
+    pub enough: bool,
+}
+
+/// A refused command.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Invariant 1: someone in the lineage tried to decide.
+    #[error("You can't decide this case: {}. {}", list(.duties), help(.could))]
+    SeparationOfDuties {
+        /// Every duty that stands in the way.
+        duties: Vec<LineageEntry>,
+        /// Who could decide instead.
+        could: CouldDecide,
+    },
+    /// The operation does not exist for this principal (invariants 1 and 6).
+    #[error("{operation} is not for you: it needs {needs}.")]
+    NotPermitted {
+        /// The operation's code.
+        operation: &'static str,
+        /// What it needs, in words.
+        needs: String,
+    },
+    /// The role is missing.
+    #[error("{operation} needs the role {role}.")]
+    RoleMissing {
+        /// The operation's code.
+        operation: &'static str,
+        /// Which.
+        role: Role,
+    },
+    /// The case stands where the command has no place.
+    #[error("A case that is {} can't be changed by \"{command}\".", .state.label())]
+    WrongState {
+        /// Where it stands.
+        state: CaseState,
+        /// What was tried.
+        command: &'static str,
+    },
+    /// The case is held; nothing moves until security lifts it.
+    #[error("The case is held. A security reviewer outside its lineage can lift the hold.")]
+    Held,
+    /// The decision names another seal or version than the one in force (T9, T10).
+    #[error("What you decided on is no longer what is sealed. Look at the case again and decide anew.")]
+    StaleSeal,
+    /// The statement came too late.
+    #[error("The statement is more than 10 minutes old. Open the approval again.")]
+    StatementExpired,
+    /// The checklist is not complete.
+    #[error("The checklist is not complete: {} missing.", words(.missing))]
+    ChecklistIncomplete {
+        /// Methods any of which would help next.
+        missing: Vec<Method>,
+    },
+    /// Nobody could decide the case (invariant 15).
+    #[error("No one could decide this case as it stands: {help}")]
+    Deadlock {
+        /// What would help.
+        help: String,
+        /// Who is left.
+        could: CouldDecide,
+    },
+    /// More than was recorded was asked for (invariant 10).
+    #[error("The scope asked for exceeds what was recorded for the subject.")]
+    ScopeExceeds,
+    /// The subject is retired, or never had what is asked for.
+    #[error("{0}")]
+    NotRecoverable(String),
+    /// The endpoint can't serve this case (invariant 5).
+    #[error("{0}")]
+    EndpointUnusable(String),
+    /// Too many wrong tries.
+    #[error("Too many wrong tries. Ask for a new code, or use another way.")]
+    TooManyAttempts,
+    /// The proof session or receipt ended.
+    #[error("This page or code is no longer valid.")]
+    SessionEnded,
+    /// Policy asks for a signature.
+    #[error("Policy asks for a signed approval here, and this one is not signed.")]
+    SignatureMissing,
+    /// It has been done already.
+    #[error("{0}")]
+    Already(String),
+    /// Not before that time.
+    #[error("Not before {}.", .0.format("%Y-%m-%d %H:%M:%S UTC"))]
+    TooEarly(Time),
+    /// The register does not know someone or something that was named.
+    #[error("{0} is not known.")]
+    Unknown(String),
+    /// A field's value can't be accepted.
+    #[error("{field}: {why}")]
+    Invalid {
+        /// Which.
+        field: &'static str,
+        /// Why.
+        why: String,
+    },
+    /// A second person is needed (invariant 17).
+    #[error("{0}")]
+    SecondPerson(String),
+    /// A bound was reached.
+    #[error("{what} is limited to {limit}.")]
+    Limit {
+        /// Of what.
+        what: &'static str,
+        /// How many.
+        limit: usize,
+    },
+}
+
+impl Refusal {
+    /// The stable code: last part of the problem type, and what the log records.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::SeparationOfDuties { .. } => "separation-of-duties",
+            Self::NotPermitted { .. } => "not-permitted",
+            Self::RoleMissing { .. } => "role-missing",
+            Self::WrongState { .. } => "wrong-state",
+            Self::Held => "held",
+            Self::StaleSeal => "stale-seal",
+            Self::StatementExpired => "statement-expired",
+            Self::ChecklistIncomplete { .. } => "checklist-incomplete",
+            Self::Deadlock { .. } => "deadlock",
+            Self::ScopeExceeds => "scope-exceeds",
+            Self::NotRecoverable(_) => "not-recoverable",
+            Self::EndpointUnusable(_) => "endpoint-unusable",
+            Self::TooManyAttempts => "too-many-attempts",
+            Self::SessionEnded => "session-ended",
+            Self::SignatureMissing => "signature-missing",
+            Self::Already(_) => "already",
+            Self::TooEarly(_) => "too-early",
+            Self::Unknown(_) => "unknown",
+            Self::Invalid { .. } => "invalid",
+            Self::SecondPerson(_) => "second-person",
+            Self::Limit { .. } => "limit",
+        }
+    }
+}
+
+fn list(duties: &[LineageEntry]) -> String {
+    let words: Vec<String> = duties
+        .iter()
+        .map(|d| {
+            let case = d.case.map(|c| format!(" (in {c})")).unwrap_or_default();
+            format!("{} {}{case}", d.person, d.duty.label())
+        })
+        .collect();
+    words.join("; ")
+}
+
+fn help(could: &CouldDecide) -> String {
+    match (could.operators.len(), could.on_shift.as_slice()) {
+        (0, _) => "No one else could decide it either.".to_owned(),
+        (n, []) => format!("{n} others could decide it; none is on shift."),
+        (n, on) => {
+            let names: Vec<&str> = on.iter().take(3).map(OperatorId::as_str).collect();
+            format!("{n} others could decide it, on shift: {}.", names.join(", "))
+        }
+    }
+}
+
+fn words(methods: &[Method]) -> String {
+    methods.iter().map(|m| m.label()).collect::<Vec<_>>().join(", ")
+}

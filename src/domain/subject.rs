@@ -1,0 +1,103 @@
+//! A subject as the inventory recorded it: whose access may be restored, to what extent, over which addresses.
+//!
+//! Contract: plain data with the questions that rules ask of it. Names and addresses are personal data: they live in rows beside
+//! the log and never in an entry (invariant 9). Knows nothing about cases.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::Duration;
+use serde::{Deserialize, Serialize};
+
+use super::vocabulary::{Aal, EndpointKind, Environment, Ial, InventorySource, Status, SubjectKind, Tier};
+use crate::base::ids::{EmployerId, EndpointId, PersonId, ScopeId, SubjectId, TargetId};
+use crate::base::{Time, Untrusted};
+
+/// The scopes held inside one target.
+pub type Scopes = BTreeSet<ScopeId>;
+
+/// Whose access is to be restored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subject {
+    /// Immutable id, shown beside the name.
+    pub id: SubjectId,
+    /// What it is.
+    pub kind: SubjectKind,
+    /// Display name, as the inventory spells it.
+    pub name: Untrusted,
+    /// The human behind the subject; `None` for a non-human identity.
+    pub person: Option<PersonId>,
+    /// How much harm a wrong recovery could do.
+    pub tier: Tier,
+    /// Identity assurance at which it was proofed.
+    pub ial: Ial,
+    /// Authentication assurance it had before.
+    pub aal: Aal,
+    /// Whether it is in use.
+    pub status: Status,
+    /// Who employs or operates it.
+    pub employer: Option<EmployerId>,
+    /// Who owns it, now and before (invariant 2 looks over history).
+    pub owners: Vec<Ownership>,
+    /// The manager recorded for it: who may attest.
+    pub manager: Option<PersonId>,
+    /// Where its record comes from.
+    pub inventory: InventorySource,
+    /// Where it runs.
+    pub environment: Environment,
+    /// What depends on its credential and must be rotated with it.
+    pub dependents: Vec<SubjectId>,
+    /// What it held before, by target (invariant 10).
+    pub entitlements: BTreeMap<TargetId, Scopes>,
+    /// Recorded addresses.
+    pub endpoints: Vec<Endpoint>,
+}
+
+/// A person who owns, or owned, a subject or an automation.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Ownership {
+    /// Who.
+    pub person: PersonId,
+    /// From when.
+    pub since: Time,
+    /// Until when; `None` while it lasts.
+    pub until: Option<Time>,
+}
+
+/// A recorded address of a subject.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Endpoint {
+    /// Opaque id; the only thing of it that the log holds.
+    pub id: EndpointId,
+    /// What kind of address.
+    pub kind: EndpointKind,
+    /// The address itself.
+    pub address: Untrusted,
+    /// When it was last set; a younger record than policy's minimum age serves no case (invariant 5).
+    pub recorded_at: Time,
+    /// When it was confirmed; `None` is never used for proof.
+    pub confirmed_at: Option<Time>,
+}
+
+impl Ownership {
+    /// Whether the ownership lay, wholly or partly, within `window` before `at`.
+    pub fn within(&self, at: Time, window: Duration) -> bool {
+        self.since <= at && self.until.is_none_or(|until| until >= at - window)
+    }
+}
+
+impl Subject {
+    /// What it held in a target before; empty if nothing was recorded.
+    pub fn entitled(&self, target: &TargetId) -> Scopes {
+        self.entitlements.get(target).cloned().unwrap_or_default()
+    }
+
+    /// The owners at a moment.
+    pub fn owners_at(&self, at: Time) -> impl Iterator<Item = &PersonId> {
+        self.owners.iter().filter(move |o| o.within(at, Duration::zero())).map(|o| &o.person)
+    }
+
+    /// The endpoint of that id, if recorded.
+    pub fn endpoint(&self, id: &EndpointId) -> Option<&Endpoint> {
+        self.endpoints.iter().find(|e| &e.id == id)
+    }
+}

@@ -1,0 +1,186 @@
+//! Read models: a case in a list, the question a queue asks, a page of answers. Filled by the store, turned into wire types by the API.
+//!
+//! Contract: plain data. Knows neither SQL nor JSON.
+
+use std::collections::BTreeSet;
+
+use super::vocabulary::{Action, CaseState, Channel, Path, Risk, SubjectKind, Tier, WaitingOn};
+use crate::base::ids::{CaseId, OperatorId, PersonId, SubjectId};
+use crate::base::{Time, Untrusted};
+
+/// The most rows one page holds.
+pub const MAX_PAGE: u16 = 200;
+
+/// A case in a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CaseRow {
+    /// Its number.
+    pub id: CaseId,
+    /// Its version.
+    pub version: u64,
+    /// Whose access.
+    pub subject: SubjectId,
+    /// The subject's name, as recorded.
+    pub subject_name: Untrusted,
+    /// What the subject is.
+    pub kind: SubjectKind,
+    /// Its tier.
+    pub tier: Tier,
+    /// What is to be restored.
+    pub action: Action,
+    /// Which way.
+    pub path: Path,
+    /// How the request came in.
+    pub channel: Channel,
+    /// Where it stands.
+    pub state: CaseState,
+    /// Whether it is frozen.
+    pub held: bool,
+    /// How much attention it asks for.
+    pub risk: Risk,
+    /// Proofs and gates recorded that count.
+    pub proof_done: u8,
+    /// Proofs and gates needed.
+    pub proof_needed: u8,
+    /// Whom it waits for.
+    pub waiting_on: WaitingOn,
+    /// How many approvals are missing, while it waits for approval.
+    pub approvals_missing: u8,
+    /// Who works on it.
+    pub assignee: Option<OperatorId>,
+    /// When its phase is due; sorts the queue. Cases without a due time sort last.
+    pub due: Option<Time>,
+    /// When it was opened.
+    pub opened_at: Time,
+    /// When anything last happened.
+    pub updated_at: Time,
+    /// How many flags it carries.
+    pub flags: u8,
+}
+
+/// What a queue asks for. Empty sets mean "any".
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct QueueFilter {
+    /// Words that subject name, subject id, target or number hold (full text, each a prefix).
+    pub text: Option<String>,
+    /// States.
+    pub states: BTreeSet<CaseState>,
+    /// Risks.
+    pub risks: BTreeSet<Risk>,
+    /// Actions.
+    pub actions: BTreeSet<Action>,
+    /// Paths.
+    pub paths: BTreeSet<Path>,
+    /// Channels.
+    pub channels: BTreeSet<Channel>,
+    /// Kinds of subject.
+    pub kinds: BTreeSet<SubjectKind>,
+    /// Tiers.
+    pub tiers: BTreeSet<Tier>,
+    /// Whom they wait for.
+    pub waiting_on: BTreeSet<WaitingOn>,
+    /// One subject, or with a trailing `*` all whose id begins so.
+    pub subject: Option<String>,
+    /// Assigned to one of these.
+    pub assignees: BTreeSet<OperatorId>,
+    /// Assigned to nobody (together with `assignees`: either).
+    pub unassigned: bool,
+    /// Frozen or not.
+    pub held: Option<bool>,
+    /// Ended or not.
+    pub ended: Option<bool>,
+    /// With at least one flag, or without.
+    pub flagged: Option<bool>,
+    /// Due before then.
+    pub due_before: Option<Time>,
+    /// Sealed cases this person could decide: outside the lineage and not decided by them yet.
+    pub decidable_by: Option<PersonId>,
+}
+
+/// How a queue is sorted; the case number breaks ties.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Sort {
+    /// By due time, soonest first; those without a due time last.
+    #[default]
+    Due,
+    /// By risk, highest first, then due time.
+    Risk,
+    /// By time of opening, newest first.
+    Opened,
+    /// By last change, newest first.
+    Updated,
+}
+
+/// Where a page begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum From {
+    /// After the row with this cursor.
+    After(Cursor),
+    /// Before the row with this cursor, going up.
+    Before(Cursor),
+    /// At the very end, going up.
+    End,
+}
+
+/// The keys of a row in a sort order: opaque to clients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cursor {
+    /// The sort's own key.
+    pub key: i64,
+    /// The case's key.
+    pub case: i64,
+}
+
+/// A question to the queue.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct QueueQuery {
+    /// Which cases.
+    pub filter: QueueFilter,
+    /// In which order.
+    pub sort: Sort,
+    /// From where; `None` is the beginning.
+    pub from: Option<From>,
+    /// How many rows, at most [`MAX_PAGE`].
+    pub limit: u16,
+}
+
+/// A page of the queue, always in sort order.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct QueuePage {
+    /// The rows.
+    pub rows: Vec<CaseRow>,
+    /// The cursor of the first row, if rows come before it.
+    pub before: Option<Cursor>,
+    /// The cursor of the last row, if rows come after it.
+    pub after: Option<Cursor>,
+}
+
+/// Numbers for the console's head line, counted up to a bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// Cases not ended.
+    pub open: u64,
+    /// Sealed cases the asker could decide.
+    pub approvals: u64,
+    /// Grants that live.
+    pub grants: u64,
+    /// Cases frozen.
+    pub held: u64,
+    /// Entries in the log.
+    pub log: u64,
+}
+
+/// A subject in a list, for intake.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SubjectRow {
+    /// Immutable id.
+    pub id: SubjectId,
+    /// Name.
+    pub name: Untrusted,
+    /// What it is.
+    pub kind: SubjectKind,
+    /// Its tier.
+    pub tier: Tier,
+    /// Cases of it that are not ended.
+    pub open_cases: Vec<CaseId>,
+}

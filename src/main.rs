@@ -1,0 +1,3 @@
+//! Chooses the role.
+
+fn main() {}

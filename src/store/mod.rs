@@ -1,0 +1,277 @@
+//! Where everything is kept: one trait, and one way to write.
+//!
+//! Contract: [`Store::commit`] is the only write. It puts events into the log and its Merkle tree, updates projections and duty rows, and
+//! queues effects, in one durable transaction, and refuses if anything that was read has moved (invariant 18). It answers only once
+//! the change would survive a power cut. Knows the domain's data, none of its rules, and nothing about HTTP.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tokio::sync::broadcast;
+
+use crate::base::ids::{CaseId, PersonId, RequestId, SubjectId, TargetId, TextId};
+use crate::base::{Digest, Time, Untrusted};
+use crate::domain::case::{ActorRef, Case};
+use crate::domain::effect::{Due, Effect};
+use crate::domain::event::{CaseEvent, Entry, RegisterEvent};
+use crate::domain::register::Register;
+use crate::domain::subject::Subject;
+use crate::domain::view::{CaseRow, Counts, QueuePage, QueueQuery, SubjectRow};
+
+/// Why something could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The engine failed; the detail is for the server's log, never for a client.
+    #[error("the store failed: {0}")]
+    Engine(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Stored bytes are not what was written.
+    #[error("stored data is damaged: {0}")]
+    Damaged(String),
+    /// The writer's queue is full; try again.
+    #[error("too much is being written at once; try again")]
+    Busy,
+    /// The store was shut down.
+    #[error("the store is closed")]
+    Closed,
+    /// The clock went back behind the last entry, or jumped ahead (invariant 16, T12).
+    #[error("the server's clock was moved; nothing is written until it is put right")]
+    Clock,
+}
+
+/// Why a commit was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum CommitError {
+    /// Something that was read has moved since (invariant 18): load, decide and try again.
+    #[error("the case changed meanwhile")]
+    Conflict,
+    /// A constraint of the database refused what the domain should have refused.
+    #[error("the database refused it: {0}")]
+    Forbidden(String),
+    /// An entry was over the size limit.
+    #[error("an entry would be too large")]
+    TooLarge,
+    /// It could not be written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// One atomic change.
+#[derive(Debug, Clone)]
+pub struct Change {
+    /// Who.
+    pub actor: ActorRef,
+    /// In which request.
+    pub request: Option<RequestId>,
+    /// When, on the server's clock; stamps every entry.
+    pub at: Time,
+    /// Versions of all that was read.
+    pub reads: Reads,
+    /// The case it changes, as it stands after `events`, and what its row shows; `None` for a change of the register alone.
+    pub case: Option<CaseChange>,
+    /// What happens to the register.
+    pub register_events: Vec<RegisterEvent>,
+    /// The register afterwards, if it changed.
+    pub register: Option<Arc<Register>>,
+    /// Texts to keep beside the log.
+    pub texts: Vec<NewText>,
+    /// What must happen outside.
+    pub effects: Vec<Due>,
+    /// Subjects to record or replace.
+    pub subjects: Vec<Subject>,
+    /// Persons' names and mail addresses to record, beside the log.
+    pub people: Vec<PersonDetails>,
+    /// A policy's text to keep under its digest.
+    pub policy: Option<(Digest, String)>,
+    /// A saved code set to record or a used code to strike out.
+    pub codes: Vec<CodeChange>,
+    /// The outbox item this change finishes.
+    pub finishes: Option<i64>,
+    /// The answer to keep for a repeated request.
+    pub idempotency: Option<KeptAnswer>,
+}
+
+/// What happens to a case.
+#[derive(Debug, Clone)]
+pub struct CaseChange {
+    /// In order; each becomes one entry.
+    pub events: Vec<CaseEvent>,
+    /// The case after them.
+    pub after: Arc<Case>,
+    /// Its row in lists.
+    pub row: CaseRow,
+}
+
+/// Versions of everything `decide` looked at.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reads {
+    /// Cases, the changed one first; version 0 means "does not exist".
+    pub cases: Vec<(CaseId, u64)>,
+    /// How many cases the subject had altogether, so that one opened meanwhile is noticed.
+    pub opened_for: Option<(SubjectId, u64)>,
+    /// The subject's record.
+    pub subject: Option<(SubjectId, u64)>,
+    /// The register's version.
+    pub register: Option<u64>,
+}
+
+/// A text to keep beside the log.
+#[derive(Debug, Clone)]
+pub struct NewText {
+    /// The case it belongs to, whose key encrypts it.
+    pub case: CaseId,
+    /// Under which id.
+    pub id: TextId,
+    /// The salt of its digest.
+    pub salt: [u8; 16],
+    /// The text.
+    pub text: Untrusted,
+}
+
+/// What people need to know of a person, and the log must not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PersonDetails {
+    /// Whom.
+    pub id: PersonId,
+    /// Name.
+    pub name: Untrusted,
+    /// Mail address for notices and attestations.
+    pub email: Option<Untrusted>,
+}
+
+/// Saved recovery codes: only password hashes are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CodeChange {
+    /// A subject's set is replaced by these Argon2id hashes, in PHC form.
+    Replace {
+        /// Whose.
+        subject: SubjectId,
+        /// The hashes.
+        hashes: Vec<String>,
+    },
+    /// One code was used; refused if it was used before.
+    Use {
+        /// Whose.
+        subject: SubjectId,
+        /// Its hash.
+        hash: String,
+    },
+}
+
+/// An answer kept so that a repeated request gets it again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptAnswer {
+    /// Whose key.
+    pub principal: String,
+    /// The key.
+    pub key: String,
+    /// Digest of the request it answered.
+    pub request_sha256: Digest,
+    /// Status and body.
+    pub status: u16,
+    /// The body, as sent.
+    pub body: String,
+}
+
+/// What a commit did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Committed {
+    /// Sequence number of the first entry.
+    pub first: u64,
+    /// How many.
+    pub entries: u64,
+}
+
+/// A queued effect, claimed for a while.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutboxItem {
+    /// Its row.
+    pub id: i64,
+    /// What.
+    pub effect: Effect,
+    /// How often it was tried before.
+    pub tries: u32,
+}
+
+/// One announcement of a committed change, for event streams. Bounded: a slow listener is told that it lagged and reloads.
+#[derive(Debug, Clone)]
+pub struct Announcement {
+    /// Sequence number of the last entry of the change.
+    pub seq: u64,
+    /// The case's row after it, or `None` for the register.
+    pub row: Option<CaseRow>,
+}
+
+/// A subject with the version of its record and how many cases it ever had.
+#[derive(Debug, Clone)]
+pub struct SubjectRecord {
+    /// The record.
+    pub subject: Arc<Subject>,
+    /// Its version.
+    pub version: u64,
+    /// How many cases were ever opened for it.
+    pub cases: u64,
+}
+
+/// The store.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// The one write.
+    async fn commit(&self, change: Change) -> Result<Committed, CommitError>;
+    /// Announcements of committed changes from now on.
+    fn announcements(&self) -> broadcast::Receiver<Arc<Announcement>>;
+    /// A fresh case number; numbers may have gaps.
+    async fn next_case(&self, now: Time) -> Result<CaseId, StoreError>;
+
+    /// A case.
+    async fn case(&self, id: CaseId) -> Result<Option<Arc<Case>>, StoreError>;
+    /// A case's row in lists.
+    async fn row(&self, id: CaseId) -> Result<Option<CaseRow>, StoreError>;
+    /// Other cases of a subject and target, in any state, touched since then. Bound: the 200 newest.
+    async fn linked(&self, subject: &SubjectId, target: &TargetId, since: Time, but: Option<CaseId>) -> Result<Vec<Arc<Case>>, StoreError>;
+    /// A page of the queue.
+    async fn queue(&self, query: &QueueQuery) -> Result<QueuePage, StoreError>;
+    /// Numbers for the head line.
+    async fn counts(&self, person: Option<&PersonId>) -> Result<Counts, StoreError>;
+    /// Cases with a deadline, expiry, scheduled execution or grant end at or before then.
+    async fn due(&self, now: Time, limit: u16) -> Result<Vec<CaseId>, StoreError>;
+    /// Sealed or approved cases, for reassessment after a register change.
+    async fn undecided(&self, after: Option<CaseId>, limit: u16) -> Result<Vec<CaseId>, StoreError>;
+
+    /// A subject.
+    async fn subject(&self, id: &SubjectId) -> Result<Option<SubjectRecord>, StoreError>;
+    /// Subjects whose name or id holds these words, for intake.
+    async fn find_subjects(&self, text: &str, limit: u16) -> Result<Vec<SubjectRow>, StoreError>;
+    /// The hashes of a subject's saved codes that are unused.
+    async fn saved_codes(&self, subject: &SubjectId) -> Result<Vec<String>, StoreError>;
+    /// The register as it stands.
+    async fn register(&self) -> Result<Arc<Register>, StoreError>;
+    /// Names and mail addresses of persons.
+    async fn people(&self, ids: &[PersonId]) -> Result<BTreeMap<PersonId, PersonDetails>, StoreError>;
+    /// A policy's text.
+    async fn policy(&self, sha256: &Digest) -> Result<Option<String>, StoreError>;
+    /// Texts of a case; erased ones are missing.
+    async fn texts(&self, case: CaseId, ids: &[TextId]) -> Result<BTreeMap<TextId, Untrusted>, StoreError>;
+
+    /// Entries of the log from a place on. At most 1,000.
+    async fn entries(&self, from: u64, limit: u16) -> Result<Vec<Entry>, StoreError>;
+    /// Entries of one case, oldest first, after a version.
+    async fn case_entries(&self, case: CaseId, after_version: u64, limit: u16) -> Result<Vec<Entry>, StoreError>;
+    /// How many entries there are, and the tree's root over them.
+    async fn head(&self) -> Result<(u64, Digest), StoreError>;
+
+    /// Takes up to `limit` due effects for `lease_seconds`; a worker that dies loses them to the next one.
+    async fn claim(&self, now: Time, limit: u16, lease_seconds: u32) -> Result<Vec<OutboxItem>, StoreError>;
+    /// Puts an effect back, to be tried not before then.
+    async fn postpone(&self, item: i64, not_before: Time) -> Result<(), StoreError>;
+    /// Marks an effect as done that needs no change beside it.
+    async fn finish(&self, item: i64) -> Result<(), StoreError>;
+    /// The answer kept for a repeated request, if any.
+    async fn kept_answer(&self, principal: &str, key: &str) -> Result<Option<KeptAnswer>, StoreError>;
+
+    /// Copies the whole store to a new file while it is used.
+    async fn backup(&self, to: &Path) -> Result<(), StoreError>;
+    /// Rebuilds what projections should be from entries and compares; returns every difference found, up to 100.
+    async fn verify(&self, progress: &(dyn Fn(u64, u64) + Send + Sync)) -> Result<Vec<String>, StoreError>;
+}
