@@ -150,6 +150,13 @@ pub enum CodeChange {
         /// The hashes.
         hashes: Vec<String>,
     },
+    /// One more code is good, beside those there are: what takes the place of a used one.
+    Add {
+        /// Whose.
+        subject: SubjectId,
+        /// Its hash.
+        hash: String,
+    },
     /// One code was used; refused if it was used before.
     Use {
         /// Whose.
