@@ -1,10 +1,11 @@
 //! Countersign: access recovery in which whoever routes a case never decides it.
 //!
 //! One binary, several roles (console, server, tools), this library behind them. Rooms in reading order: [`base`] what everyone may
-//! hold; [`domain`] the rules, pure; [`log`] the Merkle tree; [`api`] the wire; [`store`] where it is kept.
+//! hold; [`domain`] the rules, pure; [`log`] the Merkle tree; [`api`] the wire; [`store`] where it is kept; [`service`] the use cases.
 
 pub mod api;
 pub mod base;
 pub mod domain;
 pub mod log;
+pub mod service;
 pub mod store;

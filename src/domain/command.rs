@@ -84,6 +84,59 @@ pub enum Command {
     Reassess,
 }
 
+impl Command {
+    /// The stable code: what the log records of a refused command, and the operation's name in the access table.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Open(_) => "open",
+            Self::Triage { .. } => "triage",
+            Self::NoChangeNeeded { .. } => "no_change",
+            Self::Route { .. } => "route",
+            Self::Assign { .. } => "assign",
+            Self::HandOver { .. } => "handover",
+            Self::Comment { .. } => "comment",
+            Self::AddEvidence { .. } => "evidence",
+            Self::AddTelemetry { .. } => "telemetry",
+            Self::StartProof { .. } => "start_proof",
+            Self::RecordFailedAttempt { .. } => "record_failed_attempt",
+            Self::RecordProof { .. } => "record_proof",
+            Self::RecordDecline { .. } => "record_decline",
+            Self::Seal => "seal",
+            Self::Reopen { .. } => "reopen",
+            Self::Decide(_) => "decide",
+            Self::TakeBack => "take_back",
+            Self::StartExecution => "start_execution",
+            Self::EndExecution { .. } => "end_execution",
+            Self::Retry => "retry",
+            Self::RollBack { .. } => "roll_back",
+            Self::RevokeGrant { .. } => "revoke_grant",
+            Self::ConfirmRevoked { .. } => "confirm_revoked",
+            Self::Review { .. } => "review",
+            Self::Close => "close",
+            Self::Withdraw { .. } => "withdraw",
+            Self::Hold { .. } => "hold",
+            Self::LiftHold { .. } => "lift_hold",
+            Self::Flag { .. } => "flag",
+            Self::Tick => "tick",
+            Self::Reassess => "reassess",
+        }
+    }
+}
+
+impl RegisterCommand {
+    /// The stable code, as [`Command::code`].
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Found { .. } => "found",
+            Self::Change { .. } => "register_change",
+            Self::ApproveProposal { .. } => "proposal_approve",
+            Self::EndProposal { .. } => "proposal_end",
+            Self::ApplyDue => "apply_due",
+            Self::RecordSubjects { .. } => "record_subjects",
+        }
+    }
+}
+
 /// What opening a case takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Open {

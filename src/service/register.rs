@@ -1,0 +1,143 @@
+//! Use cases on the register: decide, apply, commit; then have undecided cases looked at again.
+//!
+//! Contract: as `execute`, for the register. A change that could move someone's lineage or a requirement wakes the reassessment; nothing
+//! depends on when it runs, since every decision and execution looks at the register as it then stands.
+
+use std::sync::Arc;
+
+use super::refused::bare;
+use super::{Ask, MAX_TRIES, Service, ServiceError};
+use crate::base::Digest;
+use crate::base::ids::CaseId;
+use crate::domain::case::Worker;
+use crate::domain::command::{Command, RegisterCommand};
+use crate::domain::event::{RegisterChange, RegisterEvent};
+use crate::domain::govern::decide_register;
+use crate::domain::policy::Policy;
+use crate::domain::refusal::Refusal;
+use crate::domain::register::Register;
+use crate::domain::subject::Subject;
+use crate::store::{Change, PersonDetails, Reads};
+
+/// Cases looked at in one go by the reassessment.
+const PAGE: u16 = 200;
+
+/// What goes with a command on the register into the same transaction.
+#[derive(Debug, Clone, Default)]
+pub struct Beside {
+    /// Names and mail addresses.
+    pub people: Vec<PersonDetails>,
+    /// Subjects' records.
+    pub subjects: Vec<Subject>,
+    /// A policy's text under its digest.
+    pub policy: Option<(Digest, String)>,
+}
+
+/// What a command on the register did.
+#[derive(Debug, Clone)]
+pub struct Governed {
+    /// The register after it.
+    pub register: Arc<Register>,
+    /// What happened.
+    pub events: Vec<RegisterEvent>,
+}
+
+impl Service {
+    /// Runs a command on the register. `policy` judges it: the one in force, or for the founding the one that is founded with.
+    pub async fn govern(&self, ask: &Ask, command: &RegisterCommand, beside: &Beside) -> Result<Governed, ServiceError> {
+        for _ in 0..MAX_TRIES {
+            match self.govern_once(ask, command, beside).await {
+                Err(ServiceError::Conflict) => {}
+                other => return other,
+            }
+        }
+        Err(ServiceError::Conflict)
+    }
+
+    async fn govern_once(&self, ask: &Ask, command: &RegisterCommand, beside: &Beside) -> Result<Governed, ServiceError> {
+        let register = self.store.register().await?;
+        let now = self.now();
+        let policy = self.judging_policy(&register, beside).await?;
+        let events = match decide_register(&register, &policy, command, &ask.context(now)) {
+            Ok(events) => events,
+            Err(refusal) => return Err(self.refuse_register(ask, command, refusal).await),
+        };
+        if events.is_empty() && beside.people.is_empty() && beside.subjects.is_empty() && beside.policy.is_none() && ask.once.is_none() {
+            return Ok(Governed { register, events });
+        }
+        let mut after = Register::clone(&register);
+        for event in &events {
+            after.apply(event, now);
+        }
+        let after = Arc::new(after);
+        let mut change = Change {
+            reads: Reads { register: Some(register.version), ..Reads::default() },
+            register: (after.version != register.version).then(|| after.clone()),
+            people: beside.people.clone(),
+            subjects: beside.subjects.clone(),
+            policy: beside.policy.clone(),
+            ..bare(ask, now, events.clone())
+        };
+        change.idempotency = ask.once.as_ref().map(|once| crate::store::KeptAnswer {
+            principal: once.principal.clone(),
+            key: once.key.clone(),
+            request_sha256: once.request_sha256,
+            status: once.status,
+            body: format!("{{\"register\":{}}}", after.version),
+        });
+        self.store.commit(change).await?;
+        if events.iter().any(moves_decisions) {
+            self.reassess.notify_one();
+        }
+        Ok(Governed { register: after, events })
+    }
+
+    /// The policy in force; before the founding, the one that comes with it.
+    async fn judging_policy(&self, register: &Register, beside: &Beside) -> Result<Arc<Policy>, ServiceError> {
+        match (&register.policy, &beside.policy) {
+            (Some(digest), _) => self.policy(digest).await,
+            (None, Some((_, text))) => {
+                let mistakes = |all: Vec<crate::domain::policy::Mistake>| all.into_iter().map(|m| m.message).collect::<Vec<_>>().join("; ");
+                Policy::parse(text).map(Arc::new).map_err(|all| ServiceError::Invalid { field: "policy", why: mistakes(all) })
+            }
+            (None, None) => Err(ServiceError::NotFounded),
+        }
+    }
+
+    async fn refuse_register(&self, ask: &Ask, command: &RegisterCommand, refusal: Refusal) -> ServiceError {
+        self.record_refusal(ask, None, command.code(), refusal.code()).await;
+        refusal.into()
+    }
+
+    /// Looks at every undecided case again, after the register or policy changed (invariants 4 and 15). Returns how many changed.
+    pub async fn reassess_all(&self) -> Result<u64, ServiceError> {
+        let ask = Ask::system(Worker::Reassess);
+        let (mut after, mut changed): (Option<CaseId>, u64) = (None, 0);
+        loop {
+            let page = self.store.undecided(after, PAGE).await?;
+            let Some(last) = page.last().copied() else { return Ok(changed) };
+            for case in page {
+                match self.execute(&ask, case, &Command::Reassess).await {
+                    Ok(done) if !done.events.is_empty() => changed += 1,
+                    Ok(_) => {}
+                    Err(error) => tracing::warn!(%case, %error, "a case could not be looked at again after a change of the register"),
+                }
+            }
+            after = Some(last);
+        }
+    }
+
+    /// Waits until the register or policy changed in a way that [`Service::reassess_all`] should answer.
+    pub async fn reassess_wanted(&self) {
+        self.reassess.notified().await;
+    }
+}
+
+/// Whether an event can change a lineage, a requirement or who could decide.
+fn moves_decisions(event: &RegisterEvent) -> bool {
+    match event {
+        RegisterEvent::Changed { change } => !matches!(change, RegisterChange::IssueToken(_) | RegisterChange::RevokeToken { .. }),
+        RegisterEvent::ProposalApplied { .. } | RegisterEvent::SubjectRecorded { .. } => true,
+        _ => false,
+    }
+}

@@ -1,0 +1,82 @@
+//! A case's row in lists, worked out from its world whenever it changes.
+//!
+//! Contract: pure. Knows nothing about who looks.
+
+use crate::base::{Time, Untrusted};
+use crate::domain::case::{self, Case};
+use crate::domain::checklist::{self, Progress};
+use crate::domain::command::World;
+use crate::domain::requirement::Requirement;
+use crate::domain::view::CaseRow;
+use crate::domain::vocabulary::{CaseState, Risk, SubjectKind, Tier, WaitingOn};
+
+/// The row of a case in that world.
+pub fn of(world: &World, case: &Case, now: Time) -> CaseRow {
+    let requirement = checklist::requirement(world);
+    let progress = checklist::progress(world, now);
+    let (name, kind, tier) = world.subject.as_ref().map_or_else(
+        || (Untrusted::from(case.route.subject.as_str()), SubjectKind::Employee, Tier::Standard),
+        |s| (s.name.clone(), s.kind, s.tier),
+    );
+    let done = progress.items.iter().filter(|i| i.receipt.is_some()).count();
+    CaseRow {
+        id: case.id,
+        version: case.version,
+        subject: case.route.subject.clone(),
+        subject_name: name,
+        kind,
+        tier,
+        action: case.route.action,
+        path: case.route.path,
+        channel: case.request.channel,
+        state: case.state,
+        held: case.hold.is_some(),
+        risk: if case.hold.is_some() { Risk::High } else { case::risk(tier, &case.flags) },
+        proof_done: small(done),
+        proof_needed: small(progress.items.len()),
+        waiting_on: waiting_on(case, &progress, &requirement, now),
+        approvals_missing: approvals_missing(case, &requirement),
+        assignee: case.assignee.clone(),
+        due: case.times.due,
+        opened_at: case.request.opened_at,
+        updated_at: case.times.updated_at,
+        flags: small(case.flags.len()),
+    }
+}
+
+fn small(n: usize) -> u8 {
+    u8::try_from(n).unwrap_or(u8::MAX)
+}
+
+/// Approvals still missing while a case waits for them.
+fn approvals_missing(case: &Case, requirement: &Requirement) -> u8 {
+    if case.state != CaseState::Sealed {
+        return 0;
+    }
+    requirement.approvals.count.saturating_sub(small(case.live_approvals().count()))
+}
+
+/// Whom a case waits for.
+fn waiting_on(case: &Case, progress: &Progress, requirement: &Requirement, now: Time) -> WaitingOn {
+    if case.hold.is_some() {
+        return WaitingOn::Security;
+    }
+    match case.state {
+        CaseState::New | CaseState::Failed => WaitingOn::Agent,
+        CaseState::Proofing if progress.complete => WaitingOn::Agent,
+        CaseState::Proofing => {
+            let open: Vec<_> = case.sessions.values().filter(|s| s.outcome.is_none() && s.expires_at > now).collect();
+            match (open.is_empty(), open.iter().any(|s| s.attester.is_none())) {
+                (true, _) => WaitingOn::Agent,
+                (_, true) => WaitingOn::Subject,
+                _ => WaitingOn::Attester,
+            }
+        }
+        CaseState::Sealed => WaitingOn::Approval,
+        CaseState::Approved if case.times.execute_after.is_some_and(|t| t > now) => WaitingOn::Delay,
+        CaseState::Approved | CaseState::Executing => WaitingOn::Execution,
+        CaseState::Restored if requirement.review && case.reviews.is_empty() => WaitingOn::Review,
+        CaseState::Restored => WaitingOn::Agent,
+        _ => WaitingOn::Nobody,
+    }
+}
