@@ -148,7 +148,7 @@ mod tests {
     #[test]
     fn invariant_08_refusals_are_bounded_per_principal_and_the_rest_is_counted() {
         let budget = Budget::default();
-        let at = |secs| chrono::DateTime::from_timestamp(1_800_000_000 + secs, 0).unwrap();
+        let at = |secs: i64| chrono::DateTime::from_timestamp(1_800_000_000 + secs, 0).unwrap();
         let who = ActorRef::Attester { person: PersonId::parse("p1").unwrap(), session: crate::base::ids::SessionId::parse("s1").unwrap() };
         for _ in 0..PER_MINUTE {
             assert_eq!(budget.take(&who, at(0)), Verdict::Write { unwritten: 0 });
