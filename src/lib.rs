@@ -7,5 +7,6 @@ pub mod api;
 pub mod base;
 pub mod domain;
 pub mod log;
+pub mod outbound;
 pub mod service;
 pub mod store;

@@ -1,0 +1,195 @@
+//! Mail: one plain-text message to one address, by SMTP or into a folder.
+//!
+//! Contract: [`Mailer::send`] returns once the relay has accepted the message, or once the file is durable under its final name. Header
+//! values can't carry a second header; the body is plain text. A message keeps its id over retries, so a reader's program can drop a copy.
+//! Knows nothing about cases or why a message is sent.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use lettre::message::header::{ContentType, HeaderName, HeaderValue};
+use lettre::message::{Mailbox, MessageBuilder};
+use lettre::transport::smtp::authentication::Credentials;
+use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
+use lettre::{Address, AsyncSmtpTransport, AsyncTransport as _, Tokio1Executor};
+use secrecy::{ExposeSecret as _, SecretString};
+
+use crate::base::text::sanitise;
+use crate::base::{Digest, Time};
+
+/// The longest body, in bytes.
+pub const MAX_BODY: usize = 64 * 1024;
+/// The longest subject line, in characters.
+pub const MAX_SUBJECT: usize = 200;
+
+/// A message to one address.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Letter {
+    /// To whom.
+    pub to: String,
+    /// Subject line.
+    pub subject: String,
+    /// Plain text.
+    pub body: String,
+    /// What makes it this message and no other; the same on every retry.
+    pub key: String,
+    /// When it was written.
+    pub at: Time,
+}
+
+/// How to reach the mail relay.
+#[derive(Clone)]
+pub struct Smtp {
+    /// Host name or address.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// How the connection is protected.
+    pub security: Security,
+    /// Name and password, where the relay asks.
+    pub credentials: Option<(String, SecretString)>,
+    /// For one command of the conversation.
+    pub timeout: Duration,
+    /// A further certificate authority, in PEM.
+    pub root: Option<Vec<u8>>,
+}
+
+/// How the connection to the relay is protected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Security {
+    /// Not at all: for a relay on the same machine.
+    Plain,
+    /// STARTTLS, required.
+    StartTls,
+    /// TLS from the first byte.
+    Tls,
+}
+
+/// Why a message was not sent.
+#[derive(Debug, thiserror::Error)]
+pub enum MailError {
+    /// The address can't be one; trying again won't help.
+    #[error("the address can't be sent to")]
+    Address,
+    /// The message can't be written; trying again won't help.
+    #[error("the message can't be written: {0}")]
+    Message(String),
+    /// The relay refused for good.
+    #[error("the relay refused the message: {0}")]
+    Refused(String),
+    /// It could not be handed over now.
+    #[error("the message could not be handed over: {0}")]
+    Unreachable(String),
+    /// The mailer could not be set up.
+    #[error("mail could not be set up: {0}")]
+    Setup(String),
+}
+
+impl MailError {
+    /// Whether trying again can help.
+    pub fn is_lasting(&self) -> bool {
+        matches!(self, Self::Address | Self::Message(_) | Self::Refused(_))
+    }
+}
+
+enum Way {
+    Smtp(AsyncSmtpTransport<Tokio1Executor>),
+    Folder(PathBuf),
+}
+
+/// Sends mail.
+pub struct Mailer {
+    from: Mailbox,
+    way: Way,
+}
+
+impl Mailer {
+    /// By SMTP.
+    pub fn smtp(from: &str, smtp: &Smtp) -> Result<Self, MailError> {
+        let setup = |e: lettre::transport::smtp::Error| MailError::Setup(e.to_string());
+        let parameters = || {
+            let mut builder = TlsParameters::builder(smtp.host.clone());
+            if let Some(root) = &smtp.root {
+                builder = builder.add_root_certificate(Certificate::from_pem(root).map_err(setup)?);
+            }
+            builder.build().map_err(setup)
+        };
+        let tls = match smtp.security {
+            Security::Plain => Tls::None,
+            Security::StartTls => Tls::Required(parameters()?),
+            Security::Tls => Tls::Wrapper(parameters()?),
+        };
+        let mut transport =
+            AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&smtp.host).port(smtp.port).timeout(Some(smtp.timeout)).tls(tls);
+        if let Some((user, password)) = &smtp.credentials {
+            transport = transport.credentials(Credentials::new(user.clone(), password.expose_secret().to_owned()));
+        }
+        Ok(Self { from: sender(from)?, way: Way::Smtp(transport.build()) })
+    }
+
+    /// Into a folder, one `.eml` file a message; the folder is made if it is missing.
+    pub fn folder(from: &str, folder: &Path) -> Result<Self, MailError> {
+        std::fs::create_dir_all(folder).map_err(|e| MailError::Setup(format!("{}: {e}", folder.display())))?;
+        Ok(Self { from: sender(from)?, way: Way::Folder(folder.to_owned()) })
+    }
+
+    /// Hands a message over.
+    pub async fn send(&self, letter: &Letter) -> Result<(), MailError> {
+        let message = self.write(letter)?;
+        match &self.way {
+            Way::Smtp(transport) => match transport.send(message).await {
+                Ok(_) => Ok(()),
+                Err(e) if e.is_permanent() => Err(MailError::Refused(sanitise(&e.to_string(), false))),
+                Err(e) => Err(MailError::Unreachable(sanitise(&e.to_string(), false))),
+            },
+            Way::Folder(folder) => {
+                let name = format!("{}-{}", letter.at.format("%Y%m%dT%H%M%S%3f"), Digest::of(letter.key.as_bytes()).short());
+                let (folder, bytes) = (folder.clone(), message.formatted());
+                let written = tokio::task::spawn_blocking(move || put(&folder, &name, &bytes)).await;
+                written.map_err(|e| MailError::Unreachable(e.to_string()))?.map_err(|e| MailError::Unreachable(e.to_string()))
+            }
+        }
+    }
+
+    fn write(&self, letter: &Letter) -> Result<lettre::Message, MailError> {
+        if letter.body.len() > MAX_BODY {
+            return Err(MailError::Message(format!("longer than {MAX_BODY} bytes")));
+        }
+        let to = address(&letter.to)?;
+        let subject: String = sanitise(&letter.subject, false).chars().take(MAX_SUBJECT).collect();
+        let domain = self.from.email.domain();
+        let id = format!("<{}@{domain}>", Digest::of(letter.key.as_bytes()));
+        let message = MessageBuilder::new()
+            .from(self.from.clone())
+            .to(Mailbox::new(None, to))
+            .subject(subject)
+            .date(letter.at.into())
+            .message_id(Some(id))
+            .header(ContentType::TEXT_PLAIN)
+            // RFC 3834: keeps holiday responders from answering.
+            .raw_header(HeaderValue::new(HeaderName::new_from_ascii_str("Auto-Submitted"), "auto-generated".to_owned()));
+        message.body(sanitise(&letter.body, true)).map_err(|e| MailError::Message(e.to_string()))
+    }
+}
+
+fn sender(from: &str) -> Result<Mailbox, MailError> {
+    from.parse().map_err(|e: lettre::address::AddressError| MailError::Setup(format!("sender {}: {e}", sanitise(from, false))))
+}
+
+/// An address that is one, and nothing besides.
+fn address(text: &str) -> Result<Address, MailError> {
+    if text.len() > 254 || text.chars().any(|c| c.is_control() || c.is_whitespace() || matches!(c, '<' | '>' | ',' | ';' | '"' | '\\')) {
+        return Err(MailError::Address);
+    }
+    text.parse().map_err(|_| MailError::Address)
+}
+
+/// Writes a file under another name first, so that a reader never sees half a message.
+fn put(folder: &Path, name: &str, bytes: &[u8]) -> std::io::Result<()> {
+    use std::io::Write as _;
+    let draft = folder.join(format!(".{name}.part"));
+    let mut file = std::fs::File::create(&draft)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    std::fs::rename(&draft, folder.join(format!("{name}.eml")))
+}
