@@ -8,5 +8,6 @@ pub mod base;
 pub mod domain;
 pub mod log;
 pub mod outbound;
+pub mod proofing;
 pub mod service;
 pub mod store;
