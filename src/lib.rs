@@ -5,6 +5,7 @@
 
 pub mod api;
 pub mod base;
+pub mod connectors;
 pub mod domain;
 pub mod log;
 pub mod outbound;

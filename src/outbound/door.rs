@@ -45,7 +45,8 @@ impl Base {
     }
 
     fn covers(&self, url: &Url) -> bool {
-        let same = self.url.scheme() == url.scheme() && self.url.host() == url.host() && self.url.port_or_known_default() == url.port_or_known_default();
+        let same =
+            self.url.scheme() == url.scheme() && self.url.host() == url.host() && self.url.port_or_known_default() == url.port_or_known_default();
         same && url.path().starts_with(self.url.path())
     }
 }

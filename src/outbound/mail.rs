@@ -119,8 +119,7 @@ impl Mailer {
             Security::StartTls => Tls::Required(parameters()?),
             Security::Tls => Tls::Wrapper(parameters()?),
         };
-        let mut transport =
-            AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&smtp.host).port(smtp.port).timeout(Some(smtp.timeout)).tls(tls);
+        let mut transport = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&smtp.host).port(smtp.port).timeout(Some(smtp.timeout)).tls(tls);
         if let Some((user, password)) = &smtp.credentials {
             transport = transport.credentials(Credentials::new(user.clone(), password.expose_secret().to_owned()));
         }

@@ -1,0 +1,124 @@
+//! Whether what a target holds is what was approved (invariant 10): the answer to an order is never believed, only this.
+//!
+//! Contract: pure. More than was approved, or more standing access than was recorded before, is `TooMuch`; no trace of the order is
+//! `NothingChanged`; anything else that differs is `Mismatch`. Knows nothing about how the target was asked.
+
+use super::{Held, Order};
+use crate::domain::subject::Scopes;
+use crate::domain::vocabulary::{Action, FailureReason, Status};
+
+/// Compares what is held after an order with what was ordered and with what was recorded before; the scope that came back.
+pub fn judge(order: &Order, entitled: &Scopes, held: &Held) -> Result<Scopes, FailureReason> {
+    match order.expires_at {
+        Some(until) => judge_grant(order, entitled, held, until),
+        None => judge_standing(order, held),
+    }
+}
+
+fn judge_standing(order: &Order, held: &Held) -> Result<Scopes, FailureReason> {
+    if !applied(order, held) {
+        return Err(FailureReason::NothingChanged);
+    }
+    if order.action == Action::SecretRevocation {
+        return if held.scope.is_empty() { Ok(Scopes::new()) } else { Err(FailureReason::TooMuch) };
+    }
+    if !held.scope.is_subset(&order.scope) {
+        return Err(FailureReason::TooMuch);
+    }
+    if held.scope != order.scope || held.status != Some(Status::Active) {
+        return Err(FailureReason::Mismatch);
+    }
+    Ok(held.scope.clone())
+}
+
+fn judge_grant(order: &Order, entitled: &Scopes, held: &Held, until: crate::base::Time) -> Result<Scopes, FailureReason> {
+    if !held.scope.is_subset(entitled) {
+        return Err(FailureReason::TooMuch);
+    }
+    let reference = order.reference();
+    let Some(grant) = held.grants.iter().find(|g| g.order == reference) else { return Err(FailureReason::NothingChanged) };
+    let endless = grant.expires_at.is_none_or(|e| e > until);
+    if endless || !grant.scope.is_subset(&order.scope) {
+        return Err(FailureReason::TooMuch);
+    }
+    if grant.scope != order.scope { Err(FailureReason::Mismatch) } else { Ok(grant.scope.clone()) }
+}
+
+/// Whether the target shows the order as done.
+pub fn applied(order: &Order, held: &Held) -> bool {
+    let reference = order.reference();
+    match order.expires_at {
+        Some(_) => held.grants.iter().any(|g| g.order == reference),
+        None => held.order.as_deref() == Some(reference.as_str()),
+    }
+}
+
+/// Whether nothing is left of temporary access given by an order.
+pub fn revoked(order: &Order, held: &Held) -> bool {
+    let reference = order.reference();
+    held.grants.iter().all(|g| g.order != reference)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::ids::{CaseId, ScopeId, SubjectId};
+    use crate::connectors::HeldGrant;
+
+    fn scopes(list: &[&str]) -> Scopes {
+        list.iter().map(|s| ScopeId::parse(s).unwrap()).collect()
+    }
+
+    fn order(lifetime: Option<i64>) -> Order {
+        let at = chrono::DateTime::from_timestamp(1_800_000_000, 0).unwrap();
+        Order {
+            case: CaseId::new(2026, 1),
+            attempt: 1,
+            subject: SubjectId::parse("s").unwrap(),
+            action: Action::PasswordReset,
+            scope: scopes(&["read", "write"]),
+            expires_at: lifetime.map(|s| at + chrono::Duration::seconds(s)),
+            revokes_old: true,
+            rotates: std::collections::BTreeSet::new(),
+            at,
+        }
+    }
+
+    fn held(scope: &[&str], order: Option<&str>) -> Held {
+        Held { status: Some(Status::Active), scope: scopes(scope), generation: 2, order: order.map(str::to_owned), grants: vec![] }
+    }
+
+    #[test]
+    fn invariant_10_standing_access_is_exactly_what_was_approved() {
+        let entitled = scopes(&["read", "write", "admin"]);
+        let judge = |h: &Held| judge(&order(None), &entitled, h);
+        let reference = Some("cs-26-000001_1");
+        assert_eq!(judge(&held(&["read", "write"], reference)), Ok(scopes(&["read", "write"])));
+        assert_eq!(judge(&held(&["read", "write", "admin"], reference)), Err(FailureReason::TooMuch));
+        assert_eq!(judge(&held(&["read"], reference)), Err(FailureReason::Mismatch));
+        assert_eq!(judge(&held(&["read", "write"], None)), Err(FailureReason::NothingChanged));
+        assert_eq!(judge(&held(&["read", "write"], Some("cs-26-000001_2"))), Err(FailureReason::NothingChanged));
+        let locked = Held { status: Some(Status::Locked), ..held(&["read", "write"], reference) };
+        assert_eq!(judge(&locked), Err(FailureReason::Mismatch));
+    }
+
+    #[test]
+    fn invariant_10_a_grant_adds_no_standing_access_and_ends_in_time() {
+        let order = order(Some(600));
+        let entitled = scopes(&["read"]);
+        let with = |standing: &[&str], scope: &[&str], expires: Option<i64>| {
+            let mut held = held(standing, None);
+            let expires_at = expires.map(|s| order.at + chrono::Duration::seconds(s));
+            held.grants.push(HeldGrant { order: order.reference(), scope: scopes(scope), expires_at });
+            super::judge(&order, &entitled, &held)
+        };
+        assert_eq!(with(&["read"], &["read", "write"], Some(600)), Ok(scopes(&["read", "write"])));
+        assert_eq!(with(&["read"], &["read", "write"], None), Err(FailureReason::TooMuch));
+        assert_eq!(with(&["read"], &["read", "write"], Some(601)), Err(FailureReason::TooMuch));
+        assert_eq!(with(&["read"], &["read", "write", "x"], Some(60)), Err(FailureReason::TooMuch));
+        assert_eq!(with(&["read", "write"], &["read", "write"], Some(60)), Err(FailureReason::TooMuch));
+        assert_eq!(with(&["read"], &["read"], Some(60)), Err(FailureReason::Mismatch));
+        assert_eq!(super::judge(&order, &entitled, &held(&["read"], None)), Err(FailureReason::NothingChanged));
+        assert!(revoked(&order, &held(&["read"], None)));
+    }
+}
