@@ -6,6 +6,7 @@
 pub mod api;
 pub mod base;
 pub mod connectors;
+pub mod demo;
 pub mod domain;
 pub mod log;
 pub mod outbound;

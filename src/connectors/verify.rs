@@ -41,7 +41,7 @@ fn judge_grant(order: &Order, entitled: &Scopes, held: &Held, until: crate::base
     if endless || !grant.scope.is_subset(&order.scope) {
         return Err(FailureReason::TooMuch);
     }
-    if grant.scope != order.scope { Err(FailureReason::Mismatch) } else { Ok(grant.scope.clone()) }
+    if grant.scope == order.scope { Ok(grant.scope.clone()) } else { Err(FailureReason::Mismatch) }
 }
 
 /// Whether the target shows the order as done.

@@ -39,7 +39,9 @@ fn public_v6(a: Ipv6Addr) -> bool {
         return false;
     }
     // 2001::/23 (protocol assignments, Teredo among them), 2001:db8::/32 and 3fff::/20 (documentation), 2002::/16 (6to4, wraps any IPv4).
-    !(s[0] == 0x2001 && s[1] < 0x0200 || s[0] == 0x2001 && s[1] == 0x0db8 || s[0] == 0x2002 || s[0] == 0x3fff && s[1] < 0x1000)
+    let protocol = s[0] == 0x2001 && s[1] < 0x0200;
+    let documentation = s[0] == 0x2001 && s[1] == 0x0db8 || s[0] == 0x3fff && s[1] < 0x1000;
+    !protocol && !documentation && s[0] != 0x2002
 }
 
 #[cfg(test)]

@@ -19,6 +19,9 @@ pub const CODE_DIGITS: usize = 8;
 pub const TOKEN_LEN: usize = 43;
 
 const CODE_SPACE: u64 = 100_000_000;
+/// Letters of the "this wasn't me" word; chosen so that it can be said over the telephone.
+const CONSONANTS: &[u8; 16] = b"bdfghjklmnprstvz";
+const VOWELS: &[u8; 4] = b"aiou";
 
 /// Why keys could not be taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -134,8 +137,6 @@ impl Keys {
     /// The word printed in what is sent to one endpoint: it can cause a hold and nothing else (invariant 13).
     pub fn not_me_word(&self, case: CaseId, endpoint: &EndpointId) -> String {
         let bytes = self.of_session("not-me-word", case, endpoint.as_str());
-        const CONSONANTS: &[u8; 16] = b"bdfghjklmnprstvz";
-        const VOWELS: &[u8; 4] = b"aiou";
         let pick = |i: usize, from: &[u8]| char::from(from[usize::from(bytes[i]) % from.len()]);
         [pick(0, CONSONANTS), pick(1, VOWELS), pick(2, CONSONANTS), pick(3, VOWELS), pick(4, CONSONANTS), pick(5, VOWELS)].iter().collect()
     }

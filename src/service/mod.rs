@@ -137,14 +137,7 @@ impl Ask {
 impl Service {
     /// The use cases over a store.
     pub fn new(store: Arc<dyn Store>, ports: Ports, keys: Keys) -> Self {
-        Self {
-            store,
-            ports,
-            keys,
-            policies: Mutex::default(),
-            refusals: refused::Budget::default(),
-            reassess: tokio::sync::Notify::new(),
-        }
+        Self { store, ports, keys, policies: Mutex::default(), refusals: refused::Budget::default(), reassess: tokio::sync::Notify::new() }
     }
 
     /// Now, on the server's clock.

@@ -14,10 +14,10 @@ use crate::domain::vocabulary::{CaseState, Risk, SubjectKind, Tier, WaitingOn};
 pub fn of(world: &World, case: &Case, now: Time) -> CaseRow {
     let requirement = checklist::requirement(world);
     let progress = checklist::progress(world, now);
-    let (name, kind, tier) = world.subject.as_ref().map_or_else(
-        || (Untrusted::from(case.route.subject.as_str()), SubjectKind::Employee, Tier::Standard),
-        |s| (s.name.clone(), s.kind, s.tier),
-    );
+    let (name, kind, tier) = world
+        .subject
+        .as_ref()
+        .map_or_else(|| (Untrusted::from(case.route.subject.as_str()), SubjectKind::Employee, Tier::Standard), |s| (s.name.clone(), s.kind, s.tier));
     let done = progress.items.iter().filter(|i| i.receipt.is_some()).count();
     CaseRow {
         id: case.id,
