@@ -9,7 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use zeroize::Zeroizing;
 
 use crate::base::Digest;
-use crate::base::ids::{CaseId, EndpointId, SessionId};
+use crate::base::ids::{CaseId, SessionId};
 
 /// The least key material accepted, in bytes.
 pub const MIN_KEY: usize = 32;
@@ -111,9 +111,9 @@ impl Keys {
         self.any_token(page, case, session.as_str())
     }
 
-    /// The token of the "this wasn't me" link in what is sent to one endpoint.
-    pub fn not_me_token(&self, case: CaseId, endpoint: &EndpointId) -> String {
-        self.any_token(Page::NotMe, case, endpoint.as_str())
+    /// The token of the "this wasn't me" link in what is sent to one recorded address, named by its id.
+    pub fn not_me_token(&self, case: CaseId, address: &str) -> String {
+        self.any_token(Page::NotMe, case, address)
     }
 
     fn any_token(&self, page: Page, case: CaseId, id: &str) -> String {
@@ -129,22 +129,22 @@ impl Keys {
         same(self.token(page, case, session).as_bytes(), token.as_bytes())
     }
 
-    /// Whether a token is that of the "this wasn't me" link sent to this endpoint.
-    pub fn is_not_me_token(&self, case: CaseId, endpoint: &EndpointId, token: &str) -> bool {
-        same(self.not_me_token(case, endpoint).as_bytes(), token.as_bytes())
+    /// Whether a token is that of the "this wasn't me" link sent to this address.
+    pub fn is_not_me_token(&self, case: CaseId, address: &str, token: &str) -> bool {
+        same(self.not_me_token(case, address).as_bytes(), token.as_bytes())
     }
 
-    /// The word printed in what is sent to one endpoint: it can cause a hold and nothing else (invariant 13).
-    pub fn not_me_word(&self, case: CaseId, endpoint: &EndpointId) -> String {
-        let bytes = self.of_session("not-me-word", case, endpoint.as_str());
+    /// The word printed in what is sent to one address: it can cause a hold and nothing else (invariant 13).
+    pub fn not_me_word(&self, case: CaseId, address: &str) -> String {
+        let bytes = self.of_session("not-me-word", case, address);
         let pick = |i: usize, from: &[u8]| char::from(from[usize::from(bytes[i]) % from.len()]);
         [pick(0, CONSONANTS), pick(1, VOWELS), pick(2, CONSONANTS), pick(3, VOWELS), pick(4, CONSONANTS), pick(5, VOWELS)].iter().collect()
     }
 
     /// Whether a typed text is that word, in either letter case.
-    pub fn is_not_me_word(&self, case: CaseId, endpoint: &EndpointId, typed: &str) -> bool {
+    pub fn is_not_me_word(&self, case: CaseId, address: &str, typed: &str) -> bool {
         let typed: String = typed.trim().chars().take(64).collect::<String>().to_lowercase();
-        same(self.not_me_word(case, endpoint).as_bytes(), typed.as_bytes())
+        same(self.not_me_word(case, address).as_bytes(), typed.as_bytes())
     }
 
     /// A proof, for a cookie, that the right code of a session was typed at a time; see [`Keys::is_pass`].
@@ -237,12 +237,11 @@ mod tests {
 
     #[test]
     fn the_word_is_short_not_in_its_link_and_another_for_every_endpoint() {
-        let endpoint = |t: &str| EndpointId::parse(t).unwrap();
-        let word = keys().not_me_word(case(), &endpoint("e1"));
-        assert!(word.len() == 6 && !keys().not_me_token(case(), &endpoint("e1")).contains(&word));
-        assert_ne!(word, keys().not_me_word(case(), &endpoint("e2")));
-        assert!(keys().is_not_me_word(case(), &endpoint("e1"), &format!(" {} ", word.to_uppercase())));
-        assert!(!keys().is_not_me_word(case(), &endpoint("e2"), &word) && !keys().is_not_me_word(case(), &endpoint("e1"), ""));
+        let word = keys().not_me_word(case(), "e1");
+        assert!(word.len() == 6 && !keys().not_me_token(case(), "e1").contains(&word));
+        assert_ne!(word, keys().not_me_word(case(), "e2"));
+        assert!(keys().is_not_me_word(case(), "e1", &format!(" {} ", word.to_uppercase())));
+        assert!(!keys().is_not_me_word(case(), "e2", &word) && !keys().is_not_me_word(case(), "e1", ""));
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub mod open;
 mod refused;
 pub mod register;
 pub mod row;
+pub mod workers;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};

@@ -1,0 +1,178 @@
+//! Carries an approved plan out: intent, idempotent order, look at what the target holds, result (threats.md T28).
+//!
+//! Contract: `ExecutionStarted` is durable before anything is ordered; the order's reference comes from case and attempt; the result is what
+//! the target is found to hold, compared with plan and records. After a crash anywhere the same item is taken again and goes on from what
+//! the target holds. Knows no rules.
+
+use std::sync::Arc;
+
+use super::{Step, Workers};
+use crate::base::ids::{CaseId, GrantId};
+use crate::base::Time;
+use crate::connectors::verify::{applied, judge};
+use crate::connectors::{CallError, Connector, Held, Order};
+use crate::domain::case::{Case, Execution, ExecutionOutcome, Worker};
+use crate::domain::command::Command;
+use crate::domain::subject::Scopes;
+use crate::domain::vocabulary::{CaseState, FailureReason};
+use crate::service::{Ask, ServiceError};
+use crate::store::OutboxItem;
+
+/// How one pass over an execution ended.
+enum Pass {
+    /// With this outcome, and what the target held, if it was asked.
+    End(ExecutionOutcome, Option<Held>),
+    /// It must be looked at again.
+    Again,
+}
+
+impl Workers {
+    /// Executes the case's plan, or goes on with an execution that was interrupted.
+    pub(super) async fn execute_plan(&self, item: &OutboxItem, id: CaseId, attempt: u32) -> Result<Step, ServiceError> {
+        let case = match self.started(id, attempt).await {
+            Ok(Some(case)) => case,
+            Ok(None) => return Ok(Step::Finished),
+            Err(error) => return Self::after_refusal(id, error),
+        };
+        let Some(order) = order(&case, attempt) else { return Ok(Step::Finished) };
+        let pass = match self.hands.connectors.get(&case.route.target) {
+            Some(connector) => self.pass(item, &case, &order, connector).await?,
+            None => {
+                tracing::error!(case = %id, target = %case.route.target, "no such target is configured");
+                Pass::End(failed(FailureReason::Unreachable), None)
+            }
+        };
+        let Pass::End(outcome, held) = pass else { return Ok(Step::Again) };
+        let grant: GrantId = self.service.fresh("grt")?;
+        let mut ask = Self::ask(Worker::Executor, item);
+        ask.held = held.map(|h| h.everything());
+        match self.service.execute(&ask, id, &Command::EndExecution { attempt, outcome, grant }).await {
+            Ok(_) => Ok(Step::Committed),
+            Err(error) => Self::after_refusal(id, error),
+        }
+    }
+
+    /// The case with the attempt begun and not ended; `None` if there is nothing to do any more.
+    async fn started(&self, id: CaseId, attempt: u32) -> Result<Option<Arc<Case>>, ServiceError> {
+        let Some(case) = self.service.store.case(id).await? else { return Ok(None) };
+        if is_running(&case, attempt) {
+            return Ok(Some(case));
+        }
+        if case.executions.iter().any(|e| e.attempt == attempt) {
+            return Ok(None);
+        }
+        let mut ask = Ask::system(Worker::Executor);
+        ask.held = self.now_held(&case).await;
+        let done = self.service.execute(&ask, id, &Command::StartExecution).await?;
+        Ok(Some(done.case).filter(|c| is_running(c, attempt)))
+    }
+
+    /// What the target holds before anything is ordered; a target that does not answer is found out when it is ordered to.
+    async fn now_held(&self, case: &Case) -> Option<Scopes> {
+        let connector = self.hands.connectors.get(&case.route.target)?;
+        connector.held(&case.route.subject, self.service.now()).await.ok().map(|h| h.everything())
+    }
+
+    async fn pass(&self, item: &OutboxItem, case: &Case, order: &Order, connector: &Arc<dyn Connector>) -> Result<Pass, ServiceError> {
+        let entitled = match self.service.store.subject(&case.route.subject).await? {
+            Some(record) => record.subject.entitled(&case.route.target),
+            None => Scopes::new(),
+        };
+        let over = self.service.now() - order.at > chrono::Duration::from_std(self.patience.execution).unwrap_or(chrono::Duration::MAX);
+        // Whatever happened before, the target knows: an order that it shows as done is not sent again.
+        let known = connector.held(&order.subject, self.service.now()).await;
+        if !known.as_ref().is_ok_and(|held| applied(order, held)) {
+            match connector.execute(order, self.service.now()).await {
+                Ok(()) => {}
+                Err(CallError::Refused(status)) => {
+                    tracing::warn!(case = %case.id, status, "the target refused the order");
+                    return Ok(Pass::End(failed(FailureReason::Refused), known.ok()));
+                }
+                // Not known or not done: what it holds says which.
+                Err(error) => tracing::warn!(case = %case.id, %error, "the order may not have been carried out"),
+            }
+        }
+        let held = match connector.held(&order.subject, self.service.now()).await {
+            Ok(held) => held,
+            Err(error) => {
+                tracing::warn!(case = %case.id, %error, "the target did not say what it holds");
+                return Ok(if over { Pass::End(failed(FailureReason::Unreachable), None) } else { Pass::Again });
+            }
+        };
+        self.concluded(item, order, &entitled, connector, held).await.map(|pass| match pass {
+            Pass::Again if over => Pass::End(failed(FailureReason::Unreachable), None),
+            other => other,
+        })
+    }
+
+    async fn concluded(
+        &self,
+        item: &OutboxItem,
+        order: &Order,
+        entitled: &Scopes,
+        connector: &Arc<dyn Connector>,
+        held: Held,
+    ) -> Result<Pass, ServiceError> {
+        match judge(order, entitled, &held) {
+            Ok(scope) => Ok(Pass::End(ExecutionOutcome::Restored { scope }, Some(held))),
+            // A target may take a moment; one that never shows the order has changed nothing.
+            Err(FailureReason::NothingChanged) if item.tries < self.patience.looks => Ok(Pass::Again),
+            Err(reason) => {
+                if reason == FailureReason::TooMuch {
+                    // What is restored is never stronger than what was lost: take it back at once, the case ends as failed either way.
+                    if let Err(error) = connector.roll_back(order, self.service.now()).await {
+                        tracing::error!(case = %order.case, %error, "a target that granted too much did not take it back");
+                    }
+                }
+                Ok(Pass::End(failed(reason), Some(held)))
+            }
+        }
+    }
+
+    /// Has an execution undone, until the target no longer shows it.
+    pub(super) async fn roll_back(&self, item: &OutboxItem, id: CaseId, attempt: u32) -> Result<Step, ServiceError> {
+        let Some(case) = self.service.store.case(id).await? else { return Ok(Step::Finished) };
+        let Some(order) = order(&case, attempt) else { return Ok(Step::Finished) };
+        let Some(connector) = self.hands.connectors.get(&case.route.target) else { return Ok(Step::Again) };
+        if let Err(error) = connector.roll_back(&order, self.service.now()).await {
+            tracing::warn!(case = %id, %error, "an execution could not be undone yet");
+        }
+        match connector.held(&order.subject, self.service.now()).await {
+            Ok(held) if !applied(&order, &held) => {
+                let grant: GrantId = self.service.fresh("grt")?;
+                let end = Command::EndExecution { attempt, outcome: ExecutionOutcome::RolledBack, grant };
+                match self.service.execute(&Self::ask(Worker::Executor, item), id, &end).await {
+                    Ok(_) => Ok(Step::Committed),
+                    Err(error) => Self::after_refusal(id, error),
+                }
+            }
+            _ => Ok(Step::Again),
+        }
+    }
+}
+
+fn failed(reason: FailureReason) -> ExecutionOutcome {
+    ExecutionOutcome::Failed { reason }
+}
+
+fn is_running(case: &Case, attempt: u32) -> bool {
+    case.state == CaseState::Executing && case.executions.iter().any(|e| e.attempt == attempt && e.outcome.is_none())
+}
+
+/// The order of an attempt that was started: what the plan says, with times that are the same on every retry.
+pub fn order(case: &Case, attempt: u32) -> Option<Order> {
+    let execution: &Execution = case.executions.iter().find(|e| e.attempt == attempt)?;
+    let plan = case.plan.as_ref()?;
+    let at: Time = execution.started_at;
+    Some(Order {
+        case: case.id,
+        attempt,
+        subject: case.route.subject.clone(),
+        action: plan.action,
+        scope: plan.scope.clone(),
+        expires_at: plan.lifetime.map(|l| at + l.duration()),
+        revokes_old: plan.revokes_old,
+        rotates: plan.rotates.clone(),
+        at,
+    })
+}

@@ -1,0 +1,47 @@
+//! Ends temporary access: revocation is ordered until the target no longer shows the grant (invariant 11).
+//!
+//! Contract: never gives up; a grant counts as ended only when the target was asked and holds it no more. Knows no rules.
+
+use super::executor::order;
+use super::{Step, Workers};
+use crate::base::ids::{CaseId, GrantId};
+use crate::connectors::verify::revoked;
+use crate::domain::case::{Case, ExecutionOutcome, Grant, Worker};
+use crate::domain::command::Command;
+use crate::service::ServiceError;
+use crate::store::OutboxItem;
+
+impl Workers {
+    /// Has a grant revoked and confirmed.
+    pub(super) async fn revoke_grant(&self, item: &OutboxItem, id: CaseId, grant: &GrantId) -> Result<Step, ServiceError> {
+        let Some(case) = self.service.store.case(id).await? else { return Ok(Step::Finished) };
+        let Some(found) = case.grants.iter().find(|g| &g.id == grant && g.revoked_at.is_none()) else { return Ok(Step::Finished) };
+        let Some(order) = attempt_of(&case, found).and_then(|attempt| order(&case, attempt)) else {
+            tracing::error!(case = %id, %grant, "no execution gave this grant");
+            return Ok(Step::Finished);
+        };
+        let Some(connector) = self.hands.connectors.get(&case.route.target) else {
+            tracing::error!(case = %id, target = %case.route.target, "no such target is configured; a grant can't be ended there");
+            return Ok(Step::Again);
+        };
+        if let Err(error) = connector.revoke(&order, self.service.now()).await {
+            tracing::warn!(case = %id, %grant, %error, "a grant could not be revoked yet");
+        }
+        match connector.held(&order.subject, self.service.now()).await {
+            Ok(held) if revoked(&order, &held) => {
+                let confirm = Command::ConfirmRevoked { grant: grant.clone() };
+                match self.service.execute(&Self::ask(Worker::Grants, item), id, &confirm).await {
+                    Ok(_) => Ok(Step::Committed),
+                    Err(error) => Self::after_refusal(id, error),
+                }
+            }
+            _ => Ok(Step::Again),
+        }
+    }
+}
+
+/// The attempt that gave a grant: the last one that restored something by the time the grant began.
+fn attempt_of(case: &Case, grant: &Grant) -> Option<u32> {
+    let gave = |o: &Option<ExecutionOutcome>| matches!(o, Some(ExecutionOutcome::Restored { .. } | ExecutionOutcome::RolledBack));
+    case.executions.iter().rfind(|e| gave(&e.outcome) && e.started_at <= grant.since).map(|e| e.attempt)
+}

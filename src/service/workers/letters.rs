@@ -1,0 +1,160 @@
+//! The words of every message: short, plain, the same for everyone.
+//!
+//! Contract: pure. A code stands only in the message to the recorded endpoint of its session; the "this wasn't me" word stands beside its
+//! link, never in it (invariant 13). Names are sanitised before they get here. Knows nothing about how mail is sent.
+
+use crate::base::Time;
+use crate::base::ids::CaseId;
+use crate::domain::effect::Notice;
+
+/// What every message about a case says.
+#[derive(Debug, Clone)]
+pub struct About {
+    /// The case.
+    pub case: CaseId,
+    /// Name of the organisation.
+    pub organisation: String,
+    /// The subject's name, sanitised.
+    pub subject: String,
+    /// What is restored, in words.
+    pub action: &'static str,
+    /// In which system.
+    pub target: String,
+}
+
+/// The way out printed at the end of a message to the subject.
+#[derive(Debug, Clone)]
+pub struct NotMe {
+    /// Link to the page.
+    pub link: String,
+    /// The word to type there.
+    pub word: String,
+}
+
+/// Subject line and body.
+pub type Text = (String, String);
+
+fn time(at: Time) -> String {
+    at.format("%Y-%m-%d %H:%M UTC").to_string()
+}
+
+fn what(about: &About) -> String {
+    format!("{} for \"{}\" in {}", about.action, about.subject, about.target)
+}
+
+fn foot(about: &About) -> String {
+    format!("\n--\n{} · case {}\nThis message was sent by a program. Nobody reads answers to it.\n", about.organisation, about.case)
+}
+
+fn way_out(not_me: &NotMe) -> String {
+    format!(
+        "\nWasn't this you?\nOpen this page and type the word \"{}\" there. The request is then stopped until security has looked at it:\n  {}\n",
+        not_me.word, not_me.link
+    )
+}
+
+/// The message with an issued code.
+pub fn code(about: &About, code: &str, link: &str, until: Time, not_me: &NotMe) -> Text {
+    let body = format!(
+        "Someone asked for this: {}.\n\nIf it was you, open this page:\n  {link}\nand type this code there:\n  {code}\n\n\
+         It is good until {}, for this request only, and only on that page.\nNobody will ever ask you to read it out or to send it to them.\n{}{}",
+        what(about),
+        time(until),
+        way_out(not_me),
+        foot(about)
+    );
+    (format!("Your code for case {}", about.case), body)
+}
+
+/// The message that leads to the page where a saved recovery code is typed.
+pub fn saved_code(about: &About, link: &str, until: Time, not_me: &NotMe) -> Text {
+    let body = format!(
+        "Someone asked for this: {}.\n\nIf it was you, open this page and type one of the recovery codes that you saved:\n  {link}\n\n\
+         The page is open until {}.\nNobody will ever ask you to read a code out or to send it to them.\n{}{}",
+        what(about),
+        time(until),
+        way_out(not_me),
+        foot(about)
+    );
+    (format!("A recovery code is asked for in case {}", about.case), body)
+}
+
+/// The message to a manager or owner who is asked to attest.
+pub fn attestation(about: &About, code: &str, link: &str, until: Time) -> Text {
+    let body = format!(
+        "You are recorded as someone who knows about \"{}\". Someone asked for this: {}.\n\n\
+         Please find out whether it is wanted, by speaking to the person yourself, on a number or in a place that you know.\n\
+         Then open this page:\n  {link}\nand type this code there:\n  {code}\n\n\
+         It asks you for a yes or a no, and is open until {}. Your answer alone restores nothing.\n{}",
+        about.subject,
+        what(about),
+        time(until),
+        foot(about)
+    );
+    (format!("Your answer is asked for in case {}", about.case), body)
+}
+
+/// What a subject is told.
+pub fn notice(about: &About, notice: Notice, not_me: &NotMe) -> Text {
+    let (subject, sentence) = match notice {
+        Notice::Started => ("A recovery was started", "A recovery was started: "),
+        Notice::Completed => ("A recovery was completed", "A recovery was completed: "),
+        Notice::CodeUsed => (
+            "A saved recovery code was used",
+            "One of your saved recovery codes was used and is no longer good; a new one took its place. It was used for this: ",
+        ),
+    };
+    let body = format!("{sentence}{}.\n\nIf you know about it, there is nothing to do.\n{}{}", what(about), way_out(not_me), foot(about));
+    (format!("{subject}: case {}", about.case), body)
+}
+
+/// What those who could decide are told.
+pub fn waiting(about: &About, reminder: bool, due: Option<Time>) -> Text {
+    let due = due.map(|d| format!(" It is due at {}.", time(d))).unwrap_or_default();
+    let again = if reminder { "still " } else { "" };
+    let body = format!(
+        "Case {} {again}waits for a decision that you could make: {}.{due}\n\n\
+         Open the console and look at it under Approvals. This message asks for a look, not for a yes.\n{}",
+        about.case,
+        what(about),
+        foot(about)
+    );
+    let subject = if reminder { "Reminder: a decision is waited for" } else { "A decision is waited for" };
+    (format!("{subject}: case {}", about.case), body)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn about() -> About {
+        About {
+            case: CaseId::new(2026, 1),
+            organisation: "Corp".into(),
+            subject: "m.okafor".into(),
+            action: "password reset",
+            target: "directory".into(),
+        }
+    }
+
+    fn not_me() -> NotMe {
+        NotMe { link: "https://x.example/n/abc".into(), word: "bakolu".into() }
+    }
+
+    #[test]
+    fn invariant_13_every_message_to_the_subject_has_a_way_out_with_a_word_outside_its_link() {
+        let at = chrono::DateTime::UNIX_EPOCH;
+        let mut texts = vec![code(&about(), "1234 5678", "https://x.example/p/t", at, &not_me()), saved_code(&about(), "l", at, &not_me())];
+        texts.extend([Notice::Started, Notice::Completed, Notice::CodeUsed].map(|n| notice(&about(), n, &not_me())));
+        for (subject, body) in texts {
+            assert!(body.contains("https://x.example/n/abc\n") && body.contains("\"bakolu\""), "{body}");
+            assert!(!not_me().link.contains("bakolu") && !subject.contains("1234"), "{subject}");
+        }
+    }
+
+    #[test]
+    fn invariant_07_no_message_to_staff_holds_a_code_or_a_link() {
+        let (subject, body) = waiting(&about(), true, None);
+        assert!(!body.contains("://") && !body.bytes().any(|b| b == b'@') && subject.contains("Reminder"), "{body}");
+    }
+}

@@ -1,0 +1,249 @@
+//! What happens by itself: the outbox is emptied, deadlines pass, executions run and are verified, grants end, notices go out.
+//!
+//! Contract: every step can be run once by itself ([`Workers::run_outbox_once`], [`Workers::run_deadlines_once`]) and repeated after a crash
+//! at any point: what a step does outside is idempotent, and its result is committed together with the end of its outbox item. An unknown
+//! outcome is answered by asking the target, never by guessing. Knows no HTTP.
+
+pub mod executor;
+mod grants;
+pub mod letters;
+mod notices;
+pub mod recipients;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use tokio::sync::watch;
+
+use super::{Ask, Service, ServiceError};
+use crate::base::Time;
+use crate::base::ids::{CaseId, TargetId};
+use crate::connectors::Connector;
+use crate::domain::case::Worker;
+use crate::domain::command::{Command, RegisterCommand};
+use crate::domain::effect::Effect;
+use crate::outbound::mail::Mailer;
+use crate::proofing::Keys;
+use crate::service::register::Beside;
+use crate::store::OutboxItem;
+
+/// Effects taken from the outbox at once.
+pub const BATCH: u16 = 32;
+/// Of these, how many are worked on at the same time.
+const SIDE_BY_SIDE: usize = 8;
+/// How long an effect is taken for; longer than any single step can last.
+pub const LEASE_SECONDS: u32 = 180;
+/// Cases looked at in one pass of the deadlines.
+const DUE_PAGE: u16 = 200;
+/// How often the outbox and the clock are looked at when nothing announces itself.
+const TICK: Duration = Duration::from_secs(1);
+
+/// What the workers reach the world with.
+pub struct Hands {
+    /// Keys of codes and links.
+    pub keys: Keys,
+    /// Mail.
+    pub mailer: Mailer,
+    /// Targets by id.
+    pub connectors: BTreeMap<TargetId, Arc<dyn Connector>>,
+    /// Where the requester's pages are, without a final `/`.
+    pub pages_url: String,
+    /// Name of the organisation, as messages say it.
+    pub organisation: String,
+}
+
+/// How patient the workers are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
+    /// Wait before the second try; doubles each time.
+    pub first: Duration,
+    /// The longest wait between two tries.
+    pub longest: Duration,
+    /// Tries of one message before it is given up.
+    pub mail_tries: u32,
+    /// How long an execution is tried before it ends as unreachable.
+    pub execution: Duration,
+    /// How often a target that shows no trace of an accepted order is asked again before it has changed nothing.
+    pub looks: u32,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            first: Duration::from_secs(5),
+            longest: Duration::from_mins(10),
+            mail_tries: 24,
+            execution: Duration::from_mins(15),
+            looks: 2,
+        }
+    }
+}
+
+/// What became of an effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// It is done, and its item ended with a commit.
+    Committed,
+    /// It is done or no longer wanted; its item can go.
+    Finished,
+    /// It is to be tried again, by the number of tries so far.
+    Again,
+    /// It is to be tried again then.
+    At(Time),
+}
+
+/// The workers.
+pub struct Workers {
+    service: Arc<Service>,
+    hands: Arc<Hands>,
+    patience: Patience,
+}
+
+impl Workers {
+    /// Workers over a service.
+    pub fn new(service: Arc<Service>, hands: Arc<Hands>, patience: Patience) -> Self {
+        Self { service, hands, patience }
+    }
+
+    /// Runs until `stop` changes; what is under way is finished first.
+    pub async fn run(self: Arc<Self>, stop: watch::Receiver<bool>) {
+        tokio::join!(self.outbox_loop(stop.clone()), self.deadlines_loop(stop.clone()), self.reassess_loop(stop));
+    }
+
+    async fn outbox_loop(&self, mut stop: watch::Receiver<bool>) {
+        let mut announced = self.service.store.announcements();
+        while !*stop.borrow() {
+            match self.run_outbox_once().await {
+                Ok(0) => {}
+                Ok(_) => continue,
+                Err(error) => tracing::error!(%error, "the outbox could not be read"),
+            }
+            tokio::select! {
+                _ = stop.changed() => {}
+                () = tokio::time::sleep(TICK) => {}
+                // Closed and lagged alike: the next pass looks at the outbox itself.
+                heard = announced.recv() => if heard.is_err() { announced = announced.resubscribe(); },
+            }
+        }
+    }
+
+    async fn deadlines_loop(&self, mut stop: watch::Receiver<bool>) {
+        while !*stop.borrow() {
+            if let Err(error) = self.run_deadlines_once().await {
+                tracing::error!(%error, "deadlines could not be looked at");
+            }
+            tokio::select! {
+                _ = stop.changed() => {}
+                () = tokio::time::sleep(TICK) => {}
+            }
+        }
+    }
+
+    async fn reassess_loop(&self, mut stop: watch::Receiver<bool>) {
+        while !*stop.borrow() {
+            tokio::select! {
+                _ = stop.changed() => {}
+                () = self.service.reassess_wanted() => {
+                    if let Err(error) = self.service.reassess_all().await {
+                        tracing::error!(%error, "undecided cases could not be looked at again");
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes what is due from the outbox and does it; how many effects were taken.
+    pub async fn run_outbox_once(&self) -> Result<usize, ServiceError> {
+        let items = self.service.store.claim(self.service.now(), BATCH, LEASE_SECONDS).await?;
+        let taken = items.len();
+        futures_util::stream::iter(items).for_each_concurrent(SIDE_BY_SIDE, |item| self.one(item)).await;
+        Ok(taken)
+    }
+
+    async fn one(&self, item: OutboxItem) {
+        let step = match self.perform(&item).await {
+            Ok(step) => step,
+            Err(error) => {
+                tracing::warn!(item = item.id, tries = item.tries, %error, "an effect will be tried again");
+                Step::Again
+            }
+        };
+        let store = &self.service.store;
+        let ended = match step {
+            Step::Committed => Ok(()),
+            Step::Finished => store.finish(item.id).await,
+            Step::Again => store.postpone(item.id, self.service.now() + self.wait(item.tries)).await,
+            Step::At(then) => store.postpone(item.id, then).await,
+        };
+        if let Err(error) = ended {
+            // Its lease runs out and it is taken again.
+            tracing::error!(item = item.id, %error, "an effect could not be put back or ended");
+        }
+    }
+
+    async fn perform(&self, item: &OutboxItem) -> Result<Step, ServiceError> {
+        match &item.effect {
+            Effect::SendCode { case, session } => self.send_code(item, *case, session).await,
+            Effect::AskAttester { case, session } => self.ask_attester(item, *case, session).await,
+            Effect::NotifySubject { case, notice } => self.notify_subject(item, *case, *notice).await,
+            Effect::NotifyApprovers { case, reminder } => self.notify_approvers(item, *case, *reminder).await,
+            Effect::Execute { case, attempt } => self.execute_plan(item, *case, *attempt).await,
+            Effect::RevokeGrant { case, grant } => self.revoke_grant(item, *case, grant).await,
+            Effect::RollBack { case, attempt } => self.roll_back(item, *case, *attempt).await,
+        }
+    }
+
+    /// Lets time pass for every case that is due, and applies register changes whose delay is over; how many cases were looked at.
+    pub async fn run_deadlines_once(&self) -> Result<usize, ServiceError> {
+        let now = self.service.now();
+        let register = self.service.store.register().await?;
+        if register.proposals.values().any(|p| p.effective_at.is_some_and(|at| at <= now)) {
+            let ask = Ask::system(Worker::Deadlines);
+            if let Err(error) = self.service.govern(&ask, &RegisterCommand::ApplyDue, &Beside::default()).await {
+                tracing::error!(%error, "register changes whose delay is over could not be applied");
+            }
+        }
+        let due = self.service.store.due(now, DUE_PAGE).await?;
+        for case in &due {
+            if let Err(error) = self.service.execute(&Ask::system(Worker::Deadlines), *case, &Command::Tick).await {
+                tracing::warn!(%case, %error, "time could not pass for a case");
+            }
+        }
+        Ok(due.len())
+    }
+
+    /// Exponential wait with up to a quarter of jitter, so that many do not come back at once.
+    fn wait(&self, tries: u32) -> chrono::Duration {
+        let first = u64::try_from(self.patience.first.as_millis()).unwrap_or(u64::MAX);
+        let longest = u64::try_from(self.patience.longest.as_millis()).unwrap_or(u64::MAX);
+        let plain = first.saturating_mul(1_u64 << tries.min(20)).min(longest);
+        let mut byte = [0_u8; 1];
+        self.service.ports.random.fill(&mut byte);
+        let jitter = plain / 4 * u64::from(byte[0]) / 255;
+        chrono::Duration::milliseconds(i64::try_from(plain.saturating_add(jitter)).unwrap_or(i64::MAX))
+    }
+
+    /// As a worker, ending an outbox item with the commit.
+    fn ask(worker: Worker, item: &OutboxItem) -> Ask {
+        Ask::system(worker).finishing(item.id)
+    }
+
+    /// What becomes of an item whose command the domain refused: it is no longer wanted, or later.
+    fn after_refusal(case: CaseId, error: ServiceError) -> Result<Step, ServiceError> {
+        use crate::domain::refusal::Refusal;
+        match error {
+            ServiceError::Refused(refusal) => match *refusal {
+                Refusal::TooEarly(then) => Ok(Step::At(then)),
+                Refusal::Held => Ok(Step::Again),
+                other => {
+                    tracing::info!(%case, refusal = other.code(), "an effect is no longer wanted");
+                    Ok(Step::Finished)
+                }
+            },
+            ServiceError::NotFound(_) => Ok(Step::Finished),
+            other => Err(other),
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! Mail that a case causes: codes, attestations, notices, and word to those who are waited for.
+//!
+//! Contract: what is no longer wanted is not sent. A message that goes to several addresses keeps an id for each over retries. Mail that
+//! can't be delivered for good is given up and logged by case, never by address.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::letters::{self, About, NotMe, Text};
+use super::recipients::{self, MAX_RECIPIENTS, Recipient};
+use super::{Step, Workers};
+use crate::base::ids::{CaseId, PersonId, SessionId};
+use crate::domain::case::{Case, ProofSession};
+use crate::domain::effect::Notice;
+use crate::domain::lineage;
+use crate::domain::subject::Subject;
+use crate::domain::vocabulary::{CaseState, EndpointKind, Method};
+use crate::outbound::mail::Letter;
+use crate::proofing::derive::Page;
+use crate::service::ServiceError;
+use crate::store::OutboxItem;
+
+impl Workers {
+    /// Sends the code, or the link to the page for a saved one, to the recorded endpoint of a session.
+    pub(super) async fn send_code(&self, item: &OutboxItem, id: CaseId, session: &SessionId) -> Result<Step, ServiceError> {
+        let Some((case, subject)) = self.case_and_subject(id).await? else { return Ok(Step::Finished) };
+        let Some(proof) = self.open_session(&case, session) else { return Ok(Step::Finished) };
+        let about = self.about(&case, &subject);
+        let link = self.link("p", &self.hands.keys.token(Page::Proof, id, session));
+        let mut step = Step::Finished;
+        for to in session_recipients(&subject, proof) {
+            let not_me = self.not_me(id, &to.id);
+            let text = match proof.method {
+                Method::IssuedCode => letters::code(&about, &self.hands.keys.issued_code(id, session), &link, proof.expires_at, &not_me),
+                Method::SavedCode => letters::saved_code(&about, &link, proof.expires_at, &not_me),
+                other => {
+                    tracing::warn!(case = %id, method = other.code(), "this method has no page yet; nothing is sent");
+                    return Ok(Step::Finished);
+                }
+            };
+            step = worse(step, self.post(item, id, &to, text, &format!("code {id} {session} {}", to.id)).await);
+        }
+        Ok(step)
+    }
+
+    /// Sends a manager or owner the link to their page and the code that opens it.
+    pub(super) async fn ask_attester(&self, item: &OutboxItem, id: CaseId, session: &SessionId) -> Result<Step, ServiceError> {
+        let Some((case, subject)) = self.case_and_subject(id).await? else { return Ok(Step::Finished) };
+        let Some(proof) = self.open_session(&case, session) else { return Ok(Step::Finished) };
+        let Some(person) = proof.attester.clone() else { return Ok(Step::Finished) };
+        let Some(to) = self.person(&person).await? else {
+            tracing::warn!(case = %id, %person, "an attester has no recorded mail address");
+            return Ok(Step::Finished);
+        };
+        if recipients::is_subjects_own(&subject, &to.address) {
+            tracing::warn!(case = %id, %person, "an attester's recorded address is the subject's own; nothing is sent");
+            return Ok(Step::Finished);
+        }
+        let code = self.hands.keys.issued_code(id, session);
+        let link = self.link("a", &self.hands.keys.token(Page::Attestation, id, session));
+        let text = letters::attestation(&self.about(&case, &subject), &code, &link, proof.expires_at);
+        Ok(self.post(item, id, &to, text, &format!("attest {id} {session}")).await)
+    }
+
+    /// Tells the subject at every recorded address, and the owners of a non-human one (invariant 13).
+    pub(super) async fn notify_subject(&self, item: &OutboxItem, id: CaseId, notice: Notice) -> Result<Step, ServiceError> {
+        let Some((case, subject)) = self.case_and_subject(id).await? else { return Ok(Step::Finished) };
+        let about = self.about(&case, &subject);
+        let mut to = recipients::of_subject(&subject);
+        if subject.kind.is_non_human() {
+            let owners: Vec<PersonId> = subject.owners_at(self.service.now()).cloned().collect();
+            to.extend(self.persons(&owners).await?);
+        }
+        to.truncate(MAX_RECIPIENTS);
+        let mut step = Step::Finished;
+        for to in to {
+            let text = letters::notice(&about, notice, &self.not_me(id, &to.id));
+            step = worse(step, self.post(item, id, &to, text, &format!("notice {id} {notice:?} {} {}", item.id, to.id)).await);
+        }
+        Ok(step)
+    }
+
+    /// Tells those who could decide that they are waited for; those on shift first, and never more than a bounded number.
+    pub(super) async fn notify_approvers(&self, item: &OutboxItem, id: CaseId, reminder: bool) -> Result<Step, ServiceError> {
+        let loaded = match self.service.load(id, None).await {
+            Err(ServiceError::NotFound(_)) => return Ok(Step::Finished),
+            other => other?,
+        };
+        let (case, world) = (loaded.case()?.clone(), &loaded.world);
+        let Some(subject) = world.subject.clone() else { return Ok(Step::Finished) };
+        if case.state != CaseState::Sealed || case.hold.is_some() {
+            return Ok(Step::Finished);
+        }
+        let could = lineage::could_decide(world, loaded.now);
+        let decided: BTreeSet<&PersonId> = case.live_approvals().map(|a| &a.person).collect();
+        let mut persons: Vec<PersonId> = Vec::new();
+        for operator in could.on_shift.iter().chain(&could.operators) {
+            let person = world.register.operators.get(operator).map(|o| &o.person);
+            if let Some(person) = person.filter(|p| !decided.contains(p) && !persons.contains(p)) {
+                persons.push(person.clone());
+            }
+        }
+        persons.truncate(MAX_RECIPIENTS);
+        let about = self.about(&case, &subject);
+        let mut step = Step::Finished;
+        for to in self.persons(&persons).await? {
+            let text = letters::waiting(&about, reminder, case.times.due);
+            step = worse(step, self.post(item, id, &to, text, &format!("waiting {id} {} {}", item.id, to.id)).await);
+        }
+        Ok(step)
+    }
+
+    async fn post(&self, item: &OutboxItem, case: CaseId, to: &Recipient, (subject, body): Text, key: &str) -> Step {
+        let letter = Letter { to: to.address.clone(), subject, body, key: key.to_owned(), at: self.service.now() };
+        match self.hands.mailer.send(&letter).await {
+            Ok(()) => Step::Finished,
+            Err(error) if error.is_lasting() || item.tries >= self.patience.mail_tries => {
+                tracing::error!(%case, address = %to.id, %error, "a message is given up");
+                Step::Finished
+            }
+            Err(error) => {
+                tracing::warn!(%case, address = %to.id, %error, "a message will be tried again");
+                Step::Again
+            }
+        }
+    }
+
+    async fn case_and_subject(&self, id: CaseId) -> Result<Option<(Arc<Case>, Arc<Subject>)>, ServiceError> {
+        let Some(case) = self.service.store.case(id).await? else { return Ok(None) };
+        let subject = self.service.store.subject(&case.route.subject).await?;
+        Ok(subject.map(|s| (case, s.subject)))
+    }
+
+    /// The session, if it still waits for something and the case is not frozen.
+    fn open_session<'a>(&self, case: &'a Case, session: &SessionId) -> Option<&'a ProofSession> {
+        let frozen = case.hold.is_some() && case.state != CaseState::Proofing;
+        case.sessions.get(session).filter(|s| s.outcome.is_none() && s.expires_at > self.service.now() && !frozen)
+    }
+
+    async fn person(&self, id: &PersonId) -> Result<Option<Recipient>, ServiceError> {
+        Ok(self.persons(std::slice::from_ref(id)).await?.pop())
+    }
+
+    async fn persons(&self, ids: &[PersonId]) -> Result<Vec<Recipient>, ServiceError> {
+        let people = self.service.store.people(ids).await?;
+        let one = |id: &PersonId| {
+            let address = people.get(id)?.email.as_ref()?.raw().to_owned();
+            Some(Recipient { id: recipients::owner_id(id), address })
+        };
+        Ok(ids.iter().filter_map(one).collect())
+    }
+
+    fn about(&self, case: &Case, subject: &Subject) -> About {
+        About {
+            case: case.id,
+            organisation: self.hands.organisation.clone(),
+            subject: subject.name.line(),
+            action: case.route.action.label(),
+            target: case.route.target.to_string(),
+        }
+    }
+
+    fn link(&self, page: &str, token: &str) -> String {
+        format!("{}/{page}/{token}", self.hands.pages_url)
+    }
+
+    fn not_me(&self, case: CaseId, address: &str) -> NotMe {
+        NotMe { link: self.link("n", &self.hands.keys.not_me_token(case, address)), word: self.hands.keys.not_me_word(case, address) }
+    }
+}
+
+/// Where a session's message goes: its recorded endpoint; for a saved code without one, every confirmed address.
+fn session_recipients(subject: &Subject, proof: &ProofSession) -> Vec<Recipient> {
+    match &proof.endpoint {
+        Some(id) => {
+            let endpoint = subject.endpoint(id).filter(|e| e.kind == EndpointKind::Email && e.confirmed_at.is_some());
+            endpoint.map(|e| Recipient { id: e.id.to_string(), address: e.address.raw().to_owned() }).into_iter().collect()
+        }
+        None if proof.method == Method::SavedCode => recipients::of_subject(subject),
+        None => Vec::new(),
+    }
+}
+
+fn worse(a: Step, b: Step) -> Step {
+    if a == Step::Again { a } else { b }
+}
