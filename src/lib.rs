@@ -11,5 +11,6 @@ pub mod domain;
 pub mod log;
 pub mod outbound;
 pub mod proofing;
+pub mod server;
 pub mod service;
 pub mod store;

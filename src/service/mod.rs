@@ -12,6 +12,7 @@ pub mod load;
 pub mod open;
 mod refused;
 pub mod register;
+pub mod requester;
 pub mod row;
 pub mod workers;
 

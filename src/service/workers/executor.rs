@@ -7,8 +7,8 @@
 use std::sync::Arc;
 
 use super::{Step, Workers};
-use crate::base::ids::{CaseId, GrantId};
 use crate::base::Time;
+use crate::base::ids::{CaseId, GrantId};
 use crate::connectors::verify::{applied, judge};
 use crate::connectors::{CallError, Connector, Held, Order};
 use crate::domain::case::{Case, Execution, ExecutionOutcome, Worker};

@@ -71,13 +71,7 @@ pub struct Patience {
 
 impl Default for Patience {
     fn default() -> Self {
-        Self {
-            first: Duration::from_secs(5),
-            longest: Duration::from_mins(10),
-            mail_tries: 24,
-            execution: Duration::from_mins(15),
-            looks: 2,
-        }
+        Self { first: Duration::from_secs(5), longest: Duration::from_mins(10), mail_tries: 24, execution: Duration::from_mins(15), looks: 2 }
     }
 }
 

@@ -1,0 +1,64 @@
+//! What holds for every page: who may ask how often, from which site, and what the browser is told about the answer.
+//!
+//! Contract: wraps all routes. A form from another site is refused (T27); a form is not answered before the floor (T24). Knows no page.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::header::{HeaderName, ORIGIN, STRICT_TRANSPORT_SECURITY};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use axum::middleware::Next;
+use axum::response::Response;
+
+use super::{Pages, forms};
+
+const POLICY: &str = "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// Headers of every answer.
+const HEADERS: &[(&str, &str)] = &[
+    ("content-security-policy", POLICY),
+    ("cache-control", "no-store"),
+    ("referrer-policy", "no-referrer"),
+    ("x-content-type-options", "nosniff"),
+    ("x-frame-options", "DENY"),
+    ("x-robots-tag", "noindex, nofollow"),
+    ("cross-origin-opener-policy", "same-origin"),
+    ("cross-origin-resource-policy", "same-origin"),
+    ("permissions-policy", "camera=(), microphone=(), geolocation=(), payment=(), usb=()"),
+];
+
+pub(super) async fn guard(State(pages): State<Arc<Pages>>, request: Request, next: Next) -> Response {
+    let arrived = tokio::time::Instant::now();
+    let form = request.method() == Method::POST;
+    let from = request.extensions().get::<ConnectInfo<SocketAddr>>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |c| c.0.ip());
+    let mut answer = if !pages.limits.allows(from, form, pages.requester.monotonic_millis()) {
+        forms::message(&pages, StatusCode::TOO_MANY_REQUESTS, "Too many tries", "Wait a minute, then try again.")
+    } else if form && !same_site(request.headers(), &pages.settings.public_url) {
+        let text = "This form was sent from another page. Open the link in your message and try again.";
+        forms::message(&pages, StatusCode::FORBIDDEN, "Not from here", text)
+    } else {
+        next.run(request).await
+    };
+    if form {
+        tokio::time::sleep_until(arrived + pages.settings.floor).await;
+    }
+    let headers = answer.headers_mut();
+    for (name, value) in HEADERS {
+        headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+    }
+    if pages.settings.https() {
+        headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
+    }
+    answer
+}
+
+/// Whether a form came from a page of ours. Browsers say so in `Sec-Fetch-Site`; the few that don't send `Origin`; programs send neither
+/// and carry nobody's cookies.
+fn same_site(headers: &HeaderMap, public_url: &str) -> bool {
+    match (headers.get("sec-fetch-site"), headers.get(ORIGIN)) {
+        (Some(site), _) => site == "same-origin",
+        (None, Some(origin)) => origin == public_url,
+        (None, None) => true,
+    }
+}

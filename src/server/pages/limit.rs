@@ -1,0 +1,101 @@
+//! How often one address may ask, in bounded memory.
+//!
+//! Contract: a fixed window of a minute per address (IPv6 by its /64). When too many addresses ask at once to be told apart, the new ones
+//! share one window. Knows nothing about what is asked.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::Mutex;
+
+/// Addresses told apart at once.
+const MAX_ADDRESSES: usize = 50_000;
+
+/// Requests a minute for one address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rates {
+    /// Pages looked at.
+    pub looks: u32,
+    /// Forms sent.
+    pub forms: u32,
+}
+
+impl Default for Rates {
+    fn default() -> Self {
+        Self { looks: 240, forms: 30 }
+    }
+}
+
+#[derive(Default)]
+struct Window {
+    minute: u64,
+    looks: u32,
+    forms: u32,
+}
+
+/// Counts by address.
+pub(super) struct Limits {
+    rates: Rates,
+    seen: Mutex<HashMap<IpAddr, Window>>,
+}
+
+impl Limits {
+    pub(super) fn new(rates: Rates) -> Self {
+        Self { rates, seen: Mutex::default() }
+    }
+
+    /// Whether an address may ask now, `millis` on the monotonic clock.
+    pub(super) fn allows(&self, address: IpAddr, form: bool, millis: u64) -> bool {
+        let minute = millis / 60_000;
+        let Ok(mut seen) = self.seen.lock() else { return false };
+        let mut key = block(address);
+        if seen.len() >= MAX_ADDRESSES && !seen.contains_key(&key) {
+            seen.retain(|_, w| w.minute == minute);
+            if seen.len() >= MAX_ADDRESSES {
+                key = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
+            }
+        }
+        let window = seen.entry(key).or_default();
+        if window.minute != minute {
+            *window = Window { minute, ..Window::default() };
+        }
+        let (count, most) = if form { (&mut window.forms, self.rates.forms) } else { (&mut window.looks, self.rates.looks) };
+        *count = count.saturating_add(1);
+        *count <= most
+    }
+}
+
+fn block(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => {
+            let s = v6.segments();
+            IpAddr::V6(Ipv6Addr::new(s[0], s[1], s[2], s[3], 0, 0, 0, 0))
+        }
+        v4 @ IpAddr::V4(_) => v4,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_stopped_and_let_in_again_the_next_minute() {
+        let limits = Limits::new(Rates { looks: 2, forms: 1 });
+        let at = |ip: &str| ip.parse::<IpAddr>().unwrap();
+        assert!(limits.allows(at("192.0.2.1"), true, 0) && !limits.allows(at("192.0.2.1"), true, 59_999));
+        assert!(limits.allows(at("192.0.2.1"), false, 0), "looking is counted apart");
+        assert!(limits.allows(at("192.0.2.2"), true, 0), "others are not touched");
+        assert!(limits.allows(at("192.0.2.1"), true, 60_000));
+        assert!(limits.allows(at("2001:db8::1"), true, 0) && !limits.allows(at("2001:db8::2"), true, 0), "one /64 is one address");
+        assert!(!limits.allows(at("::ffff:192.0.2.2"), true, 0), "a mapped address is the same");
+    }
+
+    #[test]
+    fn memory_is_bounded_when_addresses_are_many() {
+        let limits = Limits::new(Rates { looks: 1, forms: 1 });
+        for i in 0..u32::try_from(MAX_ADDRESSES).unwrap() + 100 {
+            limits.allows(IpAddr::V4(i.into()), true, 0);
+        }
+        assert!(limits.seen.lock().unwrap().len() <= MAX_ADDRESSES + 1);
+    }
+}

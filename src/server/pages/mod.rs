@@ -1,0 +1,89 @@
+//! The requester's and attester's web pages, on a listener of their own.
+//!
+//! Contract: `GET` changes nothing (T25). What a link leads to is told only to who typed its code: until then every link gives the same bytes
+//! in the same time (T24). No script runs, nothing is framed, nothing is kept by browsers; forms are small and same-site (T27). Knows the use
+//! cases of [`crate::service::requester`] and no others.
+
+mod forms;
+mod guard;
+mod limit;
+mod templates;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware;
+use axum::routing::{get, post};
+use tower::limit::GlobalConcurrencyLimitLayer;
+
+pub use limit::Rates;
+
+use crate::service::requester::Requester;
+
+/// The largest form, in bytes.
+pub const MAX_FORM: usize = 4 * 1024;
+/// Requests worked on at once; further ones wait.
+pub const MAX_AT_ONCE: usize = 512;
+
+/// What the pages are served with.
+pub struct Settings {
+    /// Where they are reached from outside, e.g. `https://recover.corp.example`, without a final `/`.
+    pub public_url: String,
+    /// Name of the organisation, as pages say it.
+    pub organisation: String,
+    /// No form is answered sooner than this, so that its time says nothing (T24).
+    pub floor: Duration,
+    /// How often one address may ask.
+    pub rates: Rates,
+}
+
+impl Settings {
+    /// Usual settings for a public address.
+    pub fn new(public_url: &str, organisation: &str) -> Self {
+        Self {
+            public_url: public_url.trim_end_matches('/').to_owned(),
+            organisation: organisation.to_owned(),
+            floor: Duration::from_millis(500),
+            rates: Rates::default(),
+        }
+    }
+
+    fn https(&self) -> bool {
+        self.public_url.starts_with("https://")
+    }
+
+    /// The cookie's name: `__Host-` binds it to this host and to https (T27).
+    fn cookie(&self) -> &'static str {
+        if self.https() { "__Host-recovery" } else { "recovery" }
+    }
+}
+
+/// What handlers share.
+pub(super) struct Pages {
+    requester: Requester,
+    settings: Settings,
+    limits: limit::Limits,
+}
+
+/// The pages. Serve with `into_make_service_with_connect_info::<SocketAddr>()`, so that addresses are known.
+pub fn router(requester: Requester, settings: Settings) -> Router {
+    let limits = limit::Limits::new(settings.rates);
+    let pages = Arc::new(Pages { requester, settings, limits });
+    Router::new()
+        .route("/", get(forms::home))
+        .route("/style.css", get(forms::style))
+        .route("/p/{token}", get(forms::proof).post(forms::prove))
+        .route("/p/{token}/not-me", post(forms::not_me_here))
+        .route("/p/{token}/case", get(forms::case))
+        .route("/a/{token}", get(forms::attestation).post(forms::enter))
+        .route("/a/{token}/answer", get(forms::question).post(forms::answer))
+        .route("/n/{token}", get(forms::not_me).post(forms::say_not_me))
+        .fallback(forms::nowhere)
+        .method_not_allowed_fallback(forms::nowhere)
+        .layer(DefaultBodyLimit::max(MAX_FORM))
+        .layer(middleware::from_fn_with_state(Arc::clone(&pages), guard::guard))
+        .layer(GlobalConcurrencyLimitLayer::new(MAX_AT_ONCE))
+        .with_state(pages)
+}

@@ -1,0 +1,54 @@
+//! The pages' templates, bound to the data they show. Everything is escaped as HTML by the engine.
+//!
+//! Contract: pure; files under `assets/pages` are compiled in. Knows no use case.
+
+use askama::Template;
+
+use crate::service::requester::shown::Shown;
+
+/// The page on which a code is typed: the same for every link.
+#[derive(Template)]
+#[template(path = "code.html", config = "assets/pages/askama.toml")]
+pub(super) struct Code<'a> {
+    pub(super) organisation: &'a str,
+    pub(super) wrong: bool,
+    pub(super) not_me: bool,
+    pub(super) not_me_action: String,
+}
+
+/// The page on which the word of a message is typed.
+#[derive(Template)]
+#[template(path = "not_me.html", config = "assets/pages/askama.toml")]
+pub(super) struct NotMe<'a> {
+    pub(super) organisation: &'a str,
+    pub(super) wrong: bool,
+}
+
+/// The case, for its subject.
+#[derive(Template)]
+#[template(path = "case.html", config = "assets/pages/askama.toml")]
+pub(super) struct CasePage<'a> {
+    pub(super) organisation: &'a str,
+    pub(super) shown: &'a Shown,
+    pub(super) just_proved: bool,
+    pub(super) new_code: Option<&'a str>,
+    pub(super) not_me_action: String,
+}
+
+/// The question to a manager or owner.
+#[derive(Template)]
+#[template(path = "attest.html", config = "assets/pages/askama.toml")]
+pub(super) struct Attest<'a> {
+    pub(super) organisation: &'a str,
+    pub(super) shown: &'a Shown,
+    pub(super) unconfirmed: bool,
+}
+
+/// A heading and a sentence.
+#[derive(Template)]
+#[template(path = "message.html", config = "assets/pages/askama.toml")]
+pub(super) struct Message<'a> {
+    pub(super) organisation: &'a str,
+    pub(super) heading: &'a str,
+    pub(super) text: &'a str,
+}

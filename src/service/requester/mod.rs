@@ -1,0 +1,269 @@
+//! What someone outside the staff can do with a link: type a code, attest, see what is asked for, say "this wasn't me".
+//!
+//! Contract: a link alone does nothing (T25). A guess is judged and counted in one versioned commit, before it is answered: at most
+//! [`crate::domain::case::MAX_ATTEMPTS_PER_CODE`] guesses of a session are ever judged (T23). Whether a link, a session or a case exists is
+//! told only to who typed its code: everything else is [`Tried::Wrong`] (T24). No secret leaves but a new saved code, once, to its subject.
+
+mod locks;
+pub mod shown;
+
+use std::sync::Arc;
+
+use zeroize::Zeroizing;
+
+use super::{Ask, MAX_TRIES, Service, ServiceError};
+use crate::base::ids::{PersonId, ReceiptId, SessionId};
+use crate::domain::case::{ActorRef, Case, MAX_ATTEMPTS_PER_CASE, MAX_ATTEMPTS_PER_CODE, ProofSession, TrustRoot};
+use crate::domain::command::{Actor, Command};
+use crate::domain::vocabulary::{HoldSource, Method};
+use crate::proofing::derive::case_of;
+pub use crate::proofing::derive::{Page, TOKEN_LEN};
+use crate::proofing::{Keys, saved};
+use crate::service::workers::recipients;
+use crate::store::CodeChange;
+use locks::Locks;
+
+/// How long a pass counts after the right code was typed.
+pub const PASS_MINUTES: i64 = 15;
+
+/// What became of a typed code.
+#[derive(Debug)]
+pub enum Tried {
+    /// It was right.
+    Right(Right),
+    /// It was wrong, or the link leads nowhere, or it is over: which of these is not told.
+    Wrong,
+}
+
+/// What the right code gives.
+#[derive(Debug)]
+pub struct Right {
+    /// For a cookie: opens the page of this session for [`PASS_MINUTES`].
+    pub pass: String,
+    /// A new saved code in place of the one that was used; shown now and never again.
+    pub new_code: Option<Zeroizing<String>>,
+}
+
+/// What an attester answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answered {
+    /// It is recorded.
+    Recorded,
+    /// The page is over, or was never there.
+    Over,
+}
+
+/// Use cases of the requester's and attester's pages.
+pub struct Requester {
+    service: Arc<Service>,
+    keys: Keys,
+    locks: Locks,
+    /// Bounds the work of hashing saved codes.
+    hashing: tokio::sync::Semaphore,
+}
+
+struct Found {
+    case: Arc<Case>,
+    session: SessionId,
+}
+
+/// What judging a typed code gave.
+enum Verdict {
+    Wrong,
+    Right(TrustRoot, Vec<CodeChange>, Option<Zeroizing<String>>),
+}
+
+impl Requester {
+    /// Over a service, with the keys that codes and links are derived with.
+    pub fn new(service: Arc<Service>, keys: Keys) -> Self {
+        Self { service, keys, locks: Locks::new(), hashing: tokio::sync::Semaphore::new(2) }
+    }
+
+    /// Milliseconds on the monotonic clock, for whoever counts requests.
+    pub fn monotonic_millis(&self) -> u64 {
+        self.service.ports.clock.monotonic_millis()
+    }
+
+    /// Someone typed a code on the page of a link.
+    pub async fn try_code(&self, page: Page, token: &str, typed: &str) -> Result<Tried, ServiceError> {
+        let Some(found) = self.find(page, token).await? else { return Ok(Tried::Wrong) };
+        let _one_at_a_time = self.locks.of(found.session.as_str()).await;
+        for _ in 0..MAX_TRIES {
+            let Some(found) = self.find(page, token).await? else { return Ok(Tried::Wrong) };
+            match self.try_once(page, &found, typed).await {
+                Err(ServiceError::Stale { .. } | ServiceError::Conflict) => {}
+                Err(ServiceError::Refused(_) | ServiceError::Forbidden(_)) => return Ok(Tried::Wrong),
+                other => return other,
+            }
+        }
+        Err(ServiceError::Conflict)
+    }
+
+    /// Judges a guess at the version that was looked at, and counts it at that same version or not at all.
+    async fn try_once(&self, page: Page, found: &Found, typed: &str) -> Result<Tried, ServiceError> {
+        let (case, session) = (&found.case, &found.session);
+        let Some(proof) = self.open(case, session) else { return Ok(Tried::Wrong) };
+        let mut ask = Ask::by(actor(proof, session));
+        ask.expected = Some(case.version);
+        let verdict = self.judge(case, session, proof, typed).await?;
+        let Verdict::Right(trust_root, codes, new_code) = verdict else {
+            self.service.execute(&ask, case.id, &Command::RecordFailedAttempt { session: session.clone() }).await?;
+            return Ok(Tried::Wrong);
+        };
+        if page == Page::Proof {
+            ask.codes = codes;
+            let receipt: ReceiptId = self.service.fresh("rcp")?;
+            self.service.execute(&ask, case.id, &Command::RecordProof { session: session.clone(), receipt, trust_root }).await?;
+        }
+        let until = self.service.now() + chrono::Duration::minutes(PASS_MINUTES);
+        Ok(Tried::Right(Right { pass: self.keys.pass(case.id, session, until.timestamp_millis()), new_code }))
+    }
+
+    async fn judge(&self, case: &Case, session: &SessionId, proof: &ProofSession, typed: &str) -> Result<Verdict, ServiceError> {
+        if let Some(person) = &proof.attester {
+            let right = self.keys.is_issued_code(case.id, session, typed);
+            return Ok(if right { Verdict::Right(self.keys.contact_root(person), Vec::new(), None) } else { Verdict::Wrong });
+        }
+        match proof.method {
+            Method::IssuedCode => self.judge_issued(case, session, proof, typed).await,
+            Method::SavedCode => self.judge_saved(case, typed).await,
+            _ => Ok(Verdict::Wrong),
+        }
+    }
+
+    async fn judge_issued(&self, case: &Case, session: &SessionId, proof: &ProofSession, typed: &str) -> Result<Verdict, ServiceError> {
+        let subject = self.service.store.subject(&case.route.subject).await?;
+        let address = subject.zip(proof.endpoint.as_ref()).and_then(|(s, e)| s.subject.endpoint(e).map(|e| e.address.clone()));
+        match address {
+            Some(address) if self.keys.is_issued_code(case.id, session, typed) => {
+                Ok(Verdict::Right(self.keys.mailbox_root(address.raw()), Vec::new(), None))
+            }
+            _ => Ok(Verdict::Wrong),
+        }
+    }
+
+    async fn judge_saved(&self, case: &Case, typed: &str) -> Result<Verdict, ServiceError> {
+        let subject = case.route.subject.clone();
+        let hashes = self.service.store.saved_codes(&subject).await?;
+        let (typed, random) = (Zeroizing::new(typed.to_owned()), Arc::clone(&self.service.ports.random));
+        let Ok(_place) = self.hashing.acquire().await else { return Ok(Verdict::Wrong) };
+        let work = tokio::task::spawn_blocking(move || {
+            let used = saved::matching(&typed, &hashes)?.clone();
+            saved::fresh(random.as_ref()).ok().map(|fresh| (used, fresh))
+        });
+        let Ok(Some((used, fresh))) = work.await else { return Ok(Verdict::Wrong) };
+        let root = self.keys.code_set_root(&subject);
+        let codes = vec![CodeChange::Use { subject: subject.clone(), hash: used }, CodeChange::Add { subject, hash: fresh.hash }];
+        Ok(Verdict::Right(root, codes, Some(fresh.code)))
+    }
+
+    /// A manager or owner answers, after their code was right.
+    pub async fn attest(&self, token: &str, pass: &str, yes: bool) -> Result<Answered, ServiceError> {
+        let Some(found) = self.admitted(Page::Attestation, token, pass).await? else { return Ok(Answered::Over) };
+        let Some((proof, person)) = found.case.sessions.get(&found.session).and_then(|p| Some((p, p.attester.clone()?))) else {
+            return Ok(Answered::Over);
+        };
+        let session = found.session.clone();
+        let command = if yes {
+            Command::RecordProof { session, receipt: self.service.fresh("rcp")?, trust_root: self.keys.contact_root(&person) }
+        } else {
+            Command::RecordDecline { session }
+        };
+        match self.service.execute(&Ask::by(actor(proof, &found.session)), found.case.id, &command).await {
+            Ok(_) => Ok(Answered::Recorded),
+            Err(ServiceError::Refused(_)) => Ok(Answered::Over),
+            Err(other) => Err(other),
+        }
+    }
+
+    /// Someone typed the word of a message: the right one freezes the case, and nothing else comes of it (invariant 13).
+    pub async fn not_me(&self, token: &str, typed: &str) -> Result<Tried, ServiceError> {
+        let Some((case, address)) = self.find_address(token).await? else { return Ok(Tried::Wrong) };
+        if !self.keys.is_not_me_word(case.id, &address, typed) {
+            return Ok(Tried::Wrong);
+        }
+        self.hold(&case, &address).await
+    }
+
+    /// As [`Requester::not_me`], on the page of a proof session: the word is that of the message which led there.
+    pub async fn not_me_here(&self, token: &str, typed: &str) -> Result<Tried, ServiceError> {
+        let Some(found) = self.find(Page::Proof, token).await? else { return Ok(Tried::Wrong) };
+        let Some(subject) = self.service.store.subject(&found.case.route.subject).await? else { return Ok(Tried::Wrong) };
+        let endpoint = found.case.sessions.get(&found.session).and_then(|p| p.endpoint.clone());
+        for to in recipients::of_subject(&subject.subject) {
+            let led_here = endpoint.as_ref().is_none_or(|e| e.as_str() == to.id);
+            if led_here && self.keys.is_not_me_word(found.case.id, &to.id, typed) {
+                return self.hold(&found.case, &to.id).await;
+            }
+        }
+        Ok(Tried::Wrong)
+    }
+
+    async fn hold(&self, case: &Case, address: &str) -> Result<Tried, ServiceError> {
+        let session = self.keys.salted("not-me-session", &format!("{} {address}", case.id)).to_string();
+        let session = SessionId::parse(&format!("nm-{}", &session[..32])).map_err(|e| ServiceError::Policy(e.to_string()))?;
+        let ask = Ask::by(Actor { who: ActorRef::Subject { session }, scopes: std::collections::BTreeSet::new(), read_only: false });
+        let right = || Tried::Right(Right { pass: String::new(), new_code: None });
+        if case.hold.is_some() {
+            return Ok(right());
+        }
+        match self.service.execute(&ask, case.id, &Command::Hold { source: HoldSource::NotMe, reason: None }).await {
+            // Whoever knows the word has said it; that the case can't be frozen any more is for the log.
+            Ok(_) | Err(ServiceError::Refused(_)) => Ok(right()),
+            Err(other) => Err(other),
+        }
+    }
+
+    /// The case and session that a link leads to.
+    async fn find(&self, page: Page, token: &str) -> Result<Option<Found>, ServiceError> {
+        let Some(case) = self.case_of(token).await? else { return Ok(None) };
+        let session = case.sessions.keys().find(|s| self.keys.is_token(page, case.id, s, token)).cloned();
+        Ok(session.filter(|s| right_page(page, &case, s)).map(|session| Found { case, session }))
+    }
+
+    /// As [`Requester::find`], for someone whose code was right a while ago.
+    async fn admitted(&self, page: Page, token: &str, pass: &str) -> Result<Option<Found>, ServiceError> {
+        let now = self.service.now().timestamp_millis();
+        Ok(self.find(page, token).await?.filter(|f| self.keys.is_pass(f.case.id, &f.session, pass, now)))
+    }
+
+    /// The case and the recorded address that a "this wasn't me" link was sent to.
+    async fn find_address(&self, token: &str) -> Result<Option<(Arc<Case>, String)>, ServiceError> {
+        let Some(case) = self.case_of(token).await? else { return Ok(None) };
+        let Some(record) = self.service.store.subject(&case.route.subject).await? else { return Ok(None) };
+        let owners = record.subject.owners.iter().map(|o| recipients::owner_id(&o.person));
+        let mut ids = record.subject.endpoints.iter().map(|e| e.id.to_string()).chain(owners);
+        Ok(ids.find(|id| self.keys.is_not_me_token(case.id, id, token)).map(|id| (case, id)))
+    }
+
+    async fn case_of(&self, token: &str) -> Result<Option<Arc<Case>>, ServiceError> {
+        match case_of(token) {
+            Some(id) => Ok(self.service.store.case(id).await?),
+            None => Ok(None),
+        }
+    }
+
+    /// The session, if a guess at it may still be judged.
+    fn open<'a>(&self, case: &'a Case, session: &SessionId) -> Option<&'a ProofSession> {
+        let tries = |p: &ProofSession| p.failed_attempts < MAX_ATTEMPTS_PER_CODE && case.failed_attempts < MAX_ATTEMPTS_PER_CASE;
+        case.sessions.get(session).filter(|p| p.outcome.is_none() && p.expires_at > self.service.now() && tries(p))
+    }
+}
+
+/// A session of an attester has another page than one of the subject.
+fn right_page(page: Page, case: &Case, session: &SessionId) -> bool {
+    case.sessions.get(session).is_some_and(|p| p.attester.is_some() == (page == Page::Attestation))
+}
+
+fn actor(proof: &ProofSession, session: &SessionId) -> Actor {
+    let who = |person: &PersonId| ActorRef::Attester { person: person.clone(), session: session.clone() };
+    let who = proof.attester.as_ref().map_or_else(|| ActorRef::Subject { session: session.clone() }, who);
+    Actor { who, scopes: std::collections::BTreeSet::new(), read_only: false }
+}
+
+/// Whether a typed text could be a code at all; one that can't is not counted, and says nothing about the link.
+pub fn could_be_a_code(typed: &str) -> bool {
+    let digits = typed.chars().filter(|c| !c.is_whitespace() && *c != '-');
+    let issued = digits.clone().count() == crate::proofing::derive::CODE_DIGITS && digits.clone().all(|c| c.is_ascii_digit());
+    issued || saved::looks_like_one(typed)
+}
