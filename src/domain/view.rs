@@ -2,10 +2,16 @@
 //!
 //! Contract: plain data. Knows neither SQL nor JSON.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
+use super::case::{ActorRef, Case, LineageEntry, TextRef};
+use super::checklist::Progress;
+use super::command::World;
+use super::refusal::{CouldDecide, Refusal};
+use super::requirement::Requirement;
 use super::vocabulary::{Action, CaseState, Channel, Path, Risk, SubjectKind, Tier, WaitingOn};
-use crate::base::ids::{CaseId, OperatorId, PersonId, SubjectId};
+use crate::base::ids::{CaseId, OperatorId, PersonId, SubjectId, TextId};
 use crate::base::{Time, Untrusted};
 
 /// The most rows one page holds.
@@ -183,4 +189,52 @@ pub struct SubjectRow {
     pub tier: Tier,
     /// Cases of it that are not ended.
     pub open_cases: Vec<CaseId>,
+}
+
+/// One case with everything that a reader of it is shown, worked out for one asker. The API turns it into wire types.
+#[derive(Debug, Clone)]
+pub struct CaseView {
+    /// The world the case stands in; its case is always there.
+    pub world: World,
+    /// The case itself.
+    pub case: Arc<Case>,
+    /// What lists show of it.
+    pub row: CaseRow,
+    /// What policy demands of it.
+    pub requirement: Requirement,
+    /// How far it is.
+    pub progress: Progress,
+    /// Everyone with a hand in it.
+    pub lineage: BTreeSet<LineageEntry>,
+    /// Who could decide it.
+    pub could: CouldDecide,
+    /// The asker's own duties in it.
+    pub duties: Vec<LineageEntry>,
+    /// Texts beside the log that are not erased; none for an automation, which reads no personal data (invariant 6).
+    pub texts: BTreeMap<TextId, Untrusted>,
+    /// Names of the persons in it; none for an automation.
+    pub names: BTreeMap<PersonId, Untrusted>,
+    /// Comments, oldest first.
+    pub comments: Vec<Said>,
+    /// Other cases of the subject that are not ended.
+    pub other_open: Vec<CaseId>,
+    /// Operations the asker may use now.
+    pub allowed: Vec<&'static str>,
+    /// Operations that are refused now, and why.
+    pub refused: Vec<(&'static str, Refusal)>,
+    /// Who asks.
+    pub asker: ActorRef,
+    /// When this was worked out.
+    pub now: Time,
+}
+
+/// Something said in a case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Said {
+    /// By whom.
+    pub by: ActorRef,
+    /// When.
+    pub at: Time,
+    /// What.
+    pub text: TextRef,
 }

@@ -9,6 +9,7 @@ pub mod error;
 pub mod execute;
 pub mod keys;
 pub mod load;
+pub mod look;
 pub mod open;
 mod refused;
 pub mod register;
