@@ -7,6 +7,7 @@
 
 pub mod error;
 pub mod execute;
+pub mod import;
 pub mod keys;
 pub mod load;
 pub mod look;

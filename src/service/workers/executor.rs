@@ -35,12 +35,11 @@ impl Workers {
             Err(error) => return Self::after_refusal(id, error),
         };
         let Some(order) = order(&case, attempt) else { return Ok(Step::Finished) };
-        let pass = match self.hands.connectors.get(&case.route.target) {
-            Some(connector) => self.pass(item, &case, &order, connector).await?,
-            None => {
-                tracing::error!(case = %id, target = %case.route.target, "no such target is configured");
-                Pass::End(failed(FailureReason::Unreachable), None)
-            }
+        let pass = if let Some(connector) = self.hands.connectors.get(&case.route.target) {
+            self.pass(item, &case, &order, connector).await?
+        } else {
+            tracing::error!(case = %id, target = %case.route.target, "no such target is configured");
+            Pass::End(failed(FailureReason::Unreachable), None)
         };
         let Pass::End(outcome, held) = pass else { return Ok(Step::Again) };
         let grant: GrantId = self.service.fresh("grt")?;

@@ -1,0 +1,225 @@
+//! Import of persons and subjects from the systems that know them: CSV or JSON, looked at whole before anything is written.
+//!
+//! Contract: a dry run and a real run give the same report; refused rows are named by line with the reason, and never stand in the way of
+//! the good ones; rows that change nothing are not written. What is written goes through the register's commands, in batches; a run that
+//! was interrupted is run again. Knows no file system.
+
+pub mod parse;
+mod person;
+mod subject;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+pub use parse::Format;
+
+use super::register::Beside;
+use super::{Ask, Service, ServiceError};
+use crate::base::Digest;
+use crate::base::ids::{PersonId, SubjectId};
+use crate::domain::case::Worker;
+use crate::domain::command::RegisterCommand;
+use crate::domain::event::RegisterChange;
+use crate::domain::register::Register;
+use crate::domain::subject::Subject;
+use crate::store::PersonDetails;
+
+/// The largest file, in bytes.
+pub const MAX_FILE: usize = 64 * 1024 * 1024;
+/// The most rows of one file.
+pub const MAX_ROWS: usize = 200_000;
+/// The most refused rows that a report lists; all are counted.
+pub const MAX_LISTED: usize = 1_000;
+/// Subjects written in one commit.
+const BATCH: usize = 500;
+
+/// What a file holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Persons.
+    Persons,
+    /// Subjects.
+    Subjects,
+}
+
+/// Why a row was refused.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct RefusedRow {
+    /// Line in the file, from 1.
+    pub line: u64,
+    /// Its id, as far as it could be read; sanitised.
+    pub id: Option<String>,
+    /// Everything that is wrong with it.
+    pub why: Vec<String>,
+}
+
+/// What an import did, or would do.
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize)]
+pub struct Report {
+    /// Rows read.
+    pub rows: u64,
+    /// Rows that are new.
+    pub new: u64,
+    /// Rows that change a record.
+    pub changed: u64,
+    /// Rows that say what is recorded already.
+    pub unchanged: u64,
+    /// Rows refused.
+    pub refused: u64,
+    /// The first of them, with reasons.
+    pub refusals: Vec<RefusedRow>,
+    /// Whether anything was written.
+    pub dry_run: bool,
+}
+
+impl Report {
+    fn refuse(&mut self, line: u64, id: Option<String>, why: Vec<String>) {
+        self.refused += 1;
+        if self.refusals.len() < MAX_LISTED {
+            self.refusals.push(RefusedRow { line, id, why });
+        }
+    }
+}
+
+/// Why a file could not be imported at all.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    /// The file is no such file.
+    #[error("{0}")]
+    File(String),
+    /// The server refused or failed.
+    #[error(transparent)]
+    Service(#[from] ServiceError),
+}
+
+impl Service {
+    /// Imports a file, or says what importing it would do.
+    pub async fn import(&self, kind: Kind, format: Format, bytes: &[u8], dry_run: bool) -> Result<Report, ImportError> {
+        if bytes.len() > MAX_FILE {
+            return Err(ImportError::File(format!("The file is larger than {} MiB. Split it.", MAX_FILE / 1024 / 1024)));
+        }
+        match kind {
+            Kind::Persons => self.import_persons(format, bytes, dry_run).await,
+            Kind::Subjects => self.import_subjects(format, bytes, dry_run).await,
+        }
+    }
+
+    async fn import_persons(&self, format: Format, bytes: &[u8], dry_run: bool) -> Result<Report, ImportError> {
+        let rows = parse::rows::<person::PersonIn>(format, bytes)?;
+        let register = self.store.register().await.map_err(ServiceError::from)?;
+        let named: BTreeSet<String> = rows.iter().filter_map(|r| r.row.as_ref().ok().map(|p| p.id.clone())).collect();
+        let mut report = Report { rows: rows.len() as u64, dry_run, ..Report::default() };
+        let mut seen = BTreeSet::new();
+        for row in rows {
+            let checked = row.row.map_err(|why| (None, vec![why])).and_then(|p| {
+                let id = Some(crate::base::text::sanitise(&p.id, false));
+                person::check(&p, &register, &named).map_err(|why| (id, why))
+            });
+            let (person, details) = match checked {
+                Ok(good) if seen.insert(good.0.id.clone()) => good,
+                Ok((person, _)) => {
+                    report.refuse(row.line, Some(person.id.to_string()), vec!["this id stands in the file more than once".to_owned()]);
+                    continue;
+                }
+                Err((id, why)) => {
+                    report.refuse(row.line, id, why);
+                    continue;
+                }
+            };
+            let known = self.known_details(&person.id).await?;
+            match register.persons.get(&person.id) {
+                None => report.new += 1,
+                Some(old) if *old == person && known.as_ref() == Some(&details) => {
+                    report.unchanged += 1;
+                    continue;
+                }
+                Some(_) => report.changed += 1,
+            }
+            if !dry_run {
+                let command = RegisterCommand::Change { id: self.fresh("prp")?, change: RegisterChange::SetPerson(person) };
+                let beside = Beside { people: vec![details], ..Beside::default() };
+                self.govern(&Ask::system(Worker::Host), &command, &beside).await?;
+            }
+        }
+        Ok(report)
+    }
+
+    async fn known_details(&self, id: &PersonId) -> Result<Option<PersonDetails>, ServiceError> {
+        Ok(self.store.people(std::slice::from_ref(id)).await?.remove(id))
+    }
+
+    async fn import_subjects(&self, format: Format, bytes: &[u8], dry_run: bool) -> Result<Report, ImportError> {
+        let rows = parse::rows::<subject::SubjectIn>(format, bytes)?;
+        let register = self.store.register().await.map_err(ServiceError::from)?;
+        let mut report = Report { rows: rows.len() as u64, dry_run, ..Report::default() };
+        let mut seen = BTreeSet::new();
+        let mut batch: Vec<Subject> = Vec::new();
+        for row in rows {
+            let Some(subject) = self.one_subject(row, &register, &mut seen, &mut report).await? else { continue };
+            batch.push(subject);
+            if batch.len() == BATCH {
+                self.write_subjects(std::mem::take(&mut batch), dry_run).await?;
+            }
+        }
+        self.write_subjects(batch, dry_run).await?;
+        Ok(report)
+    }
+
+    /// The subject of a row as it is to be recorded; `None` if it is refused or recorded already.
+    async fn one_subject(
+        &self,
+        row: parse::Row<subject::SubjectIn>,
+        register: &Arc<Register>,
+        seen: &mut BTreeSet<SubjectId>,
+        report: &mut Report,
+    ) -> Result<Option<Subject>, ServiceError> {
+        let read = match row.row {
+            Ok(read) => read,
+            Err(why) => {
+                report.refuse(row.line, None, vec![why]);
+                return Ok(None);
+            }
+        };
+        let shown = Some(crate::base::text::sanitise(&read.id, false));
+        let known = match SubjectId::parse(&read.id) {
+            Ok(id) if !seen.insert(id.clone()) => {
+                report.refuse(row.line, shown, vec!["this id stands in the file more than once".to_owned()]);
+                return Ok(None);
+            }
+            Ok(id) => self.store.subject(&id).await?.map(|r| r.subject),
+            Err(_) => None,
+        };
+        match subject::check(&read, register, known.as_deref(), self.now()) {
+            Ok(subject) if known.as_deref() == Some(&subject) => report.unchanged += 1,
+            Ok(subject) => {
+                if known.is_some() {
+                    report.changed += 1;
+                } else {
+                    report.new += 1;
+                }
+                return Ok(Some(subject));
+            }
+            Err(why) => report.refuse(row.line, shown, why),
+        }
+        Ok(None)
+    }
+
+    async fn write_subjects(&self, subjects: Vec<Subject>, dry_run: bool) -> Result<(), ServiceError> {
+        if dry_run || subjects.is_empty() {
+            return Ok(());
+        }
+        let mut digests: BTreeMap<SubjectId, Digest> = BTreeMap::new();
+        for subject in &subjects {
+            let mut salt = [0; 16];
+            self.ports.random.fill(&mut salt);
+            // Salted, so that the log tells nothing about what was recorded (invariant 9).
+            let digest = Digest::of_value("subject", &(salt.to_vec(), subject)).map_err(|e| ServiceError::Policy(e.to_string()))?;
+            digests.insert(subject.id.clone(), digest);
+        }
+        let command = RegisterCommand::RecordSubjects { subjects: digests.into_iter().collect() };
+        let beside = Beside { subjects, ..Beside::default() };
+        self.govern(&Ask::system(Worker::Host), &command, &beside).await.map(drop)
+    }
+}
