@@ -51,8 +51,29 @@ pub struct Requirement {
     pub lineage_window: Seconds,
     /// How far back other cases of the same subject and target are linked (invariant 2; default 7 days).
     pub linked_window: Seconds,
+    /// How long codes and proof pages live, and how many wrong tries they take.
+    pub codes: CodeRules,
     /// Whether a review by someone outside the lineage and the approvers must follow restoration.
     pub review: bool,
+}
+
+/// How long codes and proof pages live, and how many wrong tries they take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CodeRules {
+    /// A code sent by e-mail (§4.2.1.2: at most 24 h).
+    pub email: Seconds,
+    /// A code sent by SMS or voice (§4.2.1.2: at most 10 min).
+    pub phone: Seconds,
+    /// A code sent by post (§4.2.1.2: at most 21 d).
+    pub postal: Seconds,
+    /// A code sent to a recovery contact (§4.2.1.3: as issued codes, plus 24 h).
+    pub contact: Seconds,
+    /// How long a page stays open on which a saved code is typed or an attestation is given.
+    pub page: Seconds,
+    /// Wrong tries after which a code is void (§3.2.2; at most 5).
+    pub attempts_per_code: u8,
+    /// Wrong tries after which the case takes no more (§3.2.2; at most 10).
+    pub attempts_per_case: u8,
 }
 
 /// One demand of proof: any one of the sets meets it.
@@ -97,4 +118,121 @@ pub struct Deadlines {
     pub expiry: Seconds,
     /// Until a hold escalates.
     pub hold: Seconds,
+}
+
+impl Requirement {
+    /// The stricter of two, dimension by dimension: all proofs and gates of both, the longer wait, the shorter life (invariant 14).
+    /// It does not matter in which order several are merged.
+    #[must_use]
+    pub fn stricter(&self, other: &Self) -> Self {
+        let grants = [self.grant_lifetime, other.grant_lifetime];
+        Self {
+            proofs: merge_proofs(&self.proofs, &other.proofs),
+            gates: self.gates.union(&other.gates).copied().collect(),
+            approvals: self.approvals.stricter(&other.approvals),
+            min_endpoint_age: self.min_endpoint_age.max(other.min_endpoint_age),
+            receipt_lifetime: self.receipt_lifetime.min(other.receipt_lifetime),
+            approval_lifetime: self.approval_lifetime.min(other.approval_lifetime),
+            delay: self.delay.max(other.delay),
+            grace: self.grace.max(other.grace),
+            // A grant that ends is stricter than standing access.
+            grant_lifetime: grants.into_iter().flatten().min(),
+            restriction: self.restriction.max(other.restriction),
+            deadlines: self.deadlines.stricter(other.deadlines),
+            lineage_window: self.lineage_window.max(other.lineage_window),
+            linked_window: self.linked_window.max(other.linked_window),
+            codes: self.codes.stricter(other.codes),
+            review: self.review || other.review,
+        }
+    }
+}
+
+impl ApprovalNeed {
+    /// The stricter of two. As distinct persons cover the groups (invariant 3), there are never fewer persons than group places.
+    #[must_use]
+    pub fn stricter(&self, other: &Self) -> Self {
+        let mut groups = self.groups.clone();
+        for (group, count) in &other.groups {
+            let place = groups.entry(group.clone()).or_default();
+            *place = (*place).max(*count);
+        }
+        let places = groups.values().fold(0_u8, |sum, n| sum.saturating_add(*n));
+        Self {
+            count: self.count.max(other.count).max(places),
+            groups,
+            other_employer: self.other_employer || other.other_employer,
+            signature: self.signature || other.signature,
+        }
+    }
+}
+
+impl Deadlines {
+    /// The stricter of two: what comes sooner.
+    #[must_use]
+    pub fn stricter(self, other: Self) -> Self {
+        Self {
+            triage: self.triage.min(other.triage),
+            proofing: self.proofing.min(other.proofing),
+            approval: self.approval.min(other.approval),
+            expiry: self.expiry.min(other.expiry),
+            hold: self.hold.min(other.hold),
+        }
+    }
+}
+
+impl CodeRules {
+    /// The stricter of two: the shorter lives, the fewer tries.
+    #[must_use]
+    pub fn stricter(self, other: Self) -> Self {
+        Self {
+            email: self.email.min(other.email),
+            phone: self.phone.min(other.phone),
+            postal: self.postal.min(other.postal),
+            contact: self.contact.min(other.contact),
+            page: self.page.min(other.page),
+            attempts_per_code: self.attempts_per_code.min(other.attempts_per_code),
+            attempts_per_case: self.attempts_per_case.min(other.attempts_per_case),
+        }
+    }
+}
+
+impl ProofNeed {
+    /// Whether whoever meets this need has met the other one too.
+    pub fn implies(&self, other: &Self) -> bool {
+        self.any_of.iter().all(|mine| other.any_of.iter().any(|theirs| mine.implies(theirs)))
+    }
+}
+
+impl ProofSet {
+    /// Whether receipts that fill this set fill the other one too.
+    pub fn implies(&self, other: &Self) -> bool {
+        let apart = |a: &BTreeSet<Method>, b: &BTreeSet<Method>| self.distinct_methods || a.is_disjoint(b);
+        let mut taken = Vec::new();
+        other.slots.len() <= self.slots.len() && self.seat(other, &mut taken, &apart)
+    }
+
+    /// Finds a slot of its own for each slot of the other set; sets are small (at most 6 slots), so trying all is cheap.
+    fn seat(&self, other: &Self, taken: &mut Vec<usize>, apart: &dyn Fn(&BTreeSet<Method>, &BTreeSet<Method>) -> bool) -> bool {
+        let Some(wanted) = other.slots.get(taken.len()) else {
+            return true;
+        };
+        for (i, slot) in self.slots.iter().enumerate() {
+            let fits = !taken.contains(&i) && slot.is_subset(wanted);
+            if fits && (!other.distinct_methods || taken.iter().all(|t| apart(&self.slots[*t], slot))) {
+                taken.push(i);
+                if self.seat(other, taken, apart) {
+                    return true;
+                }
+                taken.pop();
+            }
+        }
+        false
+    }
+}
+
+/// All needs of both, without those that another one implies: the checklist asks for nothing twice.
+pub fn merge_proofs(a: &[ProofNeed], b: &[ProofNeed]) -> Vec<ProofNeed> {
+    let all: BTreeSet<&ProofNeed> = a.iter().chain(b).collect();
+    let covered = |need: &ProofNeed| all.iter().any(|o| *o != need && o.implies(need) && (!need.implies(o) || *o < need));
+    all.iter().filter(|need| !covered(need)).map(|need| (*need).clone()).collect()
 }

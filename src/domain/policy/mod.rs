@@ -2,17 +2,39 @@
 //!
 //! Contract: parsed from TOML text with every mistake listed at once; ceilings of standards.md are compiled in and can't be loosened.
 //! Knows nothing about files, storage or who asks.
+//!
+//! Reading order: [`bundle`] what a file says; [`ceilings`] what it may not say; [`derive`] what follows for a case.
+
+pub mod bundle;
+pub mod ceilings;
+pub mod derive;
+mod parse;
+mod reader;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+pub use bundle::Bundle;
+pub use derive::Facts;
+pub use reader::show as show_span;
 
 use super::case::{Flag, Plan, Route};
+use super::register::Scope;
 use super::requirement::Requirement;
 use super::subject::Subject;
+use super::vocabulary::{Path, Role};
 use crate::base::Digest;
+
+/// The default policy's text, embedded; a file can take its place.
+pub const DEFAULT: &str = include_str!("../../../assets/policy/default.toml");
 
 /// A parsed bundle.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
     /// SHA-256 of the bundle's text: its version.
     pub sha256: Digest,
+    /// What the text says.
+    pub bundle: Arc<Bundle>,
 }
 
 /// One thing wrong in a bundle.
@@ -24,22 +46,69 @@ pub struct Mistake {
     pub message: String,
 }
 
+impl std::fmt::Display for Mistake {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.line {
+            Some(line) => write!(f, "line {line}: {}", self.message),
+            None => f.write_str(&self.message),
+        }
+    }
+}
+
 impl Policy {
     /// Parses a bundle; every mistake is listed, a laxer value than a ceiling among them.
     pub fn parse(text: &str) -> Result<Self, Vec<Mistake>> {
-        let _ = text;
-        todo!()
+        let bundle = parse::bundle(text)?;
+        Ok(Self { sha256: Digest::of(text.as_bytes()), bundle: Arc::new(bundle) })
     }
 
-    /// What this policy demands of a case of that subject on that route with those flags.
+    /// The embedded default; its text is [`DEFAULT`].
+    ///
+    /// # Panics
+    /// Never in a build that passed its tests: one parses the embedded text.
+    #[allow(clippy::panic, reason = "the text is part of the binary, and a test parses it")]
+    pub fn builtin() -> Self {
+        match Self::parse(DEFAULT) {
+            Ok(policy) => policy,
+            Err(mistakes) => panic!("the embedded policy is wrong: {mistakes:?}"),
+        }
+    }
+
+    /// What this policy demands of a case of that subject on that route with those flags: the strictest of all rules that match, of the
+    /// compiled floors, and of the approver groups picked at routing (one person from each).
     pub fn requirement(&self, subject: &Subject, route: &Route, flags: &[Flag]) -> Requirement {
-        let _ = (subject, route, flags);
-        todo!()
+        let mut requirement = self.bundle.demanded(&Facts::of(subject, route, flags));
+        let mut picked = requirement.approvals.clone();
+        picked.groups.extend(route.picked_groups.iter().map(|g| (g.clone(), 1)));
+        requirement.approvals = requirement.approvals.stricter(&picked);
+        requirement
     }
 
     /// What would be done for that route.
     pub fn plan(&self, subject: &Subject, route: &Route) -> Plan {
-        let _ = (subject, route);
-        todo!()
+        self.bundle.plan(subject, route)
+    }
+
+    /// Whether an operator with these roles may start that path.
+    pub fn operator_may_start(&self, path: Path, roles: &BTreeSet<Role>) -> bool {
+        self.bundle.start.get(&path).is_some_and(|start| !start.roles.is_disjoint(roles))
+    }
+
+    /// Whether software may start that path; its own scopes come on top.
+    pub fn automation_may_start(&self, path: Path) -> bool {
+        self.bundle.start.get(&path).is_some_and(|start| start.automation)
+    }
+
+    /// Whether the subject itself may start that path.
+    pub fn subject_may_start(&self, path: Path) -> bool {
+        self.bundle.start.get(&path).is_some_and(|start| start.subject)
+    }
+
+    /// Whether software may do that at all; its own scopes come on top (a token holds no more than both).
+    pub fn automation_may(&self, scope: Scope) -> bool {
+        self.bundle.automation.contains(&scope)
     }
 }
+
+#[cfg(test)]
+mod tests;

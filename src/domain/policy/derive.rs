@@ -1,0 +1,230 @@
+//! What a policy demands of a case: the strictest of the base, of every rule that fits, and of floors that are compiled in.
+//!
+//! Contract: pure and monotone: another matching rule or flag can only make the requirement stricter. Knows nothing about files.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::bundle::{Bundle, Demand, Rule, Span, When};
+use super::ceilings;
+use crate::domain::case::{Flag, Plan, Route};
+use crate::domain::requirement::{ApprovalNeed, ProofNeed, ProofSet, Requirement, Seconds};
+use crate::domain::subject::Subject;
+use crate::domain::vocabulary::{Aal, Action, Environment, FlagKind, Ial, InventorySource, Method, Path, SubjectKind, Tier};
+
+/// What rules look at: the class of a case.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Facts {
+    /// What is to be restored.
+    pub action: Action,
+    /// Which way.
+    pub path: Path,
+    /// The subject's tier.
+    pub tier: Tier,
+    /// Its identity assurance.
+    pub ial: Ial,
+    /// Its authentication assurance.
+    pub aal: Aal,
+    /// What it is.
+    pub kind: SubjectKind,
+    /// Where it runs.
+    pub environment: Environment,
+    /// Where its record comes from.
+    pub inventory: InventorySource,
+    /// Whether anyone is known to own it; a person owns themselves.
+    pub owner_known: bool,
+    /// What was noticed.
+    pub flags: BTreeSet<FlagKind>,
+}
+
+impl Facts {
+    /// The class of a case.
+    pub fn of(subject: &Subject, route: &Route, flags: &[Flag]) -> Self {
+        Self {
+            action: route.action,
+            path: route.path,
+            tier: subject.tier,
+            ial: subject.ial,
+            aal: subject.aal,
+            kind: subject.kind,
+            environment: subject.environment,
+            inventory: subject.inventory,
+            owner_known: !subject.kind.is_non_human() || subject.owners.iter().any(|o| o.until.is_none()),
+            flags: flags.iter().map(|f| f.kind).collect(),
+        }
+    }
+}
+
+impl When {
+    /// Whether a case of that class is meant.
+    pub fn fits(&self, facts: &Facts) -> bool {
+        fn any<T: Ord>(set: &BTreeSet<T>, value: &T) -> bool {
+            set.is_empty() || set.contains(value)
+        }
+        any(&self.actions, &facts.action)
+            && any(&self.paths, &facts.path)
+            && any(&self.tiers, &facts.tier)
+            && any(&self.ials, &facts.ial)
+            && any(&self.aals, &facts.aal)
+            && any(&self.kinds, &facts.kind)
+            && any(&self.environments, &facts.environment)
+            && any(&self.inventories, &facts.inventory)
+            && self.owner_known.is_none_or(|known| known == facts.owner_known)
+            && (self.flags.is_empty() || !self.flags.is_disjoint(&facts.flags))
+    }
+}
+
+impl Demand {
+    /// A requirement made stricter by this demand.
+    pub fn add_to(&self, to: &Requirement) -> Requirement {
+        let mut mine = Requirement { proofs: self.proofs.iter().map(|(_, need)| need.clone()).collect(), gates: self.gates.clone(), ..to.clone() };
+        mine.approvals = ApprovalNeed {
+            count: self.approvals.unwrap_or(0),
+            groups: self.groups.clone(),
+            other_employer: self.other_employer,
+            signature: self.signature,
+        };
+        mine.review = self.review;
+        for (span, value) in &self.spans {
+            let field = match span {
+                Span::EndpointAge => &mut mine.min_endpoint_age,
+                Span::Receipt => &mut mine.receipt_lifetime,
+                Span::Approval => &mut mine.approval_lifetime,
+                Span::Delay => &mut mine.delay,
+                Span::Grace => &mut mine.grace,
+                Span::Grant => mine.grant_lifetime.insert(*value),
+                Span::Restriction => &mut mine.restriction,
+                Span::TriageDue => &mut mine.deadlines.triage,
+                Span::ProofingDue => &mut mine.deadlines.proofing,
+                Span::ApprovalDue => &mut mine.deadlines.approval,
+                Span::Expiry => &mut mine.deadlines.expiry,
+                Span::HoldDue => &mut mine.deadlines.hold,
+            };
+            *field = *value;
+        }
+        to.stricter(&mine)
+    }
+}
+
+/// A floor that is compiled in: what it asks for, and where it comes from.
+pub struct Floor {
+    /// What messages call it.
+    pub name: &'static str,
+    /// What it asks for.
+    pub demand: Demand,
+}
+
+fn set(slots: &[&[Method]], distinct_methods: bool) -> ProofSet {
+    ProofSet { slots: slots.iter().map(|slot| slot.iter().copied().collect()).collect(), distinct_methods }
+}
+
+const CODES: &[Method] = &[Method::SavedCode, Method::IssuedCode, Method::RecoveryContact];
+const AUTHENTICATORS: &[Method] = &[Method::Passkey, Method::Totp];
+const BOUND: &[Method] = &[Method::OldKeyPossession, Method::WorkloadAttestation, Method::OwnerQuorum];
+
+/// One code or contact, or more (§4.2.2.1).
+fn one_proof() -> ProofNeed {
+    let any: Vec<Method> = Method::ALL.iter().copied().filter(|m| !m.is_gate()).collect();
+    ProofNeed { any_of: vec![set(&[&any], false)] }
+}
+
+/// Two codes by different methods, one code and a bound single-factor authenticator, or repeated proofing (§4.2.2.2); for AAL3 of
+/// IAL1 and IAL2 the same (§4.2.2.3).
+fn two_codes() -> ProofNeed {
+    ProofNeed { any_of: vec![set(&[CODES, CODES], true), set(&[CODES, AUTHENTICATORS], false), set(&[&[Method::RepeatedProofing]], false)] }
+}
+
+/// A non-human identity of AAL2 or more: two codes over addresses its owners hold, or one thing that only the workload, the old key's holder or
+/// the owners together have (OWASP NHI4: insecure authentication).
+fn non_human_proof() -> ProofNeed {
+    let mut need = two_codes();
+    need.any_of.push(set(&[BOUND], false));
+    need
+}
+
+/// The floors under a class of case.
+pub fn floors(facts: &Facts) -> Vec<Floor> {
+    let mut floors = Vec::new();
+    let mut add = |name, demand| floors.push(Floor { name, demand });
+    let proof = |name: &str, need| Demand { proofs: vec![(name.to_owned(), need)], ..Demand::default() };
+    match (facts.kind.is_non_human(), facts.aal) {
+        (_, Aal::Aal1) => add("one proof (§4.2.2.1)", proof("one proof", one_proof())),
+        (false, _) => add("two codes or repeated proofing (§4.2.2.2)", proof("two codes", two_codes())),
+        (true, _) => add("two codes or a bound key (§4.2.2.2, OWASP NHI4)", proof("two codes or bound key", non_human_proof())),
+    }
+    if matches!(facts.path, Path::Assisted | Path::BreakGlass) {
+        let one = Demand { approvals: Some(1), ..Demand::default() };
+        add("one approval: whoever routes never decides (invariant 1)", one);
+    }
+    if facts.path == Path::BreakGlass {
+        let two = Demand { approvals: Some(2), review: true, ..Demand::default() };
+        add("two approvals and a review of break-glass (mission.md, 5)", two);
+    }
+    if facts.tier == Tier::Privileged {
+        let spans = BTreeMap::from([(Span::Grace, ceilings::PRIVILEGED_GRACE)]);
+        let two = Demand { approvals: Some(2), spans, ..Demand::default() };
+        add("two approvals and a grace of a privileged case (standards.md, past incidents)", two);
+    }
+    if !facts.owner_known || facts.inventory == InventorySource::None {
+        let one = Demand { approvals: Some(1), gates: BTreeSet::from([Method::ManagerAttestation]), ..Demand::default() };
+        add("more for a poorly inventoried identity (mission.md, 1)", one);
+    }
+    if is_temporary(facts) {
+        let spans = BTreeMap::from([(Span::Grant, ceilings::GRANT_LIFETIME.most)]);
+        add("every fallback grant is temporary (invariant 11)", Demand { spans, ..Demand::default() });
+    }
+    floors
+}
+
+/// Whether a case of that class grants something that must end.
+pub fn is_temporary(facts: &Facts) -> bool {
+    facts.path == Path::BreakGlass || matches!(facts.action, Action::ControlPlaneAccess | Action::JitAccess | Action::EmergencyAccess)
+}
+
+impl Bundle {
+    /// The rules that fit a class of case, in the file's order.
+    pub fn matching<'a>(&'a self, facts: &'a Facts) -> impl Iterator<Item = &'a Rule> {
+        self.rules.iter().filter(|rule| rule.when.fits(facts))
+    }
+
+    /// What the file alone demands of a class of case, without the floors.
+    pub fn written(&self, facts: &Facts) -> Requirement {
+        self.matching(facts).fold(self.base.clone(), |so_far, rule| rule.demand.add_to(&so_far))
+    }
+
+    /// What a class of case needs: the strictest of everything.
+    pub fn demanded(&self, facts: &Facts) -> Requirement {
+        floors(facts).iter().fold(self.written(facts), |so_far, floor| floor.demand.add_to(&so_far))
+    }
+
+    /// What would be done; the lifetime is what the requirement allows without flags.
+    pub fn plan(&self, subject: &Subject, route: &Route) -> Plan {
+        let rule = self.actions.get(&route.action).copied().unwrap_or_default();
+        Plan {
+            target: route.target.clone(),
+            action: route.action,
+            scope: route.scope.clone(),
+            lifetime: self.demanded(&Facts::of(subject, route, &[])).grant_lifetime,
+            revokes_old: rule.revokes_old,
+            rotates: if rule.rotates_dependents { subject.dependents.iter().cloned().collect() } else { BTreeSet::new() },
+            reversible: rule.reversible,
+        }
+    }
+}
+
+/// A span of time that a requirement has, for explanations.
+pub fn span_of(requirement: &Requirement, span: Span) -> Option<Seconds> {
+    Some(match span {
+        Span::EndpointAge => requirement.min_endpoint_age,
+        Span::Receipt => requirement.receipt_lifetime,
+        Span::Approval => requirement.approval_lifetime,
+        Span::Delay => requirement.delay,
+        Span::Grace => requirement.grace,
+        Span::Grant => return requirement.grant_lifetime,
+        Span::Restriction => requirement.restriction,
+        Span::TriageDue => requirement.deadlines.triage,
+        Span::ProofingDue => requirement.deadlines.proofing,
+        Span::ApprovalDue => requirement.deadlines.approval,
+        Span::Expiry => requirement.deadlines.expiry,
+        Span::HoldDue => requirement.deadlines.hold,
+    })
+}

@@ -1,0 +1,542 @@
+//! Turns a policy file's text into a [`Bundle`], or lists everything that is wrong with it.
+//!
+//! Contract: pure; a bundle that comes out keeps every ceiling of [`super::ceilings`]. Knows the file's shape, not how rules combine.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::Mistake;
+use super::bundle::{Acceptance, ActionRule, Bundle, Demand, Governance, Owners, Rule, Span, Start, When};
+use super::ceilings as c;
+use super::reader::{Reader, Table, show};
+use crate::base::ids::GroupId;
+use crate::domain::register::Scope;
+use crate::domain::requirement::{ApprovalNeed, CodeRules, Deadlines, ProofNeed, ProofSet, Requirement, Seconds};
+use crate::domain::vocabulary::{Action, Method, Path, Role};
+
+type Proofs = BTreeMap<String, ProofNeed>;
+
+/// Reads a file.
+pub fn bundle(text: &str) -> Result<Bundle, Vec<Mistake>> {
+    if text.len() > c::MAX_BYTES {
+        return Err(vec![Mistake { line: None, message: format!("a policy file has at most {} bytes", c::MAX_BYTES) }]);
+    }
+    let mut reader = Reader::new(text);
+    let (tree, errors) = DeTable::parse_recoverable(text);
+    for error in &errors {
+        let line = error.span().map(|s| reader.line(s.start));
+        reader.mistake(line, format!("not TOML: {}", error.message()));
+    }
+    let mut root = reader.open("", 0, tree.get_ref());
+    root.name = "file".to_owned();
+    let bundle = sections(&mut reader, &mut root);
+    reader.close(root);
+    match bundle {
+        Some(bundle) if reader.mistakes.is_empty() => Ok(bundle),
+        _ => {
+            reader.mistakes.sort_by_key(|m| m.line);
+            Err(reader.mistakes)
+        }
+    }
+}
+
+/// Reads every section, so that all mistakes are found, before asking whether all of them are there.
+fn sections(r: &mut Reader, root: &mut Table<'_>) -> Option<Bundle> {
+    if r.number(root, "format", (1, 1, "the only format there is")).is_none() {
+        r.mistake(Some(1), "write `format = 1` at the top");
+    }
+    let name = r.text(root, "name", 100);
+    if name.is_none() {
+        r.missing(root, "name");
+    }
+    let proofs = proofs(r, root);
+    let owners = section(r, root, "owners", owners);
+    let acceptance = section(r, root, "acceptance", acceptance);
+    let governance = section(r, root, "governance", governance);
+    let automation = section(r, root, "automation", automation);
+    let start = section(r, root, "start", start);
+    let windows = section(r, root, "windows", windows);
+    let codes = section(r, root, "codes", codes);
+    let base = section(r, root, "base", |r, t| demand(r, t, &proofs));
+    let rules = rules(r, root, &proofs);
+    let actions = actions(r, root);
+    let base_line = base.as_ref().map(|(_, line)| *line);
+    let base = whole(r, base?.0, windows?.0, codes?.0, base_line)?;
+    let bundle = Bundle {
+        name: name?,
+        owners: owners?.0,
+        acceptance: acceptance?.0,
+        governance: governance?.0,
+        automation: automation?.0,
+        start: start?.0,
+        base,
+        rules,
+        actions,
+    };
+    waits_fit(r, &bundle, base_line);
+    Some(bundle)
+}
+
+/// One required section with its line.
+fn section<'a, T>(
+    r: &mut Reader,
+    root: &mut Table<'a>,
+    key: &'static str,
+    read: impl FnOnce(&mut Reader, &mut Table<'a>) -> Option<T>,
+) -> Option<(T, usize)> {
+    if !root.has(key) {
+        root.know(key);
+        r.mistake(None, format!("the section [{key}] is missing"));
+        return None;
+    }
+    let mut table = r.table(root, key)?;
+    key.clone_into(&mut table.name);
+    let read = read(r, &mut table);
+    let line = table.line;
+    r.close(table);
+    read.map(|value| (value, line))
+}
+
+fn owners(r: &mut Reader, t: &mut Table<'_>) -> Option<Owners> {
+    let found = ["identity_governance", "support_operations", "security_operations", "business"].map(|key| required_text(r, t, key));
+    let [identity_governance, support_operations, security_operations, business] = found;
+    Some(Owners {
+        identity_governance: identity_governance?,
+        support_operations: support_operations?,
+        security_operations: security_operations?,
+        business: business?,
+    })
+}
+
+fn required_text(r: &mut Reader, t: &mut Table<'_>, key: &'static str) -> Option<String> {
+    if !t.has(key) {
+        r.missing(t, key);
+    }
+    r.text(t, key, 200)
+}
+
+fn acceptance(r: &mut Reader, t: &mut Table<'_>) -> Option<Acceptance> {
+    let by = required_text(r, t, "by");
+    let words = required_text(r, t, "words");
+    let on = match t.take("on") {
+        None => {
+            r.missing(t, "on");
+            None
+        }
+        Some(value) => {
+            let day = value.get_ref().as_datetime().and_then(|d| d.date).and_then(|d| {
+                let (month, day) = (u32::from(d.month), u32::from(d.day));
+                chrono::NaiveDate::from_ymd_opt(i32::from(d.year), month, day)
+            });
+            if day.is_none() {
+                r.wrong(t, "on", value, "a day such as 2026-01-31, without quotes");
+            }
+            day
+        }
+    };
+    Some(Acceptance { by: by?, on: on?, words: words? })
+}
+
+fn required_span(r: &mut Reader, t: &mut Table<'_>, key: &'static str, bound: c::Bound) -> Option<Seconds> {
+    if !t.has(key) {
+        r.missing(t, key);
+    }
+    r.span(t, key, bound)
+}
+
+fn required_number(r: &mut Reader, t: &mut Table<'_>, key: &'static str, bound: (u32, u32, &str)) -> Option<u32> {
+    if !t.has(key) {
+        r.missing(t, key);
+    }
+    r.number(t, key, bound)
+}
+
+fn governance(r: &mut Reader, t: &mut Table<'_>) -> Option<Governance> {
+    let change_delay = required_span(r, t, "change_delay", c::CHANGE_DELAY);
+    let proposal_lifetime = required_span(r, t, "proposal_lifetime", c::PROPOSAL_LIFETIME);
+    let token_lifetime = required_span(r, t, "token_lifetime", c::TOKEN_LIFETIME);
+    let tokens_per_holder = required_number(r, t, "tokens_per_holder", c::TOKENS_PER_HOLDER);
+    Some(Governance {
+        change_delay: change_delay?,
+        proposal_lifetime: proposal_lifetime?,
+        token_lifetime: token_lifetime?,
+        tokens_per_holder: tokens_per_holder?,
+    })
+}
+
+/// What software may do. The words that exist are all there is: nothing beyond invariant 6 can be written down.
+fn automation(r: &mut Reader, t: &mut Table<'_>) -> Option<BTreeSet<Scope>> {
+    let mut scopes = BTreeSet::new();
+    if t.has("may_nothing") && r.yes(t, "may_nothing") == Some(true) {
+        return Some(scopes);
+    }
+    if !t.has("may") {
+        r.missing(t, "may");
+    }
+    for (line, text) in r.texts(t, "may") {
+        match text {
+            "open" => _ = scopes.insert(Scope::Open),
+            "route" => _ = scopes.insert(Scope::Route),
+            "withdraw_own" => _ = scopes.insert(Scope::WithdrawOwn),
+            "telemetry" => _ = scopes.insert(Scope::Telemetry),
+            _ => r.mistake(
+                Some(line),
+                format!("automation.may: \"{text}\" can't be given to software; at most open, route, withdraw_own, telemetry (invariant 6)"),
+            ),
+        }
+    }
+    Some(scopes)
+}
+
+fn start(r: &mut Reader, t: &mut Table<'_>) -> Option<BTreeMap<Path, Start>> {
+    let mut starts = BTreeMap::new();
+    for path in Path::ALL {
+        let key = path.code();
+        if !t.has(key) {
+            r.missing(t, key);
+        }
+        let mut start = Start::default();
+        for (line, text) in r.texts(t, key) {
+            match (text, text.parse::<Role>()) {
+                (_, Ok(role)) => _ = start.roles.insert(role),
+                ("automation", _) if *path == Path::BreakGlass => {
+                    r.mistake(Some(line), "start.break_glass: software can't start an emergency (invariant 6)");
+                }
+                ("automation", _) => start.automation = true,
+                ("subject", _) => start.subject = true,
+                _ => {
+                    let roles: Vec<&str> = Role::ALL.iter().map(|r| r.code()).collect();
+                    r.mistake(Some(line), format!("start.{key}: \"{text}\" is none of {}, automation, subject", roles.join(", ")));
+                }
+            }
+        }
+        starts.insert(*path, start);
+    }
+    Some(starts)
+}
+
+fn windows(r: &mut Reader, t: &mut Table<'_>) -> Option<(Seconds, Seconds)> {
+    let lineage = required_span(r, t, "lineage", c::LINEAGE_WINDOW);
+    let linked = required_span(r, t, "linked_cases", c::LINKED_WINDOW);
+    Some((lineage?, linked?))
+}
+
+fn codes(r: &mut Reader, t: &mut Table<'_>) -> Option<CodeRules> {
+    let email = required_span(r, t, "email", c::CODE_EMAIL);
+    let phone = required_span(r, t, "phone", c::CODE_PHONE);
+    let postal = required_span(r, t, "postal", c::CODE_POSTAL);
+    let contact = required_span(r, t, "contact", c::CODE_CONTACT);
+    let page = required_span(r, t, "page", c::CODE_PAGE);
+    let per_code = required_number(r, t, "attempts_per_code", c::ATTEMPTS_PER_CODE);
+    let per_case = required_number(r, t, "attempts_per_case", c::ATTEMPTS_PER_CASE);
+    Some(CodeRules {
+        email: email?,
+        phone: phone?,
+        postal: postal?,
+        contact: contact?,
+        page: page?,
+        attempts_per_code: u8::try_from(per_code?).ok()?,
+        attempts_per_case: u8::try_from(per_case?).ok()?,
+    })
+}
+
+/// `[proof.NAME]` tables.
+fn proofs(r: &mut Reader, root: &mut Table<'_>) -> Proofs {
+    let Some(mut table) = r.table(root, "proof") else {
+        r.mistake(None, "no proof is described; write [proof.NAME] with any_of");
+        return Proofs::new();
+    };
+    let mut proofs = Proofs::new();
+    for (name, line, value) in table.drain() {
+        let Some(inner) = value.get_ref().as_table() else {
+            r.mistake(Some(line), format!("proof.{name} should be a table"));
+            continue;
+        };
+        let mut inner = r.open(&format!("proof.{name}"), value.span().start, inner);
+        inner.line = line;
+        _ = r.text(&mut inner, "why", 1_000);
+        let mut any_of = Vec::new();
+        for mut set in r.tables(&mut inner, "any_of") {
+            any_of.extend(proof_set(r, &mut set));
+            r.close(set);
+        }
+        if any_of.is_empty() || any_of.len() > c::MAX_PROOFS {
+            r.mistake(Some(line), format!("proof.{name}: any_of needs 1 to {} alternatives", c::MAX_PROOFS));
+        }
+        r.close(inner);
+        proofs.insert(name.to_owned(), ProofNeed { any_of });
+    }
+    if proofs.len() > c::MAX_PROOFS {
+        r.mistake(Some(table.line), format!("at most {} proofs", c::MAX_PROOFS));
+    }
+    proofs
+}
+
+/// `{ all = ["saved_code", ["issued_code", "recovery_contact"]], distinct_methods = true }`.
+fn proof_set(r: &mut Reader, t: &mut Table<'_>) -> Option<ProofSet> {
+    let distinct_methods = r.yes(t, "distinct_methods").unwrap_or(false);
+    let Some(value) = t.take("all") else {
+        r.missing(t, "all");
+        return None;
+    };
+    let Some(items) = value.get_ref().as_array() else {
+        r.wrong(t, "all", value, "a list of methods, or of lists of methods any of which will do");
+        return None;
+    };
+    let slots: Vec<BTreeSet<Method>> = items.iter().map(|item| slot(r, t, item)).collect();
+    if slots.is_empty() || slots.len() > c::MAX_SLOTS {
+        r.mistake(Some(t.line), format!("{}: \"all\" needs 1 to {} methods", t.name, c::MAX_SLOTS));
+    }
+    Some(ProofSet { slots, distinct_methods })
+}
+
+fn slot(r: &mut Reader, t: &Table<'_>, item: &Spanned<DeValue<'_>>) -> BTreeSet<Method> {
+    let single = std::slice::from_ref(item);
+    let items: &[Spanned<DeValue<'_>>] = match item.get_ref() {
+        DeValue::Array(items) => items,
+        _ => single,
+    };
+    let mut methods = BTreeSet::new();
+    for item in items {
+        let line = Some(r.line(item.span().start));
+        match item.get_ref().as_str().map(str::parse::<Method>) {
+            Some(Ok(method)) if method.is_gate() => {
+                r.mistake(line, format!("{}: {} is a gate beside proof and fills no set (§4.2.1); write it under gates", t.name, method.code()));
+            }
+            Some(Ok(method)) => _ = methods.insert(method),
+            Some(Err(unknown)) => r.mistake(line, format!("{}: {unknown}", t.name)),
+            None => r.wrong(t, "all", item, "a method"),
+        }
+    }
+    if methods.is_empty() {
+        r.mistake(Some(r.line(item.span().start)), format!("{}: a place in \"all\" names no method", t.name));
+    }
+    methods
+}
+
+const SPANS: [(&str, Span, c::Bound); 12] = [
+    ("min_record_age", Span::EndpointAge, c::ENDPOINT_AGE),
+    ("receipt_lifetime", Span::Receipt, c::RECEIPT_LIFETIME),
+    ("approval_lifetime", Span::Approval, c::APPROVAL_LIFETIME),
+    ("delay", Span::Delay, c::DELAY),
+    ("grace", Span::Grace, c::GRACE),
+    ("grant_lifetime", Span::Grant, c::GRANT_LIFETIME),
+    ("restriction", Span::Restriction, c::RESTRICTION),
+    ("triage_within", Span::TriageDue, c::DEADLINE),
+    ("proofing_within", Span::ProofingDue, c::DEADLINE),
+    ("approval_within", Span::ApprovalDue, c::DEADLINE),
+    ("expires_after", Span::Expiry, c::EXPIRY),
+    ("hold_escalates_after", Span::HoldDue, c::HOLD),
+];
+
+/// What a rule or `[base]` asks for.
+fn demand(r: &mut Reader, t: &mut Table<'_>, known: &Proofs) -> Option<Demand> {
+    let mut demand = Demand::default();
+    for (line, name) in r.texts(t, "proof") {
+        match known.get(name) {
+            Some(need) => demand.proofs.push((name.to_owned(), need.clone())),
+            None => {
+                let names: Vec<&str> = known.keys().map(String::as_str).collect();
+                r.mistake(Some(line), format!("{}: no [proof.{name}] is described; there are {}", t.name, names.join(", ")));
+            }
+        }
+    }
+    demand.gates = r.words(t, "gates");
+    if let Some(proof) = demand.gates.iter().find(|m| !m.is_gate()) {
+        r.mistake(Some(t.line), format!("{}: {} is a proof and no gate; describe it under [proof.NAME]", t.name, proof.code()));
+    }
+    let count = r.number(t, "approvals", c::APPROVALS);
+    demand.approvals = count.and_then(|n| u8::try_from(n).ok());
+    groups(r, t, &mut demand);
+    demand.other_employer = r.yes(t, "other_employer").unwrap_or(false);
+    demand.signature = r.yes(t, "signature").unwrap_or(false);
+    demand.review = r.yes(t, "review").unwrap_or(false);
+    for (key, span, bound) in SPANS {
+        if let Some(value) = r.span(t, key, bound) {
+            demand.spans.insert(span, value);
+        }
+    }
+    Some(demand)
+}
+
+fn groups(r: &mut Reader, t: &mut Table<'_>, demand: &mut Demand) {
+    let Some(mut table) = r.table(t, "from_groups") else {
+        return;
+    };
+    for (name, line, value) in table.drain() {
+        let count = value.get_ref().as_integer().and_then(|i| i.as_str().parse::<u8>().ok()).filter(|n| (1..=9).contains(n));
+        match (GroupId::parse(name), count) {
+            (Ok(group), Some(count)) => _ = demand.groups.insert(group, count),
+            (Err(error), _) => r.mistake(Some(line), format!("{}: \"{name}\": {error}", table.name)),
+            (_, None) => r.mistake(Some(line), format!("{}: how many from {name}, 1 to 9?", table.name)),
+        }
+    }
+}
+
+fn rules(r: &mut Reader, root: &mut Table<'_>, proofs: &Proofs) -> Vec<Rule> {
+    let mut rules: Vec<Rule> = Vec::new();
+    for mut table in r.tables(root, "rule") {
+        let Some(name) = required_text(r, &mut table, "name") else {
+            continue;
+        };
+        table.name = format!("rule \"{name}\"");
+        let why = required_text(r, &mut table, "why").unwrap_or_default();
+        let when = match r.table(&mut table, "when") {
+            None => When::default(),
+            Some(mut inner) => {
+                let when = when(r, &mut inner);
+                r.close(inner);
+                when
+            }
+        };
+        if rules.iter().any(|other| other.name == name) {
+            r.mistake(Some(table.line), format!("two rules are called \"{name}\""));
+        }
+        let demand = demand(r, &mut table, proofs).unwrap_or_default();
+        if demand == Demand::default() {
+            r.mistake(Some(table.line), format!("rule \"{name}\" asks for nothing"));
+        }
+        rules.push(Rule { name, why, line: table.line, when, demand });
+        r.close(table);
+    }
+    if rules.len() > c::MAX_RULES {
+        r.mistake(None, format!("at most {} rules", c::MAX_RULES));
+    }
+    rules
+}
+
+fn when(r: &mut Reader, t: &mut Table<'_>) -> When {
+    let mut when = When {
+        actions: r.words(t, "action"),
+        paths: r.words(t, "path"),
+        tiers: r.words(t, "tier"),
+        ials: r.words(t, "ial"),
+        aals: r.words(t, "aal"),
+        kinds: r.words(t, "kind"),
+        environments: r.words(t, "environment"),
+        inventories: r.words(t, "inventory"),
+        owner_known: None,
+        flags: r.words(t, "flag"),
+    };
+    for (line, text) in r.texts(t, "subject") {
+        let human = match text {
+            "person" => true,
+            "non_human" => false,
+            _ => {
+                r.mistake(Some(line), format!("{}: \"subject\" is \"person\" or \"non_human\"", t.name));
+                continue;
+            }
+        };
+        let kinds = crate::domain::vocabulary::SubjectKind::ALL;
+        when.kinds.extend(kinds.iter().copied().filter(|k| k.is_non_human() != human));
+    }
+    for (line, text) in r.texts(t, "owner") {
+        match text {
+            "known" => when.owner_known = Some(true),
+            "unknown" => when.owner_known = Some(false),
+            _ => r.mistake(Some(line), format!("{}: \"owner\" is \"known\" or \"unknown\"", t.name)),
+        }
+    }
+    when
+}
+
+/// Actions whose old credential is always revoked: reset is paired with revocation (mission.md, 2).
+const REVOKING: [Action; 9] = [
+    Action::PasswordReset,
+    Action::MfaReenrolment,
+    Action::RecoveryCodeReissue,
+    Action::TokenReissue,
+    Action::ApiKeyReissue,
+    Action::SecretRotation,
+    Action::SecretRevocation,
+    Action::WorkloadRebind,
+    Action::CertificateReplacement,
+];
+
+fn actions(r: &mut Reader, root: &mut Table<'_>) -> BTreeMap<Action, ActionRule> {
+    let mut actions = BTreeMap::new();
+    let Some(mut table) = r.table(root, "action") else {
+        r.mistake(None, "no action is described; write [action.password_reset] and so on");
+        return actions;
+    };
+    for action in Action::ALL {
+        if !table.has(action.code()) {
+            r.mistake(None, format!("[action.{}] is missing", action.code()));
+        }
+        let Some(mut inner) = r.table(&mut table, action.code()) else {
+            continue;
+        };
+        let rule = ActionRule {
+            revokes_old: r.yes(&mut inner, "revokes_old").unwrap_or(false),
+            rotates_dependents: r.yes(&mut inner, "rotates_dependents").unwrap_or(false),
+            reversible: r.yes(&mut inner, "reversible").unwrap_or(false),
+        };
+        if REVOKING.contains(action) && !rule.revokes_old {
+            r.mistake(Some(inner.line), format!("action.{}: a reset is paired with revocation: revokes_old = true", action.code()));
+        }
+        r.close(inner);
+        actions.insert(*action, rule);
+    }
+    r.close(table);
+    actions
+}
+
+/// The base says something in every dimension.
+fn whole(r: &mut Reader, base: Demand, windows: (Seconds, Seconds), codes: CodeRules, line: Option<usize>) -> Option<Requirement> {
+    if base.proofs.is_empty() {
+        r.mistake(line, "base: \"proof\" is missing: every case needs at least one");
+    }
+    for (key, span, _) in SPANS {
+        if !base.spans.contains_key(&span) && span != Span::Grant {
+            r.mistake(line, format!("base: \"{key}\" is missing"));
+        }
+    }
+    let span = |span| base.spans.get(&span).copied();
+    Some(Requirement {
+        proofs: base.proofs.iter().map(|(_, need)| need.clone()).collect(),
+        gates: base.gates.clone(),
+        approvals: ApprovalNeed {
+            count: base.approvals.unwrap_or(0),
+            groups: base.groups.clone(),
+            other_employer: base.other_employer,
+            signature: base.signature,
+        },
+        min_endpoint_age: span(Span::EndpointAge)?,
+        receipt_lifetime: span(Span::Receipt)?,
+        approval_lifetime: span(Span::Approval)?,
+        delay: span(Span::Delay)?,
+        grace: span(Span::Grace)?,
+        grant_lifetime: span(Span::Grant),
+        restriction: span(Span::Restriction)?,
+        deadlines: Deadlines {
+            triage: span(Span::TriageDue)?,
+            proofing: span(Span::ProofingDue)?,
+            approval: span(Span::ApprovalDue)?,
+            expiry: span(Span::Expiry)?,
+            hold: span(Span::HoldDue)?,
+        },
+        lineage_window: windows.0,
+        linked_window: windows.1,
+        codes,
+        review: base.review,
+    })
+}
+
+/// An approval must outlive the wait before execution, or nothing would ever be executed; so must the case.
+fn waits_fit(r: &mut Reader, bundle: &Bundle, line: Option<usize>) {
+    let all = |span: Span| bundle.rules.iter().filter_map(move |rule| rule.demand.spans.get(&span).copied());
+    let wait = all(Span::Delay).max().max(Some(bundle.base.delay)).unwrap_or_default().0
+        + all(Span::Grace).max().max(Some(bundle.base.grace)).unwrap_or_default().0;
+    let life = all(Span::Approval).chain([bundle.base.approval_lifetime]).min().unwrap_or_default();
+    let expiry = all(Span::Expiry).chain([bundle.base.deadlines.expiry]).min().unwrap_or_default();
+    if wait >= life.0 {
+        let wait = show(Seconds(wait));
+        r.mistake(line, format!("the longest delay and grace ({wait}) outlast the shortest approval_lifetime ({}): nothing would be executed", show(life)));
+    }
+    if wait >= expiry.0 {
+        let wait = show(Seconds(wait));
+        r.mistake(line, format!("the longest delay and grace ({wait}) outlast the shortest expires_after ({})", show(expiry)));
+    }
+}
