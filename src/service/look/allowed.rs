@@ -72,9 +72,7 @@ fn stand_ins(case: &Case, progress: &Progress, actor: &Actor, now: Time) -> Resu
     let missing = progress.items.iter().filter(|i| i.receipt.is_none());
     let proof = missing.flat_map(|i| i.startable.iter()).next().cloned();
     let start = match proof {
-        Some((method, endpoint, attester)) => {
-            Some(Command::StartProof { session: SessionId::parse("stand-in")?, method, endpoint, attester })
-        }
+        Some((method, endpoint, attester)) => Some(Command::StartProof { session: SessionId::parse("stand-in")?, method, endpoint, attester }),
         None => None,
     };
     let decision = Decide {
@@ -90,12 +88,7 @@ fn stand_ins(case: &Case, progress: &Progress, actor: &Actor, now: Time) -> Resu
     let unused: BTreeSet<FlagKind> = case.flags.iter().map(|f| f.kind).collect();
     let flag = FlagKind::ALL.iter().copied().find(|k| !unused.contains(k)).unwrap_or(FlagKind::Pressure);
     let commands = vec![
-        Command::Triage {
-            failure: FailureType::LostCredential,
-            reproduction: text.clone(),
-            triage_owner: someone.clone(),
-            remedy_owner: someone,
-        },
+        Command::Triage { failure: FailureType::LostCredential, reproduction: text.clone(), triage_owner: someone.clone(), remedy_owner: someone },
         Command::NoChangeNeeded { reason: text.clone() },
         Command::Route { route: case.route.clone() },
         Command::Assign { operator: assign },

@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use super::load::Loaded;
 use super::{Service, ServiceError, row};
-use crate::base::ids::{CaseId, PersonId, TextId};
 use crate::base::Untrusted;
+use crate::base::ids::{CaseId, PersonId, TextId};
 use crate::domain::case::{ActorRef, Case, Requester};
 use crate::domain::command::Actor;
 use crate::domain::event::{Body, CaseEvent};

@@ -15,7 +15,7 @@ use super::{Ask, MAX_TRIES, Service, ServiceError};
 use crate::base::ids::{PersonId, ReceiptId, SessionId};
 use crate::domain::case::{ActorRef, Case, MAX_ATTEMPTS_PER_CASE, MAX_ATTEMPTS_PER_CODE, ProofSession, TrustRoot};
 use crate::domain::command::{Actor, Command};
-use crate::domain::vocabulary::{HoldSource, Method};
+use crate::domain::vocabulary::{CaseState, HoldSource, Method};
 use crate::proofing::derive::case_of;
 pub use crate::proofing::derive::{Page, TOKEN_LEN};
 use crate::proofing::{Keys, saved};
@@ -246,7 +246,9 @@ impl Requester {
     /// The session, if a guess at it may still be judged.
     fn open<'a>(&self, case: &'a Case, session: &SessionId) -> Option<&'a ProofSession> {
         let tries = |p: &ProofSession| p.failed_attempts < MAX_ATTEMPTS_PER_CODE && case.failed_attempts < MAX_ATTEMPTS_PER_CASE;
-        case.sessions.get(session).filter(|p| p.outcome.is_none() && p.expires_at > self.service.now() && tries(p))
+        // While it is held, only what was opened since serves, as security's contact on another channel.
+        let counts = |p: &ProofSession| case.hold.as_ref().map_or(case.state == CaseState::Proofing, |h| p.opened_at >= h.since);
+        case.sessions.get(session).filter(|p| p.outcome.is_none() && p.expires_at > self.service.now() && tries(p) && counts(p))
     }
 }
 

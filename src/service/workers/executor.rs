@@ -20,8 +20,8 @@ use crate::store::OutboxItem;
 
 /// How one pass over an execution ended.
 enum Pass {
-    /// With this outcome, and what the target held, if it was asked.
-    End(ExecutionOutcome, Option<Held>),
+    /// With this outcome.
+    End(ExecutionOutcome),
     /// It must be looked at again.
     Again,
 }
@@ -39,13 +39,11 @@ impl Workers {
             self.pass(item, &case, &order, connector).await?
         } else {
             tracing::error!(case = %id, target = %case.route.target, "no such target is configured");
-            Pass::End(failed(FailureReason::Unreachable), None)
+            Pass::End(failed(FailureReason::Unreachable))
         };
-        let Pass::End(outcome, held) = pass else { return Ok(Step::Again) };
+        let Pass::End(outcome) = pass else { return Ok(Step::Again) };
         let grant: GrantId = self.service.fresh("grt")?;
-        let mut ask = Self::ask(Worker::Executor, item);
-        ask.held = held.map(|h| h.everything());
-        match self.service.execute(&ask, id, &Command::EndExecution { attempt, outcome, grant }).await {
+        match self.service.execute(&Self::ask(Worker::Executor, item), id, &Command::EndExecution { attempt, outcome, grant }).await {
             Ok(_) => Ok(Step::Committed),
             Err(error) => Self::after_refusal(id, error),
         }
@@ -60,16 +58,8 @@ impl Workers {
         if case.executions.iter().any(|e| e.attempt == attempt) {
             return Ok(None);
         }
-        let mut ask = Ask::system(Worker::Executor);
-        ask.held = self.now_held(&case).await;
-        let done = self.service.execute(&ask, id, &Command::StartExecution).await?;
+        let done = self.service.execute(&Ask::system(Worker::Executor), id, &Command::StartExecution).await?;
         Ok(Some(done.case).filter(|c| is_running(c, attempt)))
-    }
-
-    /// What the target holds before anything is ordered; a target that does not answer is found out when it is ordered to.
-    async fn now_held(&self, case: &Case) -> Option<Scopes> {
-        let connector = self.hands.connectors.get(&case.route.target)?;
-        connector.held(&case.route.subject, self.service.now()).await.ok().map(|h| h.everything())
     }
 
     async fn pass(&self, item: &OutboxItem, case: &Case, order: &Order, connector: &Arc<dyn Connector>) -> Result<Pass, ServiceError> {
@@ -80,12 +70,16 @@ impl Workers {
         let over = self.service.now() - order.at > chrono::Duration::from_std(self.patience.execution).unwrap_or(chrono::Duration::MAX);
         // Whatever happened before, the target knows: an order that it shows as done is not sent again.
         let known = connector.held(&order.subject, self.service.now()).await;
-        if !known.as_ref().is_ok_and(|held| applied(order, held)) {
+        if !known.is_ok_and(|held| applied(order, &held)) {
+            if case.hold.is_some() {
+                // Nothing moves while it is held; what was ordered before the hold is found above.
+                return Ok(Pass::Again);
+            }
             match connector.execute(order, self.service.now()).await {
                 Ok(()) => {}
                 Err(CallError::Refused(status)) => {
                     tracing::warn!(case = %case.id, status, "the target refused the order");
-                    return Ok(Pass::End(failed(FailureReason::Refused), known.ok()));
+                    return Ok(Pass::End(failed(FailureReason::Refused)));
                 }
                 // Not known or not done: what it holds says which.
                 Err(error) => tracing::warn!(case = %case.id, %error, "the order may not have been carried out"),
@@ -95,11 +89,11 @@ impl Workers {
             Ok(held) => held,
             Err(error) => {
                 tracing::warn!(case = %case.id, %error, "the target did not say what it holds");
-                return Ok(if over { Pass::End(failed(FailureReason::Unreachable), None) } else { Pass::Again });
+                return Ok(if over { Pass::End(failed(FailureReason::Unreachable)) } else { Pass::Again });
             }
         };
         self.concluded(item, order, &entitled, connector, held).await.map(|pass| match pass {
-            Pass::Again if over => Pass::End(failed(FailureReason::Unreachable), None),
+            Pass::Again if over => Pass::End(failed(FailureReason::Unreachable)),
             other => other,
         })
     }
@@ -113,7 +107,7 @@ impl Workers {
         held: Held,
     ) -> Result<Pass, ServiceError> {
         match judge(order, entitled, &held) {
-            Ok(scope) => Ok(Pass::End(ExecutionOutcome::Restored { scope }, Some(held))),
+            Ok(scope) => Ok(Pass::End(ExecutionOutcome::Restored { scope })),
             // A target may take a moment; one that never shows the order has changed nothing.
             Err(FailureReason::NothingChanged) if item.tries < self.patience.looks => Ok(Pass::Again),
             Err(reason) => {
@@ -123,7 +117,7 @@ impl Workers {
                         tracing::error!(case = %order.case, %error, "a target that granted too much did not take it back");
                     }
                 }
-                Ok(Pass::End(failed(reason), Some(held)))
+                Ok(Pass::End(failed(reason)))
             }
         }
     }

@@ -43,7 +43,7 @@ fn what(about: &About) -> String {
 }
 
 fn foot(about: &About) -> String {
-    format!("\n--\n{} · case {}\nThis message was sent by a program. Nobody reads answers to it.\n", about.organisation, about.case)
+    format!("\n--\n{}, case {}\nThis message was sent by a program. Nobody reads answers to it.\n", about.organisation, about.case)
 }
 
 fn way_out(not_me: &NotMe) -> String {

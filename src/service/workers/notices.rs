@@ -131,10 +131,10 @@ impl Workers {
         Ok(subject.map(|s| (case, s.subject)))
     }
 
-    /// The session, if it still waits for something and the case is not frozen.
+    /// The session, if it still waits for something; while the case is held only sessions opened since the hold do.
     fn open_session<'a>(&self, case: &'a Case, session: &SessionId) -> Option<&'a ProofSession> {
-        let frozen = case.hold.is_some() && case.state != CaseState::Proofing;
-        case.sessions.get(session).filter(|s| s.outcome.is_none() && s.expires_at > self.service.now() && !frozen)
+        let frozen = |s: &ProofSession| case.hold.as_ref().is_some_and(|h| s.opened_at < h.since);
+        case.sessions.get(session).filter(|s| s.outcome.is_none() && s.expires_at > self.service.now() && !frozen(s))
     }
 
     async fn person(&self, id: &PersonId) -> Result<Option<Recipient>, ServiceError> {
