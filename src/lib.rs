@@ -1,10 +1,12 @@
 //! Countersign: access recovery in which whoever routes a case never decides it.
 //!
 //! One binary, several roles (console, server, tools), this library behind them. Rooms in reading order: [`base`] what everyone may
-//! hold; [`domain`] the rules, pure; [`log`] the Merkle tree; [`api`] the wire; [`store`] where it is kept; [`service`] the use cases.
+//! hold; [`config`] what it is told; [`domain`] the rules, pure; [`log`] the Merkle tree; [`api`] the wire; [`store`] where it is kept;
+//! [`service`] the use cases; [`server`] what answers requests; [`demo`] the sample organisation.
 
 pub mod api;
 pub mod base;
+pub mod config;
 pub mod connectors;
 pub mod demo;
 pub mod domain;

@@ -1,0 +1,302 @@
+//! What the server is told: where it listens, where it keeps things, whom it calls, and its limits.
+//!
+//! Contract: plain data with defaults for all but `public_url`. Relative paths are taken from the file's folder. A staff or pages listener
+//! beyond loopback needs TLS or a named trusted proxy. Knows nothing about what is served.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use super::read::{self, Reader, Section};
+use super::{ConfigError, Variables};
+use crate::base::ids::TargetId;
+
+/// The server's settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerConfig {
+    /// Where it listens.
+    pub listen: Listen,
+    /// How requesters reach the pages listener from outside; goes into links. Without a trailing slash.
+    pub public_url: String,
+    /// The database file.
+    pub database: PathBuf,
+    /// The folder of key files.
+    pub keys: PathBuf,
+    /// A policy file in place of the built-in one; counts once it is approved.
+    pub policy: Option<PathBuf>,
+    /// Certificate and key for staff API and pages.
+    pub tls: Option<Tls>,
+    /// The one peer whose `X-Forwarded-For` is believed.
+    pub trusted_proxy: Option<IpAddr>,
+    /// How mail leaves.
+    pub mail: Mail,
+    /// Systems in which executions take place.
+    pub targets: Vec<Target>,
+    /// Bounds.
+    pub limits: Limits,
+}
+
+/// Where the server listens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Listen {
+    /// Staff API.
+    pub staff: SocketAddr,
+    /// Requester's and attester's pages.
+    pub pages: SocketAddr,
+    /// Metrics, never to be reached from outside.
+    pub metrics: SocketAddr,
+}
+
+/// Certificate and key, both in PEM form.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tls {
+    /// The certificate chain.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+}
+
+/// How mail leaves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mail {
+    /// The sender.
+    pub from: String,
+    /// The way.
+    pub way: MailWay,
+}
+
+/// The way mail takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MailWay {
+    /// As .eml files into a folder.
+    Folder(PathBuf),
+    /// To an SMTP server.
+    Smtp {
+        /// Its name.
+        host: String,
+        /// Its port.
+        port: u16,
+        /// How the connection is protected.
+        security: SmtpSecurity,
+        /// User name and the file with the password.
+        login: Option<(String, PathBuf)>,
+        /// A certificate to trust beside the system's.
+        ca_file: Option<PathBuf>,
+    },
+}
+
+/// How a connection to an SMTP server is protected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SmtpSecurity {
+    /// STARTTLS, required.
+    #[default]
+    StartTls,
+    /// TLS from the first byte.
+    Tls,
+    /// None; accepted for loopback only.
+    None,
+}
+
+impl std::str::FromStr for SmtpSecurity {
+    type Err = &'static str;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "starttls" => Ok(Self::StartTls),
+            "tls" => Ok(Self::Tls),
+            "none" => Ok(Self::None),
+            _ => Err("one of: starttls, tls, none"),
+        }
+    }
+}
+
+/// A system in which executions take place, reached by signed webhooks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// Its id in cases.
+    pub id: TargetId,
+    /// Base address.
+    pub url: String,
+    /// The file with the signing secret (Standard Webhooks, `whsec_...`).
+    pub secret_file: PathBuf,
+    /// Addresses its name may resolve to; empty: any public one.
+    pub addresses: Vec<IpAddr>,
+    /// A certificate to trust beside the system's.
+    pub ca_file: Option<PathBuf>,
+    /// Seconds until a call is given up, 1 to 120.
+    pub timeout_seconds: u64,
+    /// Tries before an execution is given up, 1 to 50.
+    pub tries: u32,
+}
+
+/// Bounds of the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections at a time.
+    pub connections: u64,
+    /// Bytes of a request body.
+    pub body_bytes: u64,
+    /// Seconds for a request.
+    pub request_seconds: u64,
+    /// Requests a minute and principal.
+    pub requests_per_minute: u64,
+    /// Requests a minute from one unauthenticated peer.
+    pub stranger_requests_per_minute: u64,
+    /// Event streams at a time.
+    pub streams: u64,
+    /// Seconds that shutdown waits for requests.
+    pub drain_seconds: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 4_096,
+            body_bytes: 256 * 1024,
+            request_seconds: 20,
+            requests_per_minute: 1_200,
+            stranger_requests_per_minute: 60,
+            streams: 2_000,
+            drain_seconds: 10,
+        }
+    }
+}
+
+impl ServerConfig {
+    /// Reads the text of a file and the variables over the defaults; relative paths are taken from `folder`.
+    pub fn parse(text: &str, folder: &Path, variables: &Variables) -> Result<Self, ConfigError> {
+        read::parse(text, variables, |reader, root| Self::read(reader, root, folder))
+    }
+
+    fn read(reader: &mut Reader<'_>, root: &mut Section<'_, '_>, folder: &Path) -> Self {
+        let data = reader.text(root, "data").map_or_else(|| folder.to_owned(), |d| folder.join(d));
+        let listen = reader.section(root, "listen", listen);
+        let tls = reader.section(root, "tls", |reader, tls| tls_of(reader, tls, folder));
+        let trusted_proxy = reader.parsed(root, "trusted_proxy");
+        let config = Self {
+            listen,
+            public_url: public_url(reader, root, listen.pages),
+            database: reader.text(root, "database").map_or_else(|| data.join("countersign.db"), |p| folder.join(p)),
+            keys: reader.text(root, "keys").map_or_else(|| data.join("keys"), |p| folder.join(p)),
+            policy: reader.text(root, "policy").map(|p| folder.join(p)),
+            tls,
+            trusted_proxy,
+            mail: reader.section(root, "mail", |reader, mail| mail_of(reader, mail, folder, &data)),
+            targets: reader.named(root, "targets", |reader, name, target| target_of(reader, name, target, folder)),
+            limits: reader.section(root, "limits", limits),
+        };
+        for (key, address) in [("staff", listen.staff), ("pages", listen.pages)] {
+            if !address.ip().is_loopback() && config.tls.is_none() && trusted_proxy.is_none() {
+                reader.wrong(root, "listen", &format!("{key} is reachable from outside ({address}); give [tls] or trusted_proxy"));
+            }
+        }
+        if !listen.metrics.ip().is_loopback() {
+            reader.wrong(root, "listen", "metrics must be a loopback address");
+        }
+        config
+    }
+}
+
+fn listen(reader: &mut Reader<'_>, section: &mut Section<'_, '_>) -> Listen {
+    let mut address = |key, port| reader.parsed(section, key).unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], port)));
+    Listen { staff: address("staff", 8440), pages: address("pages", 8441), metrics: address("metrics", 8442) }
+}
+
+fn public_url(reader: &mut Reader<'_>, root: &mut Section<'_, '_>, pages: SocketAddr) -> String {
+    let url = reader.text(root, "public_url").unwrap_or_else(|| format!("http://{pages}"));
+    let parsed = url::Url::parse(&url).ok().filter(|u| u.query().is_none() && u.fragment().is_none() && u.has_host());
+    let loopback = |u: &url::Url| matches!(u.host(), Some(url::Host::Ipv4(a)) if a.is_loopback()) || u.host_str() == Some("localhost");
+    match parsed {
+        Some(u) if u.scheme() == "https" || (u.scheme() == "http" && loopback(&u)) => {}
+        _ => reader.wrong(root, "public_url", "must be an https:// address (http:// only for loopback) without query"),
+    }
+    url.trim_end_matches('/').to_owned()
+}
+
+fn tls_of(reader: &mut Reader<'_>, section: &mut Section<'_, '_>, folder: &Path) -> Option<Tls> {
+    let certificate = reader.text(section, "certificate").map(|p| folder.join(p));
+    let key = reader.text(section, "key").map(|p| folder.join(p));
+    match (certificate, key) {
+        (Some(certificate), Some(key)) => Some(Tls { certificate, key }),
+        (None, None) => None,
+        (Some(_), None) => missing(reader, section, "key"),
+        (None, Some(_)) => missing(reader, section, "certificate"),
+    }
+}
+
+fn missing<T>(reader: &mut Reader<'_>, section: &Section<'_, '_>, key: &str) -> Option<T> {
+    reader.wrong(section, key, "is missing");
+    None
+}
+
+fn mail_of(reader: &mut Reader<'_>, section: &mut Section<'_, '_>, folder: &Path, data: &Path) -> Mail {
+    let from = reader.text(section, "from").unwrap_or_else(|| "Access recovery <recovery@localhost>".to_owned());
+    let to_folder = reader.text(section, "folder").map(|p| folder.join(p));
+    let smtp = reader.section(section, "smtp", |reader, smtp| if smtp.is_present() { smtp_of(reader, smtp, folder) } else { None });
+    if to_folder.is_some() && smtp.is_some() {
+        reader.wrong(section, "folder", "give either a folder or [mail.smtp], not both");
+    }
+    Mail { from, way: smtp.unwrap_or_else(|| MailWay::Folder(to_folder.unwrap_or_else(|| data.join("mail")))) }
+}
+
+fn smtp_of(reader: &mut Reader<'_>, section: &mut Section<'_, '_>, folder: &Path) -> Option<MailWay> {
+    let host = reader.text(section, "host");
+    let security = reader.parsed(section, "security").unwrap_or_default();
+    let usual = if security == SmtpSecurity::Tls { 465 } else { 587 };
+    let port = reader.number(section, "port", 1..=65_535).and_then(|p| u16::try_from(p).ok()).unwrap_or(usual);
+    let login = match (reader.text(section, "username"), reader.text(section, "password_file")) {
+        (Some(user), Some(file)) => Some((user, folder.join(file))),
+        (None, None) => None,
+        (Some(_), None) => missing(reader, section, "password_file"),
+        (None, Some(_)) => missing(reader, section, "username"),
+    };
+    let ca_file = reader.text(section, "ca_file").map(|p| folder.join(p));
+    let Some(host) = host else { return missing(reader, section, "host") };
+    let local = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
+    if security == SmtpSecurity::None && !local {
+        reader.wrong(section, "security", "mail with codes in it leaves this machine only over TLS");
+    }
+    Some(MailWay::Smtp { host, port, security, login, ca_file })
+}
+
+fn target_of(reader: &mut Reader<'_>, name: &str, section: &mut Section<'_, '_>, folder: &Path) -> Option<Target> {
+    let url = reader.text(section, "url");
+    let secret_file = reader.text(section, "secret_file").map(|p| folder.join(p));
+    let ca_file = reader.text(section, "ca_file").map(|p| folder.join(p));
+    let timeout_seconds = reader.number(section, "timeout_seconds", 1..=120).unwrap_or(10);
+    let tries = reader.number(section, "tries", 1..=50).and_then(|t| u32::try_from(t).ok()).unwrap_or(8);
+    let mut addresses = Vec::new();
+    for text in reader.texts(section, "addresses").unwrap_or_default() {
+        match text.parse() {
+            Ok(address) => addresses.push(address),
+            Err(_) => reader.wrong(section, "addresses", &format!("\"{text}\" is not an IP address")),
+        }
+    }
+    if let Some(url) = &url {
+        let fits = url::Url::parse(url).is_ok_and(|u| matches!(u.scheme(), "http" | "https") && u.has_host() && u.username().is_empty());
+        if !fits {
+            reader.wrong(section, "url", "must be an http:// or https:// address without a user name");
+        }
+    }
+    let id = TargetId::parse(name).map_err(|e| reader.wrong(section, "url", &format!("the target's name: {e}"))).ok();
+    if url.is_none() {
+        reader.wrong(section, "url", "is missing or wrong");
+    }
+    if secret_file.is_none() {
+        reader.wrong(section, "secret_file", "is missing or wrong");
+    }
+    let (url, secret_file) = (url?, secret_file?);
+    Some(Target { id: id?, url, secret_file, addresses, ca_file, timeout_seconds, tries })
+}
+
+fn limits(reader: &mut Reader<'_>, section: &mut Section<'_, '_>) -> Limits {
+    let usual = Limits::default();
+    let mut number = |key, bounds, usual| reader.number(section, key, bounds).unwrap_or(usual);
+    Limits {
+        connections: number("connections", 1..=100_000, usual.connections),
+        body_bytes: number("body_bytes", 1_024..=4 * 1024 * 1024, usual.body_bytes),
+        request_seconds: number("request_seconds", 1..=120, usual.request_seconds),
+        requests_per_minute: number("requests_per_minute", 1..=1_000_000, usual.requests_per_minute),
+        stranger_requests_per_minute: number("stranger_requests_per_minute", 1..=100_000, usual.stranger_requests_per_minute),
+        streams: number("streams", 1..=100_000, usual.streams),
+        drain_seconds: number("drain_seconds", 1..=120, usual.drain_seconds),
+    }
+}

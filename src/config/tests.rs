@@ -1,0 +1,121 @@
+//! Configurations, good and bad.
+
+use std::path::Path;
+
+use super::*;
+use crate::base::ports::SystemRandom;
+
+fn server(text: &str) -> Result<ServerConfig, ConfigError> {
+    ServerConfig::parse(text, Path::new("/srv/cs"), &Variables::new())
+}
+
+fn mistakes(error: &ConfigError) -> Vec<String> {
+    error.mistakes.iter().map(|m| format!("{}: {}", m.line.unwrap_or(0), m.message)).collect()
+}
+
+#[test]
+fn nothing_written_gives_loopback_defaults() {
+    let config = server("").unwrap();
+    assert!(config.listen.staff.ip().is_loopback());
+    assert_eq!(config.public_url, "http://127.0.0.1:8441");
+    assert_eq!(config.database, Path::new("/srv/cs/countersign.db"));
+    assert_eq!(config.mail.way, server::MailWay::Folder("/srv/cs/mail".into()));
+}
+
+#[test]
+fn a_whole_server_is_read() {
+    let text = r#"
+public_url = "https://recover.example.org/"
+policy = "policy.toml"
+[listen]
+staff = "0.0.0.0:443"
+[tls]
+certificate = "cert.pem"
+key = "key.pem"
+[mail]
+from = "Recovery <r@example.org>"
+smtp = { host = "mail.example.org", username = "r", password_file = "/run/secret" }
+[targets.directory]
+url = "https://directory.example.org/hooks"
+secret_file = "directory.secret"
+addresses = ["192.0.2.7"]
+[limits]
+streams = 5
+"#;
+    let config = server(text).unwrap();
+    assert_eq!(config.public_url, "https://recover.example.org");
+    assert_eq!(config.targets[0].secret_file, Path::new("/srv/cs/directory.secret"));
+    assert_eq!(config.limits.streams, 5);
+    assert!(matches!(config.mail.way, server::MailWay::Smtp { port: 587, .. }));
+}
+
+#[test]
+fn every_mistake_is_listed_with_its_line() {
+    let text = "public_url = \"ftp://x\"\nlisten = { staff = \"0.0.0.0:1\", metrics = \"192.0.2.1:1\" }\ntrusted_porxy = 1\n[limits]\nstreams = 0\nbody_bytes = \"x\"\n[targets.\"A B\"]\nurl = 7\n[mail.smtp]\nhost = \"mail.example.org\"\nsecurity = \"none\"\n";
+    let error = server(text).unwrap_err();
+    let list = mistakes(&error);
+    for expected in [
+        "1: public_url:",
+        "2: listen: staff is reachable",
+        "2: listen: metrics must be",
+        "3: trusted_porxy is not known; known here: data,",
+        "5: limits.streams: must be a whole number from 1 to",
+        "6: limits.body_bytes:",
+        "8: targets.A B.url: is integer, not a text",
+        "0: targets.A B.secret_file: is missing",
+        "11: mail.smtp.security:",
+    ] {
+        assert!(list.iter().any(|m| m.starts_with(expected)), "{expected} is not in {list:#?}");
+    }
+    assert!(error.in_file(Path::new("server.toml")).to_string().contains("server.toml:5: limits.streams"));
+}
+
+#[test]
+fn broken_toml_says_where() {
+    let error = server("a = \n[limits\n").unwrap_err();
+    assert!(mistakes(&error).iter().any(|m| m.starts_with("1: ")), "{:?}", mistakes(&error));
+}
+
+#[test]
+fn variables_outrank_the_file() {
+    let variables = Variables::from([
+        ("COUNTERSIGN_LISTEN_STAFF".to_owned(), "127.0.0.1:1".to_owned()),
+        ("COUNTERSIGN_LIMITS_STREAMS".to_owned(), "x".to_owned()),
+    ]);
+    let error = ServerConfig::parse("[listen]\nstaff = \"nowhere\"", Path::new("."), &variables).unwrap_err();
+    assert_eq!(mistakes(&error), ["0: limits.streams: must be a whole number from 1 to 100000"]);
+}
+
+#[test]
+fn console_settings_are_read_and_controls_never_printed_raw() {
+    let text = "server = \"https://cs.example.org\"\ntheme = \"dark\"\nquiet_hours = \"19-7\"\n[views]\nmine = \"mine !ended\"\n";
+    let config = ClientConfig::parse(text, &Variables::new()).unwrap();
+    assert_eq!((config.quiet_hours, config.views.len(), config.mouse), (Some((19, 7)), 1, true));
+    let error = ClientConfig::parse("\"\\u001b[2J\" = 1\nattention = \"\\u001b]52;c;eA==\"\n", &Variables::new()).unwrap_err();
+    assert!(!error.to_string().contains('\x1b'), "{error:?}");
+    assert_eq!(error.mistakes.len(), 2);
+}
+
+#[test]
+fn key_files_are_private_and_never_overwritten() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = folder.path().join("keys");
+    let made = keys::ServerKeys::create(&keys, &SystemRandom).unwrap();
+    let read = keys::ServerKeys::load(&keys).unwrap();
+    assert_eq!((made.master, made.codes, made.nonces), (read.master, read.codes, read.nonces));
+    assert!(keys::ServerKeys::create(&keys, &SystemRandom).is_err());
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        std::fs::set_permissions(keys.join("codes.key"), std::fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(keys::ServerKeys::load(&keys).err().unwrap().to_string().contains("chmod 600"));
+    }
+}
+
+#[test]
+fn xdg_places_come_first_and_relative_ones_are_ignored() {
+    let variables = Variables::from([("XDG_CONFIG_HOME".to_owned(), "/cfg".to_owned()), ("XDG_STATE_HOME".to_owned(), "here".to_owned())]);
+    let paths = paths::Paths::find(&variables).unwrap();
+    assert_eq!(paths.console_file(), Path::new("/cfg/countersign/console.toml"));
+    assert!(paths.state.is_absolute());
+}
