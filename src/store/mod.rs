@@ -4,6 +4,8 @@
 //! queues effects, in one durable transaction, and refuses if anything that was read has moved (invariant 18). It answers only once
 //! the change would survive a power cut. Knows the domain's data, none of its rules, and nothing about HTTP.
 
+pub mod sqlite;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -226,6 +228,9 @@ pub struct SubjectRecord {
 pub trait Store: Send + Sync + 'static {
     /// The one write.
     async fn commit(&self, change: Change) -> Result<Committed, CommitError>;
+    /// Many changes in one transaction, all or none: for filling a store. At most some ten thousand at once. An engine that has nothing
+    /// quicker writes them one by one.
+    async fn commit_all(&self, changes: Vec<Change>) -> Result<Committed, CommitError>;
     /// Announcements of committed changes from now on.
     fn announcements(&self) -> broadcast::Receiver<Arc<Announcement>>;
     /// A fresh case number; numbers may have gaps.

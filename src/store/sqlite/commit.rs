@@ -1,0 +1,342 @@
+//! One change, written: versions compared, entries hashed into the tree, projections and duty rows brought up to date, effects queued.
+//!
+//! Contract: all inside the caller's savepoint; an error means that nothing of it stays. Decides nothing.
+
+use std::sync::Arc;
+
+use rusqlite::{OptionalExtension as _, params};
+
+use super::batch::Batch;
+use super::errors::to_json;
+use super::{duties, rows};
+use crate::base::ids::{CaseId, SubjectId};
+use crate::base::canonical;
+use crate::domain::event::{Body, CaseEvent, Entry, MAX_ENTRY};
+use crate::domain::register::Register;
+use crate::domain::subject::Subject;
+use crate::log::leaf_hash;
+use crate::store::{Announcement, CaseChange, Change, CodeChange, CommitError, Committed, KeptAnswer, NewText, PersonDetails, StoreError};
+
+/// How long an answer is kept for a repeated request.
+pub(super) const ANSWER_LIFETIME_MS: i64 = 24 * 3_600 * 1_000;
+/// How many answers are kept at most; beyond that the oldest go first.
+const ANSWERS: i64 = 100_000;
+/// How many outlived answers one commit clears away.
+const CLEARED: i64 = 16;
+
+/// Integers of the domain as the engine's.
+pub(super) fn int(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+impl Batch<'_> {
+    /// Writes one change.
+    pub(super) fn commit(&mut self, change: Change) -> Result<Committed, CommitError> {
+        self.kept.clock.check(&self.kept.ports, change.at, self.tip.last_at)?;
+        self.compare(&change)?;
+        let first = self.tip.tree.size();
+        self.put_register(&change)?;
+        self.put_subjects(&change.subjects)?;
+        self.put_case_entries(&change)?;
+        self.put_register_entries(&change)?;
+        if let Some(case) = &change.case {
+            self.put_case(case)?;
+        }
+        self.put_texts(&change.texts)?;
+        self.put_people(&change.people)?;
+        if let Some((sha256, body)) = &change.policy {
+            self.conn.prepare_cached("INSERT OR IGNORE INTO policies (sha256, body) VALUES (?1, ?2)")?.execute(params![sha256.as_bytes(), body])?;
+        }
+        change.codes.iter().try_for_each(|code| self.put_code(code))?;
+        for due in &change.effects {
+            self.conn
+                .prepare_cached("INSERT INTO outbox (effect, available, tries) VALUES (?1, ?2, 0)")?
+                .execute(params![to_json(&due.effect)?, rows::millis(due.not_before)])?;
+        }
+        if let Some(item) = change.finishes {
+            // Someone else finished it: what was read has moved.
+            if self.conn.prepare_cached("DELETE FROM outbox WHERE id = ?1")?.execute([item])? == 0 {
+                return Err(CommitError::Conflict);
+            }
+        }
+        if let Some(answer) = &change.idempotency {
+            self.put_answer(answer, rows::millis(change.at))?;
+        }
+        let entries = self.tip.tree.size() - first;
+        self.announce(change, entries);
+        Ok(Committed { first, entries })
+    }
+
+    /// Writes many changes; each case's row once, at the end.
+    pub(super) fn commit_all(&mut self, changes: Vec<Change>) -> Result<Committed, CommitError> {
+        let first = self.tip.tree.size();
+        self.deferred = Some(std::collections::BTreeMap::new());
+        changes.into_iter().try_for_each(|change| self.commit(change).map(drop))?;
+        for (row, case) in self.deferred.take().unwrap_or_default().into_values() {
+            let weights = rows::put(self.conn, &row, &case)?;
+            self.tip.count(weights);
+        }
+        Ok(Committed { first, entries: self.tip.tree.size() - first })
+    }
+
+    fn announce(&mut self, change: Change, entries: u64) {
+        if entries > 0 {
+            let row = change.case.as_ref().map(|c| c.row.clone());
+            self.news.announcements.push(Announcement { seq: self.tip.tree.size() - 1, row });
+        }
+        if let Some(case) = change.case {
+            self.news.cases.push(case.after);
+        }
+    }
+
+    /// Compares everything that was read (invariant 18).
+    fn compare(&self, change: &Change) -> Result<(), CommitError> {
+        let conflict = |same: bool| if same { Ok(()) } else { Err(CommitError::Conflict) };
+        if let Some(case) = &change.case {
+            let before = case.after.version.checked_sub(case.events.len() as u64).ok_or(CommitError::Conflict)?;
+            conflict(self.case_version(case.after.id)? == before)?;
+        }
+        for (id, version) in &change.reads.cases {
+            conflict(self.case_version(*id)? == *version)?;
+        }
+        if let Some((subject, cases)) = &change.reads.opened_for {
+            conflict(self.cases_of(subject)? == *cases)?;
+        }
+        if let Some((subject, version)) = &change.reads.subject {
+            conflict(self.subject_version(subject)? == *version)?;
+        }
+        if let Some(version) = change.reads.register {
+            conflict(self.tip.register.version == version)?;
+        }
+        if let Some(register) = &change.register {
+            conflict(register.version > self.tip.register.version)?;
+        }
+        Ok(())
+    }
+
+    fn case_version(&self, id: CaseId) -> Result<u64, CommitError> {
+        if let Some((_, case)) = self.deferred.as_ref().and_then(|d| d.get(&id)) {
+            return Ok(case.version);
+        }
+        self.number("SELECT version FROM cases WHERE id = ?1", id.key())
+    }
+
+    fn cases_of(&self, subject: &SubjectId) -> Result<u64, CommitError> {
+        self.number("SELECT cases FROM subject_cases WHERE subject = ?1", subject.as_str())
+    }
+
+    fn subject_version(&self, subject: &SubjectId) -> Result<u64, CommitError> {
+        self.number("SELECT version FROM subjects WHERE id = ?1", subject.as_str())
+    }
+
+    /// A number that stands in one row; 0 if there is no row.
+    fn number<P: rusqlite::ToSql>(&self, sql: &str, key: P) -> Result<u64, CommitError> {
+        let found: Option<i64> = self.conn.prepare_cached(sql)?.query_row([key], |r| r.get(0)).optional()?;
+        Ok(found.map_or(0, |n| u64::try_from(n).unwrap_or(0)))
+    }
+
+    fn put_register(&mut self, change: &Change) -> Result<(), CommitError> {
+        let Some(after) = &change.register else { return Ok(()) };
+        let before = Arc::clone(&self.tip.register);
+        self.put_accounts(&before, after)?;
+        self.tip.register = Arc::clone(after);
+        self.tip.register_moved = true;
+        Ok(())
+    }
+
+    fn put_accounts(&self, before: &Register, after: &Register) -> Result<(), CommitError> {
+        for (id, operator) in &after.operators {
+            if before.operators.get(id).is_none_or(|b| b.person != operator.person) {
+                self.conn
+                    .prepare_cached("INSERT INTO accounts (operator, person) VALUES (?1, ?2) ON CONFLICT (operator) DO UPDATE SET person = excluded.person")?
+                    .execute([id.as_str(), operator.person.as_str()])?;
+            }
+        }
+        Ok(())
+    }
+
+    fn put_case_entries(&mut self, change: &Change) -> Result<(), CommitError> {
+        let Some(case) = &change.case else { return Ok(()) };
+        let before = case.after.version - case.events.len() as u64;
+        for (event, version) in case.events.iter().zip(before + 1..) {
+            let seq = self.put_entry(change, Body::Case { case: case.after.id, version, event: event.clone() })?;
+            duties::put(self, change, case, event, seq)?;
+            if let CaseEvent::Opened { route, .. } = event {
+                self.conn
+                    .prepare_cached("INSERT INTO subject_cases (subject, cases) VALUES (?1, 1) ON CONFLICT (subject) DO UPDATE SET cases = cases + 1")?
+                    .execute([route.subject.as_str()])?;
+            }
+        }
+        Ok(())
+    }
+
+    fn put_register_entries(&mut self, change: &Change) -> Result<(), CommitError> {
+        let events = change.register_events.len() as u64;
+        // The register's version counts its events; those that change nothing come without a register and carry the version that stands.
+        let first = if change.register.is_some() { (self.tip.register.version + 1).saturating_sub(events) } else { self.tip.register.version };
+        let step = u64::from(change.register.is_some());
+        for (event, i) in change.register_events.iter().zip(0_u64..) {
+            self.put_entry(change, Body::Register { version: first + i * step, event: event.clone() })?;
+        }
+        Ok(())
+    }
+
+    /// Puts one entry into the log and the tree.
+    fn put_entry(&mut self, change: &Change, body: Body) -> Result<i64, CommitError> {
+        let seq = self.tip.tree.size();
+        let (case, version) = match &body {
+            Body::Case { case, version, .. } => (Some(case.key()), *version),
+            Body::Register { version, .. } => (None, *version),
+        };
+        let entry = Entry { v: 1, seq, at: change.at, actor: change.actor.clone(), request: change.request.clone(), body };
+        let bytes = canonical::to_vec(&entry).map_err(|e| StoreError::Engine(Box::new(e)))?;
+        if bytes.len() >= MAX_ENTRY {
+            return Err(CommitError::TooLarge);
+        }
+        let leaf = leaf_hash(&bytes);
+        self.conn
+            .prepare_cached("INSERT INTO entries (seq, bytes, leaf, case_key, version) VALUES (?1, ?2, ?3, ?4, ?5)")?
+            .execute(params![int(seq), bytes, leaf.as_bytes(), case, int(version)])?;
+        self.tip.tree.append(leaf);
+        self.tip.last_at = self.tip.last_at.max(rows::millis(change.at));
+        Ok(int(seq))
+    }
+
+    fn put_case(&mut self, case: &CaseChange) -> Result<(), CommitError> {
+        if let Some(deferred) = &mut self.deferred {
+            deferred.insert(case.after.id, (case.row.clone(), Arc::clone(&case.after)));
+            return Ok(());
+        }
+        let weights = rows::put(self.conn, &case.row, &case.after)?;
+        self.tip.count(weights);
+        Ok(())
+    }
+
+    fn put_subjects(&self, subjects: &[Subject]) -> Result<(), CommitError> {
+        for subject in subjects {
+            let id = subject.id.as_str();
+            let old: Option<(i64, String)> = self
+                .conn
+                .prepare_cached("SELECT row, words FROM subjects WHERE id = ?1")?
+                .query_row([id], |r| Ok((r.get(0)?, r.get(1)?)))
+                .optional()?;
+            let row = match &old {
+                Some((row, _)) => *row,
+                None => self.conn.prepare_cached("SELECT coalesce(max(row), 0) + 1 FROM subjects")?.query_row([], |r| r.get(0))?,
+            };
+            let words = [subject.name.raw(), id].iter().flat_map(|t| rows::words(t)).flat_map(|w| [" ".to_owned(), w]).collect::<String>();
+            self.conn
+                .prepare_cached(
+                    "INSERT INTO subjects (id, version, body, row, words) VALUES (?1, 1, ?2, ?3, ?4)
+                     ON CONFLICT (id) DO UPDATE SET version = version + 1, body = excluded.body, words = excluded.words",
+                )?
+                .execute(params![id, to_json(subject)?, row, words])?;
+            rows::put_words(self.conn, "subject_words", row, old.as_ref().map(|o| o.1.as_str()), &words)?;
+        }
+        Ok(())
+    }
+
+    fn put_texts(&self, texts: &[NewText]) -> Result<(), CommitError> {
+        let random = &*self.kept.ports.random;
+        let mut last = None;
+        for text in texts {
+            let key = match last.take() {
+                Some((case, key)) if case == text.case => key,
+                _ => self.case_key(text.case)?,
+            };
+            let sealed = key.seal(text.case, &text.id, text.salt, &text.text, random)?;
+            self.conn
+                .prepare_cached("INSERT INTO texts (id, case_key, sealed) VALUES (?1, ?2, ?3)")?
+                .execute(params![text.id.as_str(), text.case.key(), sealed])?;
+            last = Some((text.case, key));
+        }
+        Ok(())
+    }
+
+    /// A case's key, made now if it has none.
+    fn case_key(&self, case: CaseId) -> Result<super::vault::CaseKey, CommitError> {
+        let kept: Option<Vec<u8>> =
+            self.conn.prepare_cached("SELECT wrapped FROM case_keys WHERE case_key = ?1")?.query_row([case.key()], |r| r.get(0)).optional()?;
+        if let Some(wrapped) = kept {
+            return Ok(self.kept.vault.case_key(case, &wrapped)?);
+        }
+        let (key, wrapped) = self.kept.vault.new_case_key(case, &*self.kept.ports.random)?;
+        self.conn.prepare_cached("INSERT INTO case_keys (case_key, wrapped) VALUES (?1, ?2)")?.execute(params![case.key(), wrapped])?;
+        Ok(key)
+    }
+
+    fn put_people(&self, people: &[PersonDetails]) -> Result<(), CommitError> {
+        for person in people {
+            self.conn
+                .prepare_cached(
+                    "INSERT INTO people (id, name, email) VALUES (?1, ?2, ?3)
+                     ON CONFLICT (id) DO UPDATE SET name = excluded.name, email = excluded.email",
+                )?
+                .execute(params![person.id.as_str(), person.name.raw(), person.email.as_ref().map(crate::base::Untrusted::raw)])?;
+        }
+        Ok(())
+    }
+
+    fn put_code(&self, change: &CodeChange) -> Result<(), CommitError> {
+        match change {
+            CodeChange::Replace { subject, hashes } => {
+                self.conn.prepare_cached("DELETE FROM saved_codes WHERE subject = ?1")?.execute([subject.as_str()])?;
+                for hash in hashes {
+                    self.conn
+                        .prepare_cached("INSERT INTO saved_codes (subject, hash, used) VALUES (?1, ?2, 0)")?
+                        .execute([subject.as_str(), hash])?;
+                }
+            }
+            CodeChange::Add { subject, hash } => {
+                self.conn
+                    .prepare_cached("INSERT INTO saved_codes (subject, hash, used) VALUES (?1, ?2, 0)")?
+                    .execute([subject.as_str(), hash])?;
+            }
+            CodeChange::Use { subject, hash } => {
+                let used = self
+                    .conn
+                    .prepare_cached("UPDATE saved_codes SET used = 1 WHERE subject = ?1 AND hash = ?2 AND used = 0")?
+                    .execute([subject.as_str(), hash])?;
+                if used == 0 {
+                    return Err(CommitError::Conflict);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn put_answer(&self, answer: &KeptAnswer, at: i64) -> Result<(), CommitError> {
+        // An outlived answer makes way; a living one was answered already, by a commit that came between.
+        let outlived = at - ANSWER_LIFETIME_MS;
+        self.conn
+            .prepare_cached("DELETE FROM kept_answers WHERE principal = ?1 AND key = ?2 AND at < ?3")?
+            .execute(params![answer.principal, answer.key, outlived])?;
+        let put = self
+            .conn
+            .prepare_cached("INSERT INTO kept_answers (principal, key, request, status, body, at) VALUES (?1,?2,?3,?4,?5,?6) ON CONFLICT DO NOTHING")?
+            .execute(params![answer.principal, answer.key, answer.request_sha256.as_bytes(), answer.status, answer.body, at])?;
+        if put == 0 {
+            return Err(CommitError::Conflict);
+        }
+        let clear = "DELETE FROM kept_answers WHERE (principal, key) IN
+            (SELECT principal, key FROM kept_answers WHERE at < ?1 ORDER BY at LIMIT ?2)";
+        self.conn.prepare_cached(clear)?.execute([outlived, CLEARED])?;
+        self.clear_beyond_bound()
+    }
+
+    /// Keeps the number of answers under its bound: the oldest go.
+    fn clear_beyond_bound(&self) -> Result<(), CommitError> {
+        let count: i64 = self.conn.prepare_cached("SELECT value FROM counters WHERE name = 'answers'")?.query_row([], |r| r.get(0)).optional()?.unwrap_or(0);
+        let count = if count == 0 || count > ANSWERS {
+            let sql = "SELECT count(*) FROM kept_answers";
+            let real: i64 = self.conn.prepare_cached(sql)?.query_row([], |r| r.get(0))?;
+            let over = (real - ANSWERS).max(0);
+            let oldest = "DELETE FROM kept_answers WHERE (principal, key) IN (SELECT principal, key FROM kept_answers ORDER BY at LIMIT ?1)";
+            real - int(self.conn.prepare_cached(oldest)?.execute([over])? as u64)
+        } else {
+            count
+        };
+        self.conn.prepare_cached("INSERT OR REPLACE INTO counters (name, value) VALUES ('answers', ?1)")?.execute([count + 1])?;
+        Ok(())
+    }
+}

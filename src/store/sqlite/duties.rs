@@ -1,0 +1,172 @@
+//! Duty rows: what the database itself knows of who may not decide, so that it refuses a self-approval even if the rules had let it
+//! through (invariant 1, T1, T6).
+//!
+//! Contract: filled from events and from who acted, without asking what `decide` thought: lineage as events recorded it, and beside it
+//! the plain hands that any reader of the events would name. Triggers of the schema do the refusing.
+
+use rusqlite::{OptionalExtension as _, params};
+
+use super::batch::Batch;
+use super::commit::int;
+use super::errors::from_json;
+use super::rows::{Ordinal as _, millis};
+use crate::base::ids::{AutomationId, CaseId, PersonId, SubjectId};
+use crate::domain::case::{ActorRef, Approval, LineageEntry, Requester};
+use crate::domain::event::CaseEvent;
+use crate::domain::register::Principal;
+use crate::domain::subject::{Ownership, Subject};
+use crate::domain::vocabulary::Duty;
+use crate::store::{CaseChange, Change, CommitError};
+
+/// Writes the duty rows that an event makes.
+pub(super) fn put(batch: &mut Batch<'_>, change: &Change, case: &CaseChange, event: &CaseEvent, seq: i64) -> Result<(), CommitError> {
+    let rows = Duties { batch, case: case.after.id, seq };
+    match event {
+        CaseEvent::Opened { route, request, linked, .. } => {
+            linked.iter().try_for_each(|l| rows.link(*l))?;
+            rows.subject(&route.subject)?;
+            rows.requester(&request.requester)?;
+            rows.actor(&change.actor, Duty::Router)
+        }
+        CaseEvent::LineageGrew { lineage, .. } => lineage.iter().try_for_each(|entry| rows.entry(entry)),
+        CaseEvent::Routed { .. } => rows.actor(&change.actor, Duty::Router),
+        CaseEvent::EvidenceAdded { .. } => rows.actor(&change.actor, Duty::EvidenceEditor),
+        CaseEvent::Proved { receipt } => rows.actor(&receipt.by, Duty::Prover),
+        CaseEvent::Sealed { seal, .. } => {
+            rows.actor(&change.actor, Duty::Sealer)?;
+            let live = case.after.live_approvals().count() as u64;
+            let needed = int(u64::from(case.row.approvals_missing) + live);
+            rows.batch
+                .conn
+                .prepare_cached("INSERT INTO seals (case_key, revision, sha256, path, needed, seq) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
+                .execute(params![rows.case.key(), seal.revision, seal.sha256.as_bytes(), case.after.route.path.ordinal(), needed, seq])?;
+            Ok(())
+        }
+        CaseEvent::Decided { approval } => rows.approval(&change.actor, approval),
+        CaseEvent::ApprovalsVoided { approvals, .. } => {
+            for id in approvals {
+                rows.batch.conn.prepare_cached("INSERT INTO voids (approval, seq) VALUES (?1, ?2)")?.execute(params![id.as_str(), seq])?;
+            }
+            Ok(())
+        }
+        CaseEvent::ExecutionStarted { execution } => {
+            rows.batch
+                .conn
+                .prepare_cached("INSERT INTO executions (case_key, attempt, seal, at, seq) VALUES (?1, ?2, ?3, ?4, ?5)")?
+                .execute(params![rows.case.key(), execution.attempt, execution.seal.as_bytes(), millis(execution.started_at), seq])?;
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+struct Duties<'a, 'c> {
+    batch: &'a Batch<'c>,
+    case: CaseId,
+    seq: i64,
+}
+
+/// How a principal is written into a column.
+pub(super) fn via(principal: Option<&Principal>) -> String {
+    match principal {
+        None => String::new(),
+        Some(Principal::Person(id)) => format!("person {id}"),
+        Some(Principal::Automation(id)) => format!("automation {id}"),
+    }
+}
+
+impl Duties<'_, '_> {
+    fn link(&self, linked: CaseId) -> Result<(), CommitError> {
+        let sql = "INSERT INTO links (case_key, linked, seq) VALUES (?1, ?2, ?3)";
+        self.batch.conn.prepare_cached(sql)?.execute([self.case.key(), linked.key(), self.seq])?;
+        Ok(())
+    }
+
+    fn entry(&self, entry: &LineageEntry) -> Result<(), CommitError> {
+        self.row(&entry.person, entry.duty, &via(entry.via.as_ref()), entry.case)
+    }
+
+    fn row(&self, person: &PersonId, duty: Duty, via: &str, from: Option<CaseId>) -> Result<(), CommitError> {
+        self.batch
+            .conn
+            .prepare_cached("INSERT INTO lineage (case_key, person, duty, via, from_case, seq) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
+            .execute(params![self.case.key(), person.as_str(), duty.ordinal(), via, from.map_or(0, CaseId::key), self.seq])?;
+        Ok(())
+    }
+
+    /// The person behind the subject, and who owns it now.
+    fn subject(&self, id: &SubjectId) -> Result<(), CommitError> {
+        let sql = "SELECT body FROM subjects WHERE id = ?1";
+        let body: Option<String> = self.batch.conn.prepare_cached(sql)?.query_row([id.as_str()], |r| r.get(0)).optional()?;
+        let Some(subject) = body.map(|b| from_json::<Subject>("a subject", &b)).transpose()? else { return Ok(()) };
+        if let Some(person) = &subject.person {
+            self.row(person, Duty::Subject, "", None)?;
+        }
+        if subject.kind.is_non_human() { self.owners(&subject.owners, Duty::SubjectOwner, "") } else { Ok(()) }
+    }
+
+    fn owners(&self, owners: &[Ownership], duty: Duty, via: &str) -> Result<(), CommitError> {
+        owners.iter().filter(|o| o.until.is_none()).try_for_each(|o| self.row(&o.person, duty, via, None))
+    }
+
+    fn requester(&self, requester: &Requester) -> Result<(), CommitError> {
+        match requester {
+            Requester::Person(person) => self.row(person, Duty::Requester, "", None),
+            Requester::Automation(id) => self.automation(id),
+            Requester::Subject | Requester::Unknown => Ok(()),
+        }
+    }
+
+    /// Who did something, and everyone whose software or name it was done by.
+    fn actor(&self, actor: &ActorRef, duty: Duty) -> Result<(), CommitError> {
+        match actor {
+            ActorRef::Operator { person, .. } | ActorRef::Attester { person, .. } => self.row(person, duty, "", None),
+            ActorRef::Automation { automation, on_behalf_of } => {
+                self.automation(automation)?;
+                on_behalf_of.iter().try_for_each(|principal| match principal {
+                    Principal::Person(person) => self.row(person, Duty::ActedFor, &format!("automation {automation}"), None),
+                    Principal::Automation(id) => self.automation(id),
+                })
+            }
+            ActorRef::Subject { .. } | ActorRef::System { .. } => Ok(()),
+        }
+    }
+
+    fn automation(&self, id: &AutomationId) -> Result<(), CommitError> {
+        let Some(automation) = self.batch.tip.register.automations.get(id) else { return Ok(()) };
+        let via = format!("automation {id}");
+        self.owners(&automation.owners, Duty::AutomationOwner, &via)?;
+        self.owners(&automation.sponsors, Duty::AutomationSponsor, &via)
+    }
+
+    fn approval(&self, actor: &ActorRef, approval: &Approval) -> Result<(), CommitError> {
+        let (kind, acting) = match actor {
+            ActorRef::Operator { person, operator } if operator == &approval.operator => ("operator", person.as_str()),
+            ActorRef::Operator { .. } => ("operator", ""),
+            ActorRef::Automation { .. } => ("automation", ""),
+            ActorRef::Subject { .. } => ("subject", ""),
+            ActorRef::Attester { .. } => ("attester", ""),
+            ActorRef::System { .. } => ("system", ""),
+        };
+        self.batch
+            .conn
+            .prepare_cached(
+                "INSERT INTO approvals (id, case_key, seal, person, operator, actor, actor_person, decision, at, valid_until, seq)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+            )?
+            .execute(params![
+                approval.id.as_str(),
+                self.case.key(),
+                approval.seal.as_bytes(),
+                approval.person.as_str(),
+                approval.operator.as_str(),
+                kind,
+                acting,
+                approval.decision.ordinal(),
+                millis(approval.at),
+                millis(approval.valid_until),
+                self.seq
+            ])?;
+        Ok(())
+    }
+}

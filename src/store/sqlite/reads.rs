@@ -1,0 +1,219 @@
+//! Questions other than the queue's: cases folded from their entries, subjects, people, texts, entries.
+//!
+//! Contract: each answer comes from one moment of the store. Knows nothing about threads.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+
+use super::batch::Kept;
+use super::commit::{ANSWER_LIFETIME_MS, int};
+use super::errors::from_json;
+use super::queue::matching;
+use super::rows::{self, millis};
+use crate::base::ids::{CaseId, PersonId, SubjectId, TargetId, TextId};
+use crate::base::{Digest, Time, Untrusted};
+use crate::domain::case::Case;
+use crate::domain::event::{Body, Entry};
+use crate::domain::subject::Subject;
+use crate::domain::view::{CaseRow, SubjectRow};
+use crate::store::{KeptAnswer, PersonDetails, StoreError, SubjectRecord};
+
+/// The most cases that [`linked`] gives.
+const LINKED: i64 = 200;
+/// The most entries one question gives.
+pub(super) const ENTRIES: u16 = 1_000;
+/// The most open cases named beside a subject at intake.
+const OPEN_CASES: i64 = 20;
+
+fn entry(bytes: &[u8]) -> Result<Entry, StoreError> {
+    serde_json::from_slice(bytes).map_err(|e| StoreError::Damaged(format!("an entry: {e}")))
+}
+
+fn all<T>(
+    conn: &Connection,
+    sql: &str,
+    params: impl rusqlite::Params,
+    mut each: impl FnMut(&Row) -> Result<T, StoreError>,
+) -> Result<Vec<T>, StoreError> {
+    let mut statement = conn.prepare_cached(sql)?;
+    let mut found = statement.query(params)?;
+    let mut out = Vec::new();
+    while let Some(r) = found.next()? {
+        out.push(each(r)?);
+    }
+    Ok(out)
+}
+
+fn case_id(r: &Row) -> Result<CaseId, StoreError> {
+    let key: i64 = r.get(0)?;
+    CaseId::from_key(key).ok_or_else(|| StoreError::Damaged(format!("{key} is no case number")))
+}
+
+/// A case, from memory if it is there in its present version.
+pub(super) fn case(conn: &mut Connection, kept: &Kept, id: CaseId) -> Result<Option<Arc<Case>>, StoreError> {
+    let tx = conn.transaction()?;
+    let version: Option<i64> = tx.prepare_cached("SELECT version FROM cases WHERE id = ?1")?.query_row([id.key()], |r| r.get(0)).optional()?;
+    let Some(version) = version.and_then(|v| u64::try_from(v).ok()) else { return Ok(None) };
+    if let Some(case) = kept.case(id, version) {
+        return Ok(Some(case));
+    }
+    let case = fold(&tx, id)?.filter(|c| c.version == version);
+    let case = Arc::new(case.ok_or_else(|| StoreError::Damaged(format!("the entries of {id} do not make version {version}")))?);
+    kept.keep(Arc::clone(&case));
+    Ok(Some(case))
+}
+
+/// A case from its entries alone.
+pub(super) fn fold(conn: &Connection, id: CaseId) -> Result<Option<Case>, StoreError> {
+    let mut statement = conn.prepare_cached("SELECT bytes FROM entries WHERE case_key = ?1 ORDER BY version")?;
+    let mut found = statement.query([id.key()])?;
+    let mut case = None;
+    while let Some(r) = found.next()? {
+        let entry = entry(r.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?)?;
+        let Body::Case { event, .. } = &entry.body else {
+            return Err(StoreError::Damaged(format!("entry {} is filed under {id} and is none of it", entry.seq)));
+        };
+        case = Case::apply(case, id, event, entry.at);
+    }
+    Ok(case)
+}
+
+/// A case's row.
+pub(super) fn row(conn: &Connection, id: CaseId) -> Result<Option<CaseRow>, StoreError> {
+    let sql = format!("SELECT {} FROM cases c WHERE c.id = ?1", rows::COLUMNS);
+    Ok(all(conn, &sql, [id.key()], rows::get)?.pop())
+}
+
+/// Other cases of a subject and target.
+pub(super) fn linked(conn: &mut Connection, kept: &Kept, about: (&SubjectId, &TargetId), since: Time, but: Option<CaseId>) -> Result<Vec<Arc<Case>>, StoreError> {
+    let sql = "SELECT id FROM cases WHERE subject = ?1 AND target = ?2 AND k_updated <= ?3 AND id <> ?4 ORDER BY k_updated LIMIT ?5";
+    let but = but.map_or(-1, CaseId::key);
+    let ids = all(conn, sql, params![about.0.as_str(), about.1.as_str(), -millis(since), but, LINKED], case_id)?;
+    let mut cases = Vec::with_capacity(ids.len());
+    for id in ids {
+        cases.extend(case(conn, kept, id)?);
+    }
+    Ok(cases)
+}
+
+/// Cases whose time has come, soonest first.
+pub(super) fn due(conn: &Connection, now: Time, limit: u16) -> Result<Vec<CaseId>, StoreError> {
+    all(conn, "SELECT id FROM cases WHERE next_due IS NOT NULL AND next_due <= ?1 ORDER BY next_due, id LIMIT ?2", params![millis(now), limit], case_id)
+}
+
+/// Sealed or approved cases.
+pub(super) fn undecided(conn: &Connection, after: Option<CaseId>, limit: u16) -> Result<Vec<CaseId>, StoreError> {
+    let after = after.map_or(-1, CaseId::key);
+    all(conn, "SELECT id FROM cases INDEXED BY cases_undecided WHERE state IN (2, 3) AND id > ?1 ORDER BY id LIMIT ?2", params![after, limit], case_id)
+}
+
+/// A subject.
+pub(super) fn subject(conn: &mut Connection, id: &SubjectId) -> Result<Option<SubjectRecord>, StoreError> {
+    let tx = conn.transaction()?;
+    let found: Option<(i64, String)> =
+        tx.prepare_cached("SELECT version, body FROM subjects WHERE id = ?1")?.query_row([id.as_str()], |r| Ok((r.get(0)?, r.get(1)?))).optional()?;
+    let Some((version, body)) = found else { return Ok(None) };
+    let cases: Option<i64> =
+        tx.prepare_cached("SELECT cases FROM subject_cases WHERE subject = ?1")?.query_row([id.as_str()], |r| r.get(0)).optional()?;
+    let number = |n: i64| u64::try_from(n).unwrap_or(0);
+    Ok(Some(SubjectRecord { subject: Arc::new(from_json("a subject", &body)?), version: number(version), cases: number(cases.unwrap_or(0)) }))
+}
+
+/// Subjects by the beginnings of words of their name or id.
+pub(super) fn find_subjects(conn: &mut Connection, text: &str, limit: u16) -> Result<Vec<SubjectRow>, StoreError> {
+    let words = rows::words(text);
+    let tx = conn.transaction()?;
+    let parse = |r: &Row| from_json::<Subject>("a subject", r.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?);
+    let subjects = if words.is_empty() {
+        all(&tx, "SELECT body FROM subjects ORDER BY id LIMIT ?1", [limit], parse)?
+    } else {
+        let sql = "SELECT s.body FROM (SELECT rowid AS row FROM subject_words WHERE subject_words MATCH ?1 LIMIT ?2) w
+                   JOIN subjects s ON s.row = w.row ORDER BY s.id";
+        all(&tx, sql, params![matching(&words), limit], parse)?
+    };
+    let open = "SELECT id FROM cases INDEXED BY cases_by_subject WHERE subject = ?1 AND ended = 0 ORDER BY k_updated LIMIT ?2";
+    let row = |s: Subject| {
+        let open_cases = all(&tx, open, params![s.id.as_str(), OPEN_CASES], case_id)?;
+        Ok(SubjectRow { id: s.id, name: s.name, kind: s.kind, tier: s.tier, open_cases })
+    };
+    subjects.into_iter().map(row).collect()
+}
+
+/// Hashes of unused codes.
+pub(super) fn saved_codes(conn: &Connection, subject: &SubjectId) -> Result<Vec<String>, StoreError> {
+    all(conn, "SELECT hash FROM saved_codes WHERE subject = ?1 AND used = 0 ORDER BY hash", [subject.as_str()], |r| Ok(r.get(0)?))
+}
+
+/// Names and addresses.
+pub(super) fn people(conn: &Connection, ids: &[PersonId]) -> Result<BTreeMap<PersonId, PersonDetails>, StoreError> {
+    let mut out = BTreeMap::new();
+    for id in ids {
+        let found: Option<(String, Option<String>)> =
+            conn.prepare_cached("SELECT name, email FROM people WHERE id = ?1")?.query_row([id.as_str()], |r| Ok((r.get(0)?, r.get(1)?))).optional()?;
+        if let Some((name, email)) = found {
+            out.insert(id.clone(), PersonDetails { id: id.clone(), name: name.into(), email: email.map(Untrusted::from) });
+        }
+    }
+    Ok(out)
+}
+
+/// A policy's text.
+pub(super) fn policy(conn: &Connection, sha256: &Digest) -> Result<Option<String>, StoreError> {
+    Ok(conn.prepare_cached("SELECT body FROM policies WHERE sha256 = ?1")?.query_row([sha256.as_bytes()], |r| r.get(0)).optional()?)
+}
+
+/// Texts that are still there.
+pub(super) fn texts(conn: &mut Connection, kept: &Kept, case: CaseId, ids: &[TextId]) -> Result<BTreeMap<TextId, Untrusted>, StoreError> {
+    let tx = conn.transaction()?;
+    let mut out = BTreeMap::new();
+    let wrapped: Option<Vec<u8>> =
+        tx.prepare_cached("SELECT wrapped FROM case_keys WHERE case_key = ?1")?.query_row([case.key()], |r| r.get(0)).optional()?;
+    let Some(wrapped) = wrapped else { return Ok(out) };
+    let key = kept.vault.case_key(case, &wrapped)?;
+    for id in ids {
+        let sql = "SELECT sealed FROM texts WHERE id = ?1 AND case_key = ?2";
+        let sealed: Option<Vec<u8>> = tx.prepare_cached(sql)?.query_row(params![id.as_str(), case.key()], |r| r.get(0)).optional()?;
+        if let Some(sealed) = sealed {
+            out.insert(id.clone(), key.open(case, id, &sealed)?.1);
+        }
+    }
+    Ok(out)
+}
+
+/// Entries from a place on.
+pub(super) fn entries(conn: &Connection, from: u64, limit: u16) -> Result<Vec<Entry>, StoreError> {
+    let read = |r: &Row| entry(r.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?);
+    all(conn, "SELECT bytes FROM entries WHERE seq >= ?1 ORDER BY seq LIMIT ?2", params![int(from), limit.min(ENTRIES)], read)
+}
+
+/// Entries of a case.
+pub(super) fn case_entries(conn: &Connection, case: CaseId, after: u64, limit: u16) -> Result<Vec<Entry>, StoreError> {
+    let read = |r: &Row| entry(r.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?);
+    let sql = "SELECT bytes FROM entries WHERE case_key = ?1 AND version > ?2 ORDER BY version LIMIT ?3";
+    all(conn, sql, params![case.key(), int(after), limit.min(ENTRIES)], read)
+}
+
+/// Size and root of the tree.
+pub(super) fn head(conn: &Connection) -> Result<(u64, Digest), StoreError> {
+    let found: Option<(i64, [u8; 32])> =
+        conn.prepare_cached("SELECT size, root FROM tree WHERE id = 0")?.query_row([], |r| Ok((r.get(0)?, r.get(1)?))).optional()?;
+    Ok(found.map_or_else(|| (0, Digest::of(b"")), |(size, root)| (u64::try_from(size).unwrap_or(0), Digest::from(root))))
+}
+
+/// The answer kept for a repeated request.
+pub(super) fn kept_answer(conn: &Connection, kept: &Kept, principal: &str, key: &str) -> Result<Option<KeptAnswer>, StoreError> {
+    let oldest = millis(kept.ports.clock.now()) - ANSWER_LIFETIME_MS;
+    let sql = "SELECT request, status, body FROM kept_answers WHERE principal = ?1 AND key = ?2 AND at >= ?3";
+    let read = |r: &Row| {
+        Ok(KeptAnswer {
+            principal: principal.to_owned(),
+            key: key.to_owned(),
+            request_sha256: Digest::from(r.get::<_, [u8; 32]>(0)?),
+            status: r.get(1)?,
+            body: r.get(2)?,
+        })
+    };
+    Ok(all(conn, sql, params![principal, key, oldest], read)?.pop())
+}

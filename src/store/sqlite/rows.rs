@@ -1,0 +1,317 @@
+//! A case's row in lists, as columns: words as numbers, sort keys, the words found by full text, and the next time something is due.
+//!
+//! Contract: what is written reads back equal. Sort keys are all ascending integers, so that one kind of keyset serves every order.
+//! Knows nothing about transactions or questions.
+
+use rusqlite::{Connection, Row, params};
+
+use crate::base::ids::{CaseId, OperatorId, SubjectId};
+use crate::base::{Time, Untrusted};
+use crate::domain::case::{Case, Grant};
+use crate::domain::view::{CaseRow, Sort};
+use crate::domain::vocabulary::{Action, CaseState, Channel, Path, Risk, SubjectKind, Tier, WaitingOn};
+use crate::store::StoreError;
+
+/// A word's place in its list, which is how a column holds it.
+pub(super) trait Ordinal: Copy + 'static {
+    /// Every word, in order.
+    const LIST: &'static [Self];
+    /// Its place.
+    fn ordinal(self) -> i64;
+    /// The word at a place.
+    fn at(place: i64) -> Option<Self> {
+        Self::LIST.get(usize::try_from(place).ok()?).copied()
+    }
+}
+
+macro_rules! ordinals {
+    ($($name:ty),+ $(,)?) => {$(
+        impl Ordinal for $name {
+            const LIST: &'static [Self] = Self::ALL;
+            fn ordinal(self) -> i64 { self as i64 }
+        }
+    )+};
+}
+
+ordinals!(Action, CaseState, Channel, Path, Risk, SubjectKind, Tier, WaitingOn, crate::domain::vocabulary::Duty, crate::domain::vocabulary::Decision);
+
+/// The key of a case without a due time: after all others.
+pub(super) const NEVER: i64 = i64::MAX;
+
+pub(super) fn millis(time: Time) -> i64 {
+    time.timestamp_millis()
+}
+
+pub(super) fn time(millis: i64) -> Result<Time, StoreError> {
+    chrono::DateTime::from_timestamp_millis(millis).ok_or_else(|| StoreError::Damaged(format!("{millis} is no time")))
+}
+
+/// The key by due time: soonest first, none last.
+pub(super) fn key_due(due: Option<Time>) -> i64 {
+    due.map_or(NEVER, millis)
+}
+
+/// The key by risk: highest first, then by due time. 44 bits of milliseconds reach to the year 2527.
+pub(super) fn key_risk(risk: Risk, due: Option<Time>) -> i64 {
+    const BITS: u32 = 44;
+    let last = (1_i64 << BITS) - 1;
+    let rank = match risk {
+        Risk::High => 0_i64,
+        Risk::Medium => 1,
+        Risk::Low => 2,
+    };
+    (rank << BITS) | due.map_or(last, |d| millis(d).clamp(0, last - 1))
+}
+
+/// A sort order's column.
+pub(super) const fn column(sort: Sort) -> &'static str {
+    match sort {
+        Sort::Due => "k_due",
+        Sort::Risk => "k_risk",
+        Sort::Opened => "k_opened",
+        Sort::Updated => "k_updated",
+    }
+}
+
+/// A row's key in a sort order.
+pub(super) fn key(sort: Sort, row: &CaseRow) -> i64 {
+    match sort {
+        Sort::Due => key_due(row.due),
+        Sort::Risk => key_risk(row.risk, row.due),
+        Sort::Opened => -millis(row.opened_at),
+        Sort::Updated => -millis(row.updated_at),
+    }
+}
+
+/// Letters as people type them: lower case, Latin letters without their marks, so that `zoe` finds `Zoë`.
+pub(super) fn fold(text: &str) -> String {
+    let plain = |c: char| match c {
+        'à' | 'á' | 'â' | 'ã' | 'ä' | 'å' | 'ā' | 'ă' | 'ą' => 'a',
+        'ç' | 'ć' | 'č' | 'ĉ' | 'ċ' => 'c',
+        'ď' | 'đ' => 'd',
+        'è' | 'é' | 'ê' | 'ë' | 'ē' | 'ė' | 'ę' | 'ě' => 'e',
+        'ğ' | 'ĝ' | 'ġ' => 'g',
+        'ì' | 'í' | 'î' | 'ï' | 'ī' | 'į' | 'ı' => 'i',
+        'ł' | 'ľ' | 'ĺ' => 'l',
+        'ñ' | 'ń' | 'ň' => 'n',
+        'ò' | 'ó' | 'ô' | 'õ' | 'ö' | 'ø' | 'ō' | 'ő' => 'o',
+        'ř' | 'ŕ' => 'r',
+        'ś' | 'š' | 'ş' | 'ș' => 's',
+        'ť' | 'ţ' | 'ț' => 't',
+        'ù' | 'ú' | 'û' | 'ü' | 'ū' | 'ů' | 'ű' | 'ų' => 'u',
+        'ý' | 'ÿ' => 'y',
+        'ź' | 'ž' | 'ż' => 'z',
+        other => other,
+    };
+    text.chars().flat_map(char::to_lowercase).map(plain).collect()
+}
+
+/// The words of a text, for looking up. At most 32.
+pub(super) fn words(text: &str) -> Vec<String> {
+    fold(text).split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()).take(32).map(str::to_owned).collect()
+}
+
+/// The document of a case: a blank before each word, so that a word's beginning can also be looked for without the index.
+fn document(row: &CaseRow, target: &str) -> String {
+    let texts = [row.subject_name.raw(), row.subject.as_str(), target];
+    let mut out: String = texts.iter().flat_map(|t| words(t)).flat_map(|w| [" ".to_owned(), w]).collect();
+    out.push_str(&format!(" {} {:06}", row.id.number(), row.id.number()));
+    out
+}
+
+/// When the server has to look at a case by itself; `None` if nothing of it ever runs out.
+pub(super) fn next_due(case: &Case) -> Option<Time> {
+    let waiting = matches!(case.state, CaseState::New | CaseState::Proofing | CaseState::Sealed | CaseState::Approved | CaseState::Failed);
+    let deadline = case.times.due.filter(|due| case.times.escalated_at.is_none_or(|done| done < *due));
+    let expiry = Some(case.times.expires_at).filter(|_| waiting);
+    let execute = case.times.execute_after.filter(|_| case.state == CaseState::Approved);
+    let approvals = case.live_approvals().filter(|_| waiting).map(|a| a.valid_until).min();
+    let grants = case.grants.iter().filter(|g| lives(g) && g.ending.is_none()).map(|g| g.expires_at).min();
+    [deadline.filter(|_| !case.state.is_ended()), expiry, execute, approvals, grants].into_iter().flatten().min()
+}
+
+/// Whether the target still holds a grant, as far as is known.
+pub(super) fn lives(grant: &Grant) -> bool {
+    grant.revoked_at.is_none()
+}
+
+fn small(value: usize) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+/// The columns that counters are kept of, before or after a change.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Weights {
+    pub(super) open: i64,
+    pub(super) held: i64,
+    pub(super) grants: i64,
+}
+
+/// What was there before: its words and weights.
+fn before(conn: &Connection, id: i64) -> rusqlite::Result<Option<(String, Weights)>> {
+    let mut get = conn.prepare_cached("SELECT words, ended, held, grants FROM cases WHERE id = ?1")?;
+    let mut rows = get.query([id])?;
+    let Some(r) = rows.next()? else { return Ok(None) };
+    Ok(Some((r.get(0)?, Weights { open: 1 - r.get::<_, i64>(1)?, held: r.get(2)?, grants: r.get(3)? })))
+}
+
+const PUT: &str = "INSERT INTO cases (id, version, state, ended, held, risk, action, path, channel, kind, tier, waiting_on, proof_done,
+  proof_needed, missing, flags, grants, assignee, k_due, k_risk, k_opened, k_updated, next_due, subject, subject_name, target, seal, words)
+  VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23,?24,?25,?26,?27,?28)
+  ON CONFLICT (id) DO UPDATE SET version=excluded.version, state=excluded.state, ended=excluded.ended, held=excluded.held,
+  risk=excluded.risk, action=excluded.action, path=excluded.path, channel=excluded.channel, kind=excluded.kind, tier=excluded.tier,
+  waiting_on=excluded.waiting_on, proof_done=excluded.proof_done, proof_needed=excluded.proof_needed, missing=excluded.missing,
+  flags=excluded.flags, grants=excluded.grants, assignee=excluded.assignee, k_due=excluded.k_due, k_risk=excluded.k_risk,
+  k_opened=excluded.k_opened, k_updated=excluded.k_updated, next_due=excluded.next_due, subject=excluded.subject,
+  subject_name=excluded.subject_name, target=excluded.target, seal=excluded.seal, words=excluded.words";
+
+/// Writes a case's row, and gives what that changes in the counters.
+pub(super) fn put(conn: &Connection, row: &CaseRow, case: &Case) -> rusqlite::Result<Weights> {
+    let id = row.id.key();
+    let old = before(conn, id)?;
+    let target = case.route.target.as_str();
+    let words = document(row, target);
+    let ended = i64::from(row.state.is_ended());
+    let grants = small(case.grants.iter().filter(|g| lives(g)).count());
+    conn.prepare_cached(PUT)?.execute(params![
+        id,
+        i64::try_from(row.version).unwrap_or(i64::MAX),
+        row.state.ordinal(),
+        ended,
+        row.held,
+        row.risk.ordinal(),
+        row.action.ordinal(),
+        row.path.ordinal(),
+        row.channel.ordinal(),
+        row.kind.ordinal(),
+        row.tier.ordinal(),
+        row.waiting_on.ordinal(),
+        row.proof_done,
+        row.proof_needed,
+        row.approvals_missing,
+        row.flags,
+        grants,
+        row.assignee.as_ref().map(OperatorId::as_str),
+        key_due(row.due),
+        key_risk(row.risk, row.due),
+        -millis(row.opened_at),
+        -millis(row.updated_at),
+        next_due(case).map(millis),
+        row.subject.as_str(),
+        row.subject_name.raw(),
+        target,
+        case.seal.as_ref().map(|s| *s.sha256.as_bytes()),
+        words,
+    ])?;
+    put_words(conn, "case_words", id, old.as_ref().map(|o| o.0.as_str()), &words)?;
+    let was = old.map(|o| o.1).unwrap_or_default();
+    Ok(Weights { open: 1 - ended - was.open, held: i64::from(row.held) - was.held, grants: grants - was.grants })
+}
+
+/// Brings a document of a contentless index up to date.
+pub(super) fn put_words(conn: &Connection, index: &str, id: i64, old: Option<&str>, new: &str) -> rusqlite::Result<()> {
+    if old == Some(new) {
+        return Ok(());
+    }
+    if let Some(old) = old {
+        conn.prepare_cached(&format!("INSERT INTO {index} ({index}, rowid, words) VALUES ('delete', ?1, ?2)"))?.execute(params![id, old])?;
+    }
+    conn.prepare_cached(&format!("INSERT INTO {index} (rowid, words) VALUES (?1, ?2)"))?.execute(params![id, new])?;
+    Ok(())
+}
+
+/// The columns [`get`] reads, in its order.
+pub(super) const COLUMNS: &str = "c.id, c.version, c.subject, c.subject_name, c.kind, c.tier, c.action, c.path, c.channel, c.state, c.held, c.risk,
+  c.proof_done, c.proof_needed, c.waiting_on, c.missing, c.assignee, c.k_due, c.k_opened, c.k_updated, c.flags";
+
+/// Reads a case's row.
+pub(super) fn get(r: &Row) -> Result<CaseRow, StoreError> {
+    let key: i64 = r.get(0)?;
+    let id = CaseId::from_key(key).ok_or_else(|| StoreError::Damaged(format!("{key} is no case number")))?;
+    let text = |i: usize| r.get_ref(i)?.as_str().map_err(rusqlite::Error::from);
+    let wrong = |what: &dyn std::fmt::Display| StoreError::Damaged(format!("the row of {id}: {what}"));
+    let due: i64 = r.get(17)?;
+    Ok(CaseRow {
+        id,
+        version: u64::try_from(r.get::<_, i64>(1)?).map_err(|e| wrong(&e))?,
+        subject: SubjectId::parse(text(2)?).map_err(|e| wrong(&e))?,
+        subject_name: Untrusted::from(text(3)?),
+        kind: word(r, 4)?,
+        tier: word(r, 5)?,
+        action: word(r, 6)?,
+        path: word(r, 7)?,
+        channel: word(r, 8)?,
+        state: word(r, 9)?,
+        held: r.get(10)?,
+        risk: word(r, 11)?,
+        proof_done: r.get(12)?,
+        proof_needed: r.get(13)?,
+        waiting_on: word(r, 14)?,
+        approvals_missing: r.get(15)?,
+        assignee: r.get_ref(16)?.as_str_or_null().map_err(rusqlite::Error::from)?.map(OperatorId::parse).transpose().map_err(|e| wrong(&e))?,
+        due: if due == NEVER { None } else { Some(time(due)?) },
+        opened_at: time(-r.get::<_, i64>(18)?)?,
+        updated_at: time(-r.get::<_, i64>(19)?)?,
+        flags: r.get(20)?,
+    })
+}
+
+fn word<T: Ordinal>(r: &Row, i: usize) -> Result<T, StoreError> {
+    let place: i64 = r.get(i)?;
+    T::at(place).ok_or_else(|| StoreError::Damaged(format!("a row holds the unknown word {place}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn codes<T: Ordinal + std::fmt::Debug>() -> String {
+        let word = |(i, w): (usize, &T)| {
+            assert_eq!(w.ordinal(), i64::try_from(i).unwrap());
+            format!("{w:?}")
+        };
+        T::LIST.iter().enumerate().map(word).collect::<Vec<_>>().join(" ")
+    }
+
+    /// Columns hold places: a new word goes to the end of its list, or a migration rewrites the columns.
+    #[test]
+    fn words_keep_their_places() {
+        let lists = [
+            codes::<Action>(),
+            codes::<CaseState>(),
+            codes::<Channel>(),
+            codes::<Path>(),
+            codes::<Risk>(),
+            codes::<SubjectKind>(),
+            codes::<Tier>(),
+            codes::<WaitingOn>(),
+            codes::<crate::domain::vocabulary::Duty>(),
+            codes::<crate::domain::vocabulary::Decision>(),
+        ];
+        insta::assert_snapshot!(lists.join("\n"), @r"
+        PasswordReset AccountUnlock AccountReactivation MfaReenrolment RecoveryCodeReissue TokenReissue ApiKeyReissue SecretRotation SecretRevocation WorkloadRebind CertificateReplacement ControlPlaneAccess JitAccess EmergencyAccess
+        New Proofing Sealed Approved Executing Restored Closed Denied Withdrawn Expired NoChangeNeeded Failed RolledBack
+        Phone Chat Email Ticket Portal Api
+        SelfService Assisted Runbook BreakGlass
+        Low Medium High
+        Employee Contractor Executive PrivilegedAdmin ThirdParty ServiceAccount ApiKey WorkloadIdentity Certificate AiAgent
+        Standard Elevated Privileged
+        Agent Subject Attester Approval Delay Execution Security Review Nobody
+        Subject Requester Router Prover EvidenceEditor Sealer AutomationOwner AutomationSponsor ActedFor SubjectOwner Delegation RuleAuthor
+        Approve Deny
+        ");
+    }
+
+    #[test]
+    fn keys_sort_as_the_orders_say() {
+        let at = |m| chrono::DateTime::from_timestamp_millis(m);
+        assert!(key_due(at(5)) < key_due(at(6)) && key_due(at(6)) < key_due(None));
+        assert!(key_risk(Risk::High, None) < key_risk(Risk::Medium, at(0)));
+        assert!(key_risk(Risk::Low, at(7)) < key_risk(Risk::Low, None));
+    }
+
+    #[test]
+    fn letters_are_folded_as_people_type_them() {
+        assert_eq!(words("Zoë Ångström-日本 m.okafor"), ["zoe", "angstrom", "日本", "m", "okafor"]);
+    }
+}

@@ -1,0 +1,121 @@
+//! Opening the database file: pragmas, migrations, and the lock that keeps a second server away from it.
+//!
+//! Contract: a file that a newer version wrote, or that another key belongs to, is refused with a sentence that says so, and unchanged.
+//! Knows nothing about what the tables mean.
+
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
+
+use super::SqliteOptions;
+use crate::store::StoreError;
+
+/// Every migration, in order; the schema's version is how many have run.
+const MIGRATIONS: &[&str] = &[include_str!("../../../assets/migrations/0001_first.sql")];
+
+/// Prepared statements kept by each connection.
+const STATEMENTS: usize = 128;
+/// How long a connection waits for another's lock before it gives up.
+const BUSY: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// An error in words.
+pub(super) fn refused(sentence: impl Into<String>) -> StoreError {
+    StoreError::Engine(sentence.into().into())
+}
+
+/// The schema version this program writes.
+pub(super) fn current() -> i64 {
+    i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
+}
+
+/// The file beside the database that a running server keeps locked.
+pub(super) fn lock_path(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    name.into()
+}
+
+/// Takes the lock; it is let go of when the file is closed, also by a crash.
+pub(super) fn lock(path: &Path) -> Result<File, StoreError> {
+    let at = lock_path(path);
+    let failed = |e: &dyn std::fmt::Display| refused(format!("can't lock {}: {e}", at.display()));
+    let file = File::options().create(true).truncate(false).write(true).open(&at).map_err(|e| failed(&e))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(refused(format!("{} is in use by another countersign", path.display()))),
+        Err(TryLockError::Error(e)) => Err(failed(&e)),
+    }
+}
+
+/// The writer's connection, with the schema brought up to date.
+pub(super) fn open_writer(path: &Path, options: &SqliteOptions) -> Result<Connection, StoreError> {
+    let mut conn = Connection::open_with_flags(
+        path,
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )?;
+    conn.busy_timeout(BUSY)?;
+    migrate(&mut conn)?;
+    conn.pragma_update(None, "journal_mode", "WAL")?;
+    conn.pragma_update(None, "synchronous", if options.durable { "FULL" } else { "NORMAL" })?;
+    conn.pragma_update(None, "foreign_keys", true)?;
+    // A REPLACE that deletes a row then fires that row's DELETE trigger too: a second line behind the INSERT triggers.
+    conn.pragma_update(None, "recursive_triggers", true)?;
+    conn.pragma_update(None, "cache_size", -options.writer_cache_kib)?;
+    conn.pragma_update(None, "temp_store", "MEMORY")?;
+    conn.pragma_update(None, "wal_autocheckpoint", options.checkpoint_pages)?;
+    if let Some(pages) = options.max_pages {
+        conn.pragma_update(None, "max_page_count", pages)?;
+    }
+    conn.set_prepared_statement_cache_capacity(STATEMENTS);
+    Ok(conn)
+}
+
+/// A connection that can't write.
+pub(super) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
+    let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    conn.busy_timeout(BUSY)?;
+    conn.pragma_update(None, "query_only", true)?;
+    conn.pragma_update(None, "cache_size", -4096)?;
+    conn.pragma_update(None, "mmap_size", 1_i64 << 30)?;
+    conn.pragma_update(None, "temp_store", "MEMORY")?;
+    conn.set_prepared_statement_cache_capacity(STATEMENTS);
+    Ok(conn)
+}
+
+/// The schema version a file has; 0 is an empty file.
+pub(super) fn version(conn: &Connection) -> Result<i64, StoreError> {
+    let version: i64 = conn.query_row("PRAGMA user_version", [], |r| r.get(0))?;
+    let tables: i64 = conn.query_row("SELECT count(*) FROM sqlite_schema", [], |r| r.get(0))?;
+    if version == 0 && tables > 0 {
+        return Err(refused("this file is a database of something else"));
+    }
+    if version > current() {
+        return Err(refused(format!(
+            "the database was written by a newer version of countersign (schema {version}; this one knows up to {}): use that version, or restore a backup made before",
+            current()
+        )));
+    }
+    Ok(version)
+}
+
+fn migrate(conn: &mut Connection) -> Result<(), StoreError> {
+    let from = version(conn)?;
+    if from == 0 {
+        conn.pragma_update(None, "page_size", 8192)?;
+        conn.pragma_update(None, "auto_vacuum", "NONE")?;
+    }
+    let done = usize::try_from(from).unwrap_or(usize::MAX);
+    for (i, sql) in MIGRATIONS.iter().enumerate().skip(done) {
+        let tx = conn.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+        tx.execute_batch(sql)?;
+        tx.pragma_update(None, "user_version", i64::try_from(i + 1).unwrap_or(i64::MAX))?;
+        tx.commit()?;
+    }
+    Ok(())
+}
+
+/// A value of the `meta` table.
+pub(super) fn meta(conn: &Connection, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+    Ok(conn.query_row("SELECT value FROM meta WHERE name = ?1", [name], |r| r.get(0)).optional()?)
+}

@@ -1,0 +1,4 @@
+//! The store, seen from outside: one story that every engine must tell, and what may never happen to what is kept.
+
+mod story;
+mod world;

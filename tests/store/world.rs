@@ -1,0 +1,290 @@
+//! A small organisation and changes made by hand, as if the rules had allowed them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use countersign::base::ids::{ApprovalId, CaseId, OperatorId, PersonId, SubjectId, TargetId};
+use countersign::base::ports::{Clock, Ports, SystemRandom};
+use countersign::base::{Digest, Time, Untrusted};
+use countersign::domain::case::{
+    ActorRef, Approval, Case, Hand, LineageEntry, Plan, Request, Requester, Route, Seal, Signature, TextRef, Worker, risk,
+};
+use countersign::domain::event::{CaseEvent, RegisterEvent};
+use countersign::domain::register::{Automation, Operator, Person, Principal, Register};
+use countersign::domain::subject::{Ownership, Subject};
+use countersign::domain::view::CaseRow;
+use countersign::domain::vocabulary::{
+    Aal, Action, CaseState, Channel, Decision, Duty, Environment, Ial, InventorySource, Path as Way, Status, SubjectKind, Tier, WaitingOn,
+};
+use countersign::store::sqlite::{MasterKey, SqliteOptions, SqliteStore};
+use countersign::store::{CaseChange, Change, CommitError, Committed, Reads, Store, StoreError};
+
+/// 2026-01-05 09:00 UTC, a Monday.
+pub const START: i64 = 1_767_603_600_000;
+
+/// A clock that tests move.
+pub struct TestClock {
+    wall: AtomicI64,
+    monotonic: AtomicI64,
+}
+
+impl TestClock {
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self { wall: AtomicI64::new(START), monotonic: AtomicI64::new(0) })
+    }
+    /// Time passes.
+    pub fn pass(&self, millis: i64) {
+        self.wall.fetch_add(millis, Ordering::SeqCst);
+        self.monotonic.fetch_add(millis, Ordering::SeqCst);
+    }
+    /// Someone moves the clock.
+    pub fn tamper(&self, millis: i64) {
+        self.wall.fetch_add(millis, Ordering::SeqCst);
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> Time {
+        at(self.wall.load(Ordering::SeqCst))
+    }
+    fn monotonic_millis(&self) -> u64 {
+        self.monotonic.load(Ordering::SeqCst).unsigned_abs()
+    }
+}
+
+pub fn at(millis: i64) -> Time {
+    chrono::DateTime::from_timestamp_millis(millis).unwrap()
+}
+
+pub fn ports(clock: &Arc<TestClock>) -> Ports {
+    Ports { clock: Arc::<TestClock>::clone(clock), random: Arc::new(SystemRandom) }
+}
+
+pub fn master() -> MasterKey {
+    MasterKey::new([42; 32])
+}
+
+pub fn open(path: &Path, clock: &Arc<TestClock>, options: &SqliteOptions) -> Result<SqliteStore, StoreError> {
+    SqliteStore::open(path, options, ports(clock), &master())
+}
+
+pub fn person(id: &str) -> PersonId {
+    PersonId::parse(id).unwrap()
+}
+
+/// Account `x` belongs to person `p-x`; `nadia2` is Nadia's second account.
+pub fn operator(id: &str) -> ActorRef {
+    let human = if id == "nadia2" { "nadia" } else { id };
+    ActorRef::Operator { operator: OperatorId::parse(id).unwrap(), person: person(&format!("p-{human}")) }
+}
+
+pub const HUMANS: [&str; 4] = ["nadia", "ruiz", "lind", "vera"];
+
+pub fn register() -> Register {
+    let mut register = Register { founded: true, ..Register::default() };
+    for human in HUMANS {
+        let id = person(&format!("p-{human}"));
+        let whole = Person { id: id.clone(), employer: "acme".parse().unwrap(), team: None, manager: None, shift: None, on_call: false, status: Status::Active };
+        register.persons.insert(id, whole);
+    }
+    for account in HUMANS.into_iter().chain(["nadia2"]) {
+        let ActorRef::Operator { operator, person } = operator(account) else { unreachable!() };
+        let whole = Operator { id: operator.clone(), person, roles: BTreeSet::new(), groups: BTreeSet::new(), enabled: true };
+        register.operators.insert(operator, whole);
+    }
+    let owners = vec![Ownership { person: person("p-vera"), since: at(START - 1_000), until: None }];
+    let bot = Automation { id: "bot".parse().unwrap(), owners, sponsors: Vec::new(), scopes: BTreeSet::new(), enabled: true };
+    register.automations.insert(bot.id.clone(), bot);
+    register
+}
+
+pub fn change(now: Time, actor: ActorRef) -> Change {
+    Change {
+        actor,
+        request: None,
+        at: now,
+        reads: Reads::default(),
+        case: None,
+        register_events: Vec::new(),
+        register: None,
+        texts: Vec::new(),
+        effects: Vec::new(),
+        subjects: Vec::new(),
+        people: Vec::new(),
+        policy: None,
+        codes: Vec::new(),
+        finishes: None,
+        idempotency: None,
+    }
+}
+
+/// The founding: register and one subject, `payments-batch`, owned by Lind; and `m.okafor`, a human.
+pub fn founding(now: Time) -> Change {
+    let mut register = register();
+    register.version = 1;
+    let mut c = change(now, ActorRef::System { worker: Worker::Host });
+    c.register_events = vec![RegisterEvent::Founded { by: [person("p-nadia"), person("p-ruiz")], policy: Digest::of(b"policy") }];
+    c.register = Some(Arc::new(register));
+    c.policy = Some((Digest::of(b"policy"), "policy".into()));
+    let owner = Ownership { person: person("p-lind"), since: at(START - 1_000), until: None };
+    c.subjects = vec![
+        Subject { kind: SubjectKind::ServiceAccount, tier: Tier::Elevated, owners: vec![owner], ..subject("payments-batch", "Payments batch") },
+        Subject { person: Some(person("p-okafor")), ..subject("m.okafor", "Mára Okafor") },
+    ];
+    c
+}
+
+pub fn subject(id: &str, name: &str) -> Subject {
+    Subject {
+        id: SubjectId::parse(id).unwrap(),
+        kind: SubjectKind::Employee,
+        name: Untrusted::from(name),
+        person: None,
+        tier: Tier::Standard,
+        ial: Ial::Ial1,
+        aal: Aal::Aal1,
+        status: Status::Active,
+        employer: None,
+        owners: Vec::new(),
+        manager: None,
+        inventory: InventorySource::Hr,
+        environment: Environment::Production,
+        dependents: Vec::new(),
+        entitlements: BTreeMap::new(),
+        endpoints: Vec::new(),
+    }
+}
+
+pub fn text(id: &str) -> TextRef {
+    TextRef { id: id.parse().unwrap(), sha256: Digest::of(id.as_bytes()) }
+}
+
+pub fn route(subject: &str) -> Route {
+    Route {
+        subject: SubjectId::parse(subject).unwrap(),
+        action: Action::SecretRotation,
+        path: Way::Assisted,
+        target: TargetId::parse("vault").unwrap(),
+        scope: BTreeSet::new(),
+        picked_groups: BTreeSet::new(),
+    }
+}
+
+pub fn opened(subject: &str, by: &ActorRef, now: Time, linked: BTreeSet<CaseId>) -> CaseEvent {
+    CaseEvent::Opened {
+        route: route(subject),
+        request: Request {
+            requester: Requester::Unknown,
+            channel: Channel::Ticket,
+            endpoint: None,
+            session: None,
+            opened_by: by.clone(),
+            opened_at: now,
+            summary: None,
+        },
+        policy: Digest::of(b"policy"),
+        linked,
+        due: Some(now + chrono::Duration::hours(4)),
+        expires_at: now + chrono::Duration::days(7),
+    }
+}
+
+pub fn lineage(of: &str, duty: Duty, now: Time) -> CaseEvent {
+    let who = Principal::Person(person(of));
+    CaseEvent::LineageGrew {
+        hands: BTreeSet::from([Hand { who, duty, at: now }]),
+        lineage: BTreeSet::from([LineageEntry { person: person(of), duty, via: None, case: None }]),
+    }
+}
+
+pub fn seal_digest(case: CaseId, revision: u32) -> Digest {
+    Digest::of(format!("{case} {revision}").as_bytes())
+}
+
+pub fn sealed(case: CaseId, revision: u32, by: &ActorRef, now: Time) -> CaseEvent {
+    let d = Digest::of(b"part");
+    CaseEvent::Sealed {
+        plan: Plan {
+            target: TargetId::parse("vault").unwrap(),
+            action: Action::SecretRotation,
+            scope: BTreeSet::new(),
+            lifetime: None,
+            revokes_old: true,
+            rotates: BTreeSet::new(),
+            reversible: false,
+        },
+        seal: Seal {
+            sha256: seal_digest(case, revision),
+            revision,
+            plan_sha256: d,
+            evidence_sha256: d,
+            checklist_sha256: d,
+            policy_sha256: d,
+            lineage_sha256: d,
+            by: by.clone(),
+            at: now,
+        },
+    }
+}
+
+pub fn approval(id: &str, seal: Digest, account: &str, now: Time) -> Approval {
+    let ActorRef::Operator { operator, person } = operator(account) else { unreachable!() };
+    Approval {
+        id: ApprovalId::parse(id).unwrap(),
+        seal,
+        person,
+        operator,
+        employer: "acme".parse().unwrap(),
+        groups: BTreeSet::new(),
+        decision: Decision::Approve,
+        reason: text("reason"),
+        at: now,
+        valid_until: now + chrono::Duration::hours(24),
+        signature: Signature::None,
+        void: None,
+    }
+}
+
+/// The case after events, and its row with that many approvals missing.
+pub fn case_change(before: Option<&Arc<Case>>, id: CaseId, events: Vec<CaseEvent>, missing: u8, now: Time) -> CaseChange {
+    let after = events.iter().fold(before.map(|c| Case::clone(c)), |case, event| Case::apply(case, id, event, now)).unwrap();
+    let row = row(&after, missing);
+    CaseChange { events, after: Arc::new(after), row }
+}
+
+pub fn row(case: &Case, missing: u8) -> CaseRow {
+    CaseRow {
+        id: case.id,
+        version: case.version,
+        subject: case.route.subject.clone(),
+        subject_name: Untrusted::from(if case.route.subject.as_str() == "m.okafor" { "Mára Okafor" } else { "Payments batch" }),
+        kind: SubjectKind::ServiceAccount,
+        tier: Tier::Elevated,
+        action: case.route.action,
+        path: case.route.path,
+        channel: case.request.channel,
+        state: case.state,
+        held: case.hold.is_some(),
+        risk: risk(Tier::Elevated, &case.flags),
+        proof_done: 0,
+        proof_needed: 2,
+        waiting_on: if case.state == CaseState::Sealed { WaitingOn::Approval } else { WaitingOn::Agent },
+        approvals_missing: missing,
+        assignee: case.assignee.clone(),
+        due: case.times.due,
+        opened_at: case.request.opened_at,
+        updated_at: case.times.updated_at,
+        flags: u8::try_from(case.flags.len()).unwrap(),
+    }
+}
+
+/// Commits events on a case as somebody, as if `decide` had allowed them.
+pub async fn act(store: &dyn Store, id: CaseId, who: ActorRef, events: Vec<CaseEvent>, missing: u8, now: Time) -> Result<Committed, CommitError> {
+    let before = store.case(id).await?;
+    let mut c = change(now, who);
+    c.reads.cases = vec![(id, before.as_ref().map_or(0, |b| b.version))];
+    c.case = Some(case_change(before.as_ref(), id, events, missing, now));
+    store.commit(c).await
+}
