@@ -6,8 +6,10 @@
 
 pub mod api;
 pub mod base;
+pub mod client;
 pub mod config;
 pub mod connectors;
+pub mod console;
 pub mod demo;
 pub mod domain;
 pub mod log;

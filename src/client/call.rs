@@ -1,0 +1,211 @@
+//! One call: the request is built, sent, repeated where that is safe, and its answer read within bounds.
+//!
+//! Contract: nothing is repeated that could be done twice. Knows no endpoint.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use backon::{ExponentialBuilder, Retryable};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_MATCH};
+use reqwest::{Method, Response};
+use secrecy::{ExposeSecret, SecretString};
+use serde::de::DeserializeOwned;
+use url::Url;
+
+use super::ClientError;
+use crate::api::case::CaseDetail;
+use crate::api::problem::Problem;
+use crate::base::ports::Random;
+
+/// The largest answer that is read, in bytes.
+pub const MAX_ANSWER: usize = 8 * 1024 * 1024;
+/// How long a call may take before it counts as unreachable.
+const CALL_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long connecting may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How often a call is repeated at most.
+const MAX_REPEATS: usize = 3;
+
+/// Where the server is and how to trust it.
+#[derive(Debug, Clone)]
+pub struct ClientConfig {
+    /// Its base address, e.g. `https://countersign.example:8443`.
+    pub server: Url,
+    /// Certificates in PEM to trust beside the system's.
+    pub ca_pem: Option<Vec<u8>>,
+    /// The credential, if there is one yet.
+    pub token: Option<SecretString>,
+}
+
+/// A connection to one server under one credential. Cheap to clone.
+#[derive(Clone)]
+pub struct Client {
+    pub(super) http: reqwest::Client,
+    server: Url,
+    token: Option<SecretString>,
+    random: Arc<dyn Random>,
+}
+
+/// What a write gave back.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Written {
+    /// The case as it is now, where the server sent it.
+    pub case: Option<Box<CaseDetail>>,
+    /// Its version, from the `ETag`.
+    pub version: Option<u64>,
+}
+
+impl Client {
+    /// A client for a server; connects only when something is asked.
+    ///
+    /// # Errors
+    /// [`ClientError::Configuration`] when the address is not `http` or `https`, or the certificates can't be read.
+    pub fn new(config: ClientConfig, random: Arc<dyn Random>) -> Result<Self, ClientError> {
+        let ClientConfig { mut server, ca_pem, token } = config;
+        if !matches!(server.scheme(), "http" | "https") || server.cannot_be_a_base() {
+            return Err(ClientError::Configuration(format!("The server's address {server} must begin with http:// or https://.")));
+        }
+        if !server.path().ends_with('/') {
+            server.set_path(&format!("{}/", server.path()));
+        }
+        let loopback = server
+            .host_str()
+            .is_some_and(|h| h == "localhost" || h.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback()));
+        let mut builder = reqwest::Client::builder()
+            .user_agent(concat!("countersign/", env!("CARGO_PKG_VERSION")))
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(CONNECT_TIMEOUT)
+            .pool_max_idle_per_host(4);
+        if loopback {
+            builder = builder.no_proxy();
+        }
+        if let Some(pem) = ca_pem {
+            let bad = |e: reqwest::Error| ClientError::Configuration(format!("The file of trusted certificates can't be used: {e}."));
+            for certificate in reqwest::Certificate::from_pem_bundle(&pem).map_err(bad)? {
+                builder = builder.add_root_certificate(certificate);
+            }
+        }
+        let http = builder.build().map_err(|e| ClientError::Configuration(format!("The connection can't be set up: {e}.")))?;
+        Ok(Self { http, server, token, random })
+    }
+
+    /// The server's address, for showing.
+    pub fn server(&self) -> &Url {
+        &self.server
+    }
+
+    /// The same connection under another credential.
+    #[must_use]
+    pub fn with_token(&self, token: Option<SecretString>) -> Self {
+        Self { token, ..self.clone() }
+    }
+
+    /// A fresh key for one write; keep it for as long as that very write is tried again.
+    pub fn key(&self) -> String {
+        self.random.id("key")
+    }
+
+    /// The address of an endpoint under `/v1/`, each part escaped.
+    pub(super) fn address(&self, parts: &[&str]) -> Result<Url, ClientError> {
+        let mut url = self.server.clone();
+        url.path_segments_mut()
+            .map_err(|()| ClientError::Configuration("The server's address can't be used.".into()))?
+            .pop_if_empty()
+            .push("v1")
+            .extend(parts);
+        Ok(url)
+    }
+
+    /// The headers every request carries.
+    pub(super) fn headers(&self) -> Result<HeaderMap, ClientError> {
+        let mut headers = HeaderMap::new();
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json, application/problem+json"));
+        if let Some(token) = &self.token {
+            let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret()))
+                .map_err(|_| ClientError::Configuration("The token holds characters that no token has.".into()))?;
+            value.set_sensitive(true);
+            headers.insert(AUTHORIZATION, value);
+        }
+        Ok(headers)
+    }
+
+    /// Reads: repeated a bounded number of times while the trouble is a passing one.
+    pub(super) async fn get<T: DeserializeOwned>(&self, url: Url) -> Result<T, ClientError> {
+        let once = || async {
+            let request = self.http.request(Method::GET, url.clone()).headers(self.headers()?).timeout(CALL_TIMEOUT);
+            let response = request.send().await.map_err(|e| self.unreachable(&e))?;
+            self.read(response).await.map(|(value, _)| value)
+        };
+        once.retry(backoff()).when(ClientError::is_passing).await
+    }
+
+    /// Writes: the same key goes with each repetition, so the server does it once.
+    pub(super) async fn post(
+        &self,
+        url: Url,
+        body: Vec<u8>,
+        key: &str,
+        if_match: Option<u64>,
+    ) -> Result<(serde_json::Value, Option<u64>), ClientError> {
+        let once = || async {
+            let mut request = self.http.request(Method::POST, url.clone()).headers(self.headers()?).timeout(CALL_TIMEOUT);
+            request = request.header("Idempotency-Key", key).header(CONTENT_TYPE, "application/json").body(body.clone());
+            if let Some(version) = if_match {
+                request = request.header(IF_MATCH, format!("\"{version}\""));
+            }
+            let response = request.send().await.map_err(|e| self.unreachable(&e))?;
+            self.read(response).await
+        };
+        once.retry(backoff()).when(ClientError::is_passing).await
+    }
+
+    /// Reads an answer within [`MAX_ANSWER`]; anything but success becomes an error.
+    pub(super) async fn read<T: DeserializeOwned>(&self, mut response: Response) -> Result<(T, Option<u64>), ClientError> {
+        let status = response.status().as_u16();
+        let version = response.headers().get(ETAG).and_then(|v| v.to_str().ok()).and_then(version_of);
+        let request_id = response.headers().get("x-request-id").and_then(|v| v.to_str().ok()).map(|v| crate::base::text::sanitise(v, false));
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|e| self.unreachable(&e))? {
+            if body.len() + chunk.len() > MAX_ANSWER {
+                return Err(ClientError::NotUnderstood { status, hint: "The answer is too large.".into(), request_id });
+            }
+            body.extend_from_slice(&chunk);
+        }
+        if (200..300).contains(&status) {
+            let bytes: &[u8] = if body.is_empty() { b"null" } else { &body };
+            return match serde_json::from_slice(bytes) {
+                Ok(value) => Ok((value, version)),
+                Err(_) => Err(ClientError::NotUnderstood { status, hint: "Are console and server of the same version?".into(), request_id }),
+            };
+        }
+        match serde_json::from_slice::<Problem>(&body) {
+            Ok(problem) => Err(ClientError::Problem(Box::new(problem))),
+            Err(_) => Err(ClientError::NotUnderstood { status, hint: "Is this the address of a Countersign server?".into(), request_id }),
+        }
+    }
+
+    /// A failed sending, in words without addresses of proxies or tokens.
+    pub(super) fn unreachable(&self, error: &reqwest::Error) -> ClientError {
+        let why = if error.is_timeout() {
+            "no answer in time"
+        } else if error.is_connect() {
+            "no connection"
+        } else {
+            "the connection broke"
+        };
+        ClientError::Unreachable { server: self.server.origin().ascii_serialization(), why: why.to_owned() }
+    }
+}
+
+fn backoff() -> ExponentialBuilder {
+    ExponentialBuilder::default()
+        .with_min_delay(Duration::from_millis(100))
+        .with_max_delay(Duration::from_secs(2))
+        .with_max_times(MAX_REPEATS)
+        .with_jitter()
+}
+
+/// The version in an `ETag`: `"17"`, weak ones too.
+fn version_of(tag: &str) -> Option<u64> {
+    tag.trim_start_matches("W/").trim_matches('"').parse().ok()
+}

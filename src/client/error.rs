@@ -1,0 +1,79 @@
+//! What can go wrong between a client and the server, as sentences a person can act on.
+//!
+//! Contract: each error has a sentence, a stable code and, where the server gave one, the request id. Never holds a token or a body.
+
+use crate::api::problem::Problem;
+
+/// Why a call did not give what was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ClientError {
+    /// No connection, or it broke, or no answer came in time.
+    #[error("The server at {server} can't be reached: {why}")]
+    Unreachable {
+        /// Where it was looked for.
+        server: String,
+        /// What happened, in a few words.
+        why: String,
+    },
+    /// The server answered with problem details.
+    #[error("{}", .0.detail)]
+    Problem(Box<Problem>),
+    /// The server answered with something that is no answer of this API.
+    #[error("The server answered {status} with something this program does not understand. {hint}")]
+    NotUnderstood {
+        /// The HTTP status.
+        status: u16,
+        /// What to look at.
+        hint: String,
+        /// The request, for support.
+        request_id: Option<String>,
+    },
+    /// The address, the certificate file or the like can't be used.
+    #[error("{0}")]
+    Configuration(String),
+}
+
+impl ClientError {
+    /// The stable code: the last part of a problem's type, or `unreachable`, `not-understood`, `configuration`.
+    pub fn code(&self) -> &str {
+        match self {
+            Self::Unreachable { .. } => "unreachable",
+            Self::Problem(problem) => problem.code(),
+            Self::NotUnderstood { .. } => "not-understood",
+            Self::Configuration(_) => "configuration",
+        }
+    }
+
+    /// The HTTP status, if an answer came at all.
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Self::Problem(problem) => Some(problem.status),
+            Self::NotUnderstood { status, .. } => Some(*status),
+            Self::Unreachable { .. } | Self::Configuration(_) => None,
+        }
+    }
+
+    /// The request it answers, for support.
+    pub fn request_id(&self) -> Option<String> {
+        match self {
+            Self::Problem(problem) => problem.request_id.as_ref().map(ToString::to_string),
+            Self::NotUnderstood { request_id, .. } => request_id.clone(),
+            Self::Unreachable { .. } | Self::Configuration(_) => None,
+        }
+    }
+
+    /// The problem, if the server gave one.
+    pub fn problem(&self) -> Option<&Problem> {
+        if let Self::Problem(problem) = self { Some(problem) } else { None }
+    }
+
+    /// Whether the credential is missing, wrong or expired.
+    pub fn needs_sign_in(&self) -> bool {
+        self.status() == Some(401)
+    }
+
+    /// Whether the same call may succeed a moment later: no connection, or a server that is busy or starting.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Unreachable { .. }) || matches!(self.status(), Some(429 | 502 | 503 | 504))
+    }
+}

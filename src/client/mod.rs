@@ -1,0 +1,19 @@
+//! The server as typed calls: one method an endpoint, problems as [`ClientError`], retries that can't do a thing twice.
+//!
+//! Contract: every write carries an `Idempotency-Key` that is the same over all its retries, and `If-Match` where the version that was
+//! looked at is known; reads are repeated on their own a bounded number of times. Answers are bounded. Knows nothing about screens.
+
+mod call;
+mod error;
+mod events;
+mod reads;
+pub mod session;
+mod writes;
+
+#[cfg(test)]
+mod tests;
+
+pub use call::{Client, ClientConfig, Written};
+pub use error::ClientError;
+pub use events::{Events, News};
+pub use writes::Write;

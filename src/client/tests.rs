@@ -1,0 +1,98 @@
+//! The client against a canned server.
+
+use std::sync::Arc;
+
+use futures_util::StreamExt as _;
+use wiremock::matchers::{body_json, header, method, path, query_param};
+use wiremock::{Mock, MockServer, ResponseTemplate};
+
+use super::*;
+use crate::api::lists::{Announcement, QueueParams};
+use crate::api::requests::Text;
+use crate::base::ports::SystemRandom;
+
+fn client(server: &MockServer) -> Client {
+    let config = ClientConfig { server: server.uri().parse().unwrap(), ca_pem: None, token: Some("tok".to_owned().into()) };
+    Client::new(config, Arc::new(SystemRandom)).unwrap()
+}
+
+#[tokio::test]
+async fn reads_carry_the_token_and_the_query() {
+    let server = MockServer::start().await;
+    Mock::given(method("GET"))
+        .and(path("/v1/cases"))
+        .and(header("authorization", "Bearer tok"))
+        .and(query_param("filter", "risk:high a&b"))
+        .and(query_param("limit", "7"))
+        .respond_with(ResponseTemplate::new(200).set_body_json(serde_json::json!({"rows": [], "before": null, "after": "x"})))
+        .expect(1)
+        .mount(&server)
+        .await;
+    let params = QueueParams { filter: Some("risk:high a&b".into()), limit: Some(7), ..QueueParams::default() };
+    let page = client(&server).cases(&params).await.unwrap();
+    assert_eq!(page.after.as_deref(), Some("x"));
+}
+
+#[tokio::test]
+async fn a_write_keeps_its_key_over_repetitions_and_names_the_version() {
+    let server = MockServer::start().await;
+    let post = || {
+        Mock::given(method("POST"))
+            .and(path("/v1/cases/CS-26-000001/comments"))
+            .and(header("idempotency-key", "k1"))
+            .and(header("if-match", "\"4\""))
+            .and(body_json(serde_json::json!({"text": "hi"})))
+    };
+    post().respond_with(ResponseTemplate::new(503)).up_to_n_times(2).expect(2).mount(&server).await;
+    post().respond_with(ResponseTemplate::new(200).insert_header("etag", "\"5\"")).expect(1).mount(&server).await;
+    let id = "CS-26-1".parse().unwrap();
+    let written = client(&server).send(&Write::Comment(Text { text: "hi".into() }), Some(id), Some(4), "k1").await.unwrap();
+    assert_eq!(written, Written { case: None, version: Some(5) });
+}
+
+#[tokio::test]
+async fn problems_keep_sentence_code_and_request_and_are_not_repeated() {
+    let server = MockServer::start().await;
+    let body = serde_json::json!({
+        "type": "urn:countersign:problem:separation-of-duties", "title": "Separation of duties", "status": 403,
+        "detail": "You routed it.", "request_id": "req-1"
+    });
+    Mock::given(method("GET"))
+        .respond_with(ResponseTemplate::new(403).set_body_raw(body.to_string(), "application/problem+json"))
+        .expect(1)
+        .mount(&server)
+        .await;
+    let error = client(&server).me().await.unwrap_err();
+    assert_eq!((error.to_string().as_str(), error.code(), error.request_id().as_deref()), ("You routed it.", "separation-of-duties", Some("req-1")));
+    assert!(!error.is_passing() && !error.needs_sign_in());
+}
+
+#[tokio::test]
+async fn strange_answers_and_dead_servers_are_named() {
+    let server = MockServer::start().await;
+    Mock::given(method("GET")).respond_with(ResponseTemplate::new(404).set_body_string("<html>")).mount(&server).await;
+    let here = client(&server);
+    assert_eq!(here.me().await.unwrap_err().code(), "not-understood");
+    drop(server);
+    let gone = ClientConfig { server: "http://127.0.0.1:1".parse().unwrap(), ca_pem: None, token: None };
+    let error = Client::new(gone, Arc::new(SystemRandom)).unwrap().me().await.unwrap_err();
+    assert_eq!(error.to_string(), "The server at http://127.0.0.1:1 can't be reached: no connection");
+    let ftp = ClientConfig { server: "ftp://x".parse().unwrap(), ca_pem: None, token: None };
+    assert!(matches!(Client::new(ftp, Arc::new(SystemRandom)), Err(ClientError::Configuration(_))));
+}
+
+#[tokio::test]
+async fn announcements_come_with_ids_and_resume() {
+    let server = MockServer::start().await;
+    let body = ": hello\n\nid: 9\ndata: {\"kind\":\"register\"}\n\ndata: nonsense\n\nid: 10\ndata: {\"kind\":\"lagged\"}\n\n";
+    Mock::given(path("/v1/events"))
+        .and(header("last-event-id", "8"))
+        .respond_with(ResponseTemplate::new(200).set_body_raw(body, "text/event-stream"))
+        .expect(1)
+        .mount(&server)
+        .await;
+    let stream = client(&server).events(Some(8)).await.unwrap();
+    let all: Vec<_> = stream.map(|n| n.unwrap()).collect().await;
+    let news = |id, what| News { id: Some(id), what };
+    assert_eq!(all, [news(9, Announcement::Register), news(10, Announcement::Lagged)]);
+}

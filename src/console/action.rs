@@ -1,0 +1,165 @@
+//! The one table of what a user can do: name, keys, where it applies, help. Hints, `?`, the palette and the keymap all come from it.
+//!
+//! Contract: an action that is not in this table does not exist. To add one: a row here, and an arm in the `act` of the screens it names
+//! (or in `update::everywhere`). Knows no screen's inside; whether it applies to what is selected is asked of the screen.
+
+/// Where an action applies: one bit a screen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Scope(u16);
+
+impl Scope {
+    /// Signing in.
+    pub const SIGN_IN: Self = Self(1);
+    /// The queue.
+    pub const QUEUE: Self = Self(1 << 1);
+    /// A case.
+    pub const CASE: Self = Self(1 << 2);
+    /// The approvals inbox.
+    pub const APPROVALS: Self = Self(1 << 3);
+    /// Approving or denying.
+    pub const APPROVE: Self = Self(1 << 4);
+    /// Opening or routing a case.
+    pub const ROUTE: Self = Self(1 << 5);
+    /// The policy.
+    pub const POLICY: Self = Self(1 << 6);
+    /// The log.
+    pub const LOG: Self = Self(1 << 7);
+    /// The subject's mailbox (demo).
+    pub const MAILBOX: Self = Self(1 << 8);
+    /// What happened: errors and confirmations.
+    pub const MESSAGES: Self = Self(1 << 9);
+    /// Help.
+    pub const HELP: Self = Self(1 << 10);
+    /// While a form has the keys.
+    pub const FORM: Self = Self(1 << 11);
+    /// Every screen that has a list or text to move in.
+    pub const LIST: Self = Self(0b111_1111_1110);
+    /// Screens that lists of cases are on.
+    pub const CASES: Self = Self(0b1010);
+    /// Every screen but forms and signing in.
+    pub const ANY: Self = Self::LIST;
+    /// All screens, without exception.
+    pub const ALL: Self = Self(0b1111_1111_1111);
+
+    /// Whether the two share a screen.
+    pub const fn meets(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+}
+
+/// A row of the table.
+#[derive(Debug, Clone, Copy)]
+pub struct Row {
+    /// Its name: what is typed after `:` and written in keymaps.
+    pub name: &'static str,
+    /// Where it applies.
+    pub scope: Scope,
+    /// Default keys.
+    pub keys: &'static [&'static str],
+    /// A word or two for the hints; empty if it is not hinted.
+    pub hint: &'static str,
+    /// A sentence for help and palette.
+    pub help: &'static str,
+    /// Whether it changes something on the server: refused when only reading is wanted.
+    pub writes: bool,
+    /// The server's operation code, where the case says whether it is allowed (`allowed_actions`).
+    pub operation: Option<&'static str>,
+}
+
+macro_rules! actions {
+    ($($action:ident, $name:literal, $scope:expr, [$($key:literal),*], $hint:literal, $help:literal $(, writes $(= $operation:literal)?)?;)+) => {
+        /// Something a user can do.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Action { $(#[doc = $help] $action,)+ }
+        impl Action {
+            /// Every action, in the order of hints and help.
+            pub const ALL: &'static [Self] = &[$(Self::$action,)+];
+            /// Its row of the table.
+            pub const fn row(self) -> &'static Row {
+                match self { $(Self::$action => {
+                    const ROW: Row = Row {
+                        name: $name, scope: $scope, keys: &[$($key),*], hint: $hint, help: $help,
+                        writes: actions!(@writes $(writes $(= $operation)?)?), operation: actions!(@operation $(writes $(= $operation)?)?),
+                    };
+                    &ROW
+                })+ }
+            }
+        }
+    };
+    (@writes) => { false };
+    (@writes writes $(= $operation:literal)?) => { true };
+    (@operation) => { None };
+    (@operation writes) => { None };
+    (@operation writes = $operation:literal) => { Some($operation) };
+}
+
+actions! {
+    Open, "open", Scope::CASES, ["enter"], "open", "Open the selected case";
+    TakeNext, "take-next", Scope::QUEUE, ["n"], "take next", "Take the most urgent case that nobody works on", writes = "queue.take_next";
+    AssignMe, "assign", Scope::QUEUE, ["a"], "assign", "Take the selected case yourself", writes = "case.assign";
+    AssignTo, "assign-to", Scope::QUEUE, ["A"], "", "Give the selected case to someone", writes = "case.assign";
+    LetGo, "let-go", Scope::QUEUE, ["u"], "", "Let the selected case go, so that others can take it", writes = "case.assign";
+    Filter, "filter", Scope::QUEUE, ["/"], "filter", "Filter by words and fields: risk:high subject:vault-* mine !ended";
+    Unfilter, "unfilter", Scope::QUEUE, ["backspace"], "", "Show the view you began with";
+    Views, "views", Scope::QUEUE, ["v"], "views", "Choose a saved view";
+    SaveView, "save-view", Scope::QUEUE, ["V"], "", "Save filter and sorting as a view";
+    SortDue, "sort-due", Scope::QUEUE, ["s d"], "", "Sort by deadline, soonest first";
+    SortRisk, "sort-risk", Scope::QUEUE, ["s r"], "", "Sort by risk, highest first";
+    SortOpened, "sort-opened", Scope::QUEUE, ["s o"], "", "Sort by opening, newest first";
+    SortUpdated, "sort-updated", Scope::QUEUE, ["s u"], "", "Sort by last change, newest first";
+    Preview, "preview", Scope::QUEUE, ["p"], "", "Show or hide the selected case beside the queue";
+    Down, "down", Scope::LIST, ["j", "down"], "", "Down";
+    Up, "up", Scope::LIST, ["k", "up"], "", "Up";
+    PageDown, "page-down", Scope::LIST, ["ctrl-d", "pgdn"], "", "Half a page down";
+    PageUp, "page-up", Scope::LIST, ["ctrl-u", "pgup"], "", "Half a page up";
+    First, "first", Scope::LIST, ["g g", "home"], "", "To the beginning";
+    Last, "last", Scope::LIST, ["G", "end"], "", "To the end";
+    Submit, "submit", Scope::FORM, ["ctrl-s"], "send", "Send what the form says";
+    NextField, "next-field", Scope::FORM, ["tab"], "next field", "To the next field";
+    PreviousField, "previous-field", Scope::FORM, ["shift-tab"], "", "To the previous field";
+    Editor, "editor", Scope::FORM, ["ctrl-e"], "editor", "Write this text in $EDITOR";
+    Cancel, "cancel", Scope::FORM, ["esc"], "back", "Leave the form; what was typed is kept as a draft";
+    Copy, "copy", Scope::ANY, ["y"], "", "Copy what is selected (id, link, message)";
+    Back, "back", Scope::ANY, ["esc"], "", "Back to where you were";
+    GoQueue, "queue", Scope::ANY, ["g q"], "", "To the queue";
+    GoApprovals, "approvals", Scope::ANY, ["g a"], "", "To the cases that wait for your decision";
+    GoPolicy, "policy", Scope::ANY, ["g p"], "", "To the policy";
+    GoLog, "log", Scope::ANY, ["g l"], "", "To the log";
+    GoMailbox, "mailbox", Scope::ANY, ["g m"], "", "To the subject's mailbox (demo)";
+    Identity, "identity", Scope::ANY, ["g i"], "", "Work as someone else (demo)";
+    Messages, "messages", Scope::ANY, ["!"], "", "What happened: errors and confirmations, with request ids";
+    Refresh, "refresh", Scope::ANY, ["ctrl-r"], "", "Ask the server again";
+    Theme, "theme", Scope::ANY, ["g t"], "", "Choose a theme";
+    Mouse, "mouse", Scope::ANY, ["ctrl-t"], "", "Mouse on or off (off: the terminal selects text)";
+    SignOut, "sign-out", Scope::ANY, [], "", "Forget the token and sign in anew";
+    Palette, "palette", Scope::ANY, [":"], "commands", "Find any command by its name";
+    Help, "help", Scope::ANY, ["?"], "help", "All keys that apply here";
+    Quit, "quit", Scope::ANY, ["q"], "", "Leave the console";
+    Leave, "leave-at-once", Scope::ALL, ["ctrl-c"], "", "Leave the console, from anywhere";
+}
+
+/// Whether an action can be used on what is selected now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Applies {
+    /// It can.
+    Yes,
+    /// It exists here but is refused, with the reason as a sentence.
+    No(String),
+    /// It has no meaning here: not offered at all.
+    Hidden,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_complete_and_names_are_told_apart() {
+        for (i, action) in Action::ALL.iter().enumerate() {
+            let row = action.row();
+            assert!(!row.help.is_empty() && row.name.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'), "{}", row.name);
+            assert!(Action::ALL[..i].iter().all(|other| other.row().name != row.name), "{}", row.name);
+            assert!(row.operation.is_none() || row.writes);
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! The one loop: input, answers and timers come in as messages; effects go out; the screen is drawn when something changed.
+//!
+//! Contract: everything waiting is taken in before anything is drawn; terminal, input, performer, clock and shutdown are given in. Nothing
+//! ticks: with nothing to do the loop sleeps. Knows neither keys nor screens.
+
+use std::io;
+use std::pin::Pin;
+
+use crossterm::event::{Event, KeyEventKind};
+use futures_util::{FutureExt as _, Stream, StreamExt as _};
+use tokio::sync::mpsc;
+
+use super::effect::Effect;
+use super::message::Message;
+use super::model::Model;
+use super::update;
+use crate::base::ports::Clock;
+
+/// The most messages that are taken in before a drawing.
+const MAX_DRAIN: usize = 1024;
+/// The most answers that wait to be taken in.
+pub const MAX_WAITING: usize = 1024;
+
+/// Events of the terminal.
+pub type Input = Pin<Box<dyn Stream<Item = io::Result<Event>> + Send>>;
+
+/// Where the screen is shown.
+pub trait Surface {
+    /// Draws the model.
+    fn draw(&mut self, model: &Model) -> io::Result<()>;
+    /// Puts a text on the user's clipboard.
+    fn copy(&mut self, text: &str) -> io::Result<()>;
+    /// Mouse on or off.
+    fn mouse(&mut self, on: bool) -> io::Result<()>;
+    /// Gives the terminal to `$EDITOR` with a text; returns what it was saved as, or why not.
+    fn edit(&mut self, text: &str) -> Result<String, String>;
+}
+
+/// Does effects; answers come back through the channel it was made with.
+pub trait Perform {
+    /// Begins an effect; must not wait.
+    fn perform(&mut self, effect: Effect);
+}
+
+/// What the loop runs on.
+pub struct World<'a> {
+    /// The terminal's screen.
+    pub surface: &'a mut dyn Surface,
+    /// Opens the terminal's events anew.
+    pub open_input: &'a mut (dyn FnMut() -> Input + Send),
+    /// Does effects.
+    pub performer: &'a mut dyn Perform,
+    /// Where answers come back.
+    pub answers: mpsc::Receiver<Message>,
+    /// This machine's clock.
+    pub clock: &'a dyn Clock,
+}
+
+/// Runs until the user leaves.
+///
+/// # Errors
+/// When the terminal can't be drawn on.
+pub async fn drive(model: &mut Model, world: World<'_>, signed_in: bool) -> io::Result<()> {
+    let World { surface, open_input, performer, mut answers, clock } = world;
+    model.shared.now = clock.now();
+    let mut effects = update::start(model, signed_in);
+    surface.draw(model)?;
+    model.shared.dirty = false;
+    let mut input = Some(open_input());
+    loop {
+        let mut inbox = Vec::new();
+        for effect in effects.drain(..) {
+            match effect {
+                Effect::Copy(text) => surface.copy(&text)?,
+                Effect::Mouse(on) => surface.mouse(on)?,
+                Effect::Edit(text) => {
+                    input = None;
+                    inbox.push(Message::Edited(surface.edit(&text)));
+                    model.shared.dirty = true;
+                }
+                other => performer.perform(other),
+            }
+        }
+        if model.ended {
+            return Ok(());
+        }
+        if inbox.is_empty() {
+            if std::mem::take(&mut model.shared.dirty) {
+                surface.draw(model)?;
+            }
+            let events = input.get_or_insert_with(&mut *open_input);
+            tokio::select! {
+                biased;
+                event = events.next() => inbox.extend(message(event)),
+                answer = answers.recv() => inbox.push(answer.unwrap_or(Message::Ended)),
+            }
+            while inbox.len() < MAX_DRAIN {
+                match events.next().now_or_never() {
+                    Some(event) => inbox.extend(message(event)),
+                    None => break,
+                }
+                if matches!(inbox.last(), Some(Message::Ended)) {
+                    break;
+                }
+            }
+            while let (true, Ok(answer)) = (inbox.len() < MAX_DRAIN, answers.try_recv()) {
+                inbox.push(answer);
+            }
+        }
+        model.shared.now = clock.now();
+        for message in inbox {
+            effects.extend(update::update(model, message));
+        }
+    }
+}
+
+/// A terminal event as a message; a terminal that is gone ends the program.
+fn message(event: Option<io::Result<Event>>) -> Option<Message> {
+    match event {
+        Some(Ok(Event::Key(key))) => (key.kind != KeyEventKind::Release).then_some(Message::Key(key)),
+        Some(Ok(Event::Mouse(mouse))) => Some(Message::Mouse(mouse)),
+        Some(Ok(Event::Paste(text))) => Some(Message::Paste(text)),
+        Some(Ok(Event::Resize(columns, rows))) => Some(Message::Resize(columns, rows)),
+        Some(Ok(Event::FocusGained | Event::FocusLost)) => None,
+        Some(Err(_)) | None => Some(Message::Ended),
+    }
+}

@@ -1,0 +1,103 @@
+//! Everything that can happen to the console, as one closed enumeration.
+//!
+//! Contract: plain data, no futures. Answers carry the number of the question, so that a late one can be told and dropped.
+
+use std::collections::BTreeMap;
+
+use crossterm::event::{KeyEvent, MouseEvent};
+
+use super::effect::Timer;
+use super::model::Place;
+use crate::api::case::{CaseDetail, RoutePreview, Statement};
+use crate::api::lists::{Announcement, Counts, LogPage, Me, QueuePage, SubjectPage};
+use crate::client::{ClientError, Written};
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Message {
+    /// A key was pressed.
+    Key(KeyEvent),
+    /// The mouse did something.
+    Mouse(MouseEvent),
+    /// Text was pasted.
+    Paste(String),
+    /// The terminal has another size now: columns, rows.
+    Resize(u16, u16),
+    /// An answer to question `seq` of a screen.
+    Answer {
+        /// Which question.
+        seq: u64,
+        /// Which screen asked.
+        to: Place,
+        /// The answer, or why there is none.
+        reply: Result<Reply, ClientError>,
+    },
+    /// The live stream.
+    Live(Live),
+    /// A timer ran out.
+    Timer(Timer),
+    /// `$EDITOR` was left; the text as it is now, or why not.
+    Edited(Result<String, String>),
+    /// Something worth telling that is no answer (a file that can't be written).
+    Trouble(String),
+    /// The system asks to end (SIGTERM, SIGHUP, the terminal is gone).
+    Ended,
+}
+
+/// An answer.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reply {
+    /// Who one is.
+    Me(Box<Me>),
+    /// Numbers for the head line.
+    Counts(Counts),
+    /// A page of cases.
+    Cases(QueuePage),
+    /// A case.
+    Case(Box<CaseDetail>),
+    /// Entries of the log or a timeline.
+    Log(LogPage),
+    /// What would be signed.
+    Statement(Box<Statement>),
+    /// Subjects.
+    Subjects(SubjectPage),
+    /// What routing would cost.
+    Preview(Box<RoutePreview>),
+    /// Something the server words itself (policy).
+    Value(Box<serde_json::Value>),
+    /// A write was done.
+    Written(Box<Written>),
+    /// Mail in the demo's folder, newest first.
+    Mail(Vec<Mail>),
+    /// Drafts found on disk, by key.
+    Drafts(BTreeMap<String, String>),
+}
+
+/// A mail in the demo's folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mail {
+    /// To whom.
+    pub to: String,
+    /// About what.
+    pub subject: String,
+    /// When, as written in it.
+    pub date: String,
+    /// The text.
+    pub body: String,
+}
+
+/// What the live stream says about itself and the server.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Live {
+    /// It is open.
+    Up,
+    /// It is not; why, and in how many seconds it is tried again.
+    Down {
+        /// Why.
+        why: ClientError,
+        /// Seconds.
+        again_in: u64,
+    },
+    /// Something happened on the server.
+    News(Announcement),
+}

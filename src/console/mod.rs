@@ -1,0 +1,227 @@
+//! The terminal: what a user sees and does. `message` -> `update` -> model and effects -> `perform` -> `message`; `view` draws the model.
+//!
+//! Contract: `update` does no I/O, `perform` is the only one that waits, `view` is pure, `drive` is the only loop and draw place; the server
+//! decides what is allowed, the console shows it. Knows the API's words (`api`), never `domain`, `store`, `service` or `server`.
+//!
+//! # Adding a screen
+//! 1. A file under `screen/` with a struct (plain data, `Debug + Default`) that implements [`screen::Screen`]: `enter`/`refresh` ask
+//!    ([`model::Shared::ask`], remember the number in a [`model::Latest`]), `answer` takes what comes back (drop it if `Latest::take` says
+//!    no), `act` does actions, `draw` draws with [`widget::put`] and styles by role ([`theme::Role`]). Set `shared.dirty` when something
+//!    visible changed outside of keys (keys always draw).
+//! 2. A field in [`model::Screens`] and an arm in [`model::Model::screen`] and `screen_mut`; a [`model::Place`] if there is none.
+//! 3. Actions: a row in `action.rs` (name, scope, keys, hint, help, `writes = "operation.code"`). `applies` of the screen says
+//!    [`action::Applies::No`] with the server's reason for what `refused_actions` lists: it is then shown, and said when tried.
+//! 4. A form: hold an `Option<widget::form::Form>`; while there is one, `typing()` is true, so only `Scope::FORM` actions (submit,
+//!    next-field, editor, cancel) and `typed` get keys. Keep drafts with [`model::Shared::keep_draft`] after each change, take them from
+//!    `shared.drafts`, forget them when the answer says it was done. Problems name a field: `Form::mistake(field, sentence)`.
+//! 5. A write: `let order = shared.order(Write::Seal, Some(id), Some(version))`, then `shared.send(place, order)`; a dangerous one goes
+//!    through `shared.confirm(Confirmation { .. })`, whose key must not be the one that asked; `sent` gets the number when confirmed.
+//! 6. Texts from outside only through `Untrusted::line()` or `.sanitise()`.
+//! 7. A snapshot at both sizes in `tests/console`.
+
+pub mod action;
+pub mod drive;
+pub mod effect;
+pub mod keep;
+pub mod keymap;
+pub mod message;
+pub mod mistakes;
+pub mod model;
+pub mod overlay;
+pub mod perform;
+pub mod screen;
+pub mod terminal;
+pub mod theme;
+pub mod update;
+pub mod view;
+pub mod widget;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io::{self, IsTerminal as _};
+use std::path::PathBuf;
+
+use secrecy::SecretString;
+use tokio::sync::mpsc;
+use url::Url;
+
+use crate::base::ports::Ports;
+use crate::client::ClientConfig;
+use keep::Paths;
+use keymap::Keymap;
+use message::Message;
+use model::{Link, Model, Place, Screens, Shared, Tone};
+use theme::{Depth, Theme};
+
+/// Someone to work as (demo).
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// The name it is chosen by.
+    pub name: String,
+    /// What they are, in a few words.
+    pub note: String,
+    /// Their token.
+    pub token: SecretString,
+}
+
+/// What the console is started with. Files of themes and keys are read by the caller and given as values.
+#[derive(Debug, Clone)]
+pub struct ConsoleConfig {
+    /// The server's address.
+    pub server: Url,
+    /// Certificates to trust beside the system's, in PEM.
+    pub ca_pem: Option<Vec<u8>>,
+    /// The token, from the environment or the session file; without one the user is asked.
+    pub token: Option<SecretString>,
+    /// Where state, views, drafts and session are kept.
+    pub paths: Paths,
+    /// The name of the theme; one of [`ConsoleConfig::themes`] or an embedded one. The one chosen last time goes first.
+    pub theme: String,
+    /// The user's own themes.
+    pub themes: Vec<Theme>,
+    /// Keys.
+    pub keymap: Keymap,
+    /// How many colours the terminal has ([`Depth::of`]).
+    pub depth: Depth,
+    /// Whether the mouse is on at the start.
+    pub mouse: bool,
+    /// Whether nothing may be changed.
+    pub read_only: bool,
+    /// Linear mode, for screen readers.
+    pub plain: bool,
+    /// The command for long texts (`$VISUAL` or `$EDITOR`).
+    pub editor: Option<String>,
+    /// Whom one can work as (demo); the first is who one begins as if there is no token.
+    pub identities: Vec<Identity>,
+    /// The folder of mails to show (demo).
+    pub mailbox: Option<PathBuf>,
+}
+
+impl ConsoleConfig {
+    /// The plainest: a server, embedded theme and keys, nothing kept.
+    pub fn new(server: Url) -> Self {
+        Self {
+            server,
+            ca_pem: None,
+            token: None,
+            paths: Paths::default(),
+            theme: "dark".into(),
+            themes: Vec::new(),
+            keymap: Keymap::default(),
+            depth: Depth::Sixteen,
+            mouse: true,
+            read_only: false,
+            plain: false,
+            editor: None,
+            identities: Vec::new(),
+            mailbox: None,
+        }
+    }
+}
+
+/// Why the console ended other than by being left.
+#[derive(Debug, thiserror::Error)]
+pub enum ConsoleError {
+    /// There is no terminal.
+    #[error("The console needs a terminal. For scripts there are commands: `countersign case list --json` and others.")]
+    NoTerminal,
+    /// The terminal can't be used.
+    #[error("The terminal can't be used: {0}.")]
+    Terminal(#[from] io::Error),
+    /// The theme is not known.
+    #[error("{0}")]
+    Theme(String),
+}
+
+/// The model a configuration begins with.
+///
+/// # Errors
+/// [`ConsoleError::Theme`] when the theme is not known.
+pub fn model(config: &ConsoleConfig, ports: &Ports, size: (u16, u16)) -> Result<Model, ConsoleError> {
+    let state = keep::load_state(config.paths.state.as_deref());
+    let find = |name: &str| config.themes.iter().find(|t| t.name == name).cloned().map_or_else(|| Theme::embedded(name), Ok);
+    let chosen = state.theme.as_deref().and_then(|name| find(name).ok());
+    let theme = chosen.map_or_else(|| find(&config.theme), Ok).map_err(ConsoleError::Theme)?;
+    let (views, trouble) = match keep::load_views(config.paths.views.as_deref()) {
+        Ok(views) => (views, None),
+        Err(why) => (Vec::new(), Some(why)),
+    };
+    let shared = Shared {
+        now: ports.clock.now(),
+        skew: chrono::TimeDelta::zero(),
+        size,
+        server: config.server.to_string(),
+        me: None,
+        counts: None,
+        link: Link::Connecting,
+        theme: theme.at_depth(config.depth),
+        depth: config.depth,
+        themes: config.themes.clone(),
+        keymap: config.keymap.clone(),
+        read_only: config.read_only,
+        mouse: config.mouse,
+        identities: config.identities.clone(),
+        mailbox: config.mailbox.is_some(),
+        views,
+        drafts: BTreeMap::new(),
+        notes: VecDeque::new(),
+        notice: None,
+        dirty: true,
+        effects: Vec::new(),
+        wishes: Vec::new(),
+        seq: 0,
+        run: ports.random.id("con"),
+        draft_waiting: None,
+        clock_due: None,
+        running: Vec::new(),
+        state,
+    };
+    let mut stack = vec![Place::Queue];
+    if let Some(place) = shared.state.screen.as_deref().and_then(Place::named).filter(|p| *p != Place::Queue) {
+        stack.push(place);
+    }
+    let mut model = Model { shared, screens: Screens::default(), stack, overlay: None, pending: Vec::new(), ended: false };
+    if let Some(why) = trouble {
+        model.shared.say(Tone::Bad, why);
+    }
+    Ok(model)
+}
+
+/// Runs the console until the user leaves it.
+///
+/// # Errors
+/// When there is no terminal, or it can't be used.
+pub async fn run(mut config: ConsoleConfig, ports: Ports) -> Result<(), ConsoleError> {
+    if !(io::stdout().is_terminal() && io::stdin().is_terminal()) {
+        return Err(ConsoleError::NoTerminal);
+    }
+    if config.token.is_none() {
+        config.token = config.identities.first().map(|i| i.token.clone());
+    }
+    let mut guard = terminal::Guard::take(config.mouse, config.editor.clone())?;
+    let mut model = model(&config, &ports, guard.size())?;
+    let (out, answers) = mpsc::channel(drive::MAX_WAITING);
+    let client = ClientConfig { server: config.server.clone(), ca_pem: config.ca_pem.clone(), token: config.token.clone() };
+    let mut performer = perform::Performer::new(client, ports.random.clone(), out.clone(), config.paths.clone(), config.mailbox.clone());
+    let signals = tokio::spawn(ended_by_signal(out));
+    let world =
+        drive::World { surface: &mut guard, open_input: &mut terminal::input, performer: &mut performer, answers, clock: ports.clock.as_ref() };
+    let done = drive::drive(&mut model, world, config.token.is_some()).await;
+    signals.abort();
+    Ok(done?)
+}
+
+/// Tells the loop when the system asks to end, so that the terminal is given back and drafts are kept.
+async fn ended_by_signal(out: mpsc::Sender<Message>) {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let kinds = [SignalKind::terminate(), SignalKind::hangup(), SignalKind::interrupt()];
+        let (Ok(mut a), Ok(mut b), Ok(mut c)) = (signal(kinds[0]), signal(kinds[1]), signal(kinds[2])) else { return };
+        tokio::select! { _ = a.recv() => {}, _ = b.recv() => {}, _ = c.recv() => {} }
+    }
+    #[cfg(not(unix))]
+    if tokio::signal::ctrl_c().await.is_err() {
+        return;
+    }
+    let _ = out.send(Message::Ended).await;
+}

@@ -1,0 +1,424 @@
+//! All that the console knows: what every screen shares, one state a screen, where one is, what lies over it.
+//!
+//! Contract: changed only by `update`; plain data. Screens reach the world by pushing [`Effect`]s and go elsewhere by [`Shared::go`].
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use super::action::Scope;
+use super::effect::{Ask, Effect, Order, Timer};
+use super::keep::{State, View};
+use super::keymap::{Key, Keymap};
+use super::overlay::{Confirmation, Overlay, Picker};
+use super::screen::{self, Screen};
+use super::theme::{Depth, Theme};
+use crate::api::lists::{Counts, Me};
+use crate::api::words::{Decision, Role};
+use crate::base::Time;
+use crate::base::ids::CaseId;
+use crate::client::{ClientError, Write};
+
+/// The most notes the message log holds.
+pub const MAX_NOTES: usize = 500;
+
+/// A screen, with what it is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// Signing in.
+    SignIn,
+    /// The queue.
+    Queue,
+    /// A case.
+    Case(CaseId),
+    /// Cases that wait for the user's decision.
+    Approvals,
+    /// Deciding a case.
+    Approve(CaseId, Decision),
+    /// Opening a case, or routing one anew.
+    Route(Option<CaseId>),
+    /// The policy; of a case if one is named.
+    Policy(Option<CaseId>),
+    /// The log.
+    Log,
+    /// The demo's mail.
+    Mailbox,
+    /// What happened.
+    Messages,
+    /// All keys that apply on the screen before.
+    Help,
+}
+
+impl Place {
+    /// The bit of the action table.
+    pub const fn scope(self) -> Scope {
+        match self {
+            Self::SignIn => Scope::SIGN_IN,
+            Self::Queue => Scope::QUEUE,
+            Self::Case(_) => Scope::CASE,
+            Self::Approvals => Scope::APPROVALS,
+            Self::Approve(..) => Scope::APPROVE,
+            Self::Route(_) => Scope::ROUTE,
+            Self::Policy(_) => Scope::POLICY,
+            Self::Log => Scope::LOG,
+            Self::Mailbox => Scope::MAILBOX,
+            Self::Messages => Scope::MESSAGES,
+            Self::Help => Scope::HELP,
+        }
+    }
+
+    /// Its name, as kept between two starts; only places that can be come back to have one.
+    pub fn name(self) -> Option<&'static str> {
+        match self {
+            Self::Queue => Some("queue"),
+            Self::Approvals => Some("approvals"),
+            Self::Policy(None) => Some("policy"),
+            Self::Log => Some("log"),
+            _ => None,
+        }
+    }
+
+    /// The place of a name.
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Queue, Self::Approvals, Self::Policy(None), Self::Log].into_iter().find(|p| p.name() == Some(name))
+    }
+}
+
+/// How a note is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tone {
+    /// Done.
+    Good,
+    /// Worth knowing.
+    Info,
+    /// Refused or failed.
+    Bad,
+}
+
+/// A line of the message log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    /// When, by this machine's clock.
+    pub at: Time,
+    /// How it is meant.
+    pub tone: Tone,
+    /// The sentence, already sanitised.
+    pub text: String,
+    /// The request, for support.
+    pub request_id: Option<String>,
+    /// The stable code.
+    pub code: Option<String>,
+}
+
+/// How the connection is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Link {
+    /// Not asked yet.
+    Connecting,
+    /// The live stream is open.
+    Live,
+    /// Lost; tried again in so many seconds.
+    Lost(u64),
+}
+
+/// The number of the latest question of a kind, so that answers to earlier ones can be dropped.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Latest(Option<u64>);
+
+impl Latest {
+    /// Remembers the question.
+    pub fn begin(&mut self, seq: u64) {
+        self.0 = Some(seq);
+    }
+    /// Whether an answer is still awaited.
+    pub const fn waits(&self) -> bool {
+        self.0.is_some()
+    }
+    /// Whether this is the awaited answer; if so, it is awaited no more.
+    pub fn take(&mut self, seq: u64) -> bool {
+        let is = self.0 == Some(seq);
+        if is {
+            self.0 = None;
+        }
+        is
+    }
+}
+
+/// What the console was started with and every screen may read, and the few things a screen may do.
+#[derive(Debug)]
+pub struct Shared {
+    /// This machine's time, set by the loop before each update.
+    pub now: Time,
+    /// The server's time minus this machine's.
+    pub skew: chrono::TimeDelta,
+    /// Columns and rows.
+    pub size: (u16, u16),
+    /// Where the server is, for showing.
+    pub server: String,
+    /// Who one is, once known.
+    pub me: Option<Box<Me>>,
+    /// Numbers of the head line.
+    pub counts: Option<Counts>,
+    /// How the connection is.
+    pub link: Link,
+    /// Colours.
+    pub theme: Theme,
+    /// How many colours there are.
+    pub depth: Depth,
+    /// Other themes to choose from (user files), beside the embedded ones.
+    pub themes: Vec<Theme>,
+    /// Keys.
+    pub keymap: Keymap,
+    /// Whether the console may only read.
+    pub read_only: bool,
+    /// Whether the mouse is on.
+    pub mouse: bool,
+    /// Names of the identities to switch between (demo).
+    pub identities: Vec<super::Identity>,
+    /// Whether there is a mail folder to show (demo).
+    pub mailbox: bool,
+    /// What was kept from the last time.
+    pub state: State,
+    /// Saved views.
+    pub views: Vec<View>,
+    /// Drafts by key.
+    pub drafts: BTreeMap<String, String>,
+    /// What happened, newest last.
+    pub notes: VecDeque<Note>,
+    /// What stands in the bottom line until the next key.
+    pub notice: Option<Note>,
+    /// Whether something visible changed since the last drawing.
+    pub dirty: bool,
+    pub(super) effects: Vec<Effect>,
+    pub(super) wishes: Vec<Wish>,
+    pub(super) seq: u64,
+    /// A word no other run of the program has; makes keys of writes unique.
+    pub(super) run: String,
+    pub(super) draft_waiting: Option<(String, String)>,
+    pub(super) clock_due: Option<Time>,
+    pub(super) running: Vec<Timer>,
+}
+
+/// What a screen wants that is not an effect on the world.
+#[derive(Debug)]
+pub(super) enum Wish {
+    Go(Place),
+    Back,
+    Over(Box<Overlay>),
+}
+
+impl Shared {
+    /// Asks; the answer comes to `to` under the number returned.
+    pub fn ask(&mut self, to: Place, ask: Ask) -> u64 {
+        self.seq += 1;
+        self.effects.push(Effect::Ask { seq: self.seq, to, ask });
+        self.seq
+    }
+
+    /// A change that can be sent now or kept for a confirmation; its key is the same however often it is tried.
+    pub fn order(&mut self, write: Write, case: Option<CaseId>, version: Option<u64>) -> Order {
+        self.seq += 1;
+        Order { write, case, version, key: format!("{}-{}", self.run, self.seq) }
+    }
+
+    /// Sends a change; the answer comes to `to` under the number returned.
+    pub fn send(&mut self, to: Place, order: Order) -> u64 {
+        self.seq += 1;
+        self.effects.push(Effect::Send { seq: self.seq, to, order });
+        self.seq
+    }
+
+    /// Starts a timer.
+    pub fn timer(&mut self, timer: Timer, after: Duration) {
+        self.effects.push(Effect::Timer(timer, after));
+    }
+
+    /// Starts a timer unless one of its kind runs: what comes often is done at most once in that while.
+    pub fn timer_once(&mut self, timer: Timer, after: Duration) {
+        if !self.running.contains(&timer) {
+            self.running.push(timer);
+            self.timer(timer, after);
+        }
+    }
+
+    /// Puts a text on the clipboard and says so.
+    pub fn copy(&mut self, text: String) {
+        let shown: String = crate::base::text::sanitise(&text, false).chars().take(60).collect();
+        self.effects.push(Effect::Copy(text));
+        self.say(Tone::Good, format!("Copied: {shown}"));
+    }
+
+    /// Goes to another screen.
+    pub fn go(&mut self, place: Place) {
+        self.wishes.push(Wish::Go(place));
+    }
+
+    /// Goes back to the screen before.
+    pub fn back(&mut self) {
+        self.wishes.push(Wish::Back);
+    }
+
+    /// Asks for a confirmation before an order is sent.
+    pub fn confirm(&mut self, mut confirmation: Confirmation) {
+        self.seq += 1;
+        confirmation.number = self.seq;
+        self.wishes.push(Wish::Over(Box::new(Overlay::Confirm(confirmation))));
+    }
+
+    /// Lets the user pick from a list.
+    pub fn pick(&mut self, picker: Picker) {
+        self.wishes.push(Wish::Over(Box::new(Overlay::Pick(picker))));
+    }
+
+    /// Says something: in the bottom line until the next key, and in the message log.
+    pub fn say(&mut self, tone: Tone, text: impl Into<String>) {
+        self.note(Note { at: self.now, tone, text: text.into(), request_id: None, code: None });
+    }
+
+    /// Tells an error; 401 opens the sign-in over what is there, a lost connection shows at once.
+    pub fn fail(&mut self, error: &ClientError) {
+        let text = crate::base::text::sanitise(&error.to_string(), false);
+        let note = Note { at: self.now, tone: Tone::Bad, text, request_id: error.request_id(), code: Some(error.code().to_owned()) };
+        if error.needs_sign_in() {
+            self.go(Place::SignIn);
+        }
+        if matches!(error, ClientError::Unreachable { .. }) && self.link == Link::Live {
+            self.link = Link::Lost(1);
+        }
+        self.note(note);
+    }
+
+    /// Adds a note, the latest of its kind only once in a row.
+    pub fn note(&mut self, note: Note) {
+        let again = self.notes.back().is_some_and(|last| last.text == note.text && last.request_id == note.request_id);
+        if again {
+            self.notes.pop_back();
+        }
+        if self.notes.len() == MAX_NOTES {
+            self.notes.pop_front();
+        }
+        self.notes.push_back(note.clone());
+        self.notice = Some(note);
+        self.dirty = true;
+    }
+
+    /// Keeps what is being typed; written to disk half a second later at most.
+    pub fn keep_draft(&mut self, key: &str, text: &str) {
+        if text.is_empty() {
+            self.forget_draft(key);
+            return;
+        }
+        self.drafts.insert(key.to_owned(), text.to_owned());
+        if self.draft_waiting.as_ref().is_some_and(|(k, _)| k != key) {
+            self.flush_draft();
+        }
+        if self.draft_waiting.is_none() {
+            self.timer(Timer::Draft, Duration::from_millis(500));
+        }
+        self.draft_waiting = Some((key.to_owned(), text.to_owned()));
+    }
+
+    /// Forgets a draft: it was sent or emptied.
+    pub fn forget_draft(&mut self, key: &str) {
+        if self.draft_waiting.as_ref().is_some_and(|(k, _)| k == key) {
+            self.draft_waiting = None;
+        }
+        if self.drafts.remove(key).is_some() {
+            self.effects.push(Effect::Draft(key.to_owned(), None));
+        }
+    }
+
+    /// Writes the waiting draft now.
+    pub fn flush_draft(&mut self) {
+        if let Some((key, text)) = self.draft_waiting.take() {
+            self.effects.push(Effect::Draft(key, Some(text)));
+        }
+    }
+
+    /// The server's time, as well as it is known.
+    pub fn server_now(&self) -> Time {
+        self.now + self.skew
+    }
+
+    /// Whether the user has a role.
+    pub fn is(&self, role: Role) -> bool {
+        self.me.as_ref().is_some_and(|me| me.roles.contains(&role))
+    }
+
+    /// A role's style.
+    pub fn style(&self, role: super::theme::Role) -> ratatui::style::Style {
+        self.theme.style(role)
+    }
+}
+
+/// One state a screen; a screen keeps its state while one is elsewhere.
+#[derive(Debug, Default)]
+pub struct Screens {
+    /// Signing in.
+    pub sign_in: screen::sign_in::SignIn,
+    /// The queue.
+    pub queue: screen::queue::Queue,
+    /// The demo's mail.
+    pub mailbox: screen::mailbox::Mailbox,
+    /// What happened.
+    pub messages: screen::messages::Messages,
+    /// Help.
+    pub help: screen::help::Help,
+    /// Screens that are not there yet.
+    pub soon: screen::soon::Soon,
+}
+
+/// All that the console knows.
+#[derive(Debug)]
+pub struct Model {
+    /// What every screen shares.
+    pub shared: Shared,
+    /// One state a screen.
+    pub screens: Screens,
+    /// Where one is: the last is in front; never empty.
+    pub stack: Vec<Place>,
+    /// What lies over the screen.
+    pub overlay: Option<Overlay>,
+    /// Keys of a chord so far.
+    pub pending: Vec<Key>,
+    /// Whether the loop should end.
+    pub ended: bool,
+}
+
+impl Model {
+    /// Where one is.
+    pub fn place(&self) -> Place {
+        self.stack.last().copied().unwrap_or(Place::Queue)
+    }
+
+    /// The screen of a place, to read.
+    pub fn screen(&self, place: Place) -> &dyn Screen {
+        match place {
+            Place::SignIn => &self.screens.sign_in,
+            Place::Queue => &self.screens.queue,
+            Place::Mailbox => &self.screens.mailbox,
+            Place::Messages => &self.screens.messages,
+            Place::Help => &self.screens.help,
+            Place::Case(_) | Place::Approvals | Place::Approve(..) | Place::Route(_) | Place::Policy(_) | Place::Log => &self.screens.soon,
+        }
+    }
+
+    /// The screen of a place and what all share, to change.
+    pub fn screen_mut(&mut self, place: Place) -> (&mut dyn Screen, &mut Shared) {
+        let screens = &mut self.screens;
+        let screen: &mut dyn Screen = match place {
+            Place::SignIn => &mut screens.sign_in,
+            Place::Queue => &mut screens.queue,
+            Place::Mailbox => &mut screens.mailbox,
+            Place::Messages => &mut screens.messages,
+            Place::Help => &mut screens.help,
+            Place::Case(_) | Place::Approvals | Place::Approve(..) | Place::Route(_) | Place::Policy(_) | Place::Log => &mut screens.soon,
+        };
+        (screen, &mut self.shared)
+    }
+
+    /// The part of the action table that applies now.
+    pub fn scope(&self) -> Scope {
+        let place = self.place();
+        if self.screen(place).typing() { Scope::FORM } else { place.scope() }
+    }
+}

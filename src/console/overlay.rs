@@ -1,0 +1,314 @@
+//! What lies over a screen and takes the keys: a list to pick from, a confirmation.
+//!
+//! Contract: a confirmation is a value with a number of its own; the key that confirms is never the one that asked, never Enter alone,
+//! and anything else cancels. Knows no screen.
+
+use crossterm::event::{KeyCode, KeyEvent};
+use frizbee::{Config, Matcher};
+use ratatui::Frame;
+use ratatui::layout::Rect;
+
+use super::effect::Order;
+use super::model::{Place, Shared};
+use super::theme::Role;
+use super::widget::list::Cursor;
+use super::widget::text::TextBox;
+use super::widget::{boxed, clear, fit, middle, put, wrap};
+
+/// What lies over a screen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Overlay {
+    /// A list to pick from.
+    Pick(Picker),
+    /// A confirmation.
+    Confirm(Confirmation),
+}
+
+/// Something to pick.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Choice {
+    /// The value that is handed on.
+    pub value: String,
+    /// The words shown.
+    pub label: String,
+    /// What stands behind them, dimmed.
+    pub note: String,
+    /// Why it can't be picked now.
+    pub refused: Option<String>,
+}
+
+impl Choice {
+    /// One that can be picked.
+    pub fn new(value: impl Into<String>, label: impl Into<String>, note: impl Into<String>) -> Self {
+        Self { value: value.into(), label: label.into(), note: note.into(), refused: None }
+    }
+}
+
+/// A list to pick from, narrowed by what is typed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Picker {
+    /// What the value is for; handed on with it.
+    pub purpose: &'static str,
+    /// The words above.
+    pub title: String,
+    /// Whether what was typed may be picked although it is not in the list.
+    pub free: bool,
+    /// What was typed.
+    pub typed: TextBox,
+    choices: Vec<Choice>,
+    shown: Vec<usize>,
+    cursor: Cursor,
+}
+
+/// The most rows of a list that are in sight.
+const ROWS: usize = 12;
+
+impl Picker {
+    /// A list of choices.
+    pub fn new(purpose: &'static str, title: impl Into<String>, choices: Vec<Choice>) -> Self {
+        let shown = (0..choices.len()).collect();
+        Self { purpose, title: title.into(), free: false, typed: TextBox::line("", 200), choices, shown, cursor: Cursor::default() }
+    }
+
+    /// Lets what is typed be picked as well.
+    #[must_use]
+    pub fn or_typed(mut self) -> Self {
+        self.free = true;
+        self
+    }
+
+    fn narrow(&mut self) {
+        self.shown = fuzzy(self.typed.text(), self.choices.iter().map(|c| format!("{} {}", c.label, c.note)));
+        self.cursor = Cursor::default();
+    }
+
+    /// The choice under the cursor.
+    pub fn current(&self) -> Option<&Choice> {
+        self.shown.get(self.cursor.at).and_then(|i| self.choices.get(*i))
+    }
+
+    fn step(&mut self, down: bool) {
+        let len = self.shown.len().max(1);
+        self.cursor.at = if down { (self.cursor.at + 1) % len } else { (self.cursor.at + len - 1) % len };
+        self.cursor.show(len, ROWS);
+    }
+}
+
+/// Indices of the texts that match a needle, best first; all of them for an empty one.
+pub fn fuzzy(needle: &str, texts: impl Iterator<Item = String>) -> Vec<usize> {
+    let texts: Vec<String> = texts.collect();
+    if needle.trim().is_empty() {
+        return (0..texts.len()).collect();
+    }
+    let config = Config::default().max_typos(Some(u16::from(needle.chars().count() > 4)));
+    let mut matcher = Matcher::new(needle.trim(), &config);
+    matcher.match_list(&texts).iter().map(|m| m.index as usize).collect()
+}
+
+/// A dangerous or final act that waits for a second key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Confirmation {
+    /// Set by [`Shared::confirm`].
+    pub number: u64,
+    /// What will be done, as a question.
+    pub question: String,
+    /// What it means, line by line, sanitised.
+    pub lines: Vec<String>,
+    /// The key that confirms.
+    pub key: char,
+    /// The words for that key.
+    pub label: String,
+    /// Who gets the answer.
+    pub to: Place,
+    /// What is sent.
+    pub order: Order,
+}
+
+/// What an overlay did with a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// It stays.
+    Stays,
+    /// It goes, nothing happens.
+    Gone,
+    /// A value was picked for a purpose.
+    Picked(&'static str, String),
+    /// The order is confirmed.
+    Confirmed(Place, Box<Order>),
+}
+
+impl Overlay {
+    /// Takes a key.
+    pub fn key(&mut self, key: KeyEvent) -> Outcome {
+        match self {
+            Self::Confirm(c) => match key.code {
+                KeyCode::Char(k) if k == c.key => Outcome::Confirmed(c.to, Box::new(c.order.clone())),
+                _ => Outcome::Gone,
+            },
+            Self::Pick(p) => {
+                let ctrl = key.modifiers.contains(crossterm::event::KeyModifiers::CONTROL);
+                match key.code {
+                    KeyCode::Esc => return Outcome::Gone,
+                    KeyCode::Enter => {
+                        return match p.current() {
+                            Some(choice)
+                                if choice.refused.is_none()
+                                    && (!p.free || p.typed.text().is_empty() || p.cursor.at > 0 || choice.value == p.typed.text()) =>
+                            {
+                                Outcome::Picked(p.purpose, choice.value.clone())
+                            }
+                            _ if p.free && !p.typed.text().trim().is_empty() => Outcome::Picked(p.purpose, p.typed.text().trim().to_owned()),
+                            Some(choice) if choice.refused.is_none() => Outcome::Picked(p.purpose, choice.value.clone()),
+                            _ => Outcome::Stays,
+                        };
+                    }
+                    KeyCode::Down => p.step(true),
+                    KeyCode::Up => p.step(false),
+                    KeyCode::Char('n') if ctrl => p.step(true),
+                    KeyCode::Char('p') if ctrl => p.step(false),
+                    _ => {
+                        if p.typed.key(key) {
+                            p.narrow();
+                        }
+                    }
+                }
+                Outcome::Stays
+            }
+        }
+    }
+
+    /// Takes pasted text.
+    pub fn pasted(&mut self, text: &str) {
+        if let Self::Pick(p) = self {
+            p.typed.insert(text);
+            p.narrow();
+        }
+    }
+
+    /// Draws over the screen.
+    pub fn draw(&self, frame: &mut Frame<'_>, area: Rect, shared: &Shared) {
+        match self {
+            Self::Pick(p) => p.draw(frame, area, shared),
+            Self::Confirm(c) => c.draw(frame, area, shared),
+        }
+    }
+
+    /// As lines to be read out.
+    pub fn lines(&self) -> Vec<String> {
+        match self {
+            Self::Pick(p) => {
+                let mut lines = vec![format!("Choose: {}", p.title)];
+                lines.extend(p.shown.iter().filter_map(|i| p.choices.get(*i)).map(|c| format!("{} {}", c.label, c.note)));
+                lines
+            }
+            Self::Confirm(c) => {
+                let mut lines = vec![c.question.clone()];
+                lines.extend(c.lines.iter().cloned());
+                lines.push(format!("Press {} to {}, anything else cancels.", c.key, c.label));
+                lines
+            }
+        }
+    }
+}
+
+impl Picker {
+    fn draw(&self, frame: &mut Frame<'_>, area: Rect, shared: &Shared) {
+        let rows = u16::try_from(ROWS.min(self.choices.len().max(1))).unwrap_or(12);
+        let place = middle(area, 76, rows + 4);
+        let buffer = frame.buffer_mut();
+        clear(buffer, place, shared.style(Role::Text));
+        let inner = boxed(buffer, place, &self.title, shared.style(Role::Border), shared.style(Role::Heading));
+        let width = usize::from(inner.width);
+        let (typed, (cx, _)) = self.typed.seen(width.saturating_sub(3), 1);
+        put(buffer, inner, inner.x, inner.y, "› ", shared.style(Role::Key));
+        put(buffer, inner, inner.x + 2, inner.y, typed.first().map_or("", String::as_str), shared.style(Role::Input));
+        let list = Rect { y: inner.y + 1, height: inner.height.saturating_sub(1), ..inner };
+        let seen = usize::from(list.height);
+        let mut cursor = self.cursor;
+        cursor.show(self.shown.len(), seen);
+        for (row, index) in self.shown.iter().enumerate().skip(cursor.top).take(seen) {
+            let Some(choice) = self.choices.get(*index) else { continue };
+            let y = list.y + u16::try_from(row - cursor.top).unwrap_or(0);
+            let here = row == cursor.at;
+            let style = if here {
+                Role::Selected
+            } else if choice.refused.is_some() {
+                Role::Dim
+            } else {
+                Role::Text
+            };
+            put(buffer, list, list.x, y, if here { "▌" } else { " " }, shared.style(Role::Marker));
+            let x = put(buffer, list, list.x + 1, y, &fit(&choice.label, width / 2), shared.style(style));
+            let note = choice.refused.as_deref().map_or_else(|| choice.note.clone(), |why| format!("✕ {why}"));
+            let x = x.max(list.x + 22) + 1;
+            put(buffer, list, x, y, &fit(&note, usize::from(list.right().saturating_sub(x))), shared.style(Role::Dim));
+        }
+        if self.shown.is_empty() {
+            let text = if self.free { "⏎ takes what you typed" } else { "nothing of that name" };
+            put(buffer, list, list.x + 1, list.y, text, shared.style(Role::Dim));
+        }
+        frame.set_cursor_position((inner.x + 2 + cx, inner.y));
+    }
+}
+
+impl Confirmation {
+    fn draw(&self, frame: &mut Frame<'_>, area: Rect, shared: &Shared) {
+        let width = 72.min(area.width);
+        let lines: Vec<String> = self.lines.iter().flat_map(|l| wrap(l, usize::from(width).saturating_sub(4))).collect();
+        let height = u16::try_from(lines.len()).unwrap_or(u16::MAX).saturating_add(5);
+        let place = middle(area, width, height);
+        let buffer = frame.buffer_mut();
+        clear(buffer, place, shared.style(Role::Text));
+        let inner = boxed(buffer, place, &self.question, shared.style(Role::Warn), shared.style(Role::Warn));
+        let room = Rect { height: inner.height.saturating_sub(2), ..inner };
+        for (i, line) in lines.iter().enumerate() {
+            put(buffer, room, inner.x + 1, inner.y + u16::try_from(i).unwrap_or(0), line, shared.style(Role::Text));
+        }
+        let y = inner.bottom().saturating_sub(1);
+        let x = put(buffer, inner, inner.x + 1, y, &self.key.to_string(), shared.style(Role::Key));
+        let x = put(buffer, inner, x + 1, y, &self.label, shared.style(Role::Text));
+        put(buffer, inner, x + 3, y, "anything else cancels", shared.style(Role::Dim));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crossterm::event::KeyModifiers;
+
+    fn press(overlay: &mut Overlay, code: KeyCode) -> Outcome {
+        overlay.key(KeyEvent::new(code, KeyModifiers::NONE))
+    }
+
+    #[test]
+    fn only_its_own_key_confirms() {
+        let order = Order { write: crate::client::Write::Seal, case: None, version: None, key: "k".into() };
+        let make = || {
+            Overlay::Confirm(Confirmation {
+                number: 1,
+                question: "?".into(),
+                lines: vec![],
+                key: 'y',
+                label: "do it".into(),
+                to: Place::Queue,
+                order: order.clone(),
+            })
+        };
+        for other in [KeyCode::Enter, KeyCode::Esc, KeyCode::Char('n'), KeyCode::Char(' ')] {
+            assert_eq!(press(&mut make(), other), Outcome::Gone);
+        }
+        assert_eq!(press(&mut make(), KeyCode::Char('y')), Outcome::Confirmed(Place::Queue, Box::new(order.clone())));
+    }
+
+    #[test]
+    fn a_list_narrows_by_what_is_typed() {
+        let choices = vec![Choice::new("a", "take-next", "most urgent"), Choice::new("b", "theme", "colours"), Choice::new("c", "quit", "leave")];
+        let mut pick = Overlay::Pick(Picker::new("x", "Commands", choices));
+        for c in "thm".chars() {
+            assert_eq!(press(&mut pick, KeyCode::Char(c)), Outcome::Stays);
+        }
+        assert_eq!(press(&mut pick, KeyCode::Enter), Outcome::Picked("x", "b".into()));
+        press(&mut pick, KeyCode::Char('z'));
+        assert_eq!(press(&mut pick, KeyCode::Enter), Outcome::Stays);
+    }
+}

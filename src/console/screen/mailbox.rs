@@ -1,0 +1,191 @@
+//! The demo's mail: what the subject would find in their mailbox, so that one person can play the whole story.
+//!
+//! Contract: reads `.eml` files of one folder, bounded; everything in them is from outside and sanitised. Exists only where a folder was given.
+
+use std::path::Path;
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+
+use super::Screen;
+use crate::base::Untrusted;
+use crate::client::ClientError;
+use crate::console::action::Action;
+use crate::console::effect::Ask;
+use crate::console::message::{Mail, Reply};
+use crate::console::model::{Latest, Place, Shared};
+use crate::console::theme::Role;
+use crate::console::view;
+use crate::console::widget::list::Cursor;
+use crate::console::widget::{fit, put, wrap};
+
+/// The most mails that are shown.
+const MAX_MAILS: usize = 200;
+/// The most bytes read of one mail.
+const MAX_MAIL: u64 = 64 * 1024;
+
+/// The mailbox.
+#[derive(Debug, Default)]
+pub struct Mailbox {
+    mails: Option<Vec<Mail>>,
+    cursor: Cursor,
+    asked: Latest,
+}
+
+/// Reads the newest mails of a folder.
+pub fn read(folder: &Path) -> Vec<Mail> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let mut files: Vec<_> = entries
+        .flatten()
+        .filter(|e| e.path().extension().is_some_and(|x| x == "eml"))
+        .filter_map(|e| e.metadata().ok().filter(|m| m.len() <= MAX_MAIL).and_then(|m| m.modified().ok()).map(|t| (t, e.path())))
+        .collect();
+    files.sort_by(|a, b| b.cmp(a));
+    files.truncate(MAX_MAILS);
+    files.iter().filter_map(|(_, path)| std::fs::read(path).ok()).map(|bytes| parse(&String::from_utf8_lossy(&bytes))).collect()
+}
+
+/// Takes a mail apart as far as the demo's own mails need it: headers, and the text (quoted-printable or base64 decoded).
+fn parse(raw: &str) -> Mail {
+    let raw = raw.replace("\r\n", "\n");
+    let (head, body) = raw.split_once("\n\n").unwrap_or((&raw, ""));
+    let head = head.replace("\n ", " ").replace("\n\t", " ");
+    let header = |name: &str| {
+        let found = head.lines().find_map(|l| l.split_once(':').filter(|(n, _)| n.eq_ignore_ascii_case(name)));
+        Untrusted::from(found.map_or("", |(_, v)| v.trim())).line()
+    };
+    let body = match header("Content-Transfer-Encoding").to_ascii_lowercase().as_str() {
+        "quoted-printable" => quoted_printable(body),
+        "base64" => {
+            use base64::Engine as _;
+            let packed: String = body.split_whitespace().collect();
+            base64::engine::general_purpose::STANDARD.decode(packed).map_or_else(|_| body.to_owned(), |b| String::from_utf8_lossy(&b).into_owned())
+        }
+        _ => body.to_owned(),
+    };
+    let body = body.replace("\r\n", "\n");
+    Mail { to: header("To"), subject: header("Subject"), date: header("Date"), body: Untrusted::from(body.trim()).sanitise() }
+}
+
+fn quoted_printable(text: &str) -> String {
+    let mut out = Vec::with_capacity(text.len());
+    let joined = text.replace("=\n", "");
+    let mut bytes = joined.bytes();
+    while let Some(b) = bytes.next() {
+        let rest = bytes.digits_ahead();
+        match (b, rest) {
+            (b'=', Some(value)) => {
+                out.push(value);
+                bytes.next();
+                bytes.next();
+            }
+            _ => out.push(b),
+        }
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+/// Looks two hexadecimal digits ahead.
+trait TwoDigits {
+    fn digits_ahead(&self) -> Option<u8>;
+}
+
+impl TwoDigits for std::str::Bytes<'_> {
+    fn digits_ahead(&self) -> Option<u8> {
+        let mut ahead = self.clone();
+        let (a, b) = (ahead.next()?, ahead.next()?);
+        let digit = |c: u8| char::from(c).to_digit(16);
+        u8::try_from(digit(a)? * 16 + digit(b)?).ok()
+    }
+}
+
+impl Mailbox {
+    /// The first link of the mail in front.
+    fn link(&self) -> Option<String> {
+        let mail = self.mails.as_ref()?.get(self.cursor.at)?;
+        mail.body.split_whitespace().find(|w| w.starts_with("http://") || w.starts_with("https://")).map(str::to_owned)
+    }
+}
+
+impl Screen for Mailbox {
+    fn refresh(&mut self, shared: &mut Shared, place: Place) {
+        self.asked.begin(shared.ask(place, Ask::Mail));
+    }
+
+    fn act(&mut self, shared: &mut Shared, _place: Place, action: Action) {
+        let len = self.mails.as_ref().map_or(0, Vec::len);
+        let height = usize::from(view::body(shared.size).height / 3);
+        if !self.cursor.act(action, len, height)
+            && action == Action::Copy
+            && let Some(link) = self.link()
+        {
+            shared.copy(link);
+        }
+    }
+
+    fn answer(&mut self, shared: &mut Shared, _place: Place, seq: u64, reply: Result<Reply, ClientError>) {
+        if let (true, Ok(Reply::Mail(mails))) = (self.asked.take(seq), reply) {
+            shared.dirty |= self.mails.as_ref() != Some(&mails);
+            self.mails = Some(mails);
+        }
+    }
+
+    fn news(&mut self, shared: &mut Shared, place: Place, _news: &crate::api::lists::Announcement) {
+        self.refresh(shared, place);
+    }
+
+    fn draw(&self, frame: &mut Frame<'_>, area: Rect, shared: &Shared, _place: Place) {
+        let buffer = frame.buffer_mut();
+        put(buffer, area, area.x + 1, area.y, "The subject's mailbox (demo): y copies the link, ctrl-r looks again", shared.style(Role::Heading));
+        let list = Rect { y: area.y + 1, height: area.height / 3, ..area };
+        let mails = self.mails.as_deref().unwrap_or_default();
+        if mails.is_empty() {
+            let text = if self.mails.is_none() { "Looking …" } else { "No mail yet." };
+            put(buffer, list, list.x + 1, list.y, text, shared.style(Role::Dim));
+        }
+        for (i, mail) in mails.iter().enumerate().skip(self.cursor.top).take(usize::from(list.height)) {
+            let y = list.y + u16::try_from(i - self.cursor.top).unwrap_or(0);
+            let here = i == self.cursor.at;
+            put(buffer, list, list.x, y, if here { "▌" } else { " " }, shared.style(Role::Marker));
+            let x = put(
+                buffer,
+                list,
+                list.x + 1,
+                y,
+                &fit(&mail.subject, usize::from(list.width) / 2),
+                shared.style(if here { Role::Selected } else { Role::Text }),
+            );
+            put(buffer, list, x + 2, y, &fit(&format!("to {}", mail.to), usize::from(list.right().saturating_sub(x + 2))), shared.style(Role::Dim));
+        }
+        if let Some(mail) = mails.get(self.cursor.at) {
+            let below = Rect { y: list.bottom() + 1, height: area.bottom().saturating_sub(list.bottom() + 1), ..area };
+            for (i, line) in wrap(&mail.body, usize::from(area.width) - 2).iter().enumerate().take(usize::from(below.height)) {
+                put(buffer, below, area.x + 1, below.y + u16::try_from(i).unwrap_or(0), line, shared.style(Role::Text));
+            }
+        }
+    }
+
+    fn lines(&self, _shared: &Shared, _place: Place) -> Vec<String> {
+        let mails = self.mails.as_deref().unwrap_or_default();
+        let mut lines: Vec<String> = mails.iter().enumerate().map(|(i, m)| format!("{} {} to {}", i + 1, m.subject, m.to)).collect();
+        lines.extend(mails.get(self.cursor.at).iter().flat_map(|m| m.body.lines().map(str::to_owned)));
+        lines
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mails_are_read_decoded_and_sanitised() {
+        let raw = "To: a@example.org\r\nSubject: Your\r\n code\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\nGo to http://127.0.0.1/=\r\nc?x=3D1 =E2=9C=93\x1b[2J=1B\r\n";
+        let mail = parse(raw);
+        assert_eq!((mail.to.as_str(), mail.subject.as_str()), ("a@example.org", "Your code"));
+        assert_eq!(mail.body, "Go to http://127.0.0.1/c?x=1 ✓␛[2J␛");
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("1.eml"), raw).unwrap();
+        std::fs::write(folder.path().join("other.txt"), raw).unwrap();
+        assert_eq!(read(folder.path()), [mail]);
+    }
+}

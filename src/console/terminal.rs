@@ -1,0 +1,130 @@
+//! The real terminal: taken over, given back whatever happens, lent to `$EDITOR` in between.
+//!
+//! Contract: after [`Guard`] is dropped, or a panic, the terminal is as it was before: screen, cursor, mouse, paste. Knows no screen of ours.
+
+use std::io::{self, Stdout, Write as _, stdout};
+
+use crossterm::event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture, EventStream};
+use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
+use crossterm::{clipboard::CopyToClipboard, cursor, execute};
+use ratatui::Terminal;
+use ratatui::backend::CrosstermBackend;
+
+use super::drive::{Input, Surface};
+use super::model::Model;
+use super::view;
+
+/// The largest text taken back from an editor, in bytes.
+const MAX_EDITED: u64 = 256 * 1024;
+
+/// The terminal, taken over; gives it back when dropped.
+pub struct Guard {
+    terminal: Terminal<CrosstermBackend<io::BufWriter<Stdout>>>,
+    mouse: bool,
+    editor: Option<String>,
+}
+
+/// Takes the terminal's settings back; safe to do twice.
+pub fn give_back() {
+    let mut out = stdout();
+    let _ = execute!(out, DisableMouseCapture, DisableBracketedPaste, LeaveAlternateScreen, cursor::Show);
+    let _ = disable_raw_mode();
+    let _ = out.flush();
+}
+
+impl Guard {
+    /// Takes the terminal over. `editor` is the command for long texts (`$VISUAL` or `$EDITOR`).
+    ///
+    /// # Errors
+    /// When there is no terminal.
+    pub fn take(mouse: bool, editor: Option<String>) -> io::Result<Self> {
+        // Colours are decided by the theme: crossterm's own handling of NO_COLOR would reset the attributes that stand in for them.
+        crossterm::style::force_color_output(true);
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            give_back();
+            before(info);
+        }));
+        enter(mouse)?;
+        let terminal = Terminal::new(CrosstermBackend::new(io::BufWriter::with_capacity(16 * 1024, stdout())))?;
+        Ok(Self { terminal, mouse, editor })
+    }
+
+    /// Columns and rows.
+    pub fn size(&self) -> (u16, u16) {
+        self.terminal.size().map_or((80, 24), |s| (s.width, s.height))
+    }
+}
+
+fn enter(mouse: bool) -> io::Result<()> {
+    enable_raw_mode()?;
+    let mut out = stdout();
+    execute!(out, EnterAlternateScreen, EnableBracketedPaste, cursor::Hide)?;
+    if mouse { execute!(out, EnableMouseCapture) } else { Ok(()) }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        give_back();
+    }
+}
+
+impl Surface for Guard {
+    fn draw(&mut self, model: &Model) -> io::Result<()> {
+        self.terminal.draw(|frame| view::draw(frame, model)).map(|_| ())
+    }
+
+    fn copy(&mut self, text: &str) -> io::Result<()> {
+        execute!(stdout(), CopyToClipboard::to_clipboard_from(text))
+    }
+
+    fn mouse(&mut self, on: bool) -> io::Result<()> {
+        self.mouse = on;
+        if on { execute!(stdout(), EnableMouseCapture) } else { execute!(stdout(), DisableMouseCapture) }
+    }
+
+    fn edit(&mut self, text: &str) -> Result<String, String> {
+        let editor = self.editor.clone().ok_or("Set VISUAL or EDITOR to write texts in your own editor.")?;
+        give_back();
+        let edited = edit(&editor, text);
+        enter(self.mouse).and_then(|()| self.terminal.clear()).map_err(|e| format!("The terminal can't be taken back: {e}."))?;
+        edited
+    }
+}
+
+/// Runs the editor on a private file.
+fn edit(editor: &str, text: &str) -> Result<String, String> {
+    let say = |e: io::Error| format!("The editor \"{editor}\" could not be used: {e}.");
+    let folder = std::env::temp_dir();
+    let mut random = [0_u8; 8];
+    crate::base::ports::Random::fill(&crate::base::ports::SystemRandom, &mut random);
+    let path = folder.join(format!("countersign-{}.txt", u64::from_be_bytes(random)));
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.mode(0o600);
+    }
+    let mut file = options.open(&path).map_err(say)?;
+    let result = file.write_all(text.as_bytes()).and_then(|()| {
+        drop(file);
+        let mut words = editor.split_whitespace();
+        let program = words.next().ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
+        let status = std::process::Command::new(program).args(words).arg(&path).status()?;
+        if !status.success() {
+            return Err(io::Error::other("it ended with an error, the text stays as it was"));
+        }
+        if std::fs::metadata(&path)?.len() > MAX_EDITED {
+            return Err(io::Error::other("the text is too long"));
+        }
+        std::fs::read_to_string(&path)
+    });
+    let _ = std::fs::remove_file(&path);
+    result.map_err(say)
+}
+
+/// The terminal's events.
+pub fn input() -> Input {
+    Box::pin(EventStream::new())
+}

@@ -1,0 +1,487 @@
+//! What happens, and what follows from it: the one function that changes the model.
+//!
+//! Contract: no I/O, no clock, no waiting; what the world has to do comes back as effects. Says by `shared.dirty` whether to draw again.
+
+use std::time::Duration;
+
+use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, MouseEventKind};
+
+use super::action::{Action, Applies, Scope};
+use super::effect::{Ask, Effect, Timer};
+use super::keymap::{Key, Meaning};
+use super::message::{Live, Message, Reply};
+use super::model::{Link, Model, Place, Tone, Wish};
+use super::overlay::{Choice, Outcome, Overlay, Picker};
+use super::theme::{EMBEDDED, Theme};
+use super::view;
+use crate::client::ClientError;
+
+/// How deep one can go before the oldest way back is forgotten.
+const MAX_STACK: usize = 32;
+
+/// Takes in what happened; returns what is to be done.
+pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
+    match message {
+        Message::Key(key) if key.kind != KeyEventKind::Release => on_key(model, key),
+        Message::Key(_) => {}
+        Message::Mouse(event) => on_mouse(model, event),
+        Message::Paste(text) => {
+            model.shared.dirty = true;
+            match &mut model.overlay {
+                Some(overlay) => overlay.pasted(&text),
+                None => pasted(model, &text, false),
+            }
+        }
+        Message::Resize(columns, rows) => {
+            model.shared.size = (columns, rows);
+            model.shared.dirty = true;
+        }
+        Message::Answer { seq, to, reply } => on_answer(model, seq, to, reply),
+        Message::Live(live) => on_live(model, live),
+        Message::Timer(timer) => on_timer(model, timer),
+        Message::Edited(Ok(text)) => pasted(model, &text, true),
+        Message::Edited(Err(why)) | Message::Trouble(why) => model.shared.say(Tone::Bad, why),
+        Message::Ended => leave(model),
+    }
+    settle(model);
+    std::mem::take(&mut model.shared.effects)
+}
+
+/// What to do first: ask who one is, listen, show the first screen.
+pub fn start(model: &mut Model, signed_in: bool) -> Vec<Effect> {
+    let shared = &mut model.shared;
+    shared.ask(Place::Queue, Ask::Drafts);
+    if signed_in {
+        arrive(model);
+    } else {
+        shared.go(Place::SignIn);
+    }
+    settle(model);
+    model.shared.dirty = true;
+    std::mem::take(&mut model.shared.effects)
+}
+
+/// There is a token: everything is asked for.
+fn arrive(model: &mut Model) {
+    let shared = &mut model.shared;
+    shared.ask(Place::Queue, Ask::Me);
+    shared.ask(Place::Queue, Ask::Counts);
+    shared.effects.push(Effect::Listen);
+    enter(model);
+}
+
+fn enter(model: &mut Model) {
+    let place = model.place();
+    let (screen, shared) = model.screen_mut(place);
+    screen.enter(shared, place);
+    shared.dirty = true;
+}
+
+fn pasted(model: &mut Model, text: &str, whole: bool) {
+    let place = model.place();
+    let (screen, shared) = model.screen_mut(place);
+    if screen.typing() {
+        screen.pasted(shared, text, whole);
+        shared.dirty = true;
+    }
+}
+
+fn on_key(model: &mut Model, event: KeyEvent) {
+    if model.shared.notice.take().is_some() {
+        model.shared.dirty = true;
+    }
+    let key = Key::of(event);
+    if model.shared.keymap.meaning(&[key], |a| a == Action::Leave) == Meaning::Act(Action::Leave) {
+        return leave(model);
+    }
+    if let Some(overlay) = &mut model.overlay {
+        model.shared.dirty = true;
+        let outcome = overlay.key(event);
+        return on_outcome(model, outcome);
+    }
+    let scope = model.scope();
+    let place = model.place();
+    model.pending.push(key);
+    let here = |a: Action| a.row().scope.meets(scope) && a != Action::Leave;
+    match model.shared.keymap.meaning(&model.pending, here) {
+        Meaning::Act(action) => {
+            if model.pending.len() > 1 {
+                model.shared.dirty = true;
+            }
+            model.pending.clear();
+            act(model, action);
+        }
+        Meaning::Prefix => model.shared.dirty = true,
+        Meaning::Nothing => {
+            let chord = model.pending.len() > 1;
+            model.pending.clear();
+            let (screen, shared) = model.screen_mut(place);
+            if chord {
+                shared.dirty = true;
+            } else if screen.typing() {
+                screen.typed(shared, place, event);
+                shared.dirty = true;
+            }
+        }
+    }
+}
+
+fn on_outcome(model: &mut Model, outcome: Outcome) {
+    match outcome {
+        Outcome::Stays => {}
+        Outcome::Gone => model.overlay = None,
+        Outcome::Confirmed(to, order) => {
+            model.overlay = None;
+            let seq = model.shared.send(to, *order);
+            let (screen, shared) = model.screen_mut(to);
+            screen.sent(shared, to, seq);
+        }
+        Outcome::Picked(purpose, value) => {
+            model.overlay = None;
+            match purpose {
+                "command" => {
+                    if let Some(action) = Action::ALL.iter().copied().find(|a| a.row().name == value) {
+                        act(model, action);
+                    }
+                }
+                "theme" => choose_theme(model, &value),
+                "identity" => become_other(model, &value),
+                _ => {
+                    let place = model.place();
+                    let (screen, shared) = model.screen_mut(place);
+                    screen.picked(shared, place, purpose, &value);
+                }
+            }
+        }
+    }
+}
+
+/// Whether an action can be used here and now.
+pub fn applies(model: &Model, action: Action) -> Applies {
+    let row = action.row();
+    if row.writes && model.shared.read_only {
+        return Applies::No("This console was started to read only.".into());
+    }
+    let none = match action {
+        Action::GoMailbox => !model.shared.mailbox,
+        Action::Identity => model.shared.identities.is_empty(),
+        _ => false,
+    };
+    if none {
+        return Applies::Hidden;
+    }
+    model.screen(model.place()).applies(&model.shared, action)
+}
+
+/// Does an action, or says why not.
+pub fn act(model: &mut Model, action: Action) {
+    match applies(model, action) {
+        Applies::Hidden => return,
+        Applies::No(why) => return model.shared.say(Tone::Bad, why),
+        Applies::Yes => {}
+    }
+    if everywhere(model, action) {
+        model.shared.dirty = true;
+        return;
+    }
+    let place = model.place();
+    let (screen, shared) = model.screen_mut(place);
+    if action == Action::Editor {
+        if let Some(text) = screen.editable() {
+            shared.effects.push(Effect::Edit(text));
+        }
+        return;
+    }
+    shared.dirty = true;
+    screen.act(shared, place, action);
+}
+
+/// Actions that mean the same on every screen; says whether this was one.
+fn everywhere(model: &mut Model, action: Action) -> bool {
+    match action {
+        Action::Quit => {
+            if matches!(model.place(), Place::Help | Place::Messages) {
+                model.shared.back();
+            } else {
+                leave(model);
+            }
+        }
+        Action::Leave => leave(model),
+        Action::Back if model.stack.len() > 1 => model.shared.back(),
+        Action::Palette => model.overlay = Some(Overlay::Pick(palette(model))),
+        Action::Help => go_unless_there(model, Place::Help),
+        Action::Messages => go_unless_there(model, Place::Messages),
+        Action::GoQueue => top(model, Place::Queue),
+        Action::GoApprovals => top(model, Place::Approvals),
+        Action::GoPolicy => go_unless_there(model, Place::Policy(None)),
+        Action::GoLog => top(model, Place::Log),
+        Action::GoMailbox => go_unless_there(model, Place::Mailbox),
+        Action::Theme => model.overlay = Some(Overlay::Pick(themes(model))),
+        Action::Identity => {
+            let choices = model.shared.identities.iter().map(|i| Choice::new(&i.name, &i.name, &i.note)).collect();
+            model.overlay = Some(Overlay::Pick(Picker::new("identity", "Work as", choices)));
+        }
+        Action::Mouse => {
+            model.shared.mouse = !model.shared.mouse;
+            let on = model.shared.mouse;
+            model.shared.effects.push(Effect::Mouse(on));
+            let text = if on { "The mouse works here; hold Shift to select text." } else { "The mouse is the terminal's: select and copy as usual." };
+            model.shared.say(Tone::Info, text);
+        }
+        Action::Refresh => {
+            model.shared.ask(Place::Queue, Ask::Counts);
+            refresh(model);
+        }
+        Action::SignOut => {
+            model.shared.effects.push(Effect::ForgetSession);
+            model.shared.me = None;
+            model.shared.go(Place::SignIn);
+        }
+        _ => return false,
+    }
+    true
+}
+
+fn go_unless_there(model: &mut Model, place: Place) {
+    if model.place() != place {
+        model.shared.go(place);
+    }
+}
+
+fn top(model: &mut Model, place: Place) {
+    model.stack.clear();
+    model.shared.go(place);
+}
+
+fn leave(model: &mut Model) {
+    model.shared.flush_draft();
+    let mut state = model.shared.state.clone();
+    let place = model.stack.iter().rev().find_map(|p| p.name());
+    state.screen = place.map(str::to_owned);
+    model.screens.queue.keep(&mut state);
+    model.shared.effects.push(Effect::KeepState(Box::new(state)));
+    model.shared.effects.push(Effect::Quit);
+    model.ended = true;
+}
+
+fn refresh(model: &mut Model) {
+    let place = model.place();
+    let (screen, shared) = model.screen_mut(place);
+    screen.refresh(shared, place);
+}
+
+fn palette(model: &Model) -> Picker {
+    let scope = model.scope();
+    let offered = Action::ALL.iter().filter(|a| a.row().scope.meets(scope) && !matches!(a, Action::Palette | Action::Leave));
+    let choices = offered.filter_map(|a| {
+        let row = a.row();
+        let refused = match applies(model, *a) {
+            Applies::Yes => None,
+            Applies::No(why) => Some(why),
+            Applies::Hidden => return None,
+        };
+        let keys = model.shared.keymap.shown(*a).map(|k| format!("  {k}")).unwrap_or_default();
+        Some(Choice { value: row.name.into(), label: format!("{}{keys}", row.name), note: row.help.into(), refused })
+    });
+    Picker::new("command", "Commands", choices.collect())
+}
+
+fn themes(model: &Model) -> Picker {
+    let own = model.shared.themes.iter().map(|t| Choice::new(&t.name, &t.name, "yours"));
+    let embedded = EMBEDDED.iter().map(|(name, _)| Choice::new(*name, *name, ""));
+    Picker::new("theme", "Themes", own.chain(embedded).collect())
+}
+
+fn choose_theme(model: &mut Model, name: &str) {
+    let own = model.shared.themes.iter().find(|t| t.name == name).cloned();
+    match own.map_or_else(|| Theme::embedded(name), Ok) {
+        Ok(theme) => {
+            model.shared.theme = theme.at_depth(model.shared.depth);
+            model.shared.state.theme = Some(name.to_owned());
+        }
+        Err(why) => model.shared.say(Tone::Bad, why),
+    }
+}
+
+/// Works as someone else: nothing of the former's screens stays.
+fn become_other(model: &mut Model, name: &str) {
+    let Some(identity) = model.shared.identities.iter().find(|i| i.name == name).cloned() else { return };
+    model.shared.flush_draft();
+    model.screens = super::model::Screens::default();
+    model.shared.me = None;
+    model.shared.counts = None;
+    model.shared.link = Link::Connecting;
+    model.shared.effects.push(Effect::UseToken(identity.token, false));
+    model.stack = vec![Place::Queue];
+    arrive(model);
+}
+
+fn on_mouse(model: &mut Model, event: crossterm::event::MouseEvent) {
+    if matches!(event.kind, MouseEventKind::Moved | MouseEventKind::Drag(_) | MouseEventKind::Up(_)) {
+        return;
+    }
+    if model.overlay.is_some() {
+        let code = match event.kind {
+            MouseEventKind::ScrollDown => KeyCode::Down,
+            MouseEventKind::ScrollUp => KeyCode::Up,
+            _ => return,
+        };
+        return on_key(model, KeyEvent::from(code));
+    }
+    if event.row == 0 {
+        if let Some(action) = view::tab_at(model, event.column) {
+            act(model, action);
+        }
+        return;
+    }
+    let (place, area) = (model.place(), view::body(model.shared.size));
+    let (screen, shared) = model.screen_mut(place);
+    screen.mouse(shared, place, event, area);
+}
+
+fn on_answer(model: &mut Model, seq: u64, to: Place, reply: Result<Reply, ClientError>) {
+    if let Err(error) = &reply
+        && error.needs_sign_in()
+        && to != Place::SignIn
+    {
+        model.shared.fail(error);
+    }
+    match reply {
+        Ok(Reply::Me(me)) => {
+            let shared = &mut model.shared;
+            shared.skew = me.server_time - shared.now;
+            let first = shared.me.is_none();
+            shared.read_only |= me.read_only;
+            shared.me = Some(me);
+            shared.dirty = true;
+            if model.place() == Place::SignIn {
+                let (screen, shared) = model.screen_mut(Place::SignIn);
+                screen.picked(shared, Place::SignIn, "done", "");
+                shared.back();
+                shared.effects.push(Effect::Listen);
+                shared.ask(Place::Queue, Ask::Counts);
+                shared.say(Tone::Good, "Signed in.");
+            }
+            if first {
+                model.screens.queue.know_user(&mut model.shared);
+            }
+        }
+        Ok(Reply::Counts(counts)) => {
+            let shared = &mut model.shared;
+            shared.dirty |= shared.counts != Some(counts);
+            shared.counts = Some(counts);
+        }
+        Ok(Reply::Drafts(drafts)) => model.shared.drafts.extend(drafts),
+        reply => {
+            let (screen, shared) = model.screen_mut(to);
+            screen.answer(shared, to, seq, reply);
+        }
+    }
+}
+
+fn on_live(model: &mut Model, live: Live) {
+    let shared = &mut model.shared;
+    match live {
+        Live::Up => {
+            let again = matches!(shared.link, Link::Lost(_));
+            shared.link = Link::Live;
+            shared.dirty = true;
+            if again {
+                shared.say(Tone::Good, "The connection is back.");
+                shared.ask(Place::Queue, Ask::Me);
+                shared.ask(Place::Queue, Ask::Counts);
+                refresh(model);
+            }
+        }
+        Live::Down { why, again_in } => {
+            let first = !matches!(shared.link, Link::Lost(_));
+            shared.link = Link::Lost(again_in);
+            shared.dirty = true;
+            if first {
+                shared.fail(&why);
+            }
+        }
+        Live::News(news) => {
+            shared.timer_once(Timer::Counts, Duration::from_secs(1));
+            let place = model.place();
+            let (screen, shared) = model.screen_mut(place);
+            screen.news(shared, place, &news);
+        }
+    }
+}
+
+fn on_timer(model: &mut Model, timer: Timer) {
+    model.shared.running.retain(|t| *t != timer);
+    match timer {
+        Timer::Clock => {
+            model.shared.clock_due = None;
+            model.shared.dirty = true;
+        }
+        Timer::Draft => model.shared.flush_draft(),
+        Timer::Counts => {
+            model.shared.ask(Place::Queue, Ask::Counts);
+        }
+        other => {
+            let place = model.place();
+            let (screen, shared) = model.screen_mut(place);
+            screen.timer(shared, place, other);
+        }
+    }
+}
+
+/// After each message: fulfils wishes of screens, and sets the clock if a countdown is in sight.
+fn settle(model: &mut Model) {
+    for _ in 0..8 {
+        let wishes = std::mem::take(&mut model.shared.wishes);
+        if wishes.is_empty() {
+            break;
+        }
+        model.shared.dirty = true;
+        for wish in wishes {
+            match wish {
+                Wish::Go(place) => {
+                    if model.stack.last() == Some(&place) {
+                        continue;
+                    }
+                    if matches!(place, Place::Help) {
+                        let (scope, before) = (model.scope(), model.place());
+                        model.screens.help.about(scope, before);
+                    }
+                    if model.stack.len() == MAX_STACK {
+                        model.stack.remove(1);
+                    }
+                    model.stack.push(place);
+                    enter(model);
+                }
+                Wish::Back => {
+                    model.stack.pop();
+                    if model.stack.is_empty() {
+                        model.stack.push(Place::Queue);
+                    }
+                    enter(model);
+                }
+                Wish::Over(overlay) => model.overlay = Some(*overlay),
+            }
+        }
+    }
+    let next = if model.overlay.is_none() { model.screen(model.place()).next_change(&model.shared) } else { None };
+    if let Some(next) = next
+        && model.shared.clock_due.is_none_or(|due| next < due)
+    {
+        model.shared.clock_due = Some(next);
+        let wait = (next - model.shared.server_now()).to_std().unwrap_or(Duration::ZERO);
+        model.shared.timer(Timer::Clock, wait.clamp(Duration::from_millis(20), Duration::from_secs(3600)));
+    }
+}
+
+/// Actions worth a hint now, in the table's order, with their first keys.
+pub fn hints(model: &Model) -> Vec<(String, &'static str)> {
+    let scope = model.scope();
+    let here = Action::ALL.iter().filter(|a| a.row().scope.meets(scope) && !a.row().hint.is_empty());
+    let mut hints: Vec<(String, &'static str)> =
+        here.filter(|a| applies(model, **a) == Applies::Yes).filter_map(|a| Some((model.shared.keymap.shown(*a)?, a.row().hint))).collect();
+    if scope == Scope::FORM {
+        hints.truncate(6);
+    }
+    hints
+}

@@ -1,0 +1,184 @@
+//! The one place where the screen is drawn: head line, screen, hints, what lies over it; and the sweep that nothing steering gets through.
+//!
+//! Contract: a pure function of the model. Small terminals get a notice, never a panic.
+
+use ratatui::Frame;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use unicode_width::UnicodeWidthStr;
+
+use super::action::Action;
+use super::keymap;
+use super::model::{Link, Model, Place, Tone};
+use super::theme::Role;
+use super::update::hints;
+use super::widget::{fit, put};
+
+/// The least that is worked in: columns and rows.
+pub const LEAST: (u16, u16) = (60, 12);
+
+/// The area of a screen: without head line and hints.
+pub fn body(size: (u16, u16)) -> Rect {
+    Rect { x: 0, y: 1, width: size.0, height: size.1.saturating_sub(2) }
+}
+
+/// Draws everything.
+pub fn draw(frame: &mut Frame<'_>, model: &Model) {
+    let area = frame.area();
+    let shared = &model.shared;
+    if area.width < LEAST.0 || area.height < LEAST.1 {
+        let text = format!("Too small: {}x{} needed.", LEAST.0, LEAST.1);
+        put(frame.buffer_mut(), area, area.x, area.y, &text, shared.style(Role::Warn));
+        return;
+    }
+    frame.buffer_mut().set_style(area, shared.style(Role::Text));
+    head(frame.buffer_mut(), Rect { height: 1, ..area }, model);
+    let body = body((area.width, area.height));
+    let place = model.place();
+    model.screen(place).draw(frame, body, shared, place);
+    foot(frame.buffer_mut(), Rect { y: area.bottom() - 1, height: 1, ..area }, model);
+    if let Some(overlay) = &model.overlay {
+        overlay.draw(frame, body, shared);
+    }
+    sweep(frame.buffer_mut());
+}
+
+/// Replaces what could steer a terminal or a reader's eyes: the last of several defences, for whatever a screen let through.
+fn sweep(buffer: &mut Buffer) {
+    for cell in &mut buffer.content {
+        let symbol = cell.symbol();
+        if symbol.len() > 1 && crate::base::text::sanitise(symbol, false) != symbol {
+            cell.set_symbol("�");
+        }
+    }
+}
+
+/// The tabs of the head line: text, where it leads, whether one is there.
+fn tabs(model: &Model) -> Vec<(String, Action, bool)> {
+    let counts = model.shared.counts;
+    let number = |f: fn(&crate::api::lists::Counts) -> u64| counts.as_ref().map(|c| format!(" {}", thousands(f(c)))).unwrap_or_default();
+    let place = model.place();
+    let mut tabs = vec![
+        (format!("Queue{}", number(|c| c.open)), Action::GoQueue, place == Place::Queue),
+        (format!("Approvals{}", number(|c| c.approvals)), Action::GoApprovals, place == Place::Approvals),
+        ("Policy".to_owned(), Action::GoPolicy, matches!(place, Place::Policy(_))),
+        (format!("Log{}", number(|c| c.log)), Action::GoLog, place == Place::Log),
+    ];
+    if model.shared.mailbox {
+        tabs.push(("Mailbox".to_owned(), Action::GoMailbox, place == Place::Mailbox));
+    }
+    tabs
+}
+
+/// The tab at a column of the head line.
+pub fn tab_at(model: &Model, column: u16) -> Option<Action> {
+    let mut x = NAME.len() + 3;
+    for (text, action, _) in tabs(model) {
+        let end = x + text.width();
+        if (x..end).contains(&usize::from(column)) {
+            return Some(action);
+        }
+        x = end + 2;
+    }
+    None
+}
+
+const NAME: &str = "Countersign";
+
+fn head(buffer: &mut Buffer, area: Rect, model: &Model) {
+    let shared = &model.shared;
+    let (link, style) = match shared.link {
+        Link::Live => ("live ●".to_owned(), Role::Good),
+        Link::Connecting => ("connecting ◌".to_owned(), Role::Dim),
+        Link::Lost(seconds) => (format!("OFFLINE ✕ again in {seconds}s"), Role::Bad),
+    };
+    let who = shared.me.as_ref().map_or_else(String::new, |me| {
+        let name = me.operator.as_ref().map_or_else(|| me.name.line(), ToString::to_string);
+        let roles = me.roles.iter().map(|r| r.label()).collect::<Vec<_>>().join(", ");
+        let only = if shared.read_only { " · read only" } else { "" };
+        if area.width < 110 { format!("{name}{only} · ") } else { format!("{name} · {roles}{only} · ") }
+    });
+    let right = area.right().saturating_sub(u16::try_from(who.width() + link.width() + 1).unwrap_or(area.width));
+    let mut x = put(buffer, area, area.x + 1, area.y, NAME, shared.style(Role::Accent)) + 2;
+    for (text, _, here) in tabs(model) {
+        if x + u16::try_from(text.width()).unwrap_or(0) >= right {
+            break;
+        }
+        x = put(buffer, area, x, area.y, &text, shared.style(if here { Role::Accent } else { Role::Dim })) + 2;
+    }
+    let x = put(buffer, area, right, area.y, &who, shared.style(Role::Dim));
+    put(buffer, area, x, area.y, &link, shared.style(style));
+}
+
+fn foot(buffer: &mut Buffer, area: Rect, model: &Model) {
+    let shared = &model.shared;
+    if let Some(notice) = &shared.notice {
+        let (mark, role) = match notice.tone {
+            Tone::Good => ("✓", Role::Good),
+            Tone::Info => ("·", Role::Info),
+            Tone::Bad => ("✕", Role::Bad),
+        };
+        let more = if notice.tone == Tone::Bad {
+            shared.keymap.shown(Action::Messages).map(|k| format!("  ({k} all messages)")).unwrap_or_default()
+        } else {
+            String::new()
+        };
+        let x = put(buffer, area, area.x + 1, area.y, mark, shared.style(role));
+        let room = usize::from(area.width).saturating_sub(4 + more.width());
+        let x = put(buffer, area, x + 1, area.y, &fit(&notice.text, room), shared.style(role));
+        put(buffer, area, x, area.y, &more, shared.style(Role::Dim));
+        return;
+    }
+    let mut x = area.x + 1;
+    if !model.pending.is_empty() {
+        let text = format!("{} …  ", keymap::show(&model.pending));
+        x = put(buffer, area, x, area.y, &text, shared.style(Role::Warn));
+        for (key, hint) in following(model) {
+            x = put(buffer, area, x, area.y, &key, shared.style(Role::Key)) + 1;
+            x = put(buffer, area, x, area.y, hint, shared.style(Role::Dim)) + 2;
+        }
+        return;
+    }
+    for (key, hint) in hints(model) {
+        if usize::from(x) + key.width() + hint.width() + 1 > usize::from(area.right()) {
+            break;
+        }
+        x = put(buffer, area, x, area.y, &key, shared.style(Role::Key)) + 1;
+        x = put(buffer, area, x, area.y, hint, shared.style(Role::Dim)) + 2;
+    }
+}
+
+/// What may follow the keys of a chord that is pending.
+fn following(model: &Model) -> Vec<(String, &'static str)> {
+    let scope = model.scope();
+    let here = Action::ALL.iter().filter(|a| a.row().scope.meets(scope));
+    here.flat_map(|a| model.shared.keymap.chords(*a).iter().map(move |c| (a, c)))
+        .filter(|(a, c)| {
+            c.len() > model.pending.len() && c.starts_with(&model.pending) && super::update::applies(model, **a) != super::action::Applies::Hidden
+        })
+        .map(|(a, c)| (keymap::show(&c[model.pending.len()..]), a.row().name))
+        .collect()
+}
+
+/// A number with commas between the thousands.
+pub fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (i, c) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(c);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::thousands;
+
+    #[test]
+    fn numbers_have_commas() {
+        assert_eq!([0, 999, 1000, 48_211, 1_234_567].map(thousands), ["0", "999", "1,000", "48,211", "1,234,567"]);
+    }
+}

@@ -1,0 +1,298 @@
+//! A form: fields one below the other, of which one has the keys.
+//!
+//! Contract: plain data; moving, typing and choosing happen here, sending is up to the screen. Each mistake stands at its field.
+
+use crossterm::event::{KeyCode, KeyEvent};
+use ratatui::Frame;
+use ratatui::layout::Rect;
+
+use super::text::TextBox;
+use super::{fit, put, wrap};
+use crate::console::action::Action;
+use crate::console::model::Shared;
+use crate::console::theme::Role;
+
+/// What a field holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Input {
+    /// A text.
+    Text(TextBox),
+    /// A text that is not shown while it is typed.
+    Secret(TextBox),
+    /// One of several: `(value, label)`, and which.
+    Choice(Vec<(String, String)>, usize),
+    /// Any of several: `(value, label, taken)`, and where the cursor is.
+    Several(Vec<(String, String, bool)>, usize),
+}
+
+/// A field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Field {
+    /// The name the program knows it by; also the server's name for it in problem details.
+    pub name: &'static str,
+    /// The words before it.
+    pub label: String,
+    /// A sentence that helps.
+    pub help: String,
+    /// What it holds.
+    pub input: Input,
+    /// What is wrong with it.
+    pub mistake: Option<String>,
+}
+
+impl Field {
+    /// A field of one line.
+    pub fn line(name: &'static str, label: &str, text: &str) -> Self {
+        Self::new(name, label, Input::Text(TextBox::line(text, 500)))
+    }
+
+    /// A field of many lines.
+    pub fn many(name: &'static str, label: &str, text: &str) -> Self {
+        Self::new(name, label, Input::Text(TextBox::many(text)))
+    }
+
+    /// A choice of one.
+    pub fn choice(name: &'static str, label: &str, options: Vec<(String, String)>, at: usize) -> Self {
+        Self::new(name, label, Input::Choice(options, at))
+    }
+
+    /// A choice of any.
+    pub fn several(name: &'static str, label: &str, options: Vec<(String, String, bool)>) -> Self {
+        Self::new(name, label, Input::Several(options, 0))
+    }
+
+    /// A field with its help.
+    #[must_use]
+    pub fn with_help(mut self, help: &str) -> Self {
+        help.clone_into(&mut self.help);
+        self
+    }
+
+    fn new(name: &'static str, label: &str, input: Input) -> Self {
+        Self { name, label: label.to_owned(), help: String::new(), input, mistake: None }
+    }
+
+    /// The text, or the chosen value.
+    pub fn value(&self) -> &str {
+        match &self.input {
+            Input::Text(text) | Input::Secret(text) => text.text(),
+            Input::Choice(options, at) => options.get(*at).map_or("", |(v, _)| v.as_str()),
+            Input::Several(..) => "",
+        }
+    }
+
+    /// The values taken, of a choice of any.
+    pub fn values(&self) -> Vec<&str> {
+        match &self.input {
+            Input::Several(options, _) => options.iter().filter(|o| o.2).map(|o| o.0.as_str()).collect(),
+            _ => vec![self.value()],
+        }
+    }
+}
+
+/// What a form did with a key or action.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Did {
+    /// Nothing it knows.
+    Nothing,
+    /// The focus moved.
+    Moved,
+    /// What it says changed.
+    Changed,
+}
+
+/// Fields one below the other.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Form {
+    /// The fields.
+    pub fields: Vec<Field>,
+    /// Which has the keys.
+    pub focus: usize,
+}
+
+impl Form {
+    /// A form whose first field has the keys.
+    pub fn new(fields: Vec<Field>) -> Self {
+        Self { fields, focus: 0 }
+    }
+
+    /// The field of a name.
+    pub fn field(&self, name: &str) -> Option<&Field> {
+        self.fields.iter().find(|f| f.name == name)
+    }
+
+    /// The field of a name, to change.
+    pub fn field_mut(&mut self, name: &str) -> Option<&mut Field> {
+        self.fields.iter_mut().find(|f| f.name == name)
+    }
+
+    /// What the field of a name says; nothing if there is none.
+    pub fn value(&self, name: &str) -> &str {
+        self.field(name).map_or("", Field::value)
+    }
+
+    /// Puts a mistake at the field of a name and the focus there; says whether there is such a field.
+    pub fn mistake(&mut self, name: &str, sentence: &str) -> bool {
+        let Some(index) = self.fields.iter().position(|f| f.name == name) else { return false };
+        self.fields[index].mistake = Some(sentence.to_owned());
+        self.focus = index;
+        true
+    }
+
+    /// Moves the focus by an action of the table.
+    pub fn act(&mut self, action: Action) -> Did {
+        let len = self.fields.len().max(1);
+        match action {
+            Action::NextField => self.focus = (self.focus + 1) % len,
+            Action::PreviousField => self.focus = (self.focus + len - 1) % len,
+            _ => return Did::Nothing,
+        }
+        Did::Moved
+    }
+
+    /// Gives a key to the field in focus; Enter in a field of one line moves on.
+    pub fn typed(&mut self, key: KeyEvent) -> Did {
+        let last = self.focus + 1 >= self.fields.len();
+        let Some(field) = self.fields.get_mut(self.focus) else { return Did::Nothing };
+        let changed = match &mut field.input {
+            Input::Text(text) | Input::Secret(text) => match key.code {
+                KeyCode::Enter | KeyCode::Down if !text.is_many() && !last => return self.act(Action::NextField),
+                KeyCode::Up if !text.is_many() => return self.act(Action::PreviousField),
+                _ => text.key(key),
+            },
+            Input::Choice(options, at) => match key.code {
+                KeyCode::Right | KeyCode::Char(' ' | 'l') => step(at, options.len(), true),
+                KeyCode::Left | KeyCode::Char('h') => step(at, options.len(), false),
+                KeyCode::Enter | KeyCode::Down | KeyCode::Char('j') => return self.act(Action::NextField),
+                KeyCode::Up | KeyCode::Char('k') => return self.act(Action::PreviousField),
+                _ => false,
+            },
+            Input::Several(options, at) => match key.code {
+                KeyCode::Right | KeyCode::Char('l') => step(at, options.len(), true),
+                KeyCode::Left | KeyCode::Char('h') => step(at, options.len(), false),
+                KeyCode::Char(' ') => options.get_mut(*at).is_some_and(|o| {
+                    o.2 = !o.2;
+                    true
+                }),
+                KeyCode::Enter | KeyCode::Down | KeyCode::Char('j') => return self.act(Action::NextField),
+                KeyCode::Up | KeyCode::Char('k') => return self.act(Action::PreviousField),
+                _ => false,
+            },
+        };
+        if changed {
+            field.mistake = None;
+            Did::Changed
+        } else {
+            Did::Nothing
+        }
+    }
+
+    /// Pastes into the field in focus, or replaces it.
+    pub fn pasted(&mut self, text: &str, whole: bool) {
+        if let Some(field) = self.fields.get_mut(self.focus)
+            && let Input::Text(inner) | Input::Secret(inner) = &mut field.input
+        {
+            if whole {
+                inner.set(text.trim_end_matches('\n'))
+            } else {
+                inner.insert(text)
+            }
+            field.mistake = None;
+        }
+    }
+
+    /// The text of the field in focus, if it has many lines.
+    pub fn editable(&self) -> Option<String> {
+        match &self.fields.get(self.focus)?.input {
+            Input::Text(text) if text.is_many() => Some(text.text().to_owned()),
+            _ => None,
+        }
+    }
+
+    /// Draws the fields from `area`'s top on; returns the first row below. The cursor is set in the field in focus.
+    pub fn draw(&self, frame: &mut Frame<'_>, area: Rect, shared: &Shared) -> u16 {
+        let mut y = area.y;
+        for (i, field) in self.fields.iter().enumerate() {
+            if y >= area.bottom() {
+                break;
+            }
+            y = draw_field(field, i == self.focus, frame, Rect { y, height: area.bottom() - y, ..area }, shared);
+        }
+        y
+    }
+}
+
+fn step(at: &mut usize, len: usize, on: bool) -> bool {
+    let before = *at;
+    *at = if on { (*at + 1).min(len.saturating_sub(1)) } else { at.saturating_sub(1) };
+    before != *at
+}
+
+fn draw_field(field: &Field, focus: bool, frame: &mut Frame<'_>, area: Rect, shared: &Shared) -> u16 {
+    let (mark, style) = if focus { ("▌", shared.style(Role::Accent)) } else { (" ", shared.style(Role::Heading)) };
+    let buffer = frame.buffer_mut();
+    put(buffer, area, area.x, area.y, mark, shared.style(Role::Marker));
+    put(buffer, area, area.x + 1, area.y, &field.label, style);
+    let inner = Rect { x: area.x + 3, y: area.y + 1, width: area.width.saturating_sub(4), height: area.height.saturating_sub(1) };
+    let mut y = inner.y;
+    match &field.input {
+        Input::Text(text) | Input::Secret(text) => {
+            let hidden = TextBox::line(&"•".repeat(text.text().chars().count().min(60)), 500);
+            let shown = if matches!(field.input, Input::Secret(_)) { &hidden } else { text };
+            let height = if text.is_many() { if focus { 6 } else { 2 } } else { 1 };
+            let (lines, (cx, cy)) = shown.seen(usize::from(inner.width), height);
+            let empty = lines.iter().all(String::is_empty);
+            for (i, line) in lines.iter().enumerate() {
+                let row = inner.y + u16::try_from(i).unwrap_or(0);
+                put(buffer, inner, inner.x, row, line, shared.style(Role::Input));
+            }
+            if empty && !focus {
+                put(buffer, inner, inner.x, inner.y, "–", shared.style(Role::Placeholder));
+            }
+            y += u16::try_from(lines.len().max(1)).unwrap_or(1);
+            if focus && inner.y + cy < area.bottom() {
+                frame.set_cursor_position((inner.x + cx, inner.y + cy));
+            }
+        }
+        Input::Choice(options, at) => {
+            y = draw_options(options.iter().enumerate().map(|(i, o)| (o.1.as_str(), i == *at, i == *at)), focus, frame, inner, shared)
+        }
+        Input::Several(options, at) => {
+            y = draw_options(options.iter().enumerate().map(|(i, o)| (o.1.as_str(), o.2, i == *at)), focus, frame, inner, shared)
+        }
+    }
+    let buffer = frame.buffer_mut();
+    if let Some(mistake) = &field.mistake {
+        for line in wrap(&format!("✕ {mistake}"), usize::from(inner.width)) {
+            put(buffer, area, inner.x, y, &line, shared.style(Role::Bad));
+            y += 1;
+        }
+    } else if focus && !field.help.is_empty() {
+        for line in wrap(&field.help, usize::from(inner.width)) {
+            put(buffer, area, inner.x, y, &line, shared.style(Role::Dim));
+            y += 1;
+        }
+    }
+    y
+}
+
+/// Options in a row, broken where the line is full: `◉`/`○` for taken or not; the one under the cursor is marked as selected.
+fn draw_options<'a>(options: impl Iterator<Item = (&'a str, bool, bool)>, focus: bool, frame: &mut Frame<'_>, area: Rect, shared: &Shared) -> u16 {
+    let (mut x, mut y) = (area.x, area.y);
+    let buffer = frame.buffer_mut();
+    for (label, taken, under) in options {
+        let text = format!("{} {}", if taken { "◉" } else { "○" }, fit(label, usize::from(area.width).saturating_sub(2)));
+        let width = u16::try_from(unicode_width::UnicodeWidthStr::width(text.as_str())).unwrap_or(0);
+        if x > area.x && x + width > area.right() {
+            x = area.x;
+            y += 1;
+        }
+        let style = match (focus && under, taken) {
+            (true, _) => shared.style(Role::Selected),
+            (false, true) => shared.style(Role::Accent),
+            (false, false) => shared.style(Role::Text),
+        };
+        x = put(buffer, area, x, y, &text, style) + 2;
+    }
+    y + 1
+}
