@@ -72,7 +72,7 @@ impl<'a> Mistakes<'a> {
 pub fn did_you_mean<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> String {
     let near = known.map(|k| (distance(word, k), k)).min();
     match near {
-        Some((d, k)) if d <= 1 + word.chars().count() / 4 => format!("; did you mean \"{k}\"?"),
+        Some((d, k)) if d <= 1 + word.chars().count() / 3 => format!("; did you mean \"{k}\"?"),
         _ => String::new(),
     }
 }
