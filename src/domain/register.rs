@@ -163,6 +163,9 @@ pub struct Proposal {
     pub approved_by: Option<PersonId>,
     /// From when it counts, once approved.
     pub effective_at: Option<Time>,
+    /// Digest of what it would replace, as it stood when proposed: if that has changed since (an account disabled, say), the proposal
+    /// no longer applies.
+    pub replaces: Option<Digest>,
 }
 
 /// The register as it stands.

@@ -1,0 +1,96 @@
+//! The register after an event. Entries are facts: applying one never fails, and one that names nothing known changes only the version.
+//!
+//! Contract: pure; the same events give the same register on every machine. Knows nothing about who may do what.
+
+use std::collections::BTreeSet;
+
+use super::widens;
+use crate::base::Time;
+use crate::domain::event::{RegisterChange, RegisterEvent};
+use crate::domain::register::{Proposal, Register};
+
+impl Register {
+    /// The register after an event; `version` counts events.
+    pub fn apply(&mut self, event: &RegisterEvent, at: Time) {
+        self.version += 1;
+        match event {
+            RegisterEvent::Founded { by, policy } => {
+                self.founded = true;
+                self.policy = Some(*policy);
+                self.policy_deciders = by.iter().cloned().collect();
+            }
+            RegisterEvent::Changed { change } => self.change(change),
+            RegisterEvent::Proposed { proposal, by, change } => {
+                let waiting = Proposal {
+                    id: proposal.clone(),
+                    proposed_by: by.clone(),
+                    proposed_at: at,
+                    change: change.clone(),
+                    approved_by: None,
+                    effective_at: None,
+                    replaces: widens::object(self, change),
+                };
+                self.proposals.insert(proposal.clone(), waiting);
+            }
+            RegisterEvent::ProposalApproved { proposal, by, effective_at } => {
+                if let Some(waiting) = self.proposals.get_mut(proposal) {
+                    waiting.approved_by = Some(by.clone());
+                    waiting.effective_at = Some(*effective_at);
+                }
+            }
+            RegisterEvent::ProposalEnded { proposal, .. } => _ = self.proposals.remove(proposal),
+            RegisterEvent::ProposalApplied { proposal } => {
+                if let Some(done) = self.proposals.remove(proposal) {
+                    self.change(&decided_by(done));
+                }
+            }
+            RegisterEvent::SubjectRecorded { .. } | RegisterEvent::Refused { .. } | RegisterEvent::StrangersRefused { .. } => {}
+        }
+    }
+
+    fn change(&mut self, change: &RegisterChange) {
+        match change {
+            RegisterChange::SetPerson(person) => _ = self.persons.insert(person.id.clone(), person.clone()),
+            RegisterChange::SetOperator(operator) => _ = self.operators.insert(operator.id.clone(), operator.clone()),
+            RegisterChange::DisableOperator(id) => {
+                if let Some(operator) = self.operators.get_mut(id) {
+                    operator.enabled = false;
+                }
+            }
+            RegisterChange::SetAutomation(automation) => _ = self.automations.insert(automation.id.clone(), automation.clone()),
+            RegisterChange::DisableAutomation(id) => {
+                if let Some(automation) = self.automations.get_mut(id) {
+                    automation.enabled = false;
+                }
+            }
+            RegisterChange::Delegate(delegation) => self.delegations.push(delegation.clone()),
+            RegisterChange::RevokeDelegation { delegation, at } => {
+                // Kept with its end: a revoked delegation counts within policy's window (T4).
+                if let Some(found) = self.delegations.iter_mut().find(|d| &d.id == delegation && d.until.is_none()) {
+                    found.until = Some(*at);
+                }
+            }
+            RegisterChange::IssueToken(token) => _ = self.tokens.insert(token.id.clone(), token.clone()),
+            RegisterChange::RevokeToken { token, at } => {
+                if let Some(found) = self.tokens.get_mut(token) {
+                    found.revoked_at.get_or_insert(*at);
+                }
+            }
+            RegisterChange::SetPolicy { policy, deciders } => {
+                self.policy = Some(*policy);
+                self.policy_deciders.clone_from(deciders);
+            }
+        }
+    }
+}
+
+/// A policy's author and approver are its deciders of record (invariant 17).
+fn decided_by(done: Proposal) -> RegisterChange {
+    match done.change {
+        RegisterChange::SetPolicy { policy, .. } => {
+            let deciders = BTreeSet::from_iter([Some(done.proposed_by), done.approved_by].into_iter().flatten());
+            RegisterChange::SetPolicy { policy, deciders }
+        }
+        change => change,
+    }
+}

@@ -1,0 +1,271 @@
+//! The one place where it is decided what may happen to the register (invariant 17).
+//!
+//! Contract: pure, as `decide`: a change that widens who may decide, or loosens policy, becomes a proposal that a second person outside
+//! it approves and that counts only after the delay; what narrows takes effect at once. Bounds are stated in [`sound`].
+//!
+//! Who may what: a policy owner proposes; a policy owner or security reviewer approves, ends a proposal, disables and revokes; everyone
+//! renews and revokes their own tokens; owners do so for their automations. The host's command line founds, imports and narrows, and can't
+//! widen (threat T33). Software changes nothing.
+
+mod apply;
+mod found;
+mod sound;
+mod widens;
+
+use std::collections::BTreeSet;
+
+use super::case::{ActorRef, Worker};
+use super::command::{Context, RegisterCommand};
+use super::event::{RegisterChange, RegisterEvent};
+use super::policy::Policy;
+use super::refusal::Refusal;
+use super::register::{Holder, Principal, Proposal, Register};
+use super::vocabulary::{Role, Status};
+use crate::base::Time;
+use crate::base::ids::{OperatorId, PersonId, ProposalId};
+
+/// Proposals that may wait at a time.
+pub const MAX_PROPOSALS: usize = 100;
+/// Proposals that one pass applies.
+const MAX_APPLIED: usize = 50;
+/// Roles that propose changes.
+const PROPOSE: &[Role] = &[Role::PolicyOwner];
+/// Roles that approve and end proposals, disable and revoke.
+const GUARD: &[Role] = &[Role::PolicyOwner, Role::SecurityReviewer];
+
+/// Decides a command on the register.
+pub fn decide_register(register: &Register, policy: &Policy, command: &RegisterCommand, context: &Context) -> Result<Vec<RegisterEvent>, Refusal> {
+    if context.actor.read_only {
+        return Err(not_permitted("register_change", "a session that may write"));
+    }
+    if let RegisterCommand::Found { changes, by, policy: digest } = command {
+        return found::found(register, policy, found::Ceremony { changes, by, policy: digest }, context);
+    }
+    if !register.founded {
+        return Err(Refusal::SecondPerson("Nothing is founded yet: run `countersign init` with two persons.".to_owned()));
+    }
+    match command {
+        RegisterCommand::Found { .. } => Err(Refusal::Already("The register was founded before.".to_owned())),
+        RegisterCommand::Change { id, change } => decide_change(register, policy, id, change, context),
+        RegisterCommand::ApproveProposal { id } => approve(register, policy, id, context),
+        RegisterCommand::EndProposal { id } => end(register, id, context),
+        RegisterCommand::ApplyDue => apply_due(register, policy, context),
+        RegisterCommand::RecordSubjects { subjects } => {
+            if !is_host(context) {
+                return Err(not_permitted("register_change", "the import on the host"));
+            }
+            Ok(subjects.iter().map(|(subject, sha256)| RegisterEvent::SubjectRecorded { subject: subject.clone(), sha256: *sha256 }).collect())
+        }
+    }
+}
+
+fn decide_change(
+    register: &Register,
+    policy: &Policy,
+    id: &ProposalId,
+    change: &RegisterChange,
+    context: &Context,
+) -> Result<Vec<RegisterEvent>, Refusal> {
+    let change = stamped(register, change, context);
+    sound::check(register, policy, &change, context.now)?;
+    let asker = asker(register, context);
+    let widening = widens::beneficiaries(register, &change, asker.as_ref().map(|(_, person)| person));
+    let Some(_) = widening else {
+        may_at_once(register, &change, context)?;
+        stays_governable(register, &change, context.now)?;
+        return Ok(vec![RegisterEvent::Changed { change }]);
+    };
+    // Everything that widens begins with a person in a role: the host and software propose nothing (T33).
+    let person = require(register, context, "register_change", PROPOSE)?;
+    if register.proposals.contains_key(id) {
+        return Err(Refusal::Already("A proposal of that id waits already.".to_owned()));
+    }
+    if register.proposals.len() >= MAX_PROPOSALS {
+        return Err(Refusal::Limit { what: "The number of waiting proposals", limit: MAX_PROPOSALS });
+    }
+    Ok(vec![RegisterEvent::Proposed { proposal: id.clone(), by: person, change }])
+}
+
+/// The change with everything that the server decides and not the client: times, and who answers for a policy.
+fn stamped(register: &Register, change: &RegisterChange, context: &Context) -> RegisterChange {
+    let mut change = change.clone();
+    match &mut change {
+        // A revocation dated back would shrink lineages that were built over it.
+        RegisterChange::RevokeDelegation { at, .. } | RegisterChange::RevokeToken { at, .. } => *at = context.now,
+        RegisterChange::IssueToken(token) => {
+            token.issued_at = context.now;
+            token.revoked_at = None;
+            // Whoever is handed a bot's secret may act through the bot, so they come into its chain unless they own it (T3).
+            if let (Holder::Automation(bot), Some((_, person))) = (&token.holder, asker(register, context)) {
+                let person_is_in = Principal::Person(person.clone());
+                if !owns(register, bot, &person, context.now) && !token.on_behalf_of.contains(&person_is_in) {
+                    token.on_behalf_of.push(person_is_in);
+                }
+            }
+        }
+        // Its deciders of record are its author and its approver, whoever the request names.
+        RegisterChange::SetPolicy { deciders, .. } => *deciders = BTreeSet::new(),
+        _ => {}
+    }
+    change
+}
+
+/// Who may make a change that takes effect at once.
+fn may_at_once(register: &Register, change: &RegisterChange, context: &Context) -> Result<(), Refusal> {
+    let asker = asker(register, context);
+    let own_token = |holder: &Holder| match (holder, &asker) {
+        (Holder::Operator(account), Some((operator, person))) => {
+            account == operator || register.operators.get(account).is_some_and(|o| &o.person == person)
+        }
+        (Holder::Automation(bot), Some((_, person))) => owns(register, bot, person, context.now),
+        (_, None) => false,
+    };
+    match change {
+        RegisterChange::SetPerson(_) if is_host(context) => Ok(()),
+        RegisterChange::IssueToken(token) if own_token(&token.holder) => Ok(()),
+        RegisterChange::RevokeToken { token, .. } if register.tokens.get(token).is_some_and(|t| own_token(&t.holder)) => Ok(()),
+        RegisterChange::DisableAutomation(bot) if asker.as_ref().is_some_and(|(_, p)| owns(register, bot, p, context.now)) => Ok(()),
+        RegisterChange::DisableOperator(_) | RegisterChange::DisableAutomation(_) | RegisterChange::RevokeToken { .. } => {
+            if is_host(context) { Ok(()) } else { require(register, context, "register_change", GUARD).map(|_| ()) }
+        }
+        RegisterChange::Delegate(d) if asker.as_ref().is_some_and(|(_, p)| d.from == Principal::Person(p.clone())) => Ok(()),
+        _ => require(register, context, "register_change", PROPOSE).map(|_| ()),
+    }
+}
+
+/// Narrowing must not leave a register that two persons can no longer govern: then nothing could ever be changed again. A compromised account of
+/// the last two is stopped by revoking its tokens.
+fn stays_governable(register: &Register, change: &RegisterChange, now: Time) -> Result<(), Refusal> {
+    if !matches!(change, RegisterChange::DisableOperator(_) | RegisterChange::SetOperator(_) | RegisterChange::SetPerson(_)) || !governable(register) {
+        return Ok(());
+    }
+    let mut after = register.clone();
+    after.apply(&RegisterEvent::Changed { change: change.clone() }, now);
+    if governable(&after) {
+        return Ok(());
+    }
+    let help = "After this no two persons could govern the register. Add another policy owner first, or revoke the account's tokens to stop it at once.";
+    Err(Refusal::SecondPerson(help.to_owned()))
+}
+
+/// Whether someone can propose and someone else approve.
+pub fn governable(register: &Register) -> bool {
+    let holders = |roles: &[Role]| -> BTreeSet<&PersonId> {
+        let fits = |o: &&super::register::Operator| o.enabled && roles.iter().any(|r| o.roles.contains(r));
+        register.operators.values().filter(fits).map(|o| &o.person).filter(|p| is_active(register, p)).collect()
+    };
+    let guards = holders(GUARD);
+    holders(PROPOSE).iter().any(|proposer| guards.iter().any(|guard| guard != proposer))
+}
+
+fn approve(register: &Register, policy: &Policy, id: &ProposalId, context: &Context) -> Result<Vec<RegisterEvent>, Refusal> {
+    let person = require(register, context, "proposal_approve", GUARD)?;
+    let proposal = pending(register, id)?;
+    if proposal.approved_by.is_some() {
+        return Err(Refusal::Already("The proposal is approved already; its delay is running.".to_owned()));
+    }
+    if context.now > proposal.proposed_at + policy.bundle.governance.proposal_lifetime.duration() {
+        return Err(Refusal::Already("The proposal waited too long. Propose it anew.".to_owned()));
+    }
+    if person == proposal.proposed_by {
+        return Err(Refusal::SecondPerson("You proposed it; another person has to approve it.".to_owned()));
+    }
+    let gain = widens::beneficiaries(register, &proposal.change, Some(&proposal.proposed_by)).unwrap_or_default();
+    if gain.contains(&person) {
+        return Err(Refusal::SecondPerson("You would gain by it; someone whom it does not concern has to approve it.".to_owned()));
+    }
+    if widens::tied(register, &person, &proposal.proposed_by, context.now, policy.bundle.base.lineage_window.duration()) {
+        let help = "You act, or acted, for the person who proposed it, or they for you; someone else has to approve it.";
+        return Err(Refusal::SecondPerson(help.to_owned()));
+    }
+    still_fits(register, policy, proposal, context.now)?;
+    let effective_at = context.now + policy.bundle.governance.change_delay.duration();
+    Ok(vec![RegisterEvent::ProposalApproved { proposal: id.clone(), by: person, effective_at }])
+}
+
+fn end(register: &Register, id: &ProposalId, context: &Context) -> Result<Vec<RegisterEvent>, Refusal> {
+    let proposal = pending(register, id)?;
+    let person = match asker(register, context) {
+        Some((_, person)) if person == proposal.proposed_by => person,
+        _ => require(register, context, "proposal_end", GUARD)?,
+    };
+    Ok(vec![RegisterEvent::ProposalEnded { proposal: id.clone(), by: person }])
+}
+
+/// Applies what is due; a proposal whose author or approver has gone, or whose object has changed since, stays until someone ends it.
+fn apply_due(register: &Register, policy: &Policy, context: &Context) -> Result<Vec<RegisterEvent>, Refusal> {
+    if !matches!(context.actor.who, ActorRef::System { .. }) {
+        return Err(not_permitted("register_change", "the server's own worker"));
+    }
+    let mut due: Vec<&Proposal> =
+        register.proposals.values().filter(|p| p.approved_by.is_some() && p.effective_at.is_some_and(|at| at <= context.now)).collect();
+    due.sort_by_key(|p| (p.effective_at, p.id.clone()));
+    let mut after = register.clone();
+    let mut events = Vec::new();
+    for proposal in due.into_iter().take(MAX_APPLIED) {
+        let stands = |person: &PersonId, roles: &[Role]| holds(&after, person, roles);
+        let both = stands(&proposal.proposed_by, PROPOSE) && proposal.approved_by.as_ref().is_some_and(|p| stands(p, GUARD));
+        if both && still_fits(&after, policy, proposal, context.now).is_ok() {
+            let event = RegisterEvent::ProposalApplied { proposal: proposal.id.clone() };
+            after.apply(&event, context.now);
+            events.push(event);
+        }
+    }
+    Ok(events)
+}
+
+/// Whether a proposal still means what it meant when it was made.
+fn still_fits(register: &Register, policy: &Policy, proposal: &Proposal, now: Time) -> Result<(), Refusal> {
+    if widens::object(register, &proposal.change) != proposal.replaces {
+        return Err(Refusal::Already("What it would change has changed since it was proposed. Propose it anew.".to_owned()));
+    }
+    sound::check(register, policy, &proposal.change, now)
+}
+
+fn pending<'a>(register: &'a Register, id: &ProposalId) -> Result<&'a Proposal, Refusal> {
+    register.proposals.get(id).ok_or_else(|| Refusal::Unknown(format!("The proposal {id}")))
+}
+
+/// The account and person that ask, if both are in order.
+fn asker(register: &Register, context: &Context) -> Option<(OperatorId, PersonId)> {
+    let ActorRef::Operator { operator, person } = &context.actor.who else {
+        return None;
+    };
+    let account = register.operators.get(operator)?;
+    (account.enabled && &account.person == person && is_active(register, person)).then(|| (operator.clone(), person.clone()))
+}
+
+/// The person that asks, if the account they ask through holds one of the roles.
+fn require(register: &Register, context: &Context, operation: &'static str, roles: &[Role]) -> Result<PersonId, Refusal> {
+    let words = || roles.iter().map(|r| r.label()).collect::<Vec<_>>().join(" or ");
+    let Some((operator, person)) = asker(register, context) else {
+        return Err(not_permitted(operation, &format!("a person who is {}", words())));
+    };
+    let held = register.operators.get(&operator).is_some_and(|o| roles.iter().any(|r| o.roles.contains(r)));
+    if held { Ok(person) } else { Err(not_permitted(operation, &words())) }
+}
+
+fn not_permitted(operation: &'static str, needs: &str) -> Refusal {
+    Refusal::NotPermitted { operation, needs: needs.to_owned() }
+}
+
+/// Whether the person is here and holds one of the roles through any enabled account.
+fn holds(register: &Register, person: &PersonId, roles: &[Role]) -> bool {
+    is_active(register, person) && register.accounts_of(person).any(|o| roles.iter().any(|r| o.roles.contains(r)))
+}
+
+fn is_active(register: &Register, person: &PersonId) -> bool {
+    register.persons.get(person).is_some_and(|p| p.status == Status::Active)
+}
+
+fn owns(register: &Register, bot: &crate::base::ids::AutomationId, person: &PersonId, now: Time) -> bool {
+    let lasts = |o: &super::subject::Ownership| &o.person == person && o.within(now, chrono::Duration::zero());
+    register.automations.get(bot).is_some_and(|a| a.owners.iter().any(lasts))
+}
+
+fn is_host(context: &Context) -> bool {
+    matches!(context.actor.who, ActorRef::System { worker: Worker::Host })
+}
+
+#[cfg(test)]
+mod tests;
