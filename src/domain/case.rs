@@ -1,22 +1,20 @@
 //! A case: one request to get one subject back into one thing by one action. Its state is the fold of its events.
 //!
-//! Contract: plain data; it changes only through [`Case::apply`]. Ids, codes and salted digests only: texts, names and addresses live
+//! Contract: plain data; it changes only through [`Case::apply`] (in [`super::apply`]). Ids, codes and salted digests only: texts, names and addresses live
 //! beside the log (invariant 9). Knows nothing about who may do what: that is `decide`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+pub use super::approval::{Approval, Seal, Signature, VoidReason};
+pub use super::grant::{Execution, ExecutionOutcome, Grant, GrantEnd};
+pub use super::receipt::{ProofSession, Receipt, SessionOutcome, TrustRoot};
 use super::register::Principal;
 use super::requirement::Seconds;
 use super::subject::Scopes;
-use super::vocabulary::{
-    Action, CaseState, Channel, Decision, Duty, EvidenceKind, FailureReason, FailureType, FlagKind, HoldSource, Method, Path, Risk, TrustRootKind,
-};
-use crate::base::ids::{
-    ApprovalId, AutomationId, CaseId, EmployerId, EndpointId, EvidenceId, GrantId, GroupId, OperatorId, PersonId, ReceiptId, SessionId, SubjectId,
-    TargetId, TextId,
-};
+use super::vocabulary::{Action, CaseState, Channel, Decision, Duty, EvidenceKind, FailureType, FlagKind, HoldSource, Path, Risk};
+use crate::base::ids::{AutomationId, CaseId, EndpointId, EvidenceId, GroupId, OperatorId, PersonId, SessionId, SubjectId, TargetId, TextId};
 use crate::base::{Digest, Time};
 
 /// The most receipts, evidence items, approvals or comments one case may hold; further ones are refused.
@@ -257,71 +255,6 @@ pub struct Evidence {
     pub late: bool,
 }
 
-/// A recorded proof; never the secret itself.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Receipt {
-    /// Opaque id.
-    pub id: ReceiptId,
-    /// By what method.
-    pub method: Method,
-    /// What it rests on.
-    pub trust_root: TrustRoot,
-    /// The session it came through.
-    pub session: SessionId,
-    /// The recorded endpoint that session was opened to.
-    pub endpoint: Option<EndpointId>,
-    /// Who proved: the subject, or an attester.
-    pub by: ActorRef,
-    /// When.
-    pub at: Time,
-    /// Until when it counts.
-    pub valid_until: Time,
-}
-
-/// What a receipt rests on.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct TrustRoot {
-    /// What kind.
-    pub kind: TrustRootKind,
-    /// Salted digest that is equal for the same mailbox, number, device, contact or document, whatever it is called.
-    pub sha256: Digest,
-}
-
-/// A session that the server opened to a recorded endpoint, after the request (invariant 5).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ProofSession {
-    /// What is to be proved in it.
-    pub method: Method,
-    /// To whom it was opened: the subject's endpoint; for an attestation the attester's.
-    pub endpoint: Option<EndpointId>,
-    /// The attester, for gates.
-    pub attester: Option<PersonId>,
-    /// Who asked for it to be opened.
-    pub by: ActorRef,
-    /// When.
-    pub opened_at: Time,
-    /// Until when.
-    pub expires_at: Time,
-    /// Wrong tries so far.
-    pub failed_attempts: u8,
-    /// How it ended.
-    pub outcome: Option<SessionOutcome>,
-}
-
-/// How a proof session ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SessionOutcome {
-    /// A receipt was recorded.
-    Proved,
-    /// An attester said no.
-    Declined,
-    /// Too many wrong tries.
-    Exhausted,
-    /// Another session of the method took its place.
-    Superseded,
-}
-
 /// What will be done (at first a single step).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
@@ -339,82 +272,6 @@ pub struct Plan {
     pub rotates: BTreeSet<SubjectId>,
     /// Whether the target can undo it.
     pub reversible: bool,
-}
-
-/// The digests of everything that an approver decides on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Seal {
-    /// Digest over the five below and the revision.
-    pub sha256: Digest,
-    /// Which seal of the case, from 1.
-    pub revision: u32,
-    /// Of the plan.
-    pub plan_sha256: Digest,
-    /// Of the evidence and receipts.
-    pub evidence_sha256: Digest,
-    /// Of the requirement and how it is met.
-    pub checklist_sha256: Digest,
-    /// Of the policy in force at sealing and the pinned one.
-    pub policy_sha256: Digest,
-    /// Of the lineage at sealing.
-    pub lineage_sha256: Digest,
-    /// Who sealed it.
-    pub by: ActorRef,
-    /// When.
-    pub at: Time,
-}
-
-/// A person's decision on a seal.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Approval {
-    /// Opaque id.
-    pub id: ApprovalId,
-    /// Which seal.
-    pub seal: Digest,
-    /// Who.
-    pub person: PersonId,
-    /// Through which account.
-    pub operator: OperatorId,
-    /// The person's employer at that time.
-    pub employer: EmployerId,
-    /// The approver groups the person covered at that time.
-    pub groups: BTreeSet<GroupId>,
-    /// What they decided.
-    pub decision: Decision,
-    /// Why.
-    pub reason: TextRef,
-    /// When.
-    pub at: Time,
-    /// Until when it counts.
-    pub valid_until: Time,
-    /// How it was signed.
-    pub signature: Signature,
-    /// Why it no longer counts.
-    pub void: Option<VoidReason>,
-}
-
-/// How an approval was signed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Signature {
-    /// Not signed: accepted only where policy does not ask for a key.
-    None,
-}
-
-/// Why an approval no longer counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum VoidReason {
-    /// Its giver took it back.
-    TakenBack,
-    /// The case was reopened or routed again.
-    Reopened,
-    /// Register or policy changed the lineage or the requirement.
-    RosterChanged,
-    /// A flag raised the requirement.
-    Flagged,
-    /// Its lifetime ran out.
-    Expired,
 }
 
 /// A freeze.
@@ -441,70 +298,6 @@ pub struct Flag {
     pub at: Time,
     /// What it is about, if another case.
     pub case: Option<CaseId>,
-}
-
-/// One run of a plan.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Execution {
-    /// From 1; with the case number the idempotency key towards the target.
-    pub attempt: u32,
-    /// Which seal it carries out.
-    pub seal: Digest,
-    /// When it began.
-    pub started_at: Time,
-    /// How it ended.
-    pub outcome: Option<ExecutionOutcome>,
-    /// When.
-    pub ended_at: Option<Time>,
-}
-
-/// How an execution ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "kind")]
-pub enum ExecutionOutcome {
-    /// Done and verified.
-    Restored {
-        /// What the target says it now holds.
-        scope: Scopes,
-    },
-    /// Not done, or not as approved.
-    Failed {
-        /// Why.
-        reason: FailureReason,
-    },
-    /// Undone.
-    RolledBack,
-}
-
-/// Temporary access that an execution gave.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Grant {
-    /// Opaque id.
-    pub id: GrantId,
-    /// To what.
-    pub scope: Scopes,
-    /// From when.
-    pub since: Time,
-    /// Until when.
-    pub expires_at: Time,
-    /// When revocation was asked for, and why.
-    pub ending: Option<(Time, GrantEnd)>,
-    /// When the target confirmed that it is gone (invariant 11).
-    pub revoked_at: Option<Time>,
-}
-
-/// Why a grant ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum GrantEnd {
-    /// Its time ran out.
-    Expired,
-    /// Given back or revoked by hand.
-    HandedBack,
-    /// The case was closed.
-    Closed,
-    /// The case was held.
-    Held,
 }
 
 /// The look back after restoration.
@@ -540,14 +333,7 @@ pub struct Times {
 }
 
 impl Case {
-    /// The case after an event that happened at that time; `None` before [`CaseEvent::Opened`]. An event that has no place where the case
-    /// stands changes nothing but the version: entries are facts, and reading them never fails.
-    pub fn apply(case: Option<Self>, id: CaseId, event: &super::event::CaseEvent, at: Time) -> Option<Self> {
-        let _ = (case, id, event, at);
-        todo!()
-    }
-
-    /// The risk shown in lists: from the flags and the hold. Tier is the subject's and comes in where a row is made.
+    /// Whether such an anomaly was noticed.
     pub fn has_flag(&self, kind: FlagKind) -> bool {
         self.flags.iter().any(|f| f.kind == kind)
     }
@@ -556,6 +342,37 @@ impl Case {
     pub fn live_approvals(&self) -> impl Iterator<Item = &Approval> {
         let seal = self.seal.as_ref().map(|s| s.sha256);
         self.approvals.iter().filter(move |a| a.void.is_none() && Some(a.seal) == seal && a.decision == Decision::Approve)
+    }
+}
+
+impl Case {
+    /// The grants that live: neither ended nor being ended.
+    pub fn live_grants(&self) -> impl Iterator<Item = &Grant> {
+        self.grants.iter().filter(|g| g.ending.is_none() && g.revoked_at.is_none())
+    }
+
+    /// Whether it waits for the subject: a session to them is open. Deadlines pause meanwhile.
+    pub fn waits_for_subject(&self, now: Time) -> bool {
+        self.state == CaseState::Proofing && self.sessions.values().any(|s| s.outcome.is_none() && s.attester.is_none() && s.expires_at > now)
+    }
+
+    /// Whether it could still expire: not restored, not ended, not in the target's hands.
+    pub const fn can_expire(&self) -> bool {
+        matches!(self.state, CaseState::New | CaseState::Proofing | CaseState::Sealed | CaseState::Approved | CaseState::Failed)
+    }
+
+    /// The next moment at which [`super::command::Command::Tick`] has something to do; what the store keeps its index of due cases by.
+    pub fn next_due(&self) -> Option<Time> {
+        let grants = self.live_grants().map(|g| g.expires_at);
+        if self.hold.is_some() {
+            return grants.chain(self.times.due).min();
+        }
+        let expiry = self.can_expire().then_some(self.times.expires_at);
+        let waits = matches!(self.state, CaseState::Sealed | CaseState::Approved);
+        let approvals = self.live_approvals().filter(|_| waits).map(|a| a.valid_until);
+        let paused = self.times.paused_left.is_some();
+        let sessions = self.sessions.values().filter(|s| paused && s.outcome.is_none() && s.attester.is_none()).map(|s| s.expires_at);
+        grants.chain(self.times.due).chain(expiry).chain(approvals).chain(sessions).min()
     }
 }
 

@@ -4,6 +4,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::case::{Case, ExecutionOutcome};
+use super::checklist::{self, Reach};
+use super::event::CaseEvent;
+use super::vocabulary::{CaseState, Method};
 use crate::base::Time;
 use crate::base::ids::{CaseId, GrantId, SessionId};
 
@@ -84,7 +88,35 @@ pub struct Due {
 }
 
 /// What must happen outside because of an event that led to this case.
-pub fn effects(after: &super::case::Case, event: &super::event::CaseEvent, at: Time) -> Vec<Due> {
-    let _ = (after, event, at);
-    todo!()
+pub fn effects(after: &Case, event: &CaseEvent, at: Time) -> Vec<Due> {
+    let case = after.id;
+    let now = |effect| vec![Due { effect, not_before: at }];
+    match event {
+        CaseEvent::Opened { .. } => now(Effect::NotifySubject { case, notice: Notice::Started }),
+        CaseEvent::SessionOpened { session, proof } => match checklist::reach(proof.method) {
+            Reach::Attester => now(Effect::AskAttester { case, session: session.clone() }),
+            _ if proof.attester.is_some() => now(Effect::AskAttester { case, session: session.clone() }),
+            _ if matches!(proof.method, Method::DirectoryFact | Method::ManagedDevice) => Vec::new(),
+            _ => now(Effect::SendCode { case, session: session.clone() }),
+        },
+        CaseEvent::Proved { receipt } if receipt.method == Method::SavedCode => now(Effect::NotifySubject { case, notice: Notice::CodeUsed }),
+        CaseEvent::StateChanged { to: CaseState::Sealed, due } => {
+            let mut out = now(Effect::NotifyApprovers { case, reminder: false });
+            if let Some(due) = due {
+                out.push(Due { effect: Effect::NotifyApprovers { case, reminder: true }, not_before: at + (*due - at) / 2 });
+            }
+            out
+        }
+        CaseEvent::Escalated { hold: false } if after.state == CaseState::Sealed => now(Effect::NotifyApprovers { case, reminder: true }),
+        CaseEvent::ExecutionScheduled { not_before } => {
+            let attempt = u32::try_from(after.executions.len()).unwrap_or(u32::MAX).saturating_add(1);
+            vec![Due { effect: Effect::Execute { case, attempt }, not_before: *not_before }]
+        }
+        CaseEvent::ExecutionEnded { outcome: ExecutionOutcome::Restored { .. }, .. } => {
+            now(Effect::NotifySubject { case, notice: Notice::Completed })
+        }
+        CaseEvent::GrantEnding { grant, .. } => now(Effect::RevokeGrant { case, grant: grant.clone() }),
+        CaseEvent::RollBackAsked { attempt, .. } => now(Effect::RollBack { case, attempt: *attempt }),
+        _ => Vec::new(),
+    }
 }

@@ -74,6 +74,8 @@ pub enum CaseEvent {
     Granted { grant: Grant },
     /// Temporary access is to end.
     GrantEnding { grant: GrantId, why: GrantEnd },
+    /// Someone asked for an execution to be undone.
+    RollBackAsked { attempt: u32, reason: TextRef },
     /// The target confirmed that temporary access is gone.
     GrantRevoked { grant: GrantId },
     /// The subject is restricted after a privileged recovery.

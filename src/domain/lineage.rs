@@ -3,18 +3,49 @@
 //! Contract: pure. The closure of the hands over the history of ownership and delegation within the window, joined with what was recorded
 //! before and with the lineage of linked cases. Only grows.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::case::LineageEntry;
+use chrono::Duration;
+
+use super::case::{Case, LineageEntry};
+use super::checklist;
 use super::command::World;
+use super::quorum::{self, Voter};
 use super::refusal::CouldDecide;
+use super::register::{Principal, Register};
+use super::subject::{Ownership, Subject};
+use super::vocabulary::{Duty, Status};
 use crate::base::Time;
-use crate::base::ids::PersonId;
+use crate::base::ids::{CaseId, EmployerId, PersonId};
+
+/// The shortest history of ownership and delegation that counts, whatever policy says (invariant 2).
+pub const FLOOR: Duration = Duration::days(7);
 
 /// The lineage of the world's case as it stands now: recorded entries, and the closure of its hands over the register's history.
 pub fn lineage(world: &World, now: Time) -> BTreeSet<LineageEntry> {
-    let _ = (world, now);
-    todo!()
+    let Some(case) = world.case.as_deref() else { return BTreeSet::new() };
+    let need = checklist::requirement(world);
+    let window = need.lineage_window.duration().max(FLOOR);
+    let linked: Vec<&Case> = linked(world, case, need.linked_window.duration());
+    let from = linked.iter().map(|c| c.request.opened_at).chain([case.request.opened_at]).min().unwrap_or(now) - window;
+    let mut walk = Walk { own: case.id, register: &world.register, from, now, seen: BTreeSet::new(), queue: VecDeque::new(), out: BTreeSet::new() };
+    walk.start_case(case, None);
+    if let Some(subject) = world.subject.as_deref() {
+        walk.start_subject(subject);
+    }
+    for other in linked {
+        walk.start_case(other, Some(other.id));
+    }
+    walk.run();
+    walk.out
+}
+
+/// The other cases whose lineage counts here: of the same subject and target, touched within the window before this one was opened or
+/// later, whatever became of them; and those recorded as linked before.
+pub fn linked<'a>(world: &'a World, case: &Case, window: Duration) -> Vec<&'a Case> {
+    let same = |c: &Case| c.route.subject == case.route.subject && c.route.target == case.route.target;
+    let near = |c: &Case| c.times.updated_at >= case.request.opened_at - window;
+    world.linked.iter().map(AsRef::as_ref).filter(|c: &&Case| c.id != case.id && (case.linked.contains(&c.id) || (same(c) && near(c)))).collect()
 }
 
 /// Every duty of one person in the case.
@@ -22,8 +53,129 @@ pub fn duties(world: &World, person: &PersonId, now: Time) -> Vec<LineageEntry> 
     lineage(world, now).into_iter().filter(|e| &e.person == person).collect()
 }
 
+/// The persons of a lineage.
+pub fn persons(lineage: &BTreeSet<LineageEntry>) -> BTreeSet<PersonId> {
+    lineage.iter().map(|e| e.person.clone()).collect()
+}
+
 /// Who could decide the case now (invariant 15).
 pub fn could_decide(world: &World, now: Time) -> CouldDecide {
-    let _ = (world, now);
-    todo!()
+    let need = checklist::requirement(world).approvals;
+    let lineage = lineage(world, now);
+    let barred = persons(&lineage);
+    let mut could = CouldDecide::default();
+    let mut voters = Vec::new();
+    let decided: BTreeSet<&PersonId> = world.case.iter().flat_map(|c| c.live_approvals()).map(|a| &a.person).collect();
+    for operator in world.register.operators.values() {
+        let Some(person) = world.register.persons.get(&operator.person) else { continue };
+        let fit = operator.enabled && person.status == Status::Active && quorum::may_decide(operator, &need);
+        if !fit || barred.contains(&person.id) {
+            continue;
+        }
+        voters.push(Voter::through(operator, person));
+        if decided.contains(&person.id) {
+            continue;
+        }
+        could.operators.push(operator.id.clone());
+        if person.on_call || person.shift.is_none_or(|s| s.covers(now)) {
+            could.on_shift.push(operator.id.clone());
+        }
+    }
+    could.missing_groups = quorum::missing_groups(&need, &voters);
+    could.enough = quorum::reached(&need, &voters, &employers(&world.register, &lineage));
+    could
+}
+
+/// The employers of those who routed and proved: where policy asks for another one, theirs don't count.
+pub fn employers(register: &Register, lineage: &BTreeSet<LineageEntry>) -> BTreeSet<EmployerId> {
+    let counts = |d: Duty| matches!(d, Duty::Router | Duty::Prover | Duty::AutomationOwner | Duty::AutomationSponsor | Duty::ActedFor);
+    let routed = lineage.iter().filter(|e| counts(e.duty));
+    routed.filter_map(|e| register.persons.get(&e.person)).map(|p| p.employer.clone()).collect()
+}
+
+/// A walk from those with a hand in it along ownership (from automation to person) and delegation (both ways), to the end.
+struct Walk<'a> {
+    own: CaseId,
+    register: &'a Register,
+    /// Ownership and delegation that ended before this no longer count.
+    from: Time,
+    now: Time,
+    seen: BTreeSet<Principal>,
+    queue: VecDeque<(Principal, Option<CaseId>)>,
+    out: BTreeSet<LineageEntry>,
+}
+
+impl Walk<'_> {
+    fn start_case(&mut self, case: &Case, label: Option<CaseId>) {
+        for entry in &case.lineage {
+            let entry = LineageEntry { case: entry.case.or(label).filter(|c| *c != self.own), ..entry.clone() };
+            self.visit(Principal::Person(entry.person.clone()), entry.case);
+            self.out.insert(entry);
+        }
+        for hand in &case.hands {
+            if let Principal::Person(person) = &hand.who {
+                self.out.insert(LineageEntry { person: person.clone(), duty: hand.duty, via: None, case: label });
+            }
+            self.visit(hand.who.clone(), label);
+        }
+    }
+
+    fn start_subject(&mut self, subject: &Subject) {
+        if let Some(person) = &subject.person {
+            self.reach(person, Duty::Subject, None, None);
+        }
+        for owner in &subject.owners {
+            if !self.counts(owner.since, owner.until) {
+                continue;
+            }
+            self.reach(&owner.person, Duty::SubjectOwner, None, None);
+        }
+    }
+
+    fn counts(&self, since: Time, until: Option<Time>) -> bool {
+        since <= self.now && until.is_none_or(|u| u >= self.from)
+    }
+
+    fn visit(&mut self, who: Principal, label: Option<CaseId>) {
+        if self.seen.insert(who.clone()) {
+            self.queue.push_back((who, label));
+        }
+    }
+
+    fn reach(&mut self, person: &PersonId, duty: Duty, via: Option<&Principal>, case: Option<CaseId>) {
+        self.out.insert(LineageEntry { person: person.clone(), duty, via: via.cloned(), case });
+        self.visit(Principal::Person(person.clone()), case);
+    }
+
+    fn run(&mut self) {
+        let mut ties: BTreeMap<&Principal, Vec<&Principal>> = BTreeMap::new();
+        let register = self.register;
+        for d in register.delegations.iter().filter(|d| self.counts(d.since, d.until)) {
+            ties.entry(&d.from).or_default().push(&d.to);
+            ties.entry(&d.to).or_default().push(&d.from);
+        }
+        while let Some((who, label)) = self.queue.pop_front() {
+            if let Principal::Automation(id) = &who
+                && let Some(automation) = register.automations.get(id)
+            {
+                self.owners(&automation.owners, Duty::AutomationOwner, &who, label);
+                self.owners(&automation.sponsors, Duty::AutomationSponsor, &who, label);
+            }
+            for tied in ties.get(&who).into_iter().flatten() {
+                match tied {
+                    Principal::Person(person) if !self.seen.contains(*tied) => self.reach(person, Duty::Delegation, Some(&who), label),
+                    _ => self.visit((*tied).clone(), label),
+                }
+            }
+        }
+    }
+
+    fn owners(&mut self, owners: &[Ownership], duty: Duty, via: &Principal, label: Option<CaseId>) {
+        for owner in owners {
+            if !self.counts(owner.since, owner.until) {
+                continue;
+            }
+            self.reach(&owner.person, duty, Some(via), label);
+        }
+    }
 }

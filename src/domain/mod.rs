@@ -1,8 +1,10 @@
 //! Pure rules: what a case is, who may do what to it, and why not. No I/O, no async, no clock, no randomness: all comes in as arguments.
 //!
 //! Reading order: [`vocabulary`], [`subject`], [`register`], [`requirement`], [`policy`], [`case`], [`event`], [`command`], [`refusal`],
-//! [`effect`], [`view`]; then the rules: [`lineage`], [`checklist`], [`decide`], [`govern`].
+//! [`effect`], [`view`]; then the rules: [`apply`], [`lineage`], [`quorum`], [`checklist`], [`seal`], [`decide`], [`govern`].
 
+pub mod apply;
+pub mod approval;
 pub mod case;
 pub mod checklist;
 pub mod command;
@@ -10,11 +12,15 @@ pub mod decide;
 pub mod effect;
 pub mod event;
 pub mod govern;
+pub mod grant;
 pub mod lineage;
 pub mod policy;
+pub mod quorum;
+pub mod receipt;
 pub mod refusal;
 pub mod register;
 pub mod requirement;
+pub mod seal;
 pub mod subject;
 pub mod view;
 pub mod vocabulary;

@@ -166,6 +166,14 @@ impl ApprovalNeed {
     }
 }
 
+impl ApprovalNeed {
+    /// How many distinct persons are needed in all: `count`, or more if the groups ask for more.
+    pub fn persons(&self) -> usize {
+        let grouped = self.groups.values().map(|n| usize::from(*n)).sum();
+        usize::from(self.count).max(grouped)
+    }
+}
+
 impl Deadlines {
     /// The stricter of two: what comes sooner.
     #[must_use]

@@ -1,0 +1,241 @@
+//! How a case comes about: the fold of its events.
+//!
+//! Contract: never fails and never refuses; an event that has no place where the case stands changes nothing but the version, because
+//! entries are facts. Knows no rules: which events may happen is `decide`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::approval::VoidReason;
+use super::case::{Case, Request, Route, Times};
+use super::event::CaseEvent;
+use super::grant::ExecutionOutcome;
+use super::vocabulary::CaseState;
+use crate::base::ids::{ApprovalId, CaseId};
+use crate::base::{Digest, Time};
+
+impl Case {
+    /// The case after an event that happened at that time; `None` before [`CaseEvent::Opened`]. An event that has no place where the case
+    /// stands changes nothing but the version: entries are facts, and reading them never fails.
+    pub fn apply(case: Option<Self>, id: CaseId, event: &CaseEvent, at: Time) -> Option<Self> {
+        match (case, event) {
+            (None, CaseEvent::Opened { route, request, policy, linked, due, expires_at }) => {
+                let times = Times {
+                    updated_at: at,
+                    due: *due,
+                    paused_left: None,
+                    expires_at: *expires_at,
+                    escalated_at: None,
+                    execute_after: None,
+                    restricted_until: None,
+                };
+                Some(Self::opened(id, route, request, *policy, linked, times))
+            }
+            (None, _) => None,
+            (Some(mut case), event) => {
+                case.version += 1;
+                if !matches!(event, CaseEvent::Refused { .. }) {
+                    case.times.updated_at = at;
+                }
+                case.fold(event, at);
+                Some(case)
+            }
+        }
+    }
+
+    fn opened(id: CaseId, route: &Route, request: &Request, policy: Digest, linked: &BTreeSet<CaseId>, times: Times) -> Self {
+        Self {
+            id,
+            version: 1,
+            route: route.clone(),
+            request: request.clone(),
+            state: CaseState::New,
+            hold: None,
+            policy,
+            lineage: BTreeSet::new(),
+            hands: BTreeSet::new(),
+            linked: linked.clone(),
+            triage: None,
+            assignee: None,
+            evidence: Vec::new(),
+            receipts: Vec::new(),
+            sessions: BTreeMap::new(),
+            failed_attempts: 0,
+            plan: None,
+            seal: None,
+            revision: 0,
+            approvals: Vec::new(),
+            flags: Vec::new(),
+            executions: Vec::new(),
+            grants: Vec::new(),
+            reviews: Vec::new(),
+            times,
+            comments: 0,
+            handover: None,
+        }
+    }
+
+    fn fold(&mut self, event: &CaseEvent, at: Time) {
+        match event {
+            CaseEvent::Opened { .. } | CaseEvent::Refused { .. } => {}
+            CaseEvent::LineageGrew { hands, lineage } => {
+                self.linked.extend(lineage.iter().filter_map(|e| e.case));
+                self.hands.extend(hands.iter().cloned());
+                self.lineage.extend(lineage.iter().cloned());
+            }
+            CaseEvent::Triaged { triage } => self.triage = Some(triage.clone()),
+            CaseEvent::Assigned { operator } => self.assignee.clone_from(operator),
+            CaseEvent::HandedOver { note } => self.handover = Some(note.clone()),
+            CaseEvent::Commented { .. } => self.comments = self.comments.saturating_add(1),
+            CaseEvent::EvidenceAdded { evidence } => self.evidence.push(evidence.clone()),
+            CaseEvent::Flagged { flag } => self.flags.push(flag.clone()),
+            CaseEvent::Reviewed { review } => self.reviews.push(review.clone()),
+            CaseEvent::SessionOpened { .. } | CaseEvent::AttemptFailed { .. } | CaseEvent::SessionEnded { .. } | CaseEvent::Proved { .. } => {
+                self.fold_proof(event);
+            }
+            CaseEvent::Routed { .. }
+            | CaseEvent::Reopened { .. }
+            | CaseEvent::Sealed { .. }
+            | CaseEvent::Decided { .. }
+            | CaseEvent::ApprovalsVoided { .. }
+            | CaseEvent::StateChanged { .. } => self.fold_seal(event),
+            CaseEvent::ExecutionScheduled { .. }
+            | CaseEvent::ExecutionStarted { .. }
+            | CaseEvent::ExecutionEnded { .. }
+            | CaseEvent::Granted { .. }
+            | CaseEvent::GrantEnding { .. }
+            | CaseEvent::GrantRevoked { .. }
+            | CaseEvent::RollBackAsked { .. }
+            | CaseEvent::Restricted { .. } => self.fold_execution(event, at),
+            CaseEvent::Held { .. }
+            | CaseEvent::HoldLifted { .. }
+            | CaseEvent::ClockPaused { .. }
+            | CaseEvent::ClockResumed { .. }
+            | CaseEvent::Escalated { .. } => self.fold_clock(event, at),
+        }
+    }
+
+    fn fold_proof(&mut self, event: &CaseEvent) {
+        match event {
+            CaseEvent::SessionOpened { session, proof } => {
+                self.sessions.insert(session.clone(), proof.clone());
+            }
+            CaseEvent::AttemptFailed { session } => {
+                self.failed_attempts = self.failed_attempts.saturating_add(1);
+                if let Some(s) = self.sessions.get_mut(session) {
+                    s.failed_attempts = s.failed_attempts.saturating_add(1);
+                }
+            }
+            CaseEvent::SessionEnded { session, outcome } => {
+                if let Some(s) = self.sessions.get_mut(session) {
+                    s.outcome = Some(*outcome);
+                }
+            }
+            CaseEvent::Proved { receipt } => self.receipts.push(receipt.clone()),
+            _ => {}
+        }
+    }
+
+    fn fold_seal(&mut self, event: &CaseEvent) {
+        match event {
+            CaseEvent::Routed { route } => {
+                self.route = route.clone();
+                self.unseal();
+            }
+            CaseEvent::Reopened { .. } => self.unseal(),
+            CaseEvent::Sealed { plan, seal } => {
+                self.plan = Some(plan.clone());
+                self.revision = seal.revision;
+                self.seal = Some(seal.clone());
+            }
+            CaseEvent::Decided { approval } => self.approvals.push(approval.clone()),
+            CaseEvent::ApprovalsVoided { approvals, why } => self.void(approvals, *why),
+            CaseEvent::StateChanged { to, due } => {
+                self.state = *to;
+                if matches!(to, CaseState::New | CaseState::Proofing) {
+                    self.unseal();
+                }
+                if *to == CaseState::Sealed {
+                    self.times.execute_after = None;
+                }
+                self.times.paused_left = None;
+                // While it is held, `due` is the hold's own escalation.
+                if self.hold.is_none() {
+                    self.times.due = *due;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Nothing is sealed any more: late telemetry becomes evidence like any other.
+    fn unseal(&mut self) {
+        self.seal = None;
+        self.plan = None;
+        self.times.execute_after = None;
+        for item in &mut self.evidence {
+            item.late = false;
+        }
+    }
+
+    fn void(&mut self, approvals: &BTreeSet<ApprovalId>, why: VoidReason) {
+        for approval in self.approvals.iter_mut().filter(|a| approvals.contains(&a.id)) {
+            approval.void.get_or_insert(why);
+        }
+    }
+
+    fn fold_execution(&mut self, event: &CaseEvent, at: Time) {
+        match event {
+            CaseEvent::ExecutionScheduled { not_before } => self.times.execute_after = Some(*not_before),
+            CaseEvent::ExecutionStarted { execution } => self.executions.push(execution.clone()),
+            CaseEvent::ExecutionEnded { attempt, outcome } => self.end_execution(*attempt, outcome, at),
+            CaseEvent::Granted { grant } => self.grants.push(grant.clone()),
+            CaseEvent::GrantEnding { grant, why } => {
+                if let Some(g) = self.grants.iter_mut().find(|g| &g.id == grant) {
+                    g.ending.get_or_insert((at, *why));
+                }
+            }
+            CaseEvent::GrantRevoked { grant } => {
+                if let Some(g) = self.grants.iter_mut().find(|g| &g.id == grant) {
+                    g.revoked_at.get_or_insert(at);
+                }
+            }
+            CaseEvent::Restricted { until } => self.times.restricted_until = Some(*until),
+            _ => {}
+        }
+    }
+
+    fn end_execution(&mut self, attempt: u32, outcome: &ExecutionOutcome, at: Time) {
+        if let Some(run) = self.executions.iter_mut().find(|e| e.attempt == attempt) {
+            run.outcome = Some(outcome.clone());
+            run.ended_at = Some(at);
+        }
+    }
+
+    fn fold_clock(&mut self, event: &CaseEvent, at: Time) {
+        match event {
+            CaseEvent::Held { hold } => self.hold = Some(hold.clone()),
+            CaseEvent::HoldLifted { .. } => {
+                self.hold = None;
+                self.times.due = None;
+            }
+            CaseEvent::ClockPaused { left } => {
+                self.times.due = None;
+                self.times.paused_left = Some(*left);
+            }
+            CaseEvent::ClockResumed { due } => {
+                self.times.due = Some(*due);
+                if self.hold.is_none() {
+                    self.times.paused_left = None;
+                }
+            }
+            CaseEvent::Escalated { hold } => {
+                self.times.due = None;
+                match (hold, self.hold.as_mut()) {
+                    (true, Some(h)) => h.escalated_at = Some(at),
+                    _ => self.times.escalated_at = Some(at),
+                }
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! Deciding: approving or denying a seal, and taking an approval back.
+//!
+//! Contract: no one in the lineage decides, through whatever account (invariant 1): that is asked first, whatever the state. An approval binds
+//! the one seal and version that was read (invariants 4 and 18). One eligible denial ends the case.
+
+use chrono::Duration;
+
+use super::STATEMENT_LIFETIME;
+use super::actor::{self, Caller, not_permitted};
+use super::draft::Draft;
+use crate::domain::case::{Approval, MAX_ITEMS, Signature, VoidReason};
+use crate::domain::command::Decide;
+use crate::domain::event::CaseEvent;
+use crate::domain::quorum;
+use crate::domain::refusal::Refusal;
+use crate::domain::requirement::Requirement;
+use crate::domain::seal;
+use crate::domain::vocabulary::{CaseState, Decision, Role};
+
+/// Approves or denies.
+pub(super) fn decide(draft: &mut Draft<'_>, decision: &Decide) -> Result<(), Refusal> {
+    let caller = actor::operator(&draft.world.register, draft.ctx, draft.code)?;
+    draft.outside_lineage(&caller.person.id)?;
+    let need = draft.requirement();
+    if !quorum::may_decide(&caller.operator, &need.approvals) {
+        return Err(Refusal::RoleMissing { operation: draft.code, role: Role::Supervisor });
+    }
+    draft.not_held()?;
+    match decision.decision {
+        Decision::Approve => draft.stands(&[CaseState::Sealed])?,
+        Decision::Deny => draft.stands(&[CaseState::Sealed, CaseState::Approved])?,
+    }
+    as_read(draft, decision, &need)?;
+    once(draft, &caller, decision.decision)?;
+    let approval = Approval {
+        id: decision.id.clone(),
+        seal: decision.seal,
+        person: caller.person.id.clone(),
+        operator: caller.operator.id.clone(),
+        employer: caller.person.employer.clone(),
+        groups: caller.operator.groups.clone(),
+        decision: decision.decision,
+        reason: decision.reason.clone(),
+        at: draft.now(),
+        valid_until: draft.now() + need.approval_lifetime.duration(),
+        signature: decision.signature.clone(),
+        void: None,
+    };
+    draft.push(CaseEvent::Decided { approval });
+    match decision.decision {
+        Decision::Deny => draft.go(CaseState::Denied, None),
+        Decision::Approve => draft.approve_if_reached(&need),
+    }
+    Ok(())
+}
+
+/// That what was read is what stands: seal, version, statement's age, signature, and everything the seal was made of.
+fn as_read(draft: &Draft<'_>, decision: &Decide, need: &Requirement) -> Result<(), Refusal> {
+    let sealed = draft.case.seal.as_ref().map(|s| s.sha256);
+    if sealed != Some(decision.seal) || decision.version != draft.case.version {
+        return Err(Refusal::StaleSeal);
+    }
+    let age = draft.now() - decision.nonce_issued_at;
+    if age < Duration::zero() || age > STATEMENT_LIFETIME {
+        return Err(Refusal::StatementExpired);
+    }
+    if !seal::broken(&draft.world, draft.now()).is_empty() {
+        return Err(Refusal::StaleSeal);
+    }
+    if need.approvals.signature && decision.signature == Signature::None {
+        return Err(Refusal::SignatureMissing);
+    }
+    Ok(())
+}
+
+/// A person decides once on a seal, through whichever account; who approved may still deny.
+fn once(draft: &Draft<'_>, caller: &Caller, decision: Decision) -> Result<(), Refusal> {
+    if draft.case.approvals.len() >= MAX_ITEMS {
+        return Err(Refusal::Limit { what: "A case's list of approvals", limit: MAX_ITEMS });
+    }
+    let seal = draft.case.seal.as_ref().map(|s| s.sha256);
+    let mut mine = draft.case.approvals.iter().filter(|a| Some(a.seal) == seal && a.person == caller.person.id);
+    match (mine.next(), decision) {
+        (Some(_), Decision::Approve) => Err(Refusal::Already("You have decided on this seal already; a person counts once.".to_owned())),
+        (Some(a), Decision::Deny) if a.void.is_none() => Err(Refusal::Already("You approved this seal; take that back first.".to_owned())),
+        _ => Ok(()),
+    }
+}
+
+/// Takes one's approval back, until execution begins.
+pub(super) fn take_back(draft: &mut Draft<'_>) -> Result<(), Refusal> {
+    let caller = actor::operator(&draft.world.register, draft.ctx, draft.code)?;
+    let mine: std::collections::BTreeSet<_> = draft.case.live_approvals().filter(|a| a.person == caller.person.id).map(|a| a.id.clone()).collect();
+    let given = draft.case.approvals.iter().any(|a| a.person == caller.person.id);
+    if !given {
+        return Err(not_permitted(draft.code, "an approval of your own"));
+    }
+    draft.stands(&[CaseState::Sealed, CaseState::Approved])?;
+    if mine.is_empty() {
+        return Err(Refusal::Already("Your approval no longer counts.".to_owned()));
+    }
+    draft.push(CaseEvent::ApprovalsVoided { approvals: mine, why: VoidReason::TakenBack });
+    if draft.case.state == CaseState::Approved && !draft.quorum() {
+        let due = draft.requirement().deadlines.approval;
+        draft.go(CaseState::Sealed, Some(due));
+    }
+    Ok(())
+}

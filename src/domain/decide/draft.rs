@@ -1,0 +1,245 @@
+//! A decision in the making: the world with the events so far applied, so that later rules see what earlier ones did.
+//!
+//! Contract: events come only through [`Draft::push`], which applies each at once. Knows no command.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::actor;
+use crate::base::Time;
+use crate::base::ids::{ApprovalId, CaseId};
+use crate::domain::case::{ActorRef, Case, Flag, Hand, LineageEntry, Route, VoidReason, Worker};
+use crate::domain::checklist;
+use crate::domain::command::{Context, World};
+use crate::domain::event::CaseEvent;
+use crate::domain::lineage;
+use crate::domain::quorum::{self, Voter};
+use crate::domain::refusal::{CouldDecide, Refusal};
+use crate::domain::requirement::{Requirement, Seconds};
+use crate::domain::seal;
+use crate::domain::subject::Subject;
+use crate::domain::vocabulary::{Action, CaseState, FlagKind, Path, Status};
+
+/// Most lineage entries that one event carries, so that an entry of the log stays under its size limit.
+const CHUNK: usize = 100;
+/// Most scopes, and most picked groups, that a route may name.
+const MAX_SCOPES: usize = 200;
+
+/// A decision in the making.
+pub(super) struct Draft<'a> {
+    pub world: World,
+    pub case: Arc<Case>,
+    pub code: &'static str,
+    pub ctx: &'a Context,
+    pub events: Vec<CaseEvent>,
+}
+
+impl<'a> Draft<'a> {
+    pub fn new(world: &World, code: &'static str, ctx: &'a Context) -> Result<Self, Refusal> {
+        let case = world.case.clone().ok_or_else(|| Refusal::Unknown("The case".to_owned()))?;
+        Ok(Self { world: world.clone(), case, code, ctx, events: Vec::new() })
+    }
+
+    /// A draft that begins with a case's first event.
+    pub fn opening(world: &World, id: CaseId, opened: CaseEvent, ctx: &'a Context) -> Option<Self> {
+        let case = Arc::new(Case::apply(None, id, &opened, ctx.now)?);
+        let mut world = world.clone();
+        world.case = Some(case.clone());
+        world.pinned = world.current.clone();
+        Some(Self { world, case, code: "open", ctx, events: vec![opened] })
+    }
+
+    pub const fn now(&self) -> Time {
+        self.ctx.now
+    }
+
+    pub fn push(&mut self, event: CaseEvent) {
+        if let Some(next) = Case::apply(Some((*self.case).clone()), self.case.id, &event, self.ctx.now) {
+            self.case = Arc::new(next);
+            self.world.case = Some(self.case.clone());
+        }
+        self.events.push(event);
+    }
+
+    pub fn go(&mut self, to: CaseState, due: Option<Seconds>) {
+        let due = due.map(|d| self.now() + d.duration());
+        self.push(CaseEvent::StateChanged { to, due });
+    }
+
+    pub fn requirement(&self) -> Requirement {
+        checklist::requirement(&self.world)
+    }
+
+    pub fn subject(&self) -> Result<Arc<Subject>, Refusal> {
+        self.world.subject.clone().ok_or_else(|| Refusal::Unknown("The subject".to_owned()))
+    }
+
+    // --- questions ---
+
+    pub fn not_held(&self) -> Result<(), Refusal> {
+        if self.case.hold.is_some() { Err(Refusal::Held) } else { Ok(()) }
+    }
+
+    pub fn stands(&self, states: &[CaseState]) -> Result<(), Refusal> {
+        if states.contains(&self.case.state) { Ok(()) } else { Err(self.wrong_state()) }
+    }
+
+    pub fn wrong_state(&self) -> Refusal {
+        Refusal::WrongState { state: self.case.state, command: self.code }
+    }
+
+    /// Refuses someone who has a hand in the case, naming every duty and who could decide instead (invariant 1).
+    pub fn outside_lineage(&self, person: &crate::base::ids::PersonId) -> Result<(), Refusal> {
+        let duties = lineage::duties(&self.world, person, self.now());
+        if duties.is_empty() {
+            return Ok(());
+        }
+        Err(Refusal::SeparationOfDuties { duties, could: lineage::could_decide(&self.world, self.now()) })
+    }
+
+    /// Whether the approvals that count now meet the quorum: in force, by persons outside the lineage, through accounts that still could.
+    pub fn quorum(&self) -> bool {
+        let need = self.requirement().approvals;
+        let lineage = lineage::lineage(&self.world, self.now());
+        let barred = lineage::persons(&lineage);
+        let register = &self.world.register;
+        let live = self.case.live_approvals().filter(|a| a.valid_until > self.now() && !barred.contains(&a.person));
+        let voters: Vec<Voter> = live
+            .filter_map(|a| {
+                let operator = register.operators.get(&a.operator).filter(|o| o.enabled && o.person == a.person)?;
+                let person = register.persons.get(&a.person).filter(|p| p.status == Status::Active)?;
+                quorum::may_decide(operator, &need).then(|| Voter::through(operator, person))
+            })
+            .collect();
+        quorum::reached(&need, &voters, &lineage::employers(register, &lineage))
+    }
+
+    // --- consequences ---
+
+    /// Records new hands and whatever lineage follows from them and from the register's history since (invariant 2).
+    pub fn grow(&mut self, hands: Vec<Hand>) {
+        let known = |h: &Hand| self.case.hands.iter().any(|k| k.who == h.who && k.duty == h.duty);
+        let hands: BTreeSet<Hand> = hands.into_iter().filter(|h| !known(h)).collect();
+        let mut probe = (*self.case).clone();
+        probe.hands.extend(hands.iter().cloned());
+        let world = World { case: Some(Arc::new(probe)), ..self.world.clone() };
+        let derived = lineage::lineage(&world, self.now());
+        let fresh: Vec<LineageEntry> = derived.difference(&self.case.lineage).cloned().collect();
+        if hands.is_empty() && fresh.is_empty() {
+            return;
+        }
+        let mut hands = Some(hands);
+        let mut chunks: Vec<BTreeSet<LineageEntry>> = fresh.chunks(CHUNK).map(|c| c.iter().cloned().collect()).collect();
+        if chunks.is_empty() {
+            chunks.push(BTreeSet::new());
+        }
+        for lineage in chunks {
+            self.push(CaseEvent::LineageGrew { hands: hands.take().unwrap_or_default(), lineage });
+        }
+        self.assist();
+    }
+
+    /// Turns a runbook or self-service case into an assisted one if a decider of record has a hand in it (invariant 17).
+    fn assist(&mut self) {
+        if self.runs_itself() && self.decider_has_hand() {
+            let route = Route { path: Path::Assisted, ..self.case.route.clone() };
+            self.push(CaseEvent::Routed { route });
+        }
+    }
+
+    /// Whether no agent completes it by hand.
+    pub fn runs_itself(&self) -> bool {
+        matches!(self.case.route.path, Path::SelfService | Path::Runbook)
+    }
+
+    pub fn decider_has_hand(&self) -> bool {
+        let persons = lineage::persons(&lineage::lineage(&self.world, self.now()));
+        !persons.is_disjoint(&self.world.register.policy_deciders)
+    }
+
+    pub fn void(&mut self, why: VoidReason) {
+        let live: BTreeSet<ApprovalId> = self.case.live_approvals().map(|a| a.id.clone()).collect();
+        if !live.is_empty() {
+            self.push(CaseEvent::ApprovalsVoided { approvals: live, why });
+        }
+    }
+
+    /// Back to gathering proof: whatever was approved no longer is, visibly.
+    pub fn unseal(&mut self, why: VoidReason) {
+        self.void(why);
+        let due = self.requirement().deadlines.proofing;
+        self.go(CaseState::Proofing, Some(due));
+        let late = self.case.evidence.iter().flat_map(|e| actor::hands(&e.by, crate::domain::vocabulary::Duty::EvidenceEditor, e.at)).collect();
+        self.grow(late);
+    }
+
+    /// Notes an anomaly once, in the server's name.
+    pub fn notice(&mut self, kind: FlagKind) {
+        if !self.case.has_flag(kind) {
+            let by = ActorRef::System { worker: Worker::Reassess };
+            self.push(CaseEvent::Flagged { flag: Flag { kind, by, at: self.now(), case: None } });
+        }
+    }
+
+    /// Works out who could still decide, and shows at once if no one could (invariant 15).
+    pub fn look_ahead(&mut self) -> CouldDecide {
+        let could = lineage::could_decide(&self.world, self.now());
+        if !could.enough {
+            self.notice(FlagKind::Deadlock);
+        }
+        could
+    }
+
+    /// Seals the case; without approvals to wait for, it is approved at once.
+    pub fn seal(&mut self, by: &ActorRef) -> Result<(), Refusal> {
+        let revision = self.case.revision.saturating_add(1);
+        let (plan, seal) = seal::make(&self.world, revision, by, self.now())?;
+        self.push(CaseEvent::Sealed { plan, seal });
+        let need = self.requirement();
+        self.go(CaseState::Sealed, Some(need.deadlines.approval));
+        self.approve_if_reached(&need);
+        Ok(())
+    }
+
+    /// Schedules the execution if the quorum is reached: not before delay and grace are over.
+    pub fn approve_if_reached(&mut self, need: &Requirement) {
+        if self.quorum() {
+            let not_before = self.now() + need.delay.max(need.grace).duration();
+            self.go(CaseState::Approved, None);
+            self.push(CaseEvent::ExecutionScheduled { not_before });
+        }
+    }
+
+    /// Seals a self-service or runbook case by itself once nothing is missing.
+    pub fn seal_by_itself(&mut self) -> Result<(), Refusal> {
+        let ready = self.runs_itself() && self.case.hold.is_none() && self.case.state == CaseState::Proofing;
+        if !ready || self.decider_has_hand() || !checklist::progress(&self.world, self.now()).complete || !self.look_ahead().enough {
+            return Ok(());
+        }
+        self.seal(&ActorRef::System { worker: Worker::Deadlines })
+    }
+}
+
+/// Whether a subject can get back what a route asks for: never more than was recorded, never a retired identity (invariant 10).
+pub(super) fn recoverable(subject: &Subject, route: &Route) -> Result<(), Refusal> {
+    if route.subject != subject.id {
+        return Err(Refusal::Unknown("The subject".to_owned()));
+    }
+    if subject.status == Status::Retired {
+        return Err(Refusal::NotRecoverable("The identity is retired; a retired identity is not brought back.".to_owned()));
+    }
+    if route.action == Action::AccountReactivation && subject.status != Status::Suspended {
+        return Err(Refusal::NotRecoverable("Only a suspended account can be reactivated.".to_owned()));
+    }
+    if route.scope.is_empty() {
+        return Err(Refusal::Invalid { field: "scope", why: "name at least one recorded scope".to_owned() });
+    }
+    if route.scope.len() > MAX_SCOPES || route.picked_groups.len() > MAX_SCOPES {
+        return Err(Refusal::Limit { what: "A route's list of scopes or groups", limit: MAX_SCOPES });
+    }
+    let entitled = subject.entitled(&route.target);
+    if entitled.is_empty() {
+        return Err(Refusal::NotRecoverable("Nothing was recorded for the subject in this target.".to_owned()));
+    }
+    if route.scope.is_subset(&entitled) { Ok(()) } else { Err(Refusal::ScopeExceeds) }
+}

@@ -1,0 +1,180 @@
+//! Carrying the plan out: checked again before it begins, compared afterwards, undone and ended on request.
+//!
+//! Contract: only the server executes; no operator has a reset right. Everything that made the approval count is worked out anew before
+//! anything is touched (invariant 4); what came back is compared with what was approved and recorded (invariant 10).
+
+use super::actor::{self, not_permitted, worker};
+use super::draft::{Draft, recoverable};
+use crate::base::ids::GrantId;
+use crate::domain::case::{Execution, ExecutionOutcome, Grant, GrantEnd, TextRef, VoidReason, Worker};
+use crate::domain::event::CaseEvent;
+use crate::domain::refusal::Refusal;
+use crate::domain::seal;
+use crate::domain::subject::Scopes;
+use crate::domain::vocabulary::{CaseState, FailureReason, Role};
+
+/// Who may end what was given.
+const ENDERS: &[Role] = &[Role::SupportAgent, Role::Supervisor, Role::SecurityReviewer];
+
+/// Begins. If something no longer holds, nothing begins: the attempt ends failed with the reason, and approvals are void.
+pub(super) fn start(draft: &mut Draft<'_>) -> Result<(), Refusal> {
+    worker(draft, &[Worker::Executor])?;
+    draft.not_held()?;
+    draft.stands(&[CaseState::Approved])?;
+    if let Some(after) = draft.case.times.execute_after
+        && draft.now() < after
+    {
+        return Err(Refusal::TooEarly(after));
+    }
+    let seal = draft.case.seal.as_ref().map(|s| s.sha256).ok_or(Refusal::StaleSeal)?;
+    let attempt = u32::try_from(draft.case.executions.len()).unwrap_or(u32::MAX).saturating_add(1);
+    let allowed = still_allowed(draft);
+    draft.push(CaseEvent::ExecutionStarted { execution: Execution { attempt, seal, started_at: draft.now(), outcome: None, ended_at: None } });
+    if allowed {
+        draft.go(CaseState::Executing, None);
+        return Ok(());
+    }
+    let outcome = ExecutionOutcome::Failed { reason: FailureReason::NoLongerAllowed };
+    draft.push(CaseEvent::ExecutionEnded { attempt, outcome });
+    draft.void(VoidReason::RosterChanged);
+    draft.go(CaseState::Failed, None);
+    draft.grow(Vec::new());
+    Ok(())
+}
+
+/// Everything again: seal, quorum by persons who still could, subject, path.
+fn still_allowed(draft: &Draft<'_>) -> bool {
+    let recoverable = draft.subject().is_ok_and(|s| recoverable(&s, &draft.case.route).is_ok());
+    let by_itself = draft.runs_itself() && draft.decider_has_hand();
+    recoverable && !by_itself && seal::broken(&draft.world, draft.now()).is_empty() && draft.quorum()
+}
+
+/// Reports how it ended. A fact about the world: recorded even while the case is held.
+pub(super) fn end(draft: &mut Draft<'_>, attempt: u32, outcome: &ExecutionOutcome, grant: &GrantId) -> Result<(), Refusal> {
+    worker(draft, &[Worker::Executor])?;
+    draft.stands(&[CaseState::Executing])?;
+    let Some(run) = draft.case.executions.last().filter(|e| e.attempt == attempt) else {
+        return Err(Refusal::Unknown(format!("Attempt {attempt}")));
+    };
+    let undoing = run.outcome.is_some();
+    match (outcome, undoing) {
+        (ExecutionOutcome::Restored { .. }, true) | (ExecutionOutcome::RolledBack, false) => {
+            return Err(Refusal::Invalid { field: "outcome", why: "that is not what was begun".to_owned() });
+        }
+        (ExecutionOutcome::RolledBack, true) => {
+            draft.push(CaseEvent::ExecutionEnded { attempt, outcome: ExecutionOutcome::RolledBack });
+            draft.go(CaseState::RolledBack, None);
+            return Ok(());
+        }
+        _ => {}
+    }
+    let verified = verify(draft, outcome);
+    let restored = matches!(verified, ExecutionOutcome::Restored { .. });
+    draft.push(CaseEvent::ExecutionEnded { attempt, outcome: verified });
+    if restored {
+        give(draft, grant);
+    }
+    draft.go(if restored { CaseState::Restored } else { CaseState::Failed }, None);
+    Ok(())
+}
+
+/// What came back, compared with what was approved; what the target held before does not count as given, if it was recorded.
+fn verify(draft: &Draft<'_>, outcome: &ExecutionOutcome) -> ExecutionOutcome {
+    let ExecutionOutcome::Restored { scope } = outcome else { return outcome.clone() };
+    let failed = |reason| ExecutionOutcome::Failed { reason };
+    let Some(plan) = &draft.case.plan else { return failed(FailureReason::Mismatch) };
+    let entitled = draft.world.subject.as_ref().map(|s| s.entitled(&plan.target)).unwrap_or_default();
+    let held = draft.world.held.clone().unwrap_or_default();
+    let allowed: Scopes = plan.scope.iter().chain(held.intersection(&entitled)).cloned().collect();
+    if !scope.is_subset(&allowed) || !scope.is_subset(&entitled) {
+        failed(FailureReason::TooMuch)
+    } else if plan.scope.is_subset(scope) {
+        outcome.clone()
+    } else if plan.scope.is_disjoint(scope) {
+        failed(FailureReason::NothingChanged)
+    } else {
+        failed(FailureReason::Mismatch)
+    }
+}
+
+fn give(draft: &mut Draft<'_>, id: &GrantId) {
+    let now = draft.now();
+    if let Some((scope, lifetime)) = draft.case.plan.as_ref().and_then(|p| Some((p.scope.clone(), p.lifetime?))) {
+        let grant = Grant { id: id.clone(), scope, since: now, expires_at: now + lifetime.duration(), ending: None, revoked_at: None };
+        draft.push(CaseEvent::Granted { grant });
+        if draft.case.hold.is_some() {
+            draft.push(CaseEvent::GrantEnding { grant: id.clone(), why: GrantEnd::Held });
+        }
+    }
+    let restriction = draft.requirement().restriction;
+    if restriction.0 > 0 {
+        draft.push(CaseEvent::Restricted { until: now + restriction.duration() });
+    }
+}
+
+/// Tries the same plan again, while its approvals still count.
+pub(super) fn retry(draft: &mut Draft<'_>) -> Result<(), Refusal> {
+    actor::role(&draft.world.register, draft.ctx, draft.code, &[Role::SupportAgent, Role::Supervisor])?;
+    draft.not_held()?;
+    draft.stands(&[CaseState::Failed])?;
+    if !still_allowed(draft) {
+        return Err(Refusal::StaleSeal);
+    }
+    draft.go(CaseState::Approved, None);
+    draft.push(CaseEvent::ExecutionScheduled { not_before: draft.now() });
+    Ok(())
+}
+
+/// Asks the target to undo what was done.
+pub(super) fn roll_back(draft: &mut Draft<'_>, reason: &TextRef) -> Result<(), Refusal> {
+    actor::role(&draft.world.register, draft.ctx, draft.code, actor::SUPERVISORS)?;
+    draft.stands(&[CaseState::Restored, CaseState::Failed])?;
+    if !draft.case.plan.as_ref().is_some_and(|p| p.reversible) {
+        return Err(Refusal::Invalid { field: "plan", why: "the target can't undo this; revoke and open a new case".to_owned() });
+    }
+    let touched = |e: &Execution| !matches!(e.outcome, Some(ExecutionOutcome::Failed { reason: FailureReason::NoLongerAllowed }));
+    let Some(attempt) = draft.case.executions.last().filter(|e| touched(e)).map(|e| e.attempt) else {
+        return Err(Refusal::Already("Nothing was done that could be undone.".to_owned()));
+    };
+    end_grants(draft, GrantEnd::HandedBack);
+    draft.push(CaseEvent::RollBackAsked { attempt, reason: reason.clone() });
+    draft.go(CaseState::Executing, None);
+    Ok(())
+}
+
+/// Ends every grant that lives.
+pub(super) fn end_grants(draft: &mut Draft<'_>, why: GrantEnd) {
+    let live: Vec<GrantId> = draft.case.live_grants().map(|g| g.id.clone()).collect();
+    for grant in live {
+        draft.push(CaseEvent::GrantEnding { grant, why });
+    }
+}
+
+/// Ends a grant early: staff, or the subject handing it back.
+pub(super) fn revoke_grant(draft: &mut Draft<'_>, grant: &GrantId) -> Result<(), Refusal> {
+    if !actor::is_subject(draft) {
+        actor::role(&draft.world.register, draft.ctx, draft.code, ENDERS)?;
+    }
+    match draft.case.grants.iter().find(|g| &g.id == grant) {
+        None => Err(Refusal::Unknown(grant.to_string())),
+        Some(g) if g.ending.is_some() || g.revoked_at.is_some() => Err(Refusal::Already("This access is ending already.".to_owned())),
+        Some(_) => {
+            draft.push(CaseEvent::GrantEnding { grant: grant.clone(), why: GrantEnd::HandedBack });
+            Ok(())
+        }
+    }
+}
+
+/// Records that the target confirmed a grant's end.
+pub(super) fn confirm_revoked(draft: &mut Draft<'_>, grant: &GrantId) -> Result<(), Refusal> {
+    worker(draft, &[Worker::Grants, Worker::Executor])?;
+    match draft.case.grants.iter().find(|g| &g.id == grant) {
+        None => Err(Refusal::Unknown(grant.to_string())),
+        Some(g) if g.revoked_at.is_some() => Err(Refusal::Already("This access is gone already.".to_owned())),
+        Some(g) if g.ending.is_none() => Err(not_permitted(draft.code, "that the access was to end")),
+        Some(_) => {
+            draft.push(CaseEvent::GrantRevoked { grant: grant.clone() });
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! Freezing a case, lifting the freeze, and noting anomalies.
+//!
+//! Contract: a hold lies over any state, ended ones too, and ends whatever access lives. Lifting takes a security person outside the lineage, a
+//! reason, and contact made since on another channel. A flag voids by itself only if it raises the requirement (invariant 4).
+
+use super::actor;
+use super::draft::Draft;
+use super::execute::end_grants;
+use super::proof::left;
+use crate::base::ids::SessionId;
+use crate::domain::case::{ActorRef, Flag, GrantEnd, Hold, SessionOutcome, TextRef, VoidReason, Worker};
+use crate::domain::event::CaseEvent;
+use crate::domain::refusal::Refusal;
+use crate::domain::seal;
+use crate::domain::vocabulary::{CaseState, FlagKind, HoldSource};
+
+/// Freezes.
+pub(super) fn hold(draft: &mut Draft<'_>, source: HoldSource, reason: Option<&TextRef>) -> Result<(), Refusal> {
+    match (source, &draft.ctx.actor.who) {
+        // "This wasn't me" comes through a notice's word, which can cause a hold and nothing else (invariant 13).
+        (HoldSource::NotMe, ActorRef::Subject { .. } | ActorRef::System { worker: Worker::Notices })
+        | (HoldSource::Policy, ActorRef::System { .. }) => {}
+        (HoldSource::Security, _) => {
+            actor::role(&draft.world.register, draft.ctx, draft.code, actor::SECURITY)?;
+        }
+        _ => return Err(actor::not_permitted(draft.code, "security, or the subject's own word")),
+    }
+    if draft.case.hold.is_some() {
+        return Err(Refusal::Already("The case is held already.".to_owned()));
+    }
+    freeze(draft, Hold { source, reason: reason.cloned(), since: draft.now(), escalated_at: None });
+    Ok(())
+}
+
+/// Puts a freeze over the case: its clock stops, its grants end, the hold's own clock runs.
+pub(super) fn freeze(draft: &mut Draft<'_>, hold: Hold) {
+    if let Some(due) = draft.case.times.due {
+        draft.push(CaseEvent::ClockPaused { left: left(due, draft.now()) });
+    }
+    draft.push(CaseEvent::Held { hold });
+    end_grants(draft, GrantEnd::Held);
+    let due = draft.now() + draft.requirement().deadlines.hold.duration();
+    draft.push(CaseEvent::ClockResumed { due });
+}
+
+/// Lifts the freeze.
+pub(super) fn lift(draft: &mut Draft<'_>, reason: &TextRef, contact: &SessionId) -> Result<(), Refusal> {
+    let caller = actor::role(&draft.world.register, draft.ctx, draft.code, actor::SECURITY)?;
+    draft.outside_lineage(&caller.person.id)?;
+    let Some(hold) = &draft.case.hold else {
+        return Err(Refusal::Already("The case is not held.".to_owned()));
+    };
+    // Sessions never go to the endpoint that carried the request: one opened since the hold is contact on another channel.
+    let reached = draft.case.sessions.get(contact).is_some_and(|s| s.opened_at >= hold.since && s.outcome == Some(SessionOutcome::Proved));
+    if !reached {
+        let why = "reach the subject or its owner first, in a session opened since the hold".to_owned();
+        return Err(Refusal::Invalid { field: "contact_session", why });
+    }
+    draft.push(CaseEvent::HoldLifted { reason: reason.clone(), contact: contact.clone() });
+    super::proof::resume(draft);
+    if draft.case.state == CaseState::Approved {
+        let not_before = draft.case.times.execute_after.map_or(draft.now(), |t| t.max(draft.now()));
+        draft.push(CaseEvent::ExecutionScheduled { not_before });
+    }
+    Ok(())
+}
+
+/// Notes an anomaly.
+pub(super) fn flag(draft: &mut Draft<'_>, kind: FlagKind) -> Result<(), Refusal> {
+    if !matches!(draft.ctx.actor.who, ActorRef::System { .. }) {
+        actor::role(&draft.world.register, draft.ctx, draft.code, actor::STAFF)?;
+    }
+    if draft.case.has_flag(kind) {
+        return Err(Refusal::Already("This is flagged already.".to_owned()));
+    }
+    let before = draft.requirement();
+    let flag = Flag { kind, by: draft.ctx.actor.who.clone(), at: draft.now(), case: None };
+    draft.push(CaseEvent::Flagged { flag });
+    let sealed = matches!(draft.case.state, CaseState::Sealed | CaseState::Approved);
+    if sealed && draft.requirement() != before && seal::broken(&draft.world, draft.now()).contains(&"requirement") {
+        draft.unseal(VoidReason::Flagged);
+    }
+    Ok(())
+}

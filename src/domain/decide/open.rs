@@ -1,0 +1,122 @@
+//! Opening a case: the first act of routing.
+//!
+//! Contract: operators who route, and automations whose scope says so; nobody else. What is unusual about the request is noticed here.
+
+use super::actor::{self, hands};
+use super::draft::{Draft, recoverable};
+use crate::domain::case::{ActorRef, Hand, Hold, Request, Requester};
+use crate::domain::checklist;
+use crate::domain::command::{Context, Open, World};
+use crate::domain::event::CaseEvent;
+use crate::domain::lineage;
+use crate::domain::refusal::Refusal;
+use crate::domain::register::{Principal, Register, Scope};
+use crate::domain::subject::Subject;
+use crate::domain::vocabulary::{CaseState, Duty, FlagKind, HoldSource, InventorySource};
+
+const CODE: &str = "open";
+
+/// Opens a case.
+pub(super) fn open(world: &World, open: &Open, ctx: &Context) -> Result<Vec<CaseEvent>, Refusal> {
+    permitted(&world.register, ctx)?;
+    if world.case.is_some() {
+        return Err(Refusal::Already("The case is open already.".to_owned()));
+    }
+    let subject = world.subject.as_deref().ok_or_else(|| Refusal::Unknown("The subject".to_owned()))?;
+    recoverable(subject, &open.route)?;
+    known(&world.register, subject, open)?;
+    let need = checklist::requirement_for(world, subject, &open.route, &[]);
+    let request = Request {
+        requester: open.requester.clone(),
+        channel: open.channel,
+        endpoint: open.endpoint.clone(),
+        session: open.session.clone(),
+        opened_by: ctx.actor.who.clone(),
+        opened_at: ctx.now,
+        summary: open.summary.clone(),
+    };
+    let near = |c: &&std::sync::Arc<crate::domain::case::Case>| {
+        let same = c.route.subject == open.route.subject && c.route.target == open.route.target;
+        same && c.id != open.id && c.times.updated_at >= ctx.now - need.linked_window.duration()
+    };
+    let linked = world.linked.iter().filter(near).map(|c| c.id).collect();
+    let due = Some(ctx.now + need.deadlines.triage.duration());
+    let expires_at = ctx.now + need.deadlines.expiry.duration();
+    let opened = CaseEvent::Opened { route: open.route.clone(), request, policy: world.current.sha256, linked, due, expires_at };
+    let mut draft = Draft::opening(world, open.id, opened, ctx).ok_or_else(|| Refusal::Unknown("The case".to_owned()))?;
+    draft.grow(first_hands(open, ctx));
+    notice(&mut draft, subject);
+    draft.look_ahead();
+    if draft.runs_itself() {
+        let due = draft.requirement().deadlines.proofing;
+        draft.go(CaseState::Proofing, Some(due));
+        draft.seal_by_itself()?;
+    }
+    Ok(draft.events)
+}
+
+fn permitted(register: &Register, ctx: &Context) -> Result<(), Refusal> {
+    match &ctx.actor.who {
+        ActorRef::Operator { .. } => actor::role(register, ctx, CODE, actor::AGENTS).map(drop),
+        ActorRef::Automation { .. } => actor::automation(register, ctx, CODE, Scope::Open).map(drop),
+        _ => Err(actor::not_permitted(CODE, "a support agent or an automation that may open cases")),
+    }
+}
+
+fn known(register: &Register, subject: &Subject, open: &Open) -> Result<(), Refusal> {
+    let requester = match &open.requester {
+        Requester::Person(person) => register.persons.contains_key(person),
+        Requester::Automation(automation) => register.automations.contains_key(automation),
+        Requester::Subject | Requester::Unknown => true,
+    };
+    if !requester {
+        return Err(Refusal::Unknown("The requester".to_owned()));
+    }
+    match &open.endpoint {
+        Some(endpoint) if subject.endpoint(endpoint).is_none() => Err(Refusal::Unknown("The address the request came over".to_owned())),
+        _ => Ok(()),
+    }
+}
+
+fn first_hands(open: &Open, ctx: &Context) -> Vec<Hand> {
+    let mut out = hands(&ctx.actor.who, Duty::Router, ctx.now);
+    let requester = match &open.requester {
+        Requester::Person(person) => Some(Principal::Person(person.clone())),
+        Requester::Automation(automation) => Some(Principal::Automation(automation.clone())),
+        Requester::Subject | Requester::Unknown => None,
+    };
+    out.extend(requester.map(|who| Hand { who, duty: Duty::Requester, at: ctx.now }));
+    out
+}
+
+/// What is unusual about the request. A second recovery of the same thing within the window is held until security looked at it
+/// (standards.md, "What past incidents ask").
+fn notice(draft: &mut Draft<'_>, subject: &Subject) {
+    let now = draft.now();
+    let need = draft.requirement();
+    let states: Vec<CaseState> = lineage::linked(&draft.world, &draft.case, need.linked_window.duration()).iter().map(|c| c.state).collect();
+    if !states.is_empty() {
+        draft.notice(FlagKind::RepeatRequest);
+    }
+    if subject.kind.is_non_human() && subject.owners_at(now).next().is_none() {
+        draft.notice(FlagKind::NoOwner);
+    }
+    if subject.inventory == InventorySource::None {
+        draft.notice(FlagKind::NoInventory);
+    }
+    let fresh = now - need.min_endpoint_age.duration();
+    if subject.endpoints.iter().any(|e| e.recorded_at > fresh) {
+        draft.notice(FlagKind::FreshAddress);
+    }
+    if let ActorRef::Operator { person, .. } = &draft.ctx.actor.who
+        && let Some(person) = draft.world.register.persons.get(person)
+        && !person.on_call
+        && person.shift.is_some_and(|s| !s.covers(now))
+    {
+        draft.notice(FlagKind::OffHours);
+    }
+    if states.iter().any(|s| matches!(s, CaseState::Restored | CaseState::Closed)) {
+        let by = HoldSource::Policy;
+        super::hold::freeze(draft, Hold { source: by, reason: None, since: now, escalated_at: None });
+    }
+}

@@ -1,0 +1,263 @@
+//! Proof: sessions the server opens to recorded endpoints, and the receipts that come back through them (invariant 5).
+//!
+//! Contract: no receipt rests on an operator's word: only whoever a session was opened to can prove or decline in it. One session a method
+//! is pending; tries are limited. While a case is held, sessions serve only security's contact and leave no receipt.
+
+use chrono::Duration;
+
+use super::actor::{self, Caller, hands, holds_session};
+use super::draft::Draft;
+use crate::base::Time;
+use crate::base::ids::{EndpointId, PersonId, ReceiptId, SessionId};
+use crate::domain::case::{ActorRef, MAX_ATTEMPTS_PER_CASE, MAX_ATTEMPTS_PER_CODE, MAX_ITEMS, ProofSession, Receipt, SessionOutcome, TrustRoot};
+use crate::domain::checklist::{self, Reach};
+use crate::domain::event::CaseEvent;
+use crate::domain::refusal::Refusal;
+use crate::domain::requirement::{Requirement, Seconds};
+use crate::domain::vocabulary::{CaseState, Duty, EndpointKind, Method, TrustRootKind};
+
+/// How long a session lasts: an e-mailed code at most 24 h (SP 800-63B-4 §4.2.1.2), the others no longer.
+pub const SESSION_LIFETIME: Duration = Duration::hours(24);
+/// How long a contact has (SP 800-63B-4 §4.2.1.3: as issued codes, + 24 h).
+pub const CONTACT_LIFETIME: Duration = Duration::hours(48);
+/// Before a pending session is replaced by a new one: a hundred requests in a row send one message (T22).
+pub const RESEND_AFTER: Duration = Duration::seconds(60);
+/// The most sessions of one method a case may open.
+pub const MAX_SESSIONS_PER_METHOD: usize = 20;
+
+/// Opens a session.
+pub(super) fn start(
+    draft: &mut Draft<'_>,
+    session: &SessionId,
+    method: Method,
+    endpoint: Option<&EndpointId>,
+    attester: Option<&PersonId>,
+) -> Result<(), Refusal> {
+    let staff = may_start(draft)?;
+    let need = draft.requirement();
+    if draft.case.hold.is_none() {
+        draft.stands(&[CaseState::Proofing])?;
+        asked_for(&need, method)?;
+    }
+    let fresh = !draft.case.sessions.contains_key(session) && draft.case.request.session.as_ref() != Some(session);
+    if !fresh {
+        return Err(Refusal::Already("This session was used before.".to_owned()));
+    }
+    if draft.case.failed_attempts >= MAX_ATTEMPTS_PER_CASE {
+        return Err(Refusal::TooManyAttempts);
+    }
+    reachable(draft, &need, method, endpoint, attester)?;
+    supersede(draft, method, attester)?;
+    let by = draft.ctx.actor.who.clone();
+    let lifetime = if checklist::reach(method) == Reach::Attester { CONTACT_LIFETIME } else { SESSION_LIFETIME };
+    let proof = ProofSession {
+        method,
+        endpoint: endpoint.cloned(),
+        attester: attester.cloned(),
+        by: by.clone(),
+        opened_at: draft.now(),
+        expires_at: draft.now() + lifetime,
+        failed_attempts: 0,
+        outcome: None,
+    };
+    draft.push(CaseEvent::SessionOpened { session: session.clone(), proof });
+    if draft.case.hold.is_none() {
+        // Whoever picks how and with whom it is proved has a hand in the proof.
+        if staff.is_some() {
+            draft.grow(hands(&by, Duty::Prover, draft.now()));
+        }
+        pause(draft);
+    }
+    Ok(())
+}
+
+fn may_start(draft: &Draft<'_>) -> Result<Option<Caller>, Refusal> {
+    if draft.case.hold.is_some() {
+        return match actor::role(&draft.world.register, draft.ctx, draft.code, actor::SECURITY) {
+            Ok(caller) => Ok(Some(caller)),
+            Err(Refusal::RoleMissing { .. }) => Err(Refusal::Held),
+            Err(_) if actor::is_subject(draft) => Err(Refusal::Held),
+            Err(other) => Err(other),
+        };
+    }
+    if actor::is_subject(draft) {
+        return Ok(None);
+    }
+    actor::role(&draft.world.register, draft.ctx, draft.code, actor::AGENTS).map(Some)
+}
+
+fn asked_for(need: &Requirement, method: Method) -> Result<(), Refusal> {
+    let mut slots = need.proofs.iter().flat_map(|p| &p.any_of).flat_map(|s| &s.slots);
+    if need.gates.contains(&method) || slots.any(|slot| slot.contains(&method)) {
+        return Ok(());
+    }
+    Err(Refusal::Invalid { field: "method", why: format!("the checklist does not ask for {}", method.label()) })
+}
+
+fn reachable(
+    draft: &Draft<'_>,
+    need: &Requirement,
+    method: Method,
+    endpoint: Option<&EndpointId>,
+    attester: Option<&PersonId>,
+) -> Result<(), Refusal> {
+    let subject = draft.subject()?;
+    if let Some(id) = endpoint {
+        if let Some(problem) = checklist::endpoint_problem(&draft.case, &subject, need, id) {
+            return Err(Refusal::EndpointUnusable(problem));
+        }
+        let kind = subject.endpoint(id).map(|e| e.kind);
+        if method == Method::IssuedCode && kind != Some(EndpointKind::Email) {
+            return Err(Refusal::EndpointUnusable("Codes are sent to recorded e-mail addresses only.".to_owned()));
+        }
+    }
+    match (checklist::reach(method), endpoint, attester) {
+        (Reach::Endpoint, None, _) => Err(Refusal::Invalid { field: "endpoint", why: "name a recorded address to open the session to".to_owned() }),
+        (Reach::Endpoint | Reach::Bound, _, Some(_)) => {
+            Err(Refusal::Invalid { field: "attester", why: "this method is the subject's own".to_owned() })
+        }
+        (Reach::Attester, _, None) => Err(Refusal::Invalid { field: "attester", why: "name whom to ask".to_owned() }),
+        (Reach::Attester, _, Some(person)) if !checklist::attesters(&draft.world, &draft.case, &subject, method).contains(person) => {
+            let why = "Only the recorded manager or a present owner can attest, and not someone who routed the case.";
+            Err(Refusal::EndpointUnusable(why.to_owned()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Ends the pending session that this one replaces; not before [`RESEND_AFTER`].
+fn supersede(draft: &mut Draft<'_>, method: Method, attester: Option<&PersonId>) -> Result<(), Refusal> {
+    let now = draft.now();
+    if draft.case.sessions.len() >= MAX_ITEMS || draft.case.sessions.values().filter(|s| s.method == method).count() >= MAX_SESSIONS_PER_METHOD {
+        return Err(Refusal::Limit { what: "Sessions of one method in a case", limit: MAX_SESSIONS_PER_METHOD });
+    }
+    let same = |s: &ProofSession| s.method == method && s.attester.as_ref() == attester && s.outcome.is_none();
+    let pending: Vec<(SessionId, Time)> = draft.case.sessions.iter().filter(|(_, s)| same(s)).map(|(id, s)| (id.clone(), s.opened_at)).collect();
+    if let Some((_, opened)) = pending.iter().find(|(_, opened)| now < *opened + RESEND_AFTER) {
+        return Err(Refusal::TooEarly(*opened + RESEND_AFTER));
+    }
+    for (session, _) in pending {
+        draft.push(CaseEvent::SessionEnded { session, outcome: SessionOutcome::Superseded });
+    }
+    Ok(())
+}
+
+/// Stops the phase's clock while the subject is waited for.
+fn pause(draft: &mut Draft<'_>) {
+    if draft.case.waits_for_subject(draft.now())
+        && let Some(due) = draft.case.times.due
+    {
+        draft.push(CaseEvent::ClockPaused { left: left(due, draft.now()) });
+    }
+}
+
+/// What is left until a due time; nothing once it passed.
+pub(super) fn left(due: Time, now: Time) -> Seconds {
+    Seconds(u32::try_from((due - now).num_seconds().max(0)).unwrap_or(u32::MAX))
+}
+
+/// Lets the phase's clock run again once the subject is no longer waited for.
+pub(super) fn resume(draft: &mut Draft<'_>) {
+    if draft.case.hold.is_none()
+        && !draft.case.waits_for_subject(draft.now())
+        && let Some(left) = draft.case.times.paused_left
+    {
+        draft.push(CaseEvent::ClockResumed { due: draft.now() + left.duration() });
+    }
+}
+
+/// The session, if the asker holds it, it is open, and it counts where the case stands.
+fn open_session(draft: &Draft<'_>, id: &SessionId) -> Result<ProofSession, Refusal> {
+    if !holds_session(draft, id) {
+        return Err(actor::not_permitted(draft.code, "whom the session was opened to"));
+    }
+    let Some(proof) = draft.case.sessions.get(id) else { return Err(Refusal::SessionEnded) };
+    if let Some(hold) = &draft.case.hold {
+        if proof.opened_at < hold.since {
+            return Err(Refusal::Held);
+        }
+    } else {
+        draft.stands(&[CaseState::Proofing])?;
+    }
+    if proof.outcome == Some(SessionOutcome::Exhausted) || draft.case.failed_attempts >= MAX_ATTEMPTS_PER_CASE {
+        return Err(Refusal::TooManyAttempts);
+    }
+    if proof.outcome.is_some() || proof.expires_at <= draft.now() {
+        return Err(Refusal::SessionEnded);
+    }
+    Ok(proof.clone())
+}
+
+/// Counts a wrong code.
+pub(super) fn failed(draft: &mut Draft<'_>, id: &SessionId) -> Result<(), Refusal> {
+    let proof = open_session(draft, id)?;
+    draft.push(CaseEvent::AttemptFailed { session: id.clone() });
+    if proof.failed_attempts + 1 >= MAX_ATTEMPTS_PER_CODE || draft.case.failed_attempts >= MAX_ATTEMPTS_PER_CASE {
+        draft.push(CaseEvent::SessionEnded { session: id.clone(), outcome: SessionOutcome::Exhausted });
+        resume(draft);
+    }
+    Ok(())
+}
+
+/// Records a receipt; during a hold, only that the contact was reached.
+pub(super) fn proved(draft: &mut Draft<'_>, id: &SessionId, receipt: &ReceiptId, root: &TrustRoot) -> Result<(), Refusal> {
+    let proof = open_session(draft, id)?;
+    let need = draft.requirement();
+    // The record may have changed since the session was opened.
+    reachable(draft, &need, proof.method, proof.endpoint.as_ref(), proof.attester.as_ref())?;
+    if !rests_on(proof.method, root.kind) {
+        return Err(Refusal::Invalid { field: "trust_root", why: format!("{} can't rest on that", proof.method.label()) });
+    }
+    if draft.case.hold.is_some() {
+        draft.push(CaseEvent::SessionEnded { session: id.clone(), outcome: SessionOutcome::Proved });
+        return Ok(());
+    }
+    if draft.case.receipts.len() >= MAX_ITEMS {
+        return Err(Refusal::Limit { what: "A case's receipts", limit: MAX_ITEMS });
+    }
+    if draft.case.receipts.iter().any(|r| &r.id == receipt) {
+        return Err(Refusal::Already("This proof is recorded already.".to_owned()));
+    }
+    let by = draft.ctx.actor.who.clone();
+    let receipt = Receipt {
+        id: receipt.clone(),
+        method: proof.method,
+        trust_root: root.clone(),
+        session: id.clone(),
+        endpoint: proof.endpoint.clone(),
+        by: by.clone(),
+        at: draft.now(),
+        valid_until: draft.now() + need.receipt_lifetime.duration(),
+    };
+    draft.push(CaseEvent::Proved { receipt });
+    draft.push(CaseEvent::SessionEnded { session: id.clone(), outcome: SessionOutcome::Proved });
+    draft.grow(hands(&by, Duty::Prover, draft.now()));
+    resume(draft);
+    draft.seal_by_itself()
+}
+
+/// Records that the attester said no.
+pub(super) fn declined(draft: &mut Draft<'_>, id: &SessionId) -> Result<(), Refusal> {
+    let proof = open_session(draft, id)?;
+    if !matches!(draft.ctx.actor.who, ActorRef::Attester { .. }) || proof.attester.is_none() {
+        return Err(actor::not_permitted(draft.code, "the attester who was asked"));
+    }
+    draft.push(CaseEvent::SessionEnded { session: id.clone(), outcome: SessionOutcome::Declined });
+    resume(draft);
+    Ok(())
+}
+
+const fn rests_on(method: Method, root: TrustRootKind) -> bool {
+    use TrustRootKind as T;
+    match method {
+        Method::SavedCode => matches!(root, T::CodeSet),
+        Method::IssuedCode => matches!(root, T::Mailbox | T::Number),
+        Method::Passkey | Method::OldKeyPossession | Method::WorkloadAttestation => matches!(root, T::Key | T::Device),
+        Method::Totp | Method::ManagedDevice => matches!(root, T::Device | T::Key),
+        Method::RepeatedProofing => matches!(root, T::Document),
+        Method::RecoveryContact | Method::OwnerQuorum | Method::ManagerAttestation | Method::TicketApproval | Method::InPerson => {
+            matches!(root, T::Contact)
+        }
+        Method::DirectoryFact => matches!(root, T::Document | T::Contact),
+    }
+}

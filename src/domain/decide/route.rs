@@ -1,0 +1,77 @@
+//! Triage, the finding that nothing is to be recovered, and routing.
+//!
+//! Contract: triage names the failure before anything is gathered; a fault that is none of the identity's goes no further. Routing again
+//! voids every approval not yet executed ("approve first, route later" fails), and what is sealed is routed only by a human.
+
+use super::actor::{self, hands};
+use super::draft::{Draft, recoverable};
+use crate::base::ids::PersonId;
+use crate::domain::case::{ActorRef, Route, TextRef, Triage, VoidReason};
+use crate::domain::event::CaseEvent;
+use crate::domain::refusal::Refusal;
+use crate::domain::register::Scope;
+use crate::domain::vocabulary::{CaseState, Duty, FailureType};
+
+const fn nothing_to_recover(failure: FailureType) -> bool {
+    matches!(failure, FailureType::LocalConfiguration | FailureType::Outage | FailureType::AuthenticatorRemains)
+}
+
+/// Says what failed, how it was reproduced, and who owns triage and remedy.
+pub(super) fn triage(draft: &mut Draft<'_>, failure: FailureType, reproduction: &TextRef, owners: [&PersonId; 2]) -> Result<(), Refusal> {
+    actor::role(&draft.world.register, draft.ctx, draft.code, actor::AGENTS)?;
+    draft.not_held()?;
+    draft.stands(&[CaseState::New, CaseState::Proofing])?;
+    if let Some(unknown) = owners.iter().find(|p| !draft.world.register.persons.contains_key(**p)) {
+        return Err(Refusal::Unknown(unknown.to_string()));
+    }
+    let [triage_owner, remedy_owner] = owners.map(Clone::clone);
+    let by = draft.ctx.actor.who.clone();
+    let triage = Triage { failure, reproduction: reproduction.clone(), triage_owner, remedy_owner, by: by.clone(), at: draft.now() };
+    draft.push(CaseEvent::Triaged { triage });
+    draft.grow(hands(&by, Duty::EvidenceEditor, draft.now()));
+    let deadlines = draft.requirement().deadlines;
+    match (draft.case.state, nothing_to_recover(failure)) {
+        (CaseState::New, false) => draft.go(CaseState::Proofing, Some(deadlines.proofing)),
+        (CaseState::Proofing, true) => draft.go(CaseState::New, Some(deadlines.triage)),
+        _ => {}
+    }
+    Ok(())
+}
+
+/// Ends it: a local fault, an outage, or another authenticator that still works.
+pub(super) fn no_change_needed(draft: &mut Draft<'_>, _reason: &TextRef) -> Result<(), Refusal> {
+    actor::role(&draft.world.register, draft.ctx, draft.code, actor::AGENTS)?;
+    draft.not_held()?;
+    draft.stands(&[CaseState::New, CaseState::Proofing])?;
+    draft.go(CaseState::NoChangeNeeded, None);
+    Ok(())
+}
+
+/// Sends it another way.
+pub(super) fn route(draft: &mut Draft<'_>, route: &Route) -> Result<(), Refusal> {
+    const OPEN: &[CaseState] = &[CaseState::New, CaseState::Proofing];
+    const ALL: &[CaseState] = &[CaseState::New, CaseState::Proofing, CaseState::Sealed, CaseState::Approved, CaseState::Failed];
+    let states = match &draft.ctx.actor.who {
+        ActorRef::Automation { .. } => actor::automation(&draft.world.register, draft.ctx, draft.code, Scope::Route).map(|_| OPEN)?,
+        _ => actor::role(&draft.world.register, draft.ctx, draft.code, actor::AGENTS).map(|_| ALL)?,
+    };
+    draft.not_held()?;
+    draft.stands(states)?;
+    if *route == draft.case.route {
+        return Err(Refusal::Already("The case goes that way already.".to_owned()));
+    }
+    if route.subject != draft.case.route.subject {
+        return Err(Refusal::Invalid { field: "subject", why: "a case keeps its subject; open another one".to_owned() });
+    }
+    let subject = draft.subject()?;
+    recoverable(&subject, route)?;
+    let sealed = !OPEN.contains(&draft.case.state);
+    draft.void(VoidReason::Reopened);
+    draft.push(CaseEvent::Routed { route: route.clone() });
+    draft.grow(hands(&draft.ctx.actor.who, Duty::Router, draft.now()));
+    if sealed {
+        draft.unseal(VoidReason::Reopened);
+    }
+    draft.look_ahead();
+    Ok(())
+}

@@ -1,0 +1,97 @@
+//! Everyday work on a case: taking it, handing it over, comments, evidence, telemetry.
+//!
+//! Contract: commenting and taking a case are no hand in it (product.md, "route"); evidence is. Telemetry that arrives after sealing waits
+//! beside the seal and changes nothing that was sealed (invariant 4, T34).
+
+use super::actor::{self, hands};
+use super::draft::Draft;
+use crate::base::ids::{EvidenceId, OperatorId};
+use crate::domain::case::{ActorRef, Evidence, MAX_ITEMS, TextRef};
+use crate::domain::event::CaseEvent;
+use crate::domain::refusal::Refusal;
+use crate::domain::register::Scope;
+use crate::domain::vocabulary::{CaseState, Duty, EvidenceKind};
+
+/// Takes a case, gives it to someone, or lets go.
+pub(super) fn assign(draft: &mut Draft<'_>, operator: Option<&OperatorId>) -> Result<(), Refusal> {
+    actor::role(&draft.world.register, draft.ctx, draft.code, actor::STAFF)?;
+    to_staff(draft, operator)?;
+    alive(draft)?;
+    if draft.case.assignee.as_ref() == operator {
+        return Err(Refusal::Already("It is so already.".to_owned()));
+    }
+    draft.push(CaseEvent::Assigned { operator: operator.cloned() });
+    Ok(())
+}
+
+/// Leaves a note for whoever goes on.
+pub(super) fn hand_over(draft: &mut Draft<'_>, note: &TextRef, to: Option<&OperatorId>) -> Result<(), Refusal> {
+    actor::role(&draft.world.register, draft.ctx, draft.code, actor::STAFF)?;
+    to_staff(draft, to)?;
+    alive(draft)?;
+    draft.push(CaseEvent::HandedOver { note: note.clone() });
+    if draft.case.assignee.as_ref() != to {
+        draft.push(CaseEvent::Assigned { operator: to.cloned() });
+    }
+    Ok(())
+}
+
+fn to_staff(draft: &Draft<'_>, operator: Option<&OperatorId>) -> Result<(), Refusal> {
+    match operator {
+        Some(id) if !draft.world.register.operators.get(id).is_some_and(|o| o.enabled) => Err(Refusal::Unknown(id.to_string())),
+        _ => Ok(()),
+    }
+}
+
+fn alive(draft: &Draft<'_>) -> Result<(), Refusal> {
+    if draft.case.state.is_ended() { Err(draft.wrong_state()) } else { Ok(()) }
+}
+
+/// Comments; in any state, held or ended.
+pub(super) fn comment(draft: &mut Draft<'_>, text: &TextRef) -> Result<(), Refusal> {
+    actor::operator(&draft.world.register, draft.ctx, draft.code)?;
+    if usize::try_from(draft.case.comments).unwrap_or(usize::MAX) >= MAX_ITEMS {
+        return Err(Refusal::Limit { what: "A case's list of comments", limit: MAX_ITEMS });
+    }
+    draft.push(CaseEvent::Commented { text: text.clone() });
+    Ok(())
+}
+
+/// Keeps evidence, before anything is sealed.
+pub(super) fn evidence(draft: &mut Draft<'_>, id: &EvidenceId, kind: EvidenceKind, text: &TextRef) -> Result<(), Refusal> {
+    actor::role(&draft.world.register, draft.ctx, draft.code, actor::STAFF)?;
+    draft.not_held()?;
+    draft.stands(&[CaseState::New, CaseState::Proofing])?;
+    if kind == EvidenceKind::Telemetry {
+        return Err(Refusal::Invalid { field: "kind", why: "telemetry comes from programs".to_owned() });
+    }
+    keep(draft, id, kind, text, false)?;
+    draft.look_ahead();
+    Ok(())
+}
+
+/// Keeps a fact that a program sent.
+pub(super) fn telemetry(draft: &mut Draft<'_>, id: &EvidenceId, text: &TextRef) -> Result<(), Refusal> {
+    if !matches!(draft.ctx.actor.who, ActorRef::System { .. }) {
+        actor::automation(&draft.world.register, draft.ctx, draft.code, Scope::Telemetry)?;
+    }
+    alive(draft)?;
+    let late = !matches!(draft.case.state, CaseState::New | CaseState::Proofing);
+    keep(draft, id, EvidenceKind::Telemetry, text, late)
+}
+
+fn keep(draft: &mut Draft<'_>, id: &EvidenceId, kind: EvidenceKind, text: &TextRef, late: bool) -> Result<(), Refusal> {
+    if draft.case.evidence.iter().any(|e| &e.id == id) {
+        return Err(Refusal::Already("This evidence is kept already.".to_owned()));
+    }
+    if draft.case.evidence.len() >= MAX_ITEMS {
+        return Err(Refusal::Limit { what: "A case's evidence", limit: MAX_ITEMS });
+    }
+    let by = draft.ctx.actor.who.clone();
+    let evidence = Evidence { id: id.clone(), kind, text: text.clone(), by: by.clone(), at: draft.now(), late };
+    draft.push(CaseEvent::EvidenceAdded { evidence });
+    if !late {
+        draft.grow(hands(&by, Duty::EvidenceEditor, draft.now()));
+    }
+    Ok(())
+}
