@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::case::{Case, Flag, Plan, Receipt, Route};
 use super::command::World;
-use super::requirement::{ApprovalNeed, Deadlines, ProofNeed, ProofSet, Requirement, Seconds};
+use super::requirement::{ApprovalNeed, CodeRules, Deadlines, ProofNeed, ProofSet, Requirement, Seconds};
 use super::subject::Subject;
 use super::vocabulary::{EndpointKind, Method};
 use crate::base::Time;
@@ -64,6 +64,7 @@ fn unreachable_requirement() -> Requirement {
         deadlines: Deadlines { triage: none, proofing: none, approval: none, expiry: none, hold: none },
         lineage_window: quarter,
         linked_window: quarter,
+        codes: CodeRules { email: none, phone: none, postal: none, contact: none, page: none, attempts_per_code: 0, attempts_per_case: 0 },
         review: true,
     }
 }

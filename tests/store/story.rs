@@ -5,7 +5,7 @@ use countersign::domain::view::QueueQuery;
 use countersign::store::Store;
 use countersign::store::sqlite::SqliteOptions;
 
-use crate::world::{self, TestClock, at, START};
+use crate::world::{self, START, TestClock, at};
 
 #[tokio::test]
 async fn sqlite_tells_the_story() {

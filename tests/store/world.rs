@@ -86,7 +86,15 @@ pub fn register() -> Register {
     let mut register = Register { founded: true, ..Register::default() };
     for human in HUMANS {
         let id = person(&format!("p-{human}"));
-        let whole = Person { id: id.clone(), employer: "acme".parse().unwrap(), team: None, manager: None, shift: None, on_call: false, status: Status::Active };
+        let whole = Person {
+            id: id.clone(),
+            employer: "acme".parse().unwrap(),
+            team: None,
+            manager: None,
+            shift: None,
+            on_call: false,
+            status: Status::Active,
+        };
         register.persons.insert(id, whole);
     }
     for account in HUMANS.into_iter().chain(["nadia2"]) {

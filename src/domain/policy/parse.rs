@@ -533,7 +533,10 @@ fn waits_fit(r: &mut Reader, bundle: &Bundle, line: Option<usize>) {
     let expiry = all(Span::Expiry).chain([bundle.base.deadlines.expiry]).min().unwrap_or_default();
     if wait >= life.0 {
         let wait = show(Seconds(wait));
-        r.mistake(line, format!("the longest delay and grace ({wait}) outlast the shortest approval_lifetime ({}): nothing would be executed", show(life)));
+        r.mistake(
+            line,
+            format!("the longest delay and grace ({wait}) outlast the shortest approval_lifetime ({}): nothing would be executed", show(life)),
+        );
     }
     if wait >= expiry.0 {
         let wait = show(Seconds(wait));

@@ -9,8 +9,8 @@ use rusqlite::{OptionalExtension as _, params};
 use super::batch::Batch;
 use super::errors::to_json;
 use super::{duties, rows};
-use crate::base::ids::{CaseId, SubjectId};
 use crate::base::canonical;
+use crate::base::ids::{CaseId, SubjectId};
 use crate::domain::event::{Body, CaseEvent, Entry, MAX_ENTRY};
 use crate::domain::register::Register;
 use crate::domain::subject::Subject;
@@ -148,7 +148,9 @@ impl Batch<'_> {
         for (id, operator) in &after.operators {
             if before.operators.get(id).is_none_or(|b| b.person != operator.person) {
                 self.conn
-                    .prepare_cached("INSERT INTO accounts (operator, person) VALUES (?1, ?2) ON CONFLICT (operator) DO UPDATE SET person = excluded.person")?
+                    .prepare_cached(
+                        "INSERT INTO accounts (operator, person) VALUES (?1, ?2) ON CONFLICT (operator) DO UPDATE SET person = excluded.person",
+                    )?
                     .execute([id.as_str(), operator.person.as_str()])?;
             }
         }
@@ -163,7 +165,9 @@ impl Batch<'_> {
             duties::put(self, change, case, event, seq)?;
             if let CaseEvent::Opened { route, .. } = event {
                 self.conn
-                    .prepare_cached("INSERT INTO subject_cases (subject, cases) VALUES (?1, 1) ON CONFLICT (subject) DO UPDATE SET cases = cases + 1")?
+                    .prepare_cached(
+                        "INSERT INTO subject_cases (subject, cases) VALUES (?1, 1) ON CONFLICT (subject) DO UPDATE SET cases = cases + 1",
+                    )?
                     .execute([route.subject.as_str()])?;
             }
         }
@@ -194,9 +198,13 @@ impl Batch<'_> {
             return Err(CommitError::TooLarge);
         }
         let leaf = leaf_hash(&bytes);
-        self.conn
-            .prepare_cached("INSERT INTO entries (seq, bytes, leaf, case_key, version) VALUES (?1, ?2, ?3, ?4, ?5)")?
-            .execute(params![int(seq), bytes, leaf.as_bytes(), case, int(version)])?;
+        self.conn.prepare_cached("INSERT INTO entries (seq, bytes, leaf, case_key, version) VALUES (?1, ?2, ?3, ?4, ?5)")?.execute(params![
+            int(seq),
+            bytes,
+            leaf.as_bytes(),
+            case,
+            int(version)
+        ])?;
         self.tip.tree.append(leaf);
         self.tip.last_at = self.tip.last_at.max(rows::millis(change.at));
         Ok(int(seq))
@@ -245,9 +253,11 @@ impl Batch<'_> {
                 _ => self.case_key(text.case)?,
             };
             let sealed = key.seal(text.case, &text.id, text.salt, &text.text, random)?;
-            self.conn
-                .prepare_cached("INSERT INTO texts (id, case_key, sealed) VALUES (?1, ?2, ?3)")?
-                .execute(params![text.id.as_str(), text.case.key(), sealed])?;
+            self.conn.prepare_cached("INSERT INTO texts (id, case_key, sealed) VALUES (?1, ?2, ?3)")?.execute(params![
+                text.id.as_str(),
+                text.case.key(),
+                sealed
+            ])?;
             last = Some((text.case, key));
         }
         Ok(())
@@ -288,9 +298,7 @@ impl Batch<'_> {
                 }
             }
             CodeChange::Add { subject, hash } => {
-                self.conn
-                    .prepare_cached("INSERT INTO saved_codes (subject, hash, used) VALUES (?1, ?2, 0)")?
-                    .execute([subject.as_str(), hash])?;
+                self.conn.prepare_cached("INSERT INTO saved_codes (subject, hash, used) VALUES (?1, ?2, 0)")?.execute([subject.as_str(), hash])?;
             }
             CodeChange::Use { subject, hash } => {
                 let used = self
@@ -308,9 +316,11 @@ impl Batch<'_> {
     fn put_answer(&self, answer: &KeptAnswer, at: i64) -> Result<(), CommitError> {
         // An outlived answer makes way; a living one was answered already, by a commit that came between.
         let outlived = at - ANSWER_LIFETIME_MS;
-        self.conn
-            .prepare_cached("DELETE FROM kept_answers WHERE principal = ?1 AND key = ?2 AND at < ?3")?
-            .execute(params![answer.principal, answer.key, outlived])?;
+        self.conn.prepare_cached("DELETE FROM kept_answers WHERE principal = ?1 AND key = ?2 AND at < ?3")?.execute(params![
+            answer.principal,
+            answer.key,
+            outlived
+        ])?;
         let put = self
             .conn
             .prepare_cached("INSERT INTO kept_answers (principal, key, request, status, body, at) VALUES (?1,?2,?3,?4,?5,?6) ON CONFLICT DO NOTHING")?
@@ -326,7 +336,8 @@ impl Batch<'_> {
 
     /// Keeps the number of answers under its bound: the oldest go.
     fn clear_beyond_bound(&self) -> Result<(), CommitError> {
-        let count: i64 = self.conn.prepare_cached("SELECT value FROM counters WHERE name = 'answers'")?.query_row([], |r| r.get(0)).optional()?.unwrap_or(0);
+        let count: i64 =
+            self.conn.prepare_cached("SELECT value FROM counters WHERE name = 'answers'")?.query_row([], |r| r.get(0)).optional()?.unwrap_or(0);
         let count = if count == 0 || count > ANSWERS {
             let sql = "SELECT count(*) FROM kept_answers";
             let real: i64 = self.conn.prepare_cached(sql)?.query_row([], |r| r.get(0))?;

@@ -30,9 +30,7 @@ use chrono::Datelike as _;
 use rusqlite::{OptionalExtension as _, params};
 use tokio::sync::broadcast;
 
-use super::{
-    Announcement, Change, CommitError, Committed, KeptAnswer, OutboxItem, PersonDetails, Store, StoreError, SubjectRecord,
-};
+use super::{Announcement, Change, CommitError, Committed, KeptAnswer, OutboxItem, PersonDetails, Store, StoreError, SubjectRecord};
 use crate::base::ids::{CaseId, PersonId, SubjectId, TargetId, TextId};
 use crate::base::ports::Ports;
 use crate::base::{Digest, Time, Untrusted};
@@ -308,9 +306,11 @@ impl Store for SqliteStore {
     async fn verify(&self, progress: &(dyn Fn(u64, u64) + Send + Sync)) -> Result<Vec<String>, StoreError> {
         let (tell, mut told) = tokio::sync::watch::channel((0, 0));
         let path = self.path.clone();
-        let work = on_a_thread(move || verify::verify(&schema::open_reader(&path)?, &|done, of| {
-            tell.send_replace((done, of));
-        }));
+        let work = on_a_thread(move || {
+            verify::verify(&schema::open_reader(&path)?, &|done, of| {
+                tell.send_replace((done, of));
+            })
+        });
         tokio::pin!(work);
         loop {
             tokio::select! {

@@ -16,8 +16,7 @@ pub(super) fn anything(conn: &Connection, now: i64) -> Result<bool, StoreError> 
 
 /// Takes up to `limit` due effects until `until`.
 pub(super) fn claim(batch: &Batch<'_>, now: i64, limit: u16, until: i64) -> Result<Vec<OutboxItem>, CommitError> {
-    let mut statement =
-        batch.conn.prepare_cached("SELECT id, effect, tries FROM outbox WHERE available <= ?1 ORDER BY available, id LIMIT ?2")?;
+    let mut statement = batch.conn.prepare_cached("SELECT id, effect, tries FROM outbox WHERE available <= ?1 ORDER BY available, id LIMIT ?2")?;
     let mut found = statement.query(params![now, limit])?;
     let mut items = Vec::new();
     while let Some(r) = found.next()? {

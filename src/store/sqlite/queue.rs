@@ -67,11 +67,7 @@ pub(super) fn page(conn: &Connection, query: &QueueQuery) -> Result<QueuePage, S
     let cursor = |row: &CaseRow| Cursor { key: rows::key(query.sort, row), case: row.id.key() };
     let first_is_start = if down { query.from.is_none() } else { !more };
     let last_is_end = if down { !more } else { query.from == Some(From::End) };
-    Ok(QueuePage {
-        before: rows.first().filter(|_| !first_is_start).map(cursor),
-        after: rows.last().filter(|_| !last_is_end).map(cursor),
-        rows,
-    })
+    Ok(QueuePage { before: rows.first().filter(|_| !first_is_start).map(cursor), after: rows.last().filter(|_| !last_is_end).map(cursor), rows })
 }
 
 /// Chooses the table and index to walk, and adds the conditions that the choice rests on.
@@ -84,8 +80,11 @@ fn plan(conn: &Connection, query: &QueueQuery) -> Result<Query, StoreError> {
         return Ok(q);
     }
     let due = query.sort == Sort::Due;
-    let only_state = if filter.decidable_by.is_some() { Some(CaseState::Sealed) } else { filter.states.first().copied().filter(|_| filter.states.len() == 1) };
-    let open = filter.ended == Some(false) || only_state.is_some_and(|s| !s.is_ended()) || (!filter.states.is_empty() && filter.states.iter().all(|s| !s.is_ended()));
+    let only_state =
+        if filter.decidable_by.is_some() { Some(CaseState::Sealed) } else { filter.states.first().copied().filter(|_| filter.states.len() == 1) };
+    let open = filter.ended == Some(false)
+        || only_state.is_some_and(|s| !s.is_ended())
+        || (!filter.states.is_empty() && filter.states.iter().all(|s| !s.is_ended()));
     let index = if filter.subject.as_ref().is_some_and(|s| !s.ends_with('*')) {
         "cases_by_subject".to_owned()
     } else if due && filter.assignees.len() == 1 && !filter.unassigned {

@@ -87,7 +87,13 @@ pub(super) fn row(conn: &Connection, id: CaseId) -> Result<Option<CaseRow>, Stor
 }
 
 /// Other cases of a subject and target.
-pub(super) fn linked(conn: &mut Connection, kept: &Kept, about: (&SubjectId, &TargetId), since: Time, but: Option<CaseId>) -> Result<Vec<Arc<Case>>, StoreError> {
+pub(super) fn linked(
+    conn: &mut Connection,
+    kept: &Kept,
+    about: (&SubjectId, &TargetId),
+    since: Time,
+    but: Option<CaseId>,
+) -> Result<Vec<Arc<Case>>, StoreError> {
     let sql = "SELECT id FROM cases WHERE subject = ?1 AND target = ?2 AND k_updated <= ?3 AND id <> ?4 ORDER BY k_updated LIMIT ?5";
     let but = but.map_or(-1, CaseId::key);
     let ids = all(conn, sql, params![about.0.as_str(), about.1.as_str(), -millis(since), but, LINKED], case_id)?;
@@ -100,13 +106,23 @@ pub(super) fn linked(conn: &mut Connection, kept: &Kept, about: (&SubjectId, &Ta
 
 /// Cases whose time has come, soonest first.
 pub(super) fn due(conn: &Connection, now: Time, limit: u16) -> Result<Vec<CaseId>, StoreError> {
-    all(conn, "SELECT id FROM cases WHERE next_due IS NOT NULL AND next_due <= ?1 ORDER BY next_due, id LIMIT ?2", params![millis(now), limit], case_id)
+    all(
+        conn,
+        "SELECT id FROM cases WHERE next_due IS NOT NULL AND next_due <= ?1 ORDER BY next_due, id LIMIT ?2",
+        params![millis(now), limit],
+        case_id,
+    )
 }
 
 /// Sealed or approved cases.
 pub(super) fn undecided(conn: &Connection, after: Option<CaseId>, limit: u16) -> Result<Vec<CaseId>, StoreError> {
     let after = after.map_or(-1, CaseId::key);
-    all(conn, "SELECT id FROM cases INDEXED BY cases_undecided WHERE state IN (2, 3) AND id > ?1 ORDER BY id LIMIT ?2", params![after, limit], case_id)
+    all(
+        conn,
+        "SELECT id FROM cases INDEXED BY cases_undecided WHERE state IN (2, 3) AND id > ?1 ORDER BY id LIMIT ?2",
+        params![after, limit],
+        case_id,
+    )
 }
 
 /// A subject.
@@ -150,8 +166,10 @@ pub(super) fn saved_codes(conn: &Connection, subject: &SubjectId) -> Result<Vec<
 pub(super) fn people(conn: &Connection, ids: &[PersonId]) -> Result<BTreeMap<PersonId, PersonDetails>, StoreError> {
     let mut out = BTreeMap::new();
     for id in ids {
-        let found: Option<(String, Option<String>)> =
-            conn.prepare_cached("SELECT name, email FROM people WHERE id = ?1")?.query_row([id.as_str()], |r| Ok((r.get(0)?, r.get(1)?))).optional()?;
+        let found: Option<(String, Option<String>)> = conn
+            .prepare_cached("SELECT name, email FROM people WHERE id = ?1")?
+            .query_row([id.as_str()], |r| Ok((r.get(0)?, r.get(1)?)))
+            .optional()?;
         if let Some((name, email)) = found {
             out.insert(id.clone(), PersonDetails { id: id.clone(), name: name.into(), email: email.map(Untrusted::from) });
         }

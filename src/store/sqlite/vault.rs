@@ -6,9 +6,9 @@
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use zeroize::{Zeroize as _, Zeroizing};
 
+use crate::base::Untrusted;
 use crate::base::ids::{CaseId, TextId};
 use crate::base::ports::Random;
-use crate::base::Untrusted;
 use crate::store::StoreError;
 
 /// What opens every case's key: 32 random bytes, kept by the operator of the server outside the database.
