@@ -1,27 +1,477 @@
-//! The queue.
+//! The queue: live, filtered, sorted, one row selected, the selected case beside it where there is room.
+//!
+//! Contract: holds a window of rows, never the whole; the filter is read by the server; the selection follows the case. Moving the cursor
+//! redraws a few cells only; the preview follows when the cursor rests. Knows no other screen.
+
+mod draw;
+mod filter;
+mod window;
+
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use crossterm::event::{KeyCode, KeyEvent, MouseButton, MouseEvent, MouseEventKind};
 use ratatui::Frame;
 use ratatui::layout::Rect;
 
 use super::Screen;
-use crate::client::ClientError;
-use crate::console::action::Action;
-use crate::console::keep::State;
+use crate::api::case::CaseDetail;
+use crate::api::lists::{Announcement, CaseRow, QueueParams};
+use crate::api::requests::{Assign, TakeNext};
+use crate::api::words::Role as Duty;
+use crate::base::Time;
+use crate::base::ids::{CaseId, OperatorId};
+use crate::client::{ClientError, Write};
+use crate::console::action::{Action, Applies};
+use crate::console::effect::{Ask, Effect, Timer};
+use crate::console::keep::{MAX_VIEWS, State, View};
 use crate::console::message::Reply;
-use crate::console::model::{Place, Shared};
+use crate::console::model::{Latest, Place, Shared, Tone};
+use crate::console::overlay::{Choice, Picker};
+use crate::console::view;
+use crate::console::widget::text::TextBox;
+use window::{From, PAGE, Window};
+
+/// How long the cursor rests before the preview follows.
+const REST: Duration = Duration::from_millis(250);
+/// How often the list is asked for again at most while much happens.
+const REFRESH: Duration = Duration::from_millis(700);
+/// From this width on the preview is shown unless it was switched off; with `p` it is shown from [`LEAST_SPLIT`] on.
+const SPLIT: u16 = 132;
+/// The least width for list and preview side by side.
+const LEAST_SPLIT: u16 = 110;
 
 /// The queue.
 #[derive(Debug, Default)]
-pub struct Queue;
+pub struct Queue {
+    window: Window,
+    filter: Option<String>,
+    sort: Option<String>,
+    /// What is being typed after `/`, with what the server said about it.
+    typing: Option<TextBox>,
+    mistake: Option<String>,
+    preview_on: Option<bool>,
+    preview: Option<Box<CaseDetail>>,
+    preview_asked: Latest,
+    asked: Latest,
+    asked_from: Option<From>,
+    writing: Latest,
+    taking: Latest,
+    failed: Option<String>,
+    begun: bool,
+}
 
 impl Queue {
-    /// Adds what is kept.
-    pub fn keep(&self, _state: &mut State) {}
-    /// The user is known.
-    pub fn know_user(&mut self, _shared: &mut Shared) {}
+    /// Adds what is kept between two starts.
+    pub fn keep(&self, state: &mut State) {
+        if self.begun {
+            state.filter.clone_from(&self.filter);
+            state.sort.clone_from(&self.sort);
+            state.selected = self.window.current().map(|r| r.id.to_string());
+            state.preview = self.preview_on;
+        }
+    }
+
+    /// The user is known: without a kept filter each role begins where its work is.
+    pub fn know_user(&mut self, shared: &mut Shared) {
+        if self.begun && shared.state.filter.is_none() && self.filter.as_deref() == Some("!ended") && first_filter(shared) != "!ended" {
+            self.filter = Some(first_filter(shared).to_owned());
+            self.reload(shared, From::Start);
+        }
+    }
+
+    /// Rows of the list in sight.
+    fn height(shared: &Shared) -> usize {
+        usize::from(view::body(shared.size).height.saturating_sub(2))
+    }
+
+    fn split(&self, width: u16) -> bool {
+        match self.preview_on {
+            Some(on) => on && width >= LEAST_SPLIT,
+            None => width >= SPLIT,
+        }
+    }
+
+    fn params(&self, from: &From) -> QueueParams {
+        let (after, before) = match from {
+            From::Start => (None, None),
+            From::After(c) => (Some(c.clone()), None),
+            From::Before(c) => (None, Some(c.clone())),
+            From::End => (None, Some("end".to_owned())),
+        };
+        QueueParams { filter: self.filter.clone().filter(|f| !f.is_empty()), sort: self.sort.clone(), after, before, limit: Some(PAGE) }
+    }
+
+    fn reload(&mut self, shared: &mut Shared, from: From) {
+        self.asked.begin(shared.ask(Place::Queue, Ask::Cases(self.params(&from))));
+        self.asked_from = Some(from);
+    }
+
+    /// Asks for the next page the window needs, one at a time.
+    fn fetch(&mut self, shared: &mut Shared) {
+        if !self.asked.waits()
+            && self.failed.is_none()
+            && let Some(from) = self.window.needs(Self::height(shared))
+        {
+            self.reload(shared, from);
+        }
+    }
+
+    fn rest(&self, shared: &mut Shared) {
+        if self.split(shared.size.0) {
+            shared.timer(Timer::Preview, REST);
+        }
+    }
+
+    fn show_view(&mut self, shared: &mut Shared, filter: Option<String>, sort: Option<String>) {
+        self.filter = filter;
+        self.sort = sort;
+        self.mistake = None;
+        self.failed = None;
+        self.window = Window::default();
+        self.reload(shared, From::Start);
+    }
+
+    fn assign(&mut self, shared: &mut Shared, operator: Option<OperatorId>) {
+        let Some((case, version)) = self.window.current().map(|r| (r.id, r.version)) else { return };
+        let order = shared.order(Write::Assign(Assign { operator }), Some(case), Some(version));
+        self.writing.begin(shared.send(Place::Queue, order));
+    }
+
+    fn apply_filter(&mut self, shared: &mut Shared) {
+        if let Some(text) = &self.typing {
+            let filter = text.text().trim().to_owned();
+            let sort = self.sort.clone();
+            self.show_view(shared, Some(filter), sort);
+        }
+    }
+
+    fn page(&mut self, shared: &mut Shared, reply: Result<Reply, ClientError>) {
+        let from = self.asked_from.take().unwrap_or(From::Start);
+        match reply {
+            Ok(Reply::Cases(mut page)) => {
+                if page.rows.is_empty() {
+                    // A page without rows leads nowhere, whatever its cursors say: never ask on and on.
+                    (page.before, page.after) = (None, None);
+                }
+                let height = Self::height(shared);
+                let before = self.window.current().map(|r| r.id);
+                shared.dirty |= self.window.take(from, page, height) || self.failed.is_some() || self.typing.is_some();
+                self.failed = None;
+                self.typing = None;
+                if self.window.current().map(|r| r.id) != before {
+                    self.rest(shared);
+                    shared.dirty = true;
+                }
+                self.fetch(shared);
+            }
+            Ok(_) => {}
+            Err(error) => {
+                let text = crate::base::text::sanitise(&error.to_string(), false);
+                shared.dirty = true;
+                if self.typing.is_some() && error.problem().is_some_and(|p| p.status == 400 || p.status == 422) {
+                    self.mistake = Some(text);
+                } else {
+                    self.failed = Some(text);
+                    shared.fail(&error);
+                }
+            }
+        }
+    }
+
+    fn written(&mut self, shared: &mut Shared, reply: Result<Reply, ClientError>, taking: bool) {
+        match reply {
+            Ok(Reply::Written(written)) => {
+                let row = written.case.map(|c| c.row);
+                let text = match (&row, taking) {
+                    (Some(row), true) => format!("{} is yours now.", row.id),
+                    (None, true) => "Nothing waits that nobody works on.".to_owned(),
+                    (Some(row), false) => match &row.assignee {
+                        Some(who) => format!("{} is {who}'s now.", row.id),
+                        None => format!("{} can be taken by anyone now.", row.id),
+                    },
+                    (None, false) => "Done.".to_owned(),
+                };
+                if let Some(row) = row {
+                    self.window.news(&row, Self::height(shared));
+                    if taking {
+                        shared.go(Place::Case(row.id));
+                    }
+                }
+                shared.say(Tone::Good, text);
+                shared.timer_once(Timer::Refresh, REFRESH);
+            }
+            Ok(_) => {}
+            Err(error) => {
+                shared.fail(&error);
+                shared.timer_once(Timer::Refresh, Duration::ZERO);
+            }
+        }
+    }
+
+    fn views(&self, shared: &mut Shared) {
+        let own = shared.views.iter().map(|v| Choice::new(v.name.clone(), shown(&v.name), shown(&v.filter)));
+        let own: Vec<Choice> = own.collect();
+        let fixed = [
+            ("my work", "mine unassigned !ended"),
+            ("open", "!ended"),
+            ("high risk", "risk:high !ended"),
+            ("overdue", "due:overdue !ended"),
+            ("all", ""),
+        ];
+        let fixed = fixed.iter().map(|(name, filter)| Choice::new(format!("={filter}"), *name, *filter));
+        shared.pick(Picker::new("view", "Views", own.into_iter().chain(fixed).collect()));
+    }
+
+    fn sort_by(&mut self, shared: &mut Shared, sort: Option<&str>) {
+        let filter = self.filter.clone();
+        self.show_view(shared, filter, sort.map(str::to_owned));
+    }
+}
+
+fn shown(text: &str) -> String {
+    crate::base::text::sanitise(text, false)
+}
+
+fn first_filter(shared: &Shared) -> &'static str {
+    if shared.is(Duty::SupportAgent) { "mine unassigned !ended" } else { "!ended" }
 }
 
 impl Screen for Queue {
-    fn act(&mut self, _shared: &mut Shared, _place: Place, _action: Action) {}
-    fn answer(&mut self, _shared: &mut Shared, _place: Place, _seq: u64, _reply: Result<Reply, ClientError>) {}
-    fn draw(&self, _frame: &mut Frame<'_>, _area: Rect, _shared: &Shared, _place: Place) {}
+    fn enter(&mut self, shared: &mut Shared, place: Place) {
+        if !self.begun {
+            self.begun = true;
+            self.filter = Some(shared.state.filter.clone().unwrap_or_else(|| first_filter(shared).to_owned()));
+            self.sort.clone_from(&shared.state.sort);
+            self.preview_on = shared.state.preview;
+            self.window.want(shared.state.selected.as_deref().and_then(|s| s.parse::<CaseId>().ok()));
+            self.reload(shared, From::Start);
+            self.rest(shared);
+        } else {
+            self.refresh(shared, place);
+        }
+    }
+
+    fn refresh(&mut self, shared: &mut Shared, _place: Place) {
+        self.failed = None;
+        if self.window.loaded() && self.window.len() > 0 {
+            self.window.stale(Self::height(shared));
+            self.asked = Latest::default();
+            self.fetch(shared);
+        } else {
+            self.reload(shared, From::Start);
+        }
+        self.rest(shared);
+    }
+
+    fn typing(&self) -> bool {
+        self.typing.is_some()
+    }
+
+    fn typed(&mut self, shared: &mut Shared, _place: Place, key: KeyEvent) {
+        match key.code {
+            KeyCode::Enter => self.apply_filter(shared),
+            _ => {
+                if let Some(text) = &mut self.typing
+                    && text.key(key)
+                {
+                    self.mistake = None;
+                }
+            }
+        }
+    }
+
+    fn pasted(&mut self, _shared: &mut Shared, text: &str, _whole: bool) {
+        if let Some(filter) = &mut self.typing {
+            filter.insert(text);
+        }
+    }
+
+    fn applies(&self, shared: &Shared, action: Action) -> Applies {
+        let current = self.window.current();
+        match action {
+            Action::Open | Action::AssignMe | Action::AssignTo | Action::Copy if current.is_none() => Applies::Hidden,
+            Action::AssignMe => match (current.and_then(|r| r.assignee.as_ref()), shared.me.as_ref().and_then(|m| m.operator.as_ref())) {
+                (Some(who), Some(me)) if who == me => Applies::No("It is yours already.".into()),
+                _ => Applies::Yes,
+            },
+            Action::LetGo if current.is_none_or(|r| r.assignee.is_none()) => Applies::Hidden,
+            Action::Back | Action::Editor => Applies::Hidden,
+            _ => Applies::Yes,
+        }
+    }
+
+    fn act(&mut self, shared: &mut Shared, _place: Place, action: Action) {
+        match action {
+            Action::Up | Action::Down | Action::PageUp | Action::PageDown | Action::First | Action::Last => {
+                match self.window.act(action, Self::height(shared)) {
+                    Some(from) => self.reload(shared, from),
+                    None => self.fetch(shared),
+                }
+                self.rest(shared);
+            }
+            Action::Open => {
+                if let Some(id) = self.window.current().map(|r| r.id) {
+                    shared.go(Place::Case(id));
+                }
+            }
+            Action::TakeNext => {
+                let filter = self.filter.clone().filter(|f| !f.is_empty());
+                let order = shared.order(Write::TakeNext(TakeNext { filter }), None, None);
+                self.taking.begin(shared.send(Place::Queue, order));
+            }
+            Action::AssignMe => {
+                let me = shared.me.as_ref().and_then(|m| m.operator.clone());
+                if me.is_some() {
+                    self.assign(shared, me);
+                }
+            }
+            Action::AssignTo => shared.pick(Picker::new("assign", "Give to (account)", Vec::new()).or_typed()),
+            Action::LetGo => self.assign(shared, None),
+            Action::Filter => {
+                let blank = |f: &String| if f.is_empty() { String::new() } else { format!("{f} ") };
+                self.typing = Some(TextBox::line(&self.filter.as_ref().map(blank).unwrap_or_default(), filter::MAX_FILTER));
+            }
+            Action::NextField => {
+                if let Some(text) = &mut self.typing
+                    && let Some(whole) = filter::complete(text.text())
+                {
+                    text.set(&whole);
+                }
+            }
+            Action::Submit => self.apply_filter(shared),
+            Action::Cancel => {
+                self.typing = None;
+                self.mistake = None;
+            }
+            Action::Unfilter => {
+                let sort = self.sort.clone();
+                self.show_view(shared, Some(first_filter(shared).to_owned()), sort);
+            }
+            Action::Views => self.views(shared),
+            Action::SaveView => shared.pick(Picker::new("save-view", "Save this view as", Vec::new()).or_typed()),
+            Action::SortDue => self.sort_by(shared, None),
+            Action::SortRisk => self.sort_by(shared, Some("risk")),
+            Action::SortOpened => self.sort_by(shared, Some("opened")),
+            Action::SortUpdated => self.sort_by(shared, Some("updated")),
+            Action::Preview => {
+                let on = !self.split(shared.size.0);
+                self.preview_on = Some(on);
+                if on && shared.size.0 < LEAST_SPLIT {
+                    shared.say(Tone::Info, format!("The preview needs {LEAST_SPLIT} columns."));
+                }
+                self.rest(shared);
+            }
+            Action::Copy => {
+                if let Some(id) = self.window.current().map(|r| r.id) {
+                    shared.copy(id.to_string());
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn mouse(&mut self, shared: &mut Shared, place: Place, event: MouseEvent, area: Rect) {
+        let height = Self::height(shared);
+        match event.kind {
+            MouseEventKind::ScrollDown | MouseEventKind::ScrollUp => {
+                self.window.scroll(event.kind == MouseEventKind::ScrollDown, height);
+                self.fetch(shared);
+            }
+            MouseEventKind::Down(MouseButton::Left) if event.row >= area.y + 2 => {
+                let index = self.window.top() + usize::from(event.row - area.y - 2);
+                if self.window.row(index).is_some() {
+                    if index == self.window.at() {
+                        self.act(shared, place, Action::Open);
+                    } else {
+                        self.window.select(index, height);
+                    }
+                }
+            }
+            _ => return,
+        }
+        self.rest(shared);
+        shared.dirty = true;
+    }
+
+    fn answer(&mut self, shared: &mut Shared, _place: Place, seq: u64, reply: Result<Reply, ClientError>) {
+        if self.asked.take(seq) {
+            self.page(shared, reply);
+        } else if self.preview_asked.take(seq) {
+            if let Ok(Reply::Case(case)) = reply {
+                shared.dirty |= self.preview.as_ref() != Some(&case);
+                self.preview = Some(case);
+            }
+        } else if self.taking.take(seq) {
+            self.written(shared, reply, true);
+        } else if self.writing.take(seq) {
+            self.written(shared, reply, false);
+        }
+    }
+
+    fn news(&mut self, shared: &mut Shared, _place: Place, news: &Announcement) {
+        if let Announcement::Case { row } = news {
+            let (_, seen) = self.window.news(row, Self::height(shared));
+            shared.dirty |= seen;
+            if self.preview.as_ref().is_some_and(|p| p.row.id == row.id) {
+                self.rest(shared);
+            }
+        }
+        shared.timer_once(Timer::Refresh, REFRESH);
+    }
+
+    fn timer(&mut self, shared: &mut Shared, place: Place, timer: Timer) {
+        match timer {
+            Timer::Refresh => self.refresh(shared, place),
+            Timer::Preview => {
+                if let (true, Some(id)) = (self.split(shared.size.0), self.window.current().map(|r| r.id)) {
+                    self.preview_asked.begin(shared.ask(Place::Queue, Ask::Case(id)));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn picked(&mut self, shared: &mut Shared, _place: Place, purpose: &str, value: &str) {
+        match (purpose, value.strip_prefix('=')) {
+            ("view", Some(filter)) => self.show_view(shared, Some(filter.to_owned()), None),
+            ("view", None) => {
+                if let Some(view) = shared.views.iter().find(|v| v.name == value).cloned() {
+                    self.show_view(shared, Some(view.filter), view.sort);
+                }
+            }
+            ("save-view", _) => {
+                let view = View { name: shown(value), filter: self.filter.clone().unwrap_or_default(), sort: self.sort.clone() };
+                shared.views.retain(|v| v.name != view.name);
+                shared.views.truncate(MAX_VIEWS - 1);
+                shared.say(Tone::Good, format!("Saved as \"{}\".", view.name));
+                shared.views.push(view);
+                shared.effects.push(Effect::KeepViews(shared.views.clone()));
+            }
+            ("assign", _) => match OperatorId::parse(value.trim()) {
+                Ok(operator) => self.assign(shared, Some(operator)),
+                Err(why) => shared.say(Tone::Bad, format!("That is no account: {why}.")),
+            },
+            _ => {}
+        }
+    }
+
+    fn next_change(&self, shared: &Shared) -> Option<Time> {
+        let rows = self.window.seen(Self::height(shared));
+        rows.filter_map(|(_, r)| draw::next_change(shared, r.due?)).min()
+    }
+
+    fn draw(&self, frame: &mut Frame<'_>, area: Rect, shared: &Shared, _place: Place) {
+        self.draw_queue(frame, area, shared);
+    }
+
+    fn lines(&self, shared: &Shared, _place: Place) -> Vec<String> {
+        let head = format!("Queue, filter {}, {} rows held", self.filter.as_deref().map_or_else(|| "none".into(), shown), self.window.len());
+        let say = |row: &CaseRow| draw::spoken(shared, row);
+        let rows =
+            self.window.seen(Self::height(shared)).map(|(i, row)| format!("{}{}", if i == self.window.at() { "selected: " } else { "" }, say(row)));
+        std::iter::once(head).chain(rows).collect()
+    }
 }

@@ -1,0 +1,86 @@
+//! Help with the filter language: what may come where the cursor stands.
+//!
+//! Contract: offers only; the server reads filters and says what is wrong with one. Knows the words of the API.
+
+use crate::api::words::{Action, CaseState, Channel, Path, Risk, SubjectKind, Tier, WaitingOn};
+use crate::console::overlay::fuzzy;
+
+/// The longest filter, in bytes (the server's bound).
+pub const MAX_FILTER: usize = 500;
+
+/// Flag words and fields, each with what it means.
+pub const WORDS: &[(&str, &str)] = &[
+    ("mine", "yours"),
+    ("unassigned", "nobody works on them"),
+    ("decidable", "you could decide them"),
+    ("ended", "over; !ended: not over"),
+    ("!ended", "not over"),
+    ("held", "frozen"),
+    ("!held", "not frozen"),
+    ("flagged", "something was noticed"),
+    ("risk:", "low, medium, high"),
+    ("state:", "where they stand"),
+    ("action:", "what is to be restored"),
+    ("path:", "which way they go"),
+    ("channel:", "how the request came in"),
+    ("kind:", "what the subject is"),
+    ("tier:", "standard, elevated, privileged"),
+    ("waiting:", "whom they wait for"),
+    ("subject:", "an id; a trailing * stands for any ending"),
+    ("assignee:", "an operator, or me"),
+    ("due:", "<2h, <30m, <1d or overdue"),
+];
+
+fn codes(field: &str) -> Vec<&'static str> {
+    match field {
+        "risk" => Risk::ALL.iter().map(|w| w.code()).collect(),
+        "state" => CaseState::ALL.iter().map(|w| w.code()).collect(),
+        "action" => Action::ALL.iter().map(|w| w.code()).collect(),
+        "path" => Path::ALL.iter().map(|w| w.code()).collect(),
+        "channel" => Channel::ALL.iter().map(|w| w.code()).collect(),
+        "kind" => SubjectKind::ALL.iter().map(|w| w.code()).collect(),
+        "tier" => Tier::ALL.iter().map(|w| w.code()).collect(),
+        "waiting" => WaitingOn::ALL.iter().map(|w| w.code()).collect(),
+        "assignee" => vec!["me"],
+        "due" => vec!["overdue", "<30m", "<2h", "<1d"],
+        _ => Vec::new(),
+    }
+}
+
+/// What may stand for the last word: `(whole word, meaning)`, best first.
+pub fn offers(text: &str) -> Vec<(String, &'static str)> {
+    let word = text.rsplit(' ').next().unwrap_or("");
+    if let Some((field, value)) = word.split_once(':') {
+        let last = value.rsplit(',').next().unwrap_or("");
+        let kept = &value[..value.len() - last.len()];
+        let all = codes(field);
+        return fuzzy(last, all.iter().map(|c| (*c).to_owned())).into_iter().map(|i| (format!("{field}:{kept}{}", all[i]), "")).collect();
+    }
+    if word.is_empty() {
+        return WORDS.iter().map(|(w, m)| ((*w).to_owned(), *m)).collect();
+    }
+    fuzzy(word, WORDS.iter().map(|(w, _)| (*w).to_owned())).into_iter().map(|i| (WORDS[i].0.to_owned(), WORDS[i].1)).collect()
+}
+
+/// The text with its last word completed by the best offer.
+pub fn complete(text: &str) -> Option<String> {
+    let (word, _) = offers(text).into_iter().next()?;
+    let head = text.rsplit_once(' ').map_or("", |(head, _)| head);
+    let blank = if head.is_empty() { "" } else { " " };
+    let after = if word.ends_with(':') { "" } else { " " };
+    Some(format!("{head}{blank}{word}{after}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_and_values_are_completed() {
+        assert_eq!(complete("ri").as_deref(), Some("risk:"));
+        assert_eq!(complete("mine risk:hi").as_deref(), Some("mine risk:high "));
+        assert_eq!(complete("state:new,seal").as_deref(), Some("state:new,sealed "));
+        assert_eq!(complete("zzzz"), None);
+        assert!(offers("").len() == WORDS.len());
+    }
+}
