@@ -126,7 +126,11 @@ fn may_at_once(register: &Register, change: &RegisterChange, context: &Context) 
         RegisterChange::RevokeToken { token, .. } if register.tokens.get(token).is_some_and(|t| own_token(&t.holder)) => Ok(()),
         RegisterChange::DisableAutomation(bot) if asker.as_ref().is_some_and(|(_, p)| owns(register, bot, p, context.now)) => Ok(()),
         RegisterChange::DisableOperator(_) | RegisterChange::DisableAutomation(_) | RegisterChange::RevokeToken { .. } => {
-            if is_host(context) { Ok(()) } else { require(register, context, "register_change", GUARD).map(|_| ()) }
+            if is_host(context) {
+                Ok(())
+            } else {
+                require(register, context, "register_change", GUARD).map(|_| ())
+            }
         }
         RegisterChange::Delegate(d) if asker.as_ref().is_some_and(|(_, p)| d.from == Principal::Person(p.clone())) => Ok(()),
         _ => require(register, context, "register_change", PROPOSE).map(|_| ()),
@@ -136,7 +140,8 @@ fn may_at_once(register: &Register, change: &RegisterChange, context: &Context) 
 /// Narrowing must not leave a register that two persons can no longer govern: then nothing could ever be changed again. A compromised account of
 /// the last two is stopped by revoking its tokens.
 fn stays_governable(register: &Register, change: &RegisterChange, now: Time) -> Result<(), Refusal> {
-    if !matches!(change, RegisterChange::DisableOperator(_) | RegisterChange::SetOperator(_) | RegisterChange::SetPerson(_)) || !governable(register) {
+    if !matches!(change, RegisterChange::DisableOperator(_) | RegisterChange::SetOperator(_) | RegisterChange::SetPerson(_)) || !governable(register)
+    {
         return Ok(());
     }
     let mut after = register.clone();
@@ -144,7 +149,8 @@ fn stays_governable(register: &Register, change: &RegisterChange, now: Time) -> 
     if governable(&after) {
         return Ok(());
     }
-    let help = "After this no two persons could govern the register. Add another policy owner first, or revoke the account's tokens to stop it at once.";
+    let help =
+        "After this no two persons could govern the register. Add another policy owner first, or revoke the account's tokens to stop it at once.";
     Err(Refusal::SecondPerson(help.to_owned()))
 }
 

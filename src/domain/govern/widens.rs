@@ -78,7 +78,8 @@ fn automation_widens(old: Option<&Automation>, new: &Automation) -> bool {
         return true;
     };
     let kept = |old: &[Ownership], new: &[Ownership]| {
-        old.iter().all(|o| new.iter().any(|n| n.person == o.person && n.since <= o.since && (n.until.is_none() || n.until >= o.until && o.until.is_some())))
+        old.iter()
+            .all(|o| new.iter().any(|n| n.person == o.person && n.since <= o.since && (n.until.is_none() || n.until >= o.until && o.until.is_some())))
     };
     let narrower = new.scopes.is_subset(&old.scopes) && (old.enabled || !new.enabled);
     !narrower || !kept(&old.owners, &new.owners) || !kept(&old.sponsors, &new.sponsors)

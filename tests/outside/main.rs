@@ -1,0 +1,17 @@
+//! The house and the world around it: real store, use cases and workers, a real target over loopback, mail as files and by SMTP, and the
+//! requester's pages over HTTP.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(missing_docs, reason = "a test's name says what it is")]
+
+mod guesses;
+mod house;
+mod imports;
+mod kills;
+mod mail;
+mod pages;
+mod story;
+mod targets;
+
+#[path = "../support/python.rs"]
+mod python;

@@ -1,0 +1,135 @@
+//! What strangers, mail scanners and other sites get from the pages (threats.md T24, T25, T27).
+
+use std::time::{Duration, Instant};
+
+use countersign::domain::vocabulary::{Action, Method};
+use countersign::server::pages::Rates;
+
+use crate::house::{House, Letter, Plan};
+
+const NOWHERE: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+async fn with_code(house: &House) -> (countersign::base::ids::CaseId, Letter) {
+    let case = house.routed("okafor", Action::PasswordReset).await;
+    house.start_proof(case, Method::IssuedCode, Some("e1"), None).await;
+    (case, house.letter("okafor@corp.example", "Your code"))
+}
+
+fn token(link: &str) -> &str {
+    link.rsplit('/').next().unwrap()
+}
+
+#[tokio::test]
+async fn t24_known_and_unknown_links_give_the_same_bytes() {
+    let house = House::new().await;
+    let (_, letter) = with_code(&house).await;
+    let (link, notice) = (letter.link("p"), letter.link("n"));
+    for known in [&link, &notice] {
+        let unknown = known.replace(token(known), NOWHERE);
+        let same = |text: String, link: &str| text.replace(token(link), "TOKEN");
+        let (a, b) = (house.get(known).await, house.get(&unknown).await);
+        assert_eq!((a.0, same(a.1, known)), (b.0, same(b.1, &unknown)));
+        for form in [[("code", "00000001")], [("code", "x")], [("word", "bububu")]] {
+            let (a, b) = (house.post(known, &form).await, house.post(&unknown, &form).await);
+            assert_eq!((a.0, same(a.1, known)), (b.0, same(b.1, &unknown)), "{form:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn t24_known_and_unknown_links_are_answered_in_the_same_time() {
+    let floor = Duration::from_millis(150);
+    let house = House::with(Plan { floor, ..Plan::default() }).await;
+    let (_, letter) = with_code(&house).await;
+    let known = letter.link("p");
+    let unknown = known.replace(token(&known), NOWHERE);
+    for link in [&known, &unknown, &known, &unknown] {
+        let begun = Instant::now();
+        assert_eq!(house.post(link, &[("code", "00000001")]).await.0, 422);
+        assert!(begun.elapsed() >= floor, "an answer came before the floor");
+    }
+}
+
+#[tokio::test]
+async fn t25_a_scanner_that_follows_every_link_and_presses_every_button_changes_nothing() {
+    let house = House::new().await;
+    let (case, _) = with_code(&house).await;
+    let vega = house.routed("vega", Action::PasswordReset).await;
+    house.start_proof(vega, Method::ManagerAttestation, None, Some("p-kim")).await;
+    let before = (house.case(case).await, house.case(vega).await);
+    let links: Vec<String> = house.letters().iter().flat_map(|l| l.body.lines().map(|b| b.trim().to_owned()).collect::<Vec<_>>()).collect();
+    let links: Vec<String> = links.into_iter().filter(|l| l.starts_with("http")).collect();
+    assert!(links.len() >= 6, "{links:?}");
+    for link in links {
+        let (status, page) = house.get(&link).await;
+        assert_eq!(status, 200);
+        // Every form of the page, its fields as they stand there: empty.
+        for action in page.split("<form").skip(1).map(|f| f.split("action=\"").nth(1).unwrap().split('"').next().unwrap()) {
+            let to = if action.is_empty() { link.clone() } else { format!("{}{action}", house.pages) };
+            for form in [vec![], vec![("code", "")], vec![("word", "")], vec![("answer", "yes"), ("confirm", "yes")]] {
+                assert_ne!(house.post(&to, &form).await.0, 200, "{to} {form:?}");
+            }
+        }
+        house.web.head(&link).send().await.unwrap();
+    }
+    assert_eq!(before, (house.case(case).await, house.case(vega).await));
+}
+
+#[tokio::test]
+async fn t27_forms_from_other_sites_are_refused_and_nothing_is_framed_or_kept() {
+    let house = House::new().await;
+    let (case, letter) = with_code(&house).await;
+    let link = letter.link("p");
+    for (name, value) in [
+        ("sec-fetch-site", "cross-site"),
+        ("sec-fetch-site", "same-site"),
+        ("sec-fetch-site", "none"),
+        ("origin", "null"),
+        ("origin", "https://evil.example"),
+    ] {
+        let answer = house.web.post(&link).header(name, value).form(&[("code", letter.code())]).send().await.unwrap();
+        assert_eq!(answer.status().as_u16(), 403, "{name}: {value}");
+    }
+    assert!(house.case(case).await.receipts.is_empty());
+    let answer = house.web.get(&link).send().await.unwrap();
+    let header = |name: &str| answer.headers().get(name).map(|v| v.to_str().unwrap().to_owned()).unwrap_or_default();
+    assert_eq!(header("cache-control"), "no-store");
+    assert_eq!(header("referrer-policy"), "no-referrer");
+    let policy = header("content-security-policy");
+    assert!(policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'") && !policy.contains("script"), "{policy}");
+    let page = answer.text().await.unwrap();
+    assert!(!page.contains("<script") && !page.contains("style=") && page.contains("<html lang=\"en\">"), "{page}");
+    let answer = house.web.post(&link).header("sec-fetch-site", "same-origin").form(&[("code", letter.code())]).send().await.unwrap();
+    assert_eq!(answer.status().as_u16(), 200);
+}
+
+#[tokio::test]
+async fn forms_and_links_that_are_none_are_refused_and_nothing_comes_back_raw() {
+    let house = House::new().await;
+    let (case, letter) = with_code(&house).await;
+    let link = letter.link("p");
+    let version = house.case(case).await.version;
+    assert_eq!(house.post(&link, &[("code", &"9".repeat(5000))]).await.0, 413);
+    let both = [("code", letter.code()), ("admin", "yes".to_owned())];
+    assert_eq!(house.web.post(&link).form(&both).send().await.unwrap().status().as_u16(), 400);
+    assert_eq!(house.web.post(&link).body("{}").header("content-type", "application/json").send().await.unwrap().status().as_u16(), 400);
+    for path in ["", "p", "p/", "p/x/y/z", "a/../p", "v1/cases", "p/%00", "p/%1b%5b31m", "p/<script>", &format!("p/{}", "x".repeat(3000))] {
+        let (_, page) = house.get(&format!("{}/{path}", house.pages)).await;
+        assert!(!page.contains("<script") && !page.contains('\u{1b}') && !page.contains("xxxx"), "{path}: {page}");
+    }
+    assert_eq!(house.web.delete(&link).send().await.unwrap().status().as_u16(), 404);
+    assert_eq!(house.case(case).await.version, version);
+}
+
+#[tokio::test]
+async fn one_address_can_not_ask_without_end() {
+    let house = House::with(Plan { rates: Some(Rates { looks: 5, forms: 3 }), ..Plan::default() }).await;
+    let url = format!("{}/p/{NOWHERE}", house.pages);
+    let mut seen = Vec::new();
+    for _ in 0..4 {
+        seen.push(house.post(&url, &[("code", "00000001")]).await.0);
+    }
+    assert_eq!(seen, [422, 422, 422, 429]);
+    house.clock.pass(60);
+    assert_eq!(house.post(&url, &[("code", "00000001")]).await.0, 422);
+}

@@ -1,0 +1,91 @@
+//! Targets that behave, and targets that don't: what is restored is what the target is found to hold.
+
+use std::collections::BTreeSet;
+
+use countersign::base::ids::ScopeId;
+use countersign::demo::target::state::World;
+use countersign::domain::case::ExecutionOutcome;
+use countersign::domain::vocabulary::{Action, CaseState, FailureReason};
+
+use crate::house::{House, id};
+
+async fn ends(house: &House, subject: &str) -> (CaseState, Option<ExecutionOutcome>) {
+    let case = house.approved(subject, Action::PasswordReset).await;
+    house.live(600, 60).await;
+    let case = house.case(case).await;
+    (case.state, case.executions.last().and_then(|e| e.outcome.clone()))
+}
+
+fn failed(reason: FailureReason) -> (CaseState, Option<ExecutionOutcome>) {
+    (CaseState::Failed, Some(ExecutionOutcome::Failed { reason }))
+}
+
+#[tokio::test]
+async fn invariant_10_a_target_that_answers_and_changes_nothing_ends_failed() {
+    assert_eq!(ends(&House::new().await, "lazy").await, failed(FailureReason::NothingChanged));
+}
+
+#[tokio::test]
+async fn invariant_10_a_target_that_grants_too_much_ends_failed_and_is_taken_back() {
+    let house = House::new().await;
+    assert_eq!(ends(&house, "greedy").await, failed(FailureReason::TooMuch));
+    assert!(!house.account("greedy").scope.contains(&id::<ScopeId>("everything")));
+}
+
+#[tokio::test]
+async fn a_target_that_refuses_ends_failed() {
+    assert_eq!(ends(&House::new().await, "refuser").await, failed(FailureReason::Refused));
+}
+
+#[tokio::test]
+async fn a_target_that_never_has_time_ends_unreachable_within_the_bound() {
+    let house = House::new().await;
+    // It says what it holds, and it shows that nothing changed.
+    let (state, outcome) = ends(&house, "busy").await;
+    assert_eq!(state, CaseState::Failed, "{outcome:?}");
+    assert_eq!(house.account("busy").generation, 1);
+}
+
+#[tokio::test]
+async fn t28_a_target_that_hangs_up_or_answers_late_is_asked_what_it_holds() {
+    let house = House::new().await;
+    for subject in ["dropper", "slow"] {
+        let (state, outcome) = ends(&house, subject).await;
+        assert_eq!(state, CaseState::Restored, "{subject}: {outcome:?}");
+        assert_eq!(house.account(subject).generation, 2, "{subject}: done once");
+    }
+}
+
+#[tokio::test]
+async fn invariant_11_a_grant_ends_by_itself_and_the_target_confirms_it() {
+    let house = House::new().await;
+    let case = house.approved("okafor", Action::JitAccess).await;
+    house.live(120, 4).await;
+    let granted = house.case(case).await;
+    assert_eq!((granted.state, granted.grants.len()), (CaseState::Restored, 1), "{:?}", granted.executions);
+    let held = house.account("okafor");
+    assert_eq!((held.grants.len(), held.generation), (1, 1), "no standing access was added");
+    assert!(held.grants[0].expires_at.unwrap() <= granted.grants[0].expires_at);
+    house.live((granted.grants[0].expires_at - house.service.now()).num_seconds() + 5, 3).await;
+    assert!(house.case(case).await.grants[0].revoked_at.is_some());
+    assert!(house.account("okafor").grants.is_empty());
+}
+
+#[tokio::test]
+async fn invariant_11_revocation_is_tried_until_the_target_confirms_it() {
+    let house = House::new().await;
+    let case = house.approved("keeper", Action::JitAccess).await;
+    house.live(120, 4).await;
+    let grant = house.case(case).await.grants[0].clone();
+    house.live((grant.expires_at - house.service.now()).num_seconds() + 100, 20).await;
+    let kept = house.case(case).await.grants[0].clone();
+    assert!(kept.ending.is_some() && kept.revoked_at.is_none(), "a target's word is not believed: {kept:?}");
+    assert_eq!(house.account("keeper").grants.len(), 1);
+}
+
+#[tokio::test]
+async fn what_is_seen_of_the_target_by_people_is_its_state() {
+    let house = House::new().await;
+    let world = World::read(&house.target).unwrap();
+    assert_eq!(world.accounts[&id("okafor")].scope, BTreeSet::from([id::<ScopeId>("login"), id("mail")]));
+}
