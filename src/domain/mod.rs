@@ -3,6 +3,7 @@
 //! Reading order: [`vocabulary`], [`subject`], [`register`], [`requirement`], [`policy`], [`case`], [`event`], [`command`], [`refusal`],
 //! [`effect`], [`view`]; then the rules: [`apply`], [`lineage`], [`quorum`], [`checklist`], [`seal`], [`decide`], [`govern`].
 
+pub mod access;
 pub mod apply;
 pub mod approval;
 pub mod case;

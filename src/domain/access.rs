@@ -1,0 +1,268 @@
+//! Who may call which operation: one table, role by operation, default deny.
+//!
+//! Contract: pure; a literal question is answered here and nowhere else. It says who may ask at all: whether the case lets them is `decide`'s
+//! answer. Knows nothing about HTTP.
+
+use std::collections::BTreeSet;
+
+use super::case::ActorRef;
+use super::command::Actor;
+use super::refusal::Refusal;
+use super::register::Scope;
+use super::vocabulary::Role;
+
+/// Whom an operation exists for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Row {
+    /// Roles, any of which will do.
+    pub roles: &'static [Role],
+    /// Scopes of software, any of which will do.
+    pub scopes: &'static [Scope],
+    /// The subject, in a session the server opened.
+    pub subject: bool,
+    /// An attester, in a session the server opened.
+    pub attester: bool,
+    /// Whether it changes something; a session that may only read never does.
+    pub writes: bool,
+}
+
+macro_rules! operations {
+    ($($(#[$doc:meta])* $name:ident = $code:literal, $row:expr;)+) => {
+        /// Every operation of the API and of the case pages.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Operation { $($(#[$doc])* $name,)+ }
+
+        impl Operation {
+            /// Every operation, in order.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)+];
+            /// The stable code.
+            pub const fn code(self) -> &'static str { match self { $(Self::$name => $code,)+ } }
+            /// Whom it exists for. An operation without a row does not compile.
+            pub const fn row(self) -> Row { match self { $(Self::$name => $row,)+ } }
+        }
+    };
+}
+
+use Role::{PolicyOwner as P, SecurityReviewer as R, SupportAgent as A, Supervisor as S};
+
+const NOBODY: Row = Row { roles: &[], scopes: &[], subject: false, attester: false, writes: false };
+const ANY: &[Role] = &[A, S, R, P];
+/// Those who work cases.
+const DESK: &[Role] = &[A, S, R];
+
+const fn reads(roles: &'static [Role]) -> Row {
+    Row { roles, ..NOBODY }
+}
+const fn writes(roles: &'static [Role]) -> Row {
+    Row { roles, writes: true, ..NOBODY }
+}
+const fn bot(scopes: &'static [Scope], row: Row) -> Row {
+    Row { scopes, ..row }
+}
+
+operations! {
+    /// Who one is, and what one may do.
+    Me = "me", bot(&[Scope::Open, Scope::Route, Scope::WithdrawOwn, Scope::Telemetry], reads(ANY));
+    /// Numbers for the head line.
+    Counts = "counts", reads(ANY);
+    /// The queue.
+    QueueList = "queue_list", reads(ANY);
+    /// A case. Software reads its own cases only, and no personal data (invariant 6).
+    CaseRead = "case_read", bot(&[Scope::Open, Scope::Route, Scope::WithdrawOwn, Scope::Telemetry], reads(ANY));
+    /// A case's timeline.
+    CaseTimeline = "case_timeline", reads(ANY);
+    /// Open a case.
+    CaseOpen = "case_open", bot(&[Scope::Open], writes(DESK));
+    /// What routing would cost, and who would remain.
+    RoutePreview = "route_preview", bot(&[Scope::Open, Scope::Route], reads(DESK));
+    /// Say what failed.
+    CaseTriage = "case_triage", writes(DESK);
+    /// End it: nothing to recover.
+    CaseNoChange = "case_no_change", writes(DESK);
+    /// Route it anew.
+    CaseRoute = "case_route", bot(&[Scope::Route], writes(DESK));
+    /// Assign it.
+    CaseAssign = "case_assign", writes(DESK);
+    /// Hand it over.
+    CaseHandover = "case_handover", writes(DESK);
+    /// Comment.
+    CaseComment = "case_comment", writes(DESK);
+    /// Keep evidence.
+    CaseEvidence = "case_evidence", writes(DESK);
+    /// Keep a fact that a program sent.
+    CaseTelemetry = "case_telemetry", bot(&[Scope::Telemetry], NOBODY_WRITES);
+    /// Open a proof session to a recorded endpoint.
+    ProofStart = "proof_start", writes(DESK);
+    /// Request approval.
+    CaseSeal = "case_seal", writes(DESK);
+    /// Open a sealed case again.
+    CaseReopen = "case_reopen", writes(DESK);
+    /// The statement to sign, with its nonce.
+    StatementRead = "statement_read", reads(&[S, R]);
+    /// Approve or deny.
+    CaseDecide = "case_decide", writes(&[S, R]);
+    /// Take one's approval back.
+    ApprovalTakeBack = "approval_take_back", writes(&[S, R]);
+    /// Withdraw the request.
+    CaseWithdraw = "case_withdraw", bot(&[Scope::WithdrawOwn], writes(DESK));
+    /// Freeze it.
+    CaseHold = "case_hold", writes(&[R]);
+    /// Lift the freeze.
+    CaseLiftHold = "case_lift_hold", writes(&[R]);
+    /// Note an anomaly.
+    CaseFlag = "case_flag", writes(DESK);
+    /// Look back.
+    CaseReview = "case_review", writes(&[R]);
+    /// Close a restored case.
+    CaseClose = "case_close", writes(DESK);
+    /// Try the same plan again.
+    CaseRetry = "case_retry", writes(DESK);
+    /// Undo what was done.
+    CaseRollBack = "case_roll_back", writes(&[S, R]);
+    /// End temporary access early.
+    GrantRevoke = "grant_revoke", writes(DESK);
+    /// Take the next case of the queue.
+    TakeNext = "take_next", writes(DESK);
+    /// Find subjects, for intake.
+    SubjectFind = "subject_find", reads(DESK);
+    /// A subject.
+    SubjectRead = "subject_read", reads(DESK);
+    /// Changes as they happen.
+    Events = "events", reads(ANY);
+    /// The policy in force.
+    PolicyRead = "policy_read", reads(ANY);
+    /// What policy asks of a case, and which rule asks it.
+    PolicyExplain = "policy_explain", reads(ANY);
+    /// The log: entries hold opaque ids and codes only, so everyone on the staff may check it.
+    LogRead = "log_read", reads(ANY);
+    /// The register.
+    RegisterRead = "register_read", reads(&[S, R, P]);
+    /// Change the register; governance decides what waits for whom (own tokens may be renewed by anyone: `token_issue`).
+    RegisterChange = "register_change", writes(&[R, P]);
+    /// Approve a waiting change.
+    ProposalApprove = "proposal_approve", writes(&[R, P]);
+    /// Withdraw or refuse a waiting change.
+    ProposalEnd = "proposal_end", writes(&[R, P]);
+    /// Issue a token: one's own, one's bot's, or, for a policy owner, a proposal of someone else's.
+    TokenIssue = "token_issue", writes(ANY);
+    /// Revoke a token: one's own, one's bot's, or, for guards of the register, anyone's.
+    TokenRevoke = "token_revoke", writes(ANY);
+    /// See one's case page.
+    PageRead = "page_read", Row { subject: true, attester: true, ..NOBODY };
+    /// Type a code.
+    PageCode = "page_code", Row { subject: true, writes: true, ..NOBODY };
+    /// Attest, or decline to.
+    PageAttest = "page_attest", Row { attester: true, writes: true, ..NOBODY };
+    /// Say "this wasn't me".
+    PageNotMe = "page_not_me", Row { subject: true, writes: true, ..NOBODY };
+}
+
+const NOBODY_WRITES: Row = writes(&[]);
+
+/// Whether an actor may call an operation. `roles` are those of the operator's account; they are ignored for anyone else.
+pub fn may(actor: &Actor, roles: &BTreeSet<Role>, operation: Operation) -> Result<(), Refusal> {
+    let row = operation.row();
+    let exists = match &actor.who {
+        ActorRef::Operator { .. } => row.roles.iter().any(|role| roles.contains(role)),
+        ActorRef::Automation { .. } => row.scopes.iter().any(|scope| actor.scopes.contains(scope)),
+        ActorRef::Subject { .. } => row.subject,
+        ActorRef::Attester { .. } => row.attester,
+        // The server's own workers call no operation: they command the domain themselves.
+        ActorRef::System { .. } => false,
+    };
+    let needs = match (exists, actor.read_only && row.writes) {
+        (true, false) => return Ok(()),
+        (true, true) => "a session that may write".to_owned(),
+        (false, _) => needs(row),
+    };
+    Err(Refusal::NotPermitted { operation: operation.code(), needs })
+}
+
+/// Everything that an actor may call.
+pub fn allowed(actor: &Actor, roles: &BTreeSet<Role>) -> Vec<Operation> {
+    Operation::ALL.iter().copied().filter(|operation| may(actor, roles, *operation).is_ok()).collect()
+}
+
+fn needs(row: Row) -> String {
+    let mut words: Vec<String> = row.roles.iter().map(|role| format!("the role {}", role.label())).collect();
+    if !row.scopes.is_empty() && row.roles.is_empty() {
+        words.push("a program with the scope for it".to_owned());
+    }
+    if row.subject || row.attester {
+        words.push("a page that was opened for you".to_owned());
+    }
+    words.join(" or ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::ids::{AutomationId, OperatorId, PersonId, SessionId};
+
+    fn actor(who: ActorRef, scopes: &[Scope]) -> Actor {
+        Actor { who, scopes: scopes.iter().copied().collect(), read_only: false }
+    }
+
+    fn columns() -> Vec<(String, Actor, BTreeSet<Role>)> {
+        let operator = || ActorRef::Operator { operator: OperatorId::parse("o").unwrap(), person: PersonId::parse("p").unwrap() };
+        let automation = || ActorRef::Automation { automation: AutomationId::parse("b").unwrap(), on_behalf_of: Vec::new() };
+        let session = || SessionId::parse("s").unwrap();
+        let mut columns: Vec<_> =
+            Role::ALL.iter().map(|r| (r.code().to_owned(), actor(operator(), &[]), BTreeSet::from([*r]))).collect();
+        columns.push(("no_role".into(), actor(operator(), &[]), BTreeSet::new()));
+        // Every role handed in beside an automation: they must not count.
+        let all: BTreeSet<Role> = Role::ALL.iter().copied().collect();
+        for (name, scope) in
+            [("bot:open", Scope::Open), ("bot:route", Scope::Route), ("bot:withdraw", Scope::WithdrawOwn), ("bot:telemetry", Scope::Telemetry)]
+        {
+            columns.push((name.into(), actor(automation(), &[scope]), all.clone()));
+        }
+        columns.push(("bot:none".into(), actor(automation(), &[]), all.clone()));
+        columns.push(("subject".into(), actor(ActorRef::Subject { session: session() }, &[]), all.clone()));
+        columns.push(("attester".into(), actor(ActorRef::Attester { person: PersonId::parse("p").unwrap(), session: session() }, &[]), all));
+        columns
+    }
+
+    fn table() -> String {
+        let columns = columns();
+        let mut text = String::new();
+        for operation in Operation::ALL {
+            let names: Vec<&str> = columns.iter().filter(|(_, a, r)| may(a, r, *operation).is_ok()).map(|(n, ..)| n.as_str()).collect();
+            text += &format!("{:<20}{}\n", operation.code(), names.join(" "));
+        }
+        text
+    }
+
+    #[test]
+    fn the_table_is_the_committed_one() {
+        let table = table();
+        println!("{table}");
+        assert_eq!(table, include_str!("access_table.txt"), "who may call what has changed: look at it, then commit the table");
+    }
+
+    #[test]
+    fn every_operation_exists_for_someone_and_no_code_twice() {
+        let codes: BTreeSet<&str> = Operation::ALL.iter().map(|o| o.code()).collect();
+        assert_eq!(codes.len(), Operation::ALL.len());
+        for line in table().lines() {
+            assert!(line.split_whitespace().count() > 1, "nobody may: {line}");
+        }
+    }
+
+    #[test]
+    fn invariant_06_software_never_proves_seals_decides_or_reads_people() {
+        let scopes = [Scope::Open, Scope::Route, Scope::WithdrawOwn, Scope::Telemetry];
+        let who = ActorRef::Automation { automation: AutomationId::parse("b").unwrap(), on_behalf_of: Vec::new() };
+        let all: BTreeSet<Role> = Role::ALL.iter().copied().collect();
+        let codes: Vec<&str> = allowed(&actor(who, &scopes), &all).into_iter().map(Operation::code).collect();
+        assert_eq!(codes, ["me", "case_read", "case_open", "route_preview", "case_route", "case_telemetry", "case_withdraw"]);
+    }
+
+    #[test]
+    fn a_reading_session_changes_nothing() {
+        for (_, mut actor, roles) in columns() {
+            actor.read_only = true;
+            assert!(allowed(&actor, &roles).iter().all(|o| !o.row().writes));
+        }
+    }
+}
