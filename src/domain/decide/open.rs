@@ -18,7 +18,7 @@ const CODE: &str = "open";
 
 /// Opens a case.
 pub(super) fn open(world: &World, open: &Open, ctx: &Context) -> Result<Vec<CaseEvent>, Refusal> {
-    permitted(&world.register, ctx)?;
+    permitted(world, &open.route, ctx)?;
     if world.case.is_some() {
         return Err(Refusal::Already("The case is open already.".to_owned()));
     }
@@ -55,10 +55,23 @@ pub(super) fn open(world: &World, open: &Open, ctx: &Context) -> Result<Vec<Case
     Ok(draft.events)
 }
 
-fn permitted(register: &Register, ctx: &Context) -> Result<(), Refusal> {
+fn permitted(world: &World, route: &crate::domain::case::Route, ctx: &Context) -> Result<(), Refusal> {
+    let (register, policy) = (&world.register, &world.current);
     match &ctx.actor.who {
-        ActorRef::Operator { .. } => actor::role(register, ctx, CODE, actor::AGENTS).map(drop),
-        ActorRef::Automation { .. } => actor::automation(register, ctx, CODE, Scope::Open).map(drop),
+        ActorRef::Operator { .. } => {
+            let caller = actor::operator(register, ctx, CODE)?;
+            if policy.operator_may_start(route.path, &caller.operator.roles) {
+                return Ok(());
+            }
+            Err(Refusal::RoleMissing { operation: CODE, role: crate::domain::vocabulary::Role::SupportAgent })
+        }
+        ActorRef::Automation { .. } => {
+            actor::automation(register, ctx, CODE, Scope::Open)?;
+            if policy.automation_may(Scope::Open) && policy.automation_may_start(route.path) {
+                return Ok(());
+            }
+            Err(actor::not_permitted(CODE, "a path that policy lets automation start"))
+        }
         _ => Err(actor::not_permitted(CODE, "a support agent or an automation that may open cases")),
     }
 }

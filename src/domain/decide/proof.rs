@@ -16,10 +16,6 @@ use crate::domain::refusal::Refusal;
 use crate::domain::requirement::{Requirement, Seconds};
 use crate::domain::vocabulary::{CaseState, Duty, EndpointKind, Method, TrustRootKind};
 
-/// How long a session lasts: an e-mailed code at most 24 h (SP 800-63B-4 §4.2.1.2), the others no longer.
-pub const SESSION_LIFETIME: Duration = Duration::hours(24);
-/// How long a contact has (SP 800-63B-4 §4.2.1.3: as issued codes, + 24 h).
-pub const CONTACT_LIFETIME: Duration = Duration::hours(48);
 /// Before a pending session is replaced by a new one: a hundred requests in a row send one message (T22).
 pub const RESEND_AFTER: Duration = Duration::seconds(60);
 /// The most sessions of one method a case may open.
@@ -43,20 +39,20 @@ pub(super) fn start(
     if !fresh {
         return Err(Refusal::Already("This session was used before.".to_owned()));
     }
-    if draft.case.failed_attempts >= MAX_ATTEMPTS_PER_CASE {
+    if draft.case.failed_attempts >= most_per_case(&need) {
         return Err(Refusal::TooManyAttempts);
     }
     reachable(draft, &need, method, endpoint, attester)?;
     supersede(draft, method, attester)?;
     let by = draft.ctx.actor.who.clone();
-    let lifetime = if checklist::reach(method) == Reach::Attester { CONTACT_LIFETIME } else { SESSION_LIFETIME };
+    let lifetime = lifetime(draft, &need, method, endpoint)?;
     let proof = ProofSession {
         method,
         endpoint: endpoint.cloned(),
         attester: attester.cloned(),
         by: by.clone(),
         opened_at: draft.now(),
-        expires_at: draft.now() + lifetime,
+        expires_at: draft.now() + lifetime.duration(),
         failed_attempts: 0,
         outcome: None,
     };
@@ -84,6 +80,23 @@ fn may_start(draft: &Draft<'_>) -> Result<Option<Caller>, Refusal> {
         return Ok(None);
     }
     actor::role(&draft.world.register, draft.ctx, draft.code, actor::AGENTS).map(Some)
+}
+
+/// How long a session lasts, by what carries its code (SP 800-63B-4 §4.2.1.2, §4.2.1.3; policy's figures within those).
+fn lifetime(draft: &Draft<'_>, need: &Requirement, method: Method, endpoint: Option<&EndpointId>) -> Result<Seconds, Refusal> {
+    let subject = draft.subject()?;
+    let kind = endpoint.and_then(|id| subject.endpoint(id)).map(|e| e.kind);
+    Ok(match (method, kind) {
+        (Method::IssuedCode, Some(EndpointKind::Phone)) => need.codes.phone,
+        (Method::IssuedCode, Some(EndpointKind::Postal)) => need.codes.postal,
+        (Method::IssuedCode, _) => need.codes.email,
+        (Method::RecoveryContact, _) => need.codes.contact,
+        _ => need.codes.page,
+    })
+}
+
+fn most_per_case(need: &Requirement) -> u8 {
+    need.codes.attempts_per_case.min(MAX_ATTEMPTS_PER_CASE)
 }
 
 fn asked_for(need: &Requirement, method: Method) -> Result<(), Refusal> {
@@ -179,7 +192,7 @@ fn open_session(draft: &Draft<'_>, id: &SessionId) -> Result<ProofSession, Refus
     } else {
         draft.stands(&[CaseState::Proofing])?;
     }
-    if proof.outcome == Some(SessionOutcome::Exhausted) || draft.case.failed_attempts >= MAX_ATTEMPTS_PER_CASE {
+    if proof.outcome == Some(SessionOutcome::Exhausted) || draft.case.failed_attempts >= most_per_case(&draft.requirement()) {
         return Err(Refusal::TooManyAttempts);
     }
     if proof.outcome.is_some() || proof.expires_at <= draft.now() {
@@ -192,7 +205,9 @@ fn open_session(draft: &Draft<'_>, id: &SessionId) -> Result<ProofSession, Refus
 pub(super) fn failed(draft: &mut Draft<'_>, id: &SessionId) -> Result<(), Refusal> {
     let proof = open_session(draft, id)?;
     draft.push(CaseEvent::AttemptFailed { session: id.clone() });
-    if proof.failed_attempts + 1 >= MAX_ATTEMPTS_PER_CODE || draft.case.failed_attempts >= MAX_ATTEMPTS_PER_CASE {
+    let need = draft.requirement();
+    let most = need.codes.attempts_per_code.min(MAX_ATTEMPTS_PER_CODE);
+    if proof.failed_attempts + 1 >= most || draft.case.failed_attempts >= most_per_case(&need) {
         draft.push(CaseEvent::SessionEnded { session: id.clone(), outcome: SessionOutcome::Exhausted });
         resume(draft);
     }

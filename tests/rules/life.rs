@@ -1,0 +1,175 @@
+//! The life of a case, and what an approval binds.
+
+use std::collections::BTreeSet;
+
+use chrono::Duration;
+use countersign::domain::case::{ActorRef, ExecutionOutcome, VoidReason, Worker};
+use countersign::domain::command::Command;
+use countersign::domain::event::CaseEvent;
+use countersign::domain::refusal::Refusal;
+use countersign::domain::vocabulary::*;
+
+use crate::play::*;
+
+#[test]
+fn a_case_is_opened_proved_sealed_approved_executed_restored_and_closed() {
+    let mut play = Play::sealed(Tier::Standard);
+    assert_eq!(play.case().state, CaseState::Sealed);
+    play.approve("ruiz").unwrap();
+    assert_eq!(play.case().state, CaseState::Approved);
+    play.restore();
+    assert_eq!(play.case().state, CaseState::Restored);
+    play.act(op("nadia"), &Command::Close).unwrap();
+    assert_eq!(play.case().state, CaseState::Closed);
+}
+
+#[test]
+fn invariant_03_two_accounts_of_one_person_are_one_approval() {
+    let mut play = Play::sealed(Tier::Standard);
+    play.register(|r| r.operators.values_mut().for_each(|o| o.groups = BTreeSet::from([id("security")])));
+    let mut wide = route(Path::Assisted);
+    wide.picked_groups = BTreeSet::from([id("security")]);
+    wide.scope.insert(id("write"));
+    play.act(op("nadia"), &Command::Route { route: wide }).unwrap();
+    play.act(op("nadia"), &Command::Seal).unwrap();
+    play.approve("ruiz").unwrap();
+    assert!(play.approve("ruiz-two").is_err());
+}
+
+#[test]
+fn invariant_04_routing_after_approval_voids_it() {
+    let mut play = Play::sealed(Tier::Standard);
+    play.approve("ruiz").unwrap();
+    let mut wide = route(Path::Assisted);
+    wide.scope.insert(id("write"));
+    play.act(op("nadia"), &Command::Route { route: wide }).unwrap();
+    assert_eq!(play.case().state, CaseState::Proofing);
+    assert_eq!(play.case().approvals[0].void, Some(VoidReason::Reopened));
+    assert!(play.act(system(Worker::Executor), &Command::StartExecution).is_err());
+}
+
+#[test]
+fn invariant_04_late_telemetry_waits_beside_the_seal() {
+    let mut play = Play::sealed(Tier::Standard);
+    let before = play.case().seal.clone();
+    play.act(bot(vec![]), &Command::AddTelemetry { id: id("ev-1"), text: text("late") }).unwrap();
+    assert!(play.case().evidence[0].late);
+    assert_eq!(play.case().seal, before);
+    play.approve("ruiz").unwrap();
+    assert_eq!(play.case().state, CaseState::Approved);
+}
+
+#[test]
+fn invariant_04_a_stale_version_or_seal_is_refused() {
+    let mut play = Play::sealed(Tier::Standard);
+    let decision = play.decision(Decision::Approve);
+    play.act(op("nadia"), &Command::Comment { text: text("c") }).unwrap();
+    assert_eq!(play.ask(op("ruiz"), &decision), Err(Refusal::StaleSeal));
+}
+
+#[test]
+fn invariant_04_a_delegation_made_after_approval_is_noticed_before_execution() {
+    let mut play = Play::sealed(Tier::Standard);
+    play.approve("ruiz").unwrap();
+    let now = play.now;
+    play.delegate(human("ruiz"), human("nadia"), now, None);
+    play.act(system(Worker::Executor), &Command::StartExecution).unwrap();
+    let last = play.case().executions.last().and_then(|e| e.outcome.clone());
+    assert_eq!(last, Some(ExecutionOutcome::Failed { reason: FailureReason::NoLongerAllowed }));
+    assert_eq!(play.case().state, CaseState::Failed);
+}
+
+#[test]
+fn invariant_04_reassessing_voids_exactly_when_the_lineage_changed() {
+    let mut play = Play::sealed(Tier::Standard);
+    play.approve("ruiz").unwrap();
+    let now = play.now;
+    play.delegate(human("mona"), human("vega"), now, None);
+    play.act(system(Worker::Reassess), &Command::Reassess).unwrap();
+    assert_eq!(play.case().state, CaseState::Approved);
+    play.delegate(human("lind"), human("nadia"), now, None);
+    play.act(system(Worker::Reassess), &Command::Reassess).unwrap();
+    assert_eq!(play.case().state, CaseState::Proofing);
+    assert_eq!(play.case().approvals[0].void, Some(VoidReason::RosterChanged));
+}
+
+#[test]
+fn invariant_05_the_address_that_carried_the_request_proves_nothing() {
+    let mut play = Play::new(Tier::Standard);
+    let mut request = open(1, Path::Assisted);
+    request.endpoint = Some(id("mail-1"));
+    play.act(op("nadia"), &Command::Open(request)).unwrap();
+    play.act(op("nadia"), &triage()).unwrap();
+    assert!(matches!(play.ask(op("nadia"), &start_code("ses-1", "mail-1")), Err(Refusal::EndpointUnusable(_))));
+}
+
+#[test]
+fn invariant_05_no_operator_records_a_proof() {
+    let mut play = Play::new(Tier::Standard);
+    play.open(op("nadia"), Path::Assisted);
+    play.act(op("nadia"), &triage()).unwrap();
+    play.act(op("nadia"), &start_code("ses-1", "mail-1")).unwrap();
+    assert!(matches!(play.ask(op("nadia"), &proof("ses-1", "rcp-1")), Err(Refusal::NotPermitted { .. })));
+    for n in 0..5 {
+        play.act(ActorRef::Subject { session: id("ses-1") }, &Command::RecordFailedAttempt { session: id("ses-1") }).unwrap();
+        assert_eq!(play.case().failed_attempts, n + 1);
+    }
+    assert_eq!(play.ask(ActorRef::Subject { session: id("ses-1") }, &proof("ses-1", "rcp-1")), Err(Refusal::TooManyAttempts));
+}
+
+#[test]
+fn invariant_10_more_than_was_approved_ends_failed() {
+    for (scope, reason) in [(vec!["read", "write"], FailureReason::TooMuch), (vec![], FailureReason::NothingChanged)] {
+        let mut play = Play::sealed(Tier::Standard);
+        play.approve("ruiz").unwrap();
+        play.act(system(Worker::Executor), &Command::StartExecution).unwrap();
+        let scope = scope.into_iter().map(id).collect();
+        play.act(system(Worker::Executor), &ended(1, ExecutionOutcome::Restored { scope })).unwrap();
+        assert_eq!(play.case().executions[0].outcome, Some(ExecutionOutcome::Failed { reason }));
+        assert_eq!(play.case().state, CaseState::Failed);
+    }
+}
+
+#[test]
+fn a_hold_stops_everything_until_security_reached_the_subject_on_another_channel() {
+    let mut play = Play::sealed(Tier::Standard);
+    play.act(op("vega"), &Command::Hold { source: HoldSource::Security, reason: Some(text("odd")) }).unwrap();
+    assert_eq!(play.approve("ruiz"), Err(Refusal::Held));
+    let lift = Command::LiftHold { reason: text("fine"), contact: id("ses-9") };
+    assert!(play.ask(op("vega"), &lift).is_err());
+    play.now += Duration::minutes(2);
+    play.act(op("vega"), &start_code("ses-9", "mail-1")).unwrap();
+    play.act(ActorRef::Subject { session: id("ses-9") }, &proof("ses-9", "rcp-9")).unwrap();
+    play.act(op("vega"), &lift).unwrap();
+    play.approve("ruiz").unwrap();
+    assert_eq!(play.case().state, CaseState::Approved);
+}
+
+#[test]
+fn one_denial_ends_a_case_and_an_approval_can_be_taken_back() {
+    let mut play = Play::sealed(Tier::Standard);
+    play.approve("ruiz").unwrap();
+    play.act(op("ruiz"), &Command::TakeBack).unwrap();
+    assert_eq!(play.case().state, CaseState::Sealed);
+    let deny = play.decision(Decision::Deny);
+    play.act(op("lind"), &deny).unwrap();
+    assert_eq!(play.case().state, CaseState::Denied);
+}
+
+#[test]
+fn time_escalates_expires_and_pauses_for_the_subject() {
+    let mut play = Play::sealed(Tier::Standard);
+    play.now += Duration::hours(9);
+    play.act(system(Worker::Deadlines), &Command::Tick).unwrap();
+    assert_eq!(play.log.last(), Some(&CaseEvent::Escalated { hold: false }));
+    assert!(play.ask(system(Worker::Deadlines), &Command::Tick).unwrap().is_empty());
+    play.now += Duration::days(8);
+    play.act(system(Worker::Deadlines), &Command::Tick).unwrap();
+    assert_eq!(play.case().state, CaseState::Expired);
+
+    let mut play = Play::new(Tier::Standard);
+    play.open(op("nadia"), Path::Assisted);
+    play.act(op("nadia"), &triage()).unwrap();
+    play.act(op("nadia"), &start_code("ses-1", "mail-1")).unwrap();
+    assert!(play.case().times.due.is_none() && play.case().times.paused_left.is_some());
+}
