@@ -112,7 +112,7 @@ pub(super) fn words(text: &str) -> Vec<String> {
 }
 
 /// The document of a case: a blank before each word, so that a word's beginning can also be looked for without the index.
-fn document(row: &CaseRow, target: &str) -> String {
+pub(super) fn document(row: &CaseRow, target: &str) -> String {
     let texts = [row.subject_name.raw(), row.subject.as_str(), target];
     let mut out: String = texts.iter().flat_map(|t| words(t)).flat_map(|w| [" ".to_owned(), w]).collect();
     out.push_str(&format!(" {} {:06}", row.id.number(), row.id.number()));
@@ -122,12 +122,16 @@ fn document(row: &CaseRow, target: &str) -> String {
 /// When the server has to look at a case by itself; `None` if nothing of it ever runs out.
 pub(super) fn next_due(case: &Case) -> Option<Time> {
     let waiting = matches!(case.state, CaseState::New | CaseState::Proofing | CaseState::Sealed | CaseState::Approved | CaseState::Failed);
-    let deadline = case.times.due.filter(|due| case.times.escalated_at.is_none_or(|done| done < *due));
-    let expiry = Some(case.times.expires_at).filter(|_| waiting);
-    let execute = case.times.execute_after.filter(|_| case.state == CaseState::Approved);
-    let approvals = case.live_approvals().filter(|_| waiting).map(|a| a.valid_until).min();
+    // A deadline that passed and escalated is over; what is frozen waits for nothing but its own deadline and the ends of grants.
+    let deadline = case.times.due.filter(|due| !case.state.is_ended() && case.times.escalated_at.is_none_or(|done| done < *due));
     let grants = case.grants.iter().filter(|g| lives(g) && g.ending.is_none()).map(|g| g.expires_at).min();
-    [deadline.filter(|_| !case.state.is_ended()), expiry, execute, approvals, grants].into_iter().flatten().min()
+    let moving = waiting && case.hold.is_none();
+    let expiry = Some(case.times.expires_at).filter(|_| moving);
+    let approvals = case.live_approvals().filter(|_| moving).map(|a| a.valid_until).min();
+    // The phase's clock stands still while someone is waited for, and runs on when the last open session has run out.
+    let paused = moving && case.times.paused_left.is_some();
+    let sessions = case.sessions.values().filter(|s| paused && s.outcome.is_none()).map(|s| s.expires_at).max();
+    [deadline, expiry, approvals, sessions, grants].into_iter().flatten().min()
 }
 
 /// Whether the target still holds a grant, as far as is known.
