@@ -11,7 +11,7 @@ use countersign::base::{Digest, Time, Untrusted};
 use countersign::domain::case::{
     ActorRef, Approval, Case, Hand, LineageEntry, Plan, Request, Requester, Route, Seal, Signature, TextRef, Worker, risk,
 };
-use countersign::domain::event::{CaseEvent, RegisterEvent};
+use countersign::domain::event::{CaseEvent, RegisterChange, RegisterEvent};
 use countersign::domain::register::{Automation, Operator, Person, Principal, Register};
 use countersign::domain::subject::{Ownership, Subject};
 use countersign::domain::view::CaseRow;
@@ -82,30 +82,23 @@ pub fn operator(id: &str) -> ActorRef {
 
 pub const HUMANS: [&str; 4] = ["nadia", "ruiz", "lind", "vera"];
 
-pub fn register() -> Register {
-    let mut register = Register { founded: true, ..Register::default() };
+/// What founds the register: four humans, an account each and a second one of Nadia's, and a bot of Vera's.
+pub fn founding_events() -> Vec<RegisterEvent> {
+    let mut changes = Vec::new();
     for human in HUMANS {
-        let id = person(&format!("p-{human}"));
-        let whole = Person {
-            id: id.clone(),
-            employer: "acme".parse().unwrap(),
-            team: None,
-            manager: None,
-            shift: None,
-            on_call: false,
-            status: Status::Active,
-        };
-        register.persons.insert(id, whole);
+        let (id, employer) = (person(&format!("p-{human}")), "acme".parse().unwrap());
+        let human = Person { id, employer, team: None, manager: None, shift: None, on_call: false, status: Status::Active };
+        changes.push(RegisterChange::SetPerson(human));
     }
     for account in HUMANS.into_iter().chain(["nadia2"]) {
-        let ActorRef::Operator { operator, person } = operator(account) else { unreachable!() };
-        let whole = Operator { id: operator.clone(), person, roles: BTreeSet::new(), groups: BTreeSet::new(), enabled: true };
-        register.operators.insert(operator, whole);
+        let ActorRef::Operator { operator: id, person } = operator(account) else { unreachable!() };
+        changes.push(RegisterChange::SetOperator(Operator { id, person, roles: BTreeSet::new(), groups: BTreeSet::new(), enabled: true }));
     }
     let owners = vec![Ownership { person: person("p-vera"), since: at(START - 1_000), until: None }];
     let bot = Automation { id: "bot".parse().unwrap(), owners, sponsors: Vec::new(), scopes: BTreeSet::new(), enabled: true };
-    register.automations.insert(bot.id.clone(), bot);
-    register
+    changes.push(RegisterChange::SetAutomation(bot));
+    let founded = RegisterEvent::Founded { by: [person("p-nadia"), person("p-ruiz")], policy: Digest::of(b"policy") };
+    std::iter::once(founded).chain(changes.into_iter().map(|change| RegisterEvent::Changed { change })).collect()
 }
 
 pub fn change(now: Time, actor: ActorRef) -> Change {
@@ -130,10 +123,10 @@ pub fn change(now: Time, actor: ActorRef) -> Change {
 
 /// The founding: register and one subject, `payments-batch`, owned by Lind; and `m.okafor`, a human.
 pub fn founding(now: Time) -> Change {
-    let mut register = register();
-    register.version = 1;
+    let mut register = Register::default();
     let mut c = change(now, ActorRef::System { worker: Worker::Host });
-    c.register_events = vec![RegisterEvent::Founded { by: [person("p-nadia"), person("p-ruiz")], policy: Digest::of(b"policy") }];
+    c.register_events = founding_events();
+    c.register_events.iter().for_each(|event| register.apply(event, now));
     c.register = Some(Arc::new(register));
     c.policy = Some((Digest::of(b"policy"), "policy".into()));
     let owner = Ownership { person: person("p-lind"), since: at(START - 1_000), until: None };
@@ -295,4 +288,18 @@ pub async fn act(store: &dyn Store, id: CaseId, who: ActorRef, events: Vec<CaseE
     c.reads.cases = vec![(id, before.as_ref().map_or(0, |b| b.version))];
     c.case = Some(case_change(before.as_ref(), id, events, missing, now));
     store.commit(c).await
+}
+
+/// A case opened and sealed by Nadia, which one person has to approve.
+pub async fn sealed_case(store: &dyn Store, id: CaseId, linked: BTreeSet<CaseId>) {
+    sealed_case_by(store, id, "nadia", linked).await;
+}
+
+/// A case opened and sealed by somebody, which one person has to approve.
+pub async fn sealed_case_by(store: &dyn Store, id: CaseId, who: &str, linked: BTreeSet<CaseId>) {
+    let (now, by) = (at(START), operator(who));
+    let open = vec![opened("payments-batch", &by, now, linked), lineage(&format!("p-{who}"), Duty::Router, now)];
+    act(store, id, by.clone(), open, 0, now).await.unwrap();
+    let seal = vec![sealed(id, 1, &by, now), CaseEvent::StateChanged { to: CaseState::Sealed, due: None }];
+    act(store, id, by, seal, 1, now).await.unwrap();
 }

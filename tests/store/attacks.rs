@@ -1,0 +1,174 @@
+//! The database alone: what it refuses when the rules are passed by, or when someone writes SQL (invariants 1 and 9, threats T1, T6).
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use countersign::base::ids::CaseId;
+use countersign::domain::case::{ActorRef, Execution, VoidReason, Worker};
+use countersign::domain::event::CaseEvent;
+use countersign::domain::register::Principal;
+use countersign::domain::vocabulary::{CaseState, Decision};
+use countersign::store::sqlite::{SqliteOptions, SqliteStore};
+use countersign::store::{CommitError, Store};
+use rusqlite::Connection;
+
+use crate::world::{self, START, TestClock, act, approval, at, operator, person, seal_digest};
+
+async fn prepared(folder: &Path) -> (SqliteStore, PathBuf) {
+    let path = folder.join("db");
+    let store = world::open(&path, &TestClock::new(), &SqliteOptions::default()).unwrap();
+    store.commit(world::founding(at(START))).await.unwrap();
+    (store, path)
+}
+
+async fn refused(store: &SqliteStore, id: CaseId, who: ActorRef, events: Vec<CaseEvent>, why: &str) {
+    let before = (store.head().await.unwrap(), store.case(id).await.unwrap().map(|c| c.version));
+    match act(store, id, who, events, 0, at(START)).await {
+        Err(CommitError::Forbidden(sentence)) => assert!(sentence.contains(why), "{sentence}, not {why}"),
+        other => panic!("{why}: {other:?}"),
+    }
+    assert_eq!((store.head().await.unwrap(), store.case(id).await.unwrap().map(|c| c.version)), before, "nothing of it stays");
+}
+
+fn decided(a: countersign::domain::case::Approval) -> Vec<CaseEvent> {
+    vec![CaseEvent::Decided { approval: a }]
+}
+
+#[tokio::test]
+async fn invariant_01_the_database_alone_refuses_each_self_approval() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = prepared(folder.path()).await;
+    let (id, again) = (CaseId::new(2026, 1), CaseId::new(2026, 2));
+    world::sealed_case(&store, id, BTreeSet::new()).await;
+    let seal = seal_digest(id, 1);
+    let now = at(START);
+    let separate = "no one in the lineage decides";
+    refused(&store, id, operator("nadia"), decided(approval("a-1", seal, "nadia", now)), separate).await;
+    refused(&store, id, operator("nadia2"), decided(approval("a-1", seal, "nadia2", now)), separate).await;
+    refused(&store, id, operator("lind"), decided(approval("a-1", seal, "lind", now)), separate).await;
+    let deny = countersign::domain::case::Approval { decision: Decision::Deny, ..approval("a-1", seal, "nadia", now) };
+    refused(&store, id, operator("nadia"), decided(deny), separate).await;
+    // Someone else's name on one's own act; one's own account under another's name; no account at all.
+    refused(&store, id, operator("nadia"), decided(approval("a-1", seal, "ruiz", now)), "CHECK").await;
+    let mixed = countersign::domain::case::Approval { person: person("p-ruiz"), ..approval("a-1", seal, "nadia", now) };
+    let who = ActorRef::Operator { operator: "nadia".parse().unwrap(), person: person("p-ruiz") };
+    refused(&store, id, who, decided(mixed), "account").await;
+    // Software and the server itself.
+    let bot = ActorRef::Automation { automation: "bot".parse().unwrap(), on_behalf_of: vec![Principal::Person(person("p-ruiz"))] };
+    refused(&store, id, bot, decided(approval("a-1", seal, "ruiz", now)), "CHECK").await;
+    refused(&store, id, ActorRef::System { worker: Worker::Host }, decided(approval("a-1", seal, "ruiz", now)), "CHECK").await;
+    // Withdrawn and created again by someone else: lineage comes along.
+    world::sealed_case_by(&store, again, "vera", BTreeSet::from([id])).await;
+    refused(&store, again, operator("nadia"), decided(approval("a-1", seal_digest(again, 1), "nadia", now)), separate).await;
+    // Another seal than the last one.
+    refused(&store, id, operator("ruiz"), decided(approval("a-1", seal_digest(id, 2), "ruiz", now)), "last seal").await;
+    assert_eq!(store.verify(&|_, _| {}).await.unwrap(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn invariant_01_the_hands_in_a_case_are_known_without_lineage_events() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = prepared(folder.path()).await;
+    let (id, now) = (CaseId::new(2026, 1), at(START));
+    // The bot opens a case for Ruiz; nobody records lineage, as if the rules had forgotten it.
+    let bot = ActorRef::Automation { automation: "bot".parse().unwrap(), on_behalf_of: vec![Principal::Person(person("p-ruiz"))] };
+    let nobody = ActorRef::System { worker: Worker::Host };
+    act(&store, id, bot.clone(), vec![world::opened("m.okafor", &bot, now, BTreeSet::new())], 0, now).await.unwrap();
+    let seal = vec![world::sealed(id, 1, &nobody, now), CaseEvent::StateChanged { to: CaseState::Sealed, due: None }];
+    act(&store, id, nobody, seal, 1, now).await.unwrap();
+    for who in ["vera", "ruiz"] {
+        let events = decided(approval("a-1", seal_digest(id, 1), who, now));
+        refused(&store, id, operator(who), events, "no one in the lineage decides").await;
+    }
+    act(&store, id, operator("nadia"), decided(approval("a-1", seal_digest(id, 1), "nadia", now)), 0, now).await.unwrap();
+}
+
+#[tokio::test]
+async fn invariant_03_and_04_the_database_alone_counts_live_approvals_before_an_execution() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = prepared(folder.path()).await;
+    let (id, now) = (CaseId::new(2026, 1), at(START));
+    world::sealed_case(&store, id, BTreeSet::new()).await;
+    let seal = seal_digest(id, 1);
+    let execute = |attempt| {
+        let execution = Execution { attempt, seal, started_at: now, outcome: None, ended_at: None };
+        vec![CaseEvent::ExecutionStarted { execution }]
+    };
+    let executor = || ActorRef::System { worker: Worker::Executor };
+    refused(&store, id, executor(), execute(1), "enough live approvals").await;
+    act(&store, id, operator("ruiz"), decided(approval("a-1", seal, "ruiz", now)), 0, now).await.unwrap();
+    refused(&store, id, operator("ruiz"), decided(approval("a-2", seal, "ruiz", now)), "once").await;
+    // Approved first, routed later: Ruiz edits evidence afterwards and is in the lineage.
+    let grew = vec![world::lineage("p-ruiz", countersign::domain::vocabulary::Duty::EvidenceEditor, now)];
+    act(&store, id, operator("ruiz"), grew, 0, now).await.unwrap();
+    refused(&store, id, executor(), execute(1), "enough live approvals").await;
+    // A void approval counts no more.
+    act(&store, id, operator("vera"), decided(approval("a-3", seal, "vera", now)), 0, now).await.unwrap();
+    let void = CaseEvent::ApprovalsVoided { approvals: BTreeSet::from(["a-3".parse().unwrap()]), why: VoidReason::TakenBack };
+    act(&store, id, operator("vera"), vec![void], 0, now).await.unwrap();
+    refused(&store, id, executor(), execute(1), "enough live approvals").await;
+    // An assisted case never needs nobody.
+    let none = CaseId::new(2026, 3);
+    let nadia = operator("nadia");
+    act(&store, none, nadia.clone(), vec![world::opened("payments-batch", &nadia, now, BTreeSet::new())], 0, now).await.unwrap();
+    refused(&store, none, nadia.clone(), vec![world::sealed(none, 1, &nadia, now)], "CHECK").await;
+}
+
+/// What someone with SQL at hand tries on rows that are only ever added to.
+const SQL: [&str; 22] = [
+    "UPDATE entries SET bytes = x'7b7d' WHERE seq = 1",
+    "DELETE FROM entries WHERE seq = 1",
+    "INSERT OR REPLACE INTO entries SELECT 1, bytes, leaf, case_key, version FROM entries WHERE seq = 2",
+    "REPLACE INTO entries SELECT (SELECT max(seq) + 1 FROM entries), bytes, leaf, case_key, version FROM entries WHERE case_key IS NOT NULL LIMIT 1",
+    "INSERT INTO entries SELECT (SELECT max(seq) + 2 FROM entries), bytes, leaf, case_key, version + 90 FROM entries WHERE seq = 1",
+    "INSERT INTO entries SELECT 1, bytes, leaf, case_key, version FROM entries WHERE seq = 1 ON CONFLICT (seq) DO UPDATE SET bytes = x'7b7d'",
+    "UPDATE OR REPLACE entries SET seq = 2 WHERE seq = 1",
+    "UPDATE lineage SET person = 'p-x' WHERE person = 'p-nadia'",
+    "DELETE FROM lineage WHERE person = 'p-nadia'",
+    "UPDATE OR REPLACE lineage SET person = 'p-lind'",
+    "DELETE FROM links",
+    "UPDATE approvals SET person = 'p-vera', actor_person = 'p-vera'",
+    "DELETE FROM approvals",
+    "INSERT OR REPLACE INTO approvals SELECT 'a-9', case_key, seal, person, operator, actor, actor_person, decision, at, valid_until + 9, seq FROM approvals",
+    "INSERT OR REPLACE INTO approvals SELECT id, case_key, seal, 'p-nadia', 'nadia', actor, 'p-nadia', decision, at, valid_until, seq FROM approvals",
+    "INSERT OR REPLACE INTO approvals SELECT 'a-9', case_key, seal, 'p-nadia', 'nadia', actor, 'p-nadia', decision, at, valid_until, seq FROM approvals",
+    "UPDATE seals SET needed = 0, path = 0",
+    "INSERT OR REPLACE INTO seals SELECT case_key, revision, sha256, 0, 0, seq FROM seals",
+    "DELETE FROM seals",
+    "DELETE FROM voids",
+    "UPDATE voids SET approval = 'a-2'",
+    "INSERT INTO executions SELECT case_key, 1, sha256, 0, seq FROM seals",
+];
+
+#[tokio::test]
+async fn invariant_09_rows_that_are_only_added_to_withstand_sql() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, path) = prepared(folder.path()).await;
+    let (id, again, now) = (CaseId::new(2026, 1), CaseId::new(2026, 2), at(START));
+    world::sealed_case(&store, id, BTreeSet::new()).await;
+    world::sealed_case_by(&store, again, "vera", BTreeSet::from([id])).await;
+    act(&store, id, operator("ruiz"), decided(approval("a-1", seal_digest(id, 1), "ruiz", now)), 0, now).await.unwrap();
+    let void = CaseEvent::ApprovalsVoided { approvals: BTreeSet::from(["a-1".parse().unwrap()]), why: VoidReason::TakenBack };
+    act(&store, id, operator("ruiz"), vec![void], 0, now).await.unwrap();
+    store.close();
+    drop(store);
+    let dump = |conn: &Connection| {
+        let count = |t: &str| conn.query_row(&format!("SELECT count(*) FROM {t}"), [], |r| r.get::<_, i64>(0)).unwrap();
+        ["entries", "lineage", "links", "approvals", "seals", "voids", "executions"].map(count)
+    };
+    let conn = Connection::open(&path).unwrap();
+    let before = dump(&conn);
+    for recursive in [false, true] {
+        conn.pragma_update(None, "recursive_triggers", recursive).unwrap();
+        for sql in SQL {
+            assert!(conn.execute(sql, []).is_err(), "went through: {sql}");
+            assert_eq!(dump(&conn), before, "{sql}");
+        }
+    }
+    // A replaced lineage row stays what it was.
+    conn.execute("INSERT OR REPLACE INTO lineage SELECT case_key, person, duty, via, from_case, 0 FROM lineage", []).unwrap();
+    assert_eq!(conn.query_row("SELECT count(*) FROM lineage WHERE seq = 0", [], |r| r.get::<_, i64>(0)).unwrap(), 0);
+    drop(conn);
+    let store = world::open(&path, &TestClock::new(), &SqliteOptions::default()).unwrap();
+    assert_eq!(store.verify(&|_, _| {}).await.unwrap(), Vec::<String>::new());
+}
