@@ -166,7 +166,7 @@ fn files_and_functions_are_small_and_begin_with_their_contract() {
     let mut complaints = Vec::new();
     for source in sources("src").into_iter().chain(sources("tests")) {
         let lines: Vec<&str> = source.text.lines().collect();
-        if lines.len() > FILE_LINES && source.path != "src/domain/case.rs" {
+        if lines.len() > FILE_LINES {
             complaints.push(format!("{}: {} lines, more than {FILE_LINES}", source.path, lines.len()));
         }
         if !source.text.starts_with("//! ") {
@@ -199,7 +199,10 @@ fn production_code_neither_panics_nor_asks_the_system_for_the_time() {
             if source.production == 0 {
                 break;
             }
-            for bad in panics.iter().filter(|p| line.contains(**p) && !ports) {
+            // Where going on would be worse, clippy was told so with a reason, at most eight lines above.
+            let above = source.text.lines().take(number).skip(number.saturating_sub(9));
+            let reasoned = above.into_iter().any(|l| l.trim_start().starts_with("#[allow(clippy::panic"));
+            for bad in panics.iter().filter(|p| line.contains(**p) && !reasoned) {
                 complaints.push(format!("{}:{number}: {bad}", source.path));
             }
             if !ports && (line.contains("Utc::now") || line.contains("SystemTime::now") || line.contains("Local::now")) {
