@@ -23,13 +23,30 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("client", &["api", "log", "config"]),
     ("console", &["client", "api", "log", "config"]),
     ("demo", &["service", "server", "domain", "config", "store"]),
-    ("cli", &["base", "domain", "log", "config", "api", "store", "outbound", "proofing", "connectors", "service", "server", "client", "console", "demo"]),
+    (
+        "cli",
+        &["base", "domain", "log", "config", "api", "store", "outbound", "proofing", "connectors", "service", "server", "client", "console", "demo"],
+    ),
 ];
 
 /// What may lie at the top, beside what git ignores.
 const TOP: &[&str] = &[
-    ".ci", ".git", ".gitignore", "CHANGELOG.md", "Cargo.lock", "Cargo.toml", "LICENSE", "README.md", "assets", "clippy.toml", "deny.toml",
-    "rustfmt.toml", "src", "target", "tests", "themes",
+    ".ci",
+    ".git",
+    ".gitignore",
+    "CHANGELOG.md",
+    "Cargo.lock",
+    "Cargo.toml",
+    "LICENSE",
+    "README.md",
+    "assets",
+    "clippy.toml",
+    "deny.toml",
+    "rustfmt.toml",
+    "src",
+    "target",
+    "tests",
+    "themes",
 ];
 
 /// The most lines of a file, and of a function.
@@ -69,7 +86,8 @@ fn sources(folder: &str) -> Vec<Source> {
             let text = std::fs::read_to_string(&path).expect("a readable source");
             let path = path.strip_prefix(root()).expect("inside").to_string_lossy().into_owned();
             let tests = path.ends_with("/tests.rs") || path.contains("/tests/") || path.starts_with("tests/");
-            let own = text.lines().collect::<Vec<_>>().windows(2).position(|w| w[0] == "#[cfg(test)]" && w[1].starts_with("mod ") && w[1].ends_with('{'));
+            let own =
+                text.lines().collect::<Vec<_>>().windows(2).position(|w| w[0] == "#[cfg(test)]" && w[1].starts_with("mod ") && w[1].ends_with('{'));
             let production = if tests { 0 } else { own.unwrap_or(usize::MAX) };
             Source { path, text, production }
         })
@@ -132,7 +150,8 @@ fn rooms_know_only_whom_they_may() {
             complaints.push(format!("{}: {room} is no room of the table", source.path));
             continue;
         };
-        let code: String = code(&source).take_while(|(n, _)| *n <= source.production || source.production == 0).fold(String::new(), |t, (_, l)| t + l + "\n");
+        let code: String =
+            code(&source).take_while(|(n, _)| *n <= source.production || source.production == 0).fold(String::new(), |t, (_, l)| t + l + "\n");
         let tests_of_room = source.production == 0;
         for other in rooms_named(&code).into_iter().filter(|o| known.contains(o.as_str())) {
             if other != room && other != "base" && !may.contains(&other.as_str()) && !tests_of_room {
@@ -174,7 +193,8 @@ fn files_and_functions_are_small_and_begin_with_their_contract() {
         }
         for (i, line) in lines.iter().enumerate() {
             let body = line.trim_start();
-            let words = body.strip_prefix("pub ").or_else(|| body.strip_prefix("pub(crate) ")).or_else(|| body.strip_prefix("pub(super) ")).unwrap_or(body);
+            let words =
+                body.strip_prefix("pub ").or_else(|| body.strip_prefix("pub(crate) ")).or_else(|| body.strip_prefix("pub(super) ")).unwrap_or(body);
             if !(words.starts_with("fn ") || words.starts_with("async fn ") || words.starts_with("const fn ")) {
                 continue;
             }
@@ -265,8 +285,25 @@ fn nothing_names_a_machine_and_nothing_strange_lies_at_the_top() {
 fn licences_are_permissive() {
     // MPL-2.0 as an unmodified library; the first word of each alternative that we can choose.
     let allowed = [
-        "MIT", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "Zlib", "Unicode-3.0", "Unicode-DFS-2016", "MPL-2.0", "CC0-1.0", "0BSD",
-        "BSL-1.0", "Unlicense", "CDLA-Permissive-2.0", "MIT-0", "WTFPL", "OpenSSL", "NCSA", "BlueOak-1.0.0",
+        "MIT",
+        "Apache-2.0",
+        "BSD-2-Clause",
+        "BSD-3-Clause",
+        "ISC",
+        "Zlib",
+        "Unicode-3.0",
+        "Unicode-DFS-2016",
+        "MPL-2.0",
+        "CC0-1.0",
+        "0BSD",
+        "BSL-1.0",
+        "Unlicense",
+        "CDLA-Permissive-2.0",
+        "MIT-0",
+        "WTFPL",
+        "OpenSSL",
+        "NCSA",
+        "BlueOak-1.0.0",
     ];
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
     let manifest = root().join("Cargo.toml");
@@ -279,7 +316,8 @@ fn licences_are_permissive() {
     if !out.status.success() {
         // Packages of other systems may not have been fetched: ask again with the network, as a first build does.
         let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
-        let again = std::process::Command::new(cargo).args(["metadata", "--format-version", "1", "--locked"]).current_dir(root()).output().expect("cargo");
+        let again =
+            std::process::Command::new(cargo).args(["metadata", "--format-version", "1", "--locked"]).current_dir(root()).output().expect("cargo");
         text = again.stdout;
     }
     let metadata: serde_json::Value = serde_json::from_slice(&text).expect("metadata");

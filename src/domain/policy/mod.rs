@@ -9,6 +9,7 @@ pub mod bundle;
 pub mod ceilings;
 pub mod derive;
 mod parse;
+mod proofs;
 mod reader;
 
 use std::collections::BTreeSet;

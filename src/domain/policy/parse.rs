@@ -4,19 +4,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::DeTable;
 
 use super::Mistake;
 use super::bundle::{Acceptance, ActionRule, Bundle, Demand, Governance, Owners, Rule, Span, Start, When};
 use super::ceilings as c;
+use super::proofs::{Proofs, proofs};
 use super::reader::{Reader, Table, show};
 use crate::base::ids::GroupId;
 use crate::domain::register::Scope;
-use crate::domain::requirement::{ApprovalNeed, CodeRules, Deadlines, ProofNeed, ProofSet, Requirement, Seconds};
-use crate::domain::vocabulary::{Action, Method, Path, Role};
-
-type Proofs = BTreeMap<String, ProofNeed>;
+use crate::domain::requirement::{ApprovalNeed, CodeRules, Deadlines, Requirement, Seconds};
+use crate::domain::vocabulary::{Action, Path, Role};
 
 /// Reads a file.
 pub fn bundle(text: &str) -> Result<Bundle, Vec<Mistake>> {
@@ -240,80 +238,6 @@ fn codes(r: &mut Reader, t: &mut Table<'_>) -> Option<CodeRules> {
         attempts_per_code: u8::try_from(per_code?).ok()?,
         attempts_per_case: u8::try_from(per_case?).ok()?,
     })
-}
-
-/// `[proof.NAME]` tables.
-fn proofs(r: &mut Reader, root: &mut Table<'_>) -> Proofs {
-    let Some(mut table) = r.table(root, "proof") else {
-        r.mistake(None, "no proof is described; write [proof.NAME] with any_of");
-        return Proofs::new();
-    };
-    let mut proofs = Proofs::new();
-    for (name, line, value) in table.drain() {
-        let Some(inner) = value.get_ref().as_table() else {
-            r.mistake(Some(line), format!("proof.{name} should be a table"));
-            continue;
-        };
-        let mut inner = r.open(&format!("proof.{name}"), value.span().start, inner);
-        inner.line = line;
-        _ = r.text(&mut inner, "why", 1_000);
-        let mut any_of = Vec::new();
-        for mut set in r.tables(&mut inner, "any_of") {
-            any_of.extend(proof_set(r, &mut set));
-            r.close(set);
-        }
-        if any_of.is_empty() || any_of.len() > c::MAX_PROOFS {
-            r.mistake(Some(line), format!("proof.{name}: any_of needs 1 to {} alternatives", c::MAX_PROOFS));
-        }
-        r.close(inner);
-        proofs.insert(name.to_owned(), ProofNeed { any_of });
-    }
-    if proofs.len() > c::MAX_PROOFS {
-        r.mistake(Some(table.line), format!("at most {} proofs", c::MAX_PROOFS));
-    }
-    proofs
-}
-
-/// `{ all = ["saved_code", ["issued_code", "recovery_contact"]], distinct_methods = true }`.
-fn proof_set(r: &mut Reader, t: &mut Table<'_>) -> Option<ProofSet> {
-    let distinct_methods = r.yes(t, "distinct_methods").unwrap_or(false);
-    let Some(value) = t.take("all") else {
-        r.missing(t, "all");
-        return None;
-    };
-    let Some(items) = value.get_ref().as_array() else {
-        r.wrong(t, "all", value, "a list of methods, or of lists of methods any of which will do");
-        return None;
-    };
-    let slots: Vec<BTreeSet<Method>> = items.iter().map(|item| slot(r, t, item)).collect();
-    if slots.is_empty() || slots.len() > c::MAX_SLOTS {
-        r.mistake(Some(t.line), format!("{}: \"all\" needs 1 to {} methods", t.name, c::MAX_SLOTS));
-    }
-    Some(ProofSet { slots, distinct_methods })
-}
-
-fn slot(r: &mut Reader, t: &Table<'_>, item: &Spanned<DeValue<'_>>) -> BTreeSet<Method> {
-    let single = std::slice::from_ref(item);
-    let items: &[Spanned<DeValue<'_>>] = match item.get_ref() {
-        DeValue::Array(items) => items,
-        _ => single,
-    };
-    let mut methods = BTreeSet::new();
-    for item in items {
-        let line = Some(r.line(item.span().start));
-        match item.get_ref().as_str().map(str::parse::<Method>) {
-            Some(Ok(method)) if method.is_gate() => {
-                r.mistake(line, format!("{}: {} is a gate beside proof and fills no set (§4.2.1); write it under gates", t.name, method.code()));
-            }
-            Some(Ok(method)) => _ = methods.insert(method),
-            Some(Err(unknown)) => r.mistake(line, format!("{}: {unknown}", t.name)),
-            None => r.wrong(t, "all", item, "a method"),
-        }
-    }
-    if methods.is_empty() {
-        r.mistake(Some(r.line(item.span().start)), format!("{}: a place in \"all\" names no method", t.name));
-    }
-    methods
 }
 
 const SPANS: [(&str, Span, c::Bound); 12] = [
