@@ -13,9 +13,13 @@ use crate::base::ids::{CaseId, SubjectId};
 use crate::domain::subject::Scopes;
 use crate::domain::vocabulary::{Action, Status};
 
+pub mod configured;
 pub mod sign;
 pub mod verify;
 pub mod webhook;
+
+/// The most tries of one execution, whatever is configured.
+pub const MAX_TRIES: u32 = 50;
 
 /// What a target is to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,6 +109,10 @@ pub enum CallError {
 /// A way to make a target do things.
 #[async_trait]
 pub trait Connector: Send + Sync {
+    /// How often an execution is looked at before it is given up as unreachable.
+    fn tries(&self) -> u32 {
+        MAX_TRIES
+    }
     /// Orders the plan to be carried out; once, however often it is called for one reference.
     async fn execute(&self, order: &Order, now: Time) -> Result<(), CallError>;
     /// Asks what the target now holds.

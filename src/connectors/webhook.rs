@@ -21,6 +21,7 @@ pub struct Webhook {
     door: Door,
     base: Base,
     signer: Signer,
+    tries: u32,
 }
 
 #[derive(Serialize)]
@@ -65,7 +66,14 @@ struct GrantAnswer {
 impl Webhook {
     /// A target at a base address that the door lets through.
     pub fn new(door: Door, base: Base, signer: Signer) -> Self {
-        Self { door, base, signer }
+        Self { door, base, signer, tries: super::MAX_TRIES }
+    }
+
+    /// Given up after so many tries of one execution.
+    #[must_use]
+    pub fn with_tries(mut self, tries: u32) -> Self {
+        self.tries = tries.min(super::MAX_TRIES);
+        self
     }
 
     async fn post(&self, kind: &'static str, order: &Order, at: Time) -> Result<(), CallError> {
@@ -93,6 +101,10 @@ impl Webhook {
 
 #[async_trait]
 impl Connector for Webhook {
+    fn tries(&self) -> u32 {
+        self.tries
+    }
+
     async fn execute(&self, order: &Order, now: Time) -> Result<(), CallError> {
         self.post("recovery.execute", order, now).await
     }

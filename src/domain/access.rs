@@ -43,7 +43,7 @@ macro_rules! operations {
     };
 }
 
-use Role::{PolicyOwner as P, SecurityReviewer as R, SupportAgent as A, Supervisor as S};
+use Role::{PolicyOwner as P, SecurityReviewer as R, Supervisor as S, SupportAgent as A};
 
 const NOBODY: Row = Row { roles: &[], scopes: &[], subject: false, attester: false, writes: false };
 const ANY: &[Role] = &[A, S, R, P];
@@ -207,8 +207,7 @@ mod tests {
         let operator = || ActorRef::Operator { operator: OperatorId::parse("o").unwrap(), person: PersonId::parse("p").unwrap() };
         let automation = || ActorRef::Automation { automation: AutomationId::parse("b").unwrap(), on_behalf_of: Vec::new() };
         let session = || SessionId::parse("s").unwrap();
-        let mut columns: Vec<_> =
-            Role::ALL.iter().map(|r| (r.code().to_owned(), actor(operator(), &[]), BTreeSet::from([*r]))).collect();
+        let mut columns: Vec<_> = Role::ALL.iter().map(|r| (r.code().to_owned(), actor(operator(), &[]), BTreeSet::from([*r]))).collect();
         columns.push(("no_role".into(), actor(operator(), &[]), BTreeSet::new()));
         // Every role handed in beside an automation: they must not count.
         let all: BTreeSet<Role> = Role::ALL.iter().copied().collect();

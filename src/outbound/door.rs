@@ -29,8 +29,8 @@ pub struct Base {
 }
 
 impl Base {
-    /// A base from the operator's configuration: `http` or `https`, host, optional port, a path that ends in `/`. `addresses` are those
-    /// that its name may resolve to although they are not public; a literal address in the base itself is always meant.
+    /// A base from the operator's configuration: `http` or `https`, host, optional port, a path that ends in `/`. `addresses` are the
+    /// only ones its name may resolve to, private or not; none listed means any public one. A literal address in the base is itself meant.
     pub fn new(text: &str, addresses: Vec<IpAddr>) -> Result<Self, DoorError> {
         let url = normal(text)?;
         if !url.path().ends_with('/') || url.query().is_some() {
@@ -244,8 +244,9 @@ impl Resolve for Checked {
 
 /// All of the resolved addresses if every one may be connected to: a name that also leads inside is not trusted at all.
 pub(super) fn permitted(found: &[SocketAddr], listed: &[IpAddr]) -> Result<Vec<SocketAddr>, Box<dyn std::error::Error + Send + Sync>> {
-    match found.iter().find(|a| !is_public(a.ip()) && !listed.contains(&a.ip())) {
-        Some(inside) => Err(format!("the name leads to {}, which is not public and not listed for it", inside.ip()).into()),
+    let meant = |a: &&SocketAddr| if listed.is_empty() { is_public(a.ip()) } else { listed.contains(&a.ip()) };
+    match found.iter().find(|a| !meant(a)) {
+        Some(inside) => Err(format!("the name leads to {}, which is not public or not listed for it", inside.ip()).into()),
         None if found.is_empty() => Err("the name leads nowhere".into()),
         None => Ok(found.to_vec()),
     }

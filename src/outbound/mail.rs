@@ -16,11 +16,15 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::base::text::sanitise;
 use crate::base::{Digest, Time};
+use crate::config::server as config;
 
 /// The longest body, in bytes.
 pub const MAX_BODY: usize = 64 * 1024;
 /// The longest subject line, in characters.
 pub const MAX_SUBJECT: usize = 200;
+
+/// For one command of the conversation with a configured relay.
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A message to one address.
 #[derive(Clone, PartialEq, Eq)]
@@ -104,6 +108,30 @@ pub struct Mailer {
 }
 
 impl Mailer {
+    /// As the server's configuration says.
+    pub fn configured(mail: &config::Mail) -> Result<Self, MailError> {
+        let setup = |e: crate::config::ConfigError| MailError::Setup(e.to_string());
+        let (host, port, security, login, ca_file) = match &mail.way {
+            config::MailWay::Folder(folder) => return Self::folder(&mail.from, folder),
+            config::MailWay::Smtp { host, port, security, login, ca_file } => (host, *port, *security, login, ca_file),
+        };
+        let credentials = match login {
+            Some((user, file)) => {
+                let password = crate::config::keys::read_private(file).map_err(setup)?;
+                Some((user.clone(), SecretString::from(password.trim_end())))
+            }
+            None => None,
+        };
+        let read = |file: &PathBuf| std::fs::read(file).map_err(|e| MailError::Setup(format!("{}: {e}", file.display())));
+        let security = match security {
+            config::SmtpSecurity::StartTls => Security::StartTls,
+            config::SmtpSecurity::Tls => Security::Tls,
+            config::SmtpSecurity::None => Security::Plain,
+        };
+        let root = ca_file.as_ref().map(read).transpose()?;
+        Self::smtp(&mail.from, &Smtp { host: host.clone(), port, security, credentials, timeout: TIMEOUT, root })
+    }
+
     /// By SMTP.
     pub fn smtp(from: &str, smtp: &Smtp) -> Result<Self, MailError> {
         let setup = |e: lettre::transport::smtp::Error| MailError::Setup(e.to_string());

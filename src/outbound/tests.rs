@@ -146,6 +146,7 @@ fn t21_a_name_that_leads_inside_is_refused_unless_listed() {
     assert!(permitted(&[at("93.184.216.34"), at("10.0.0.5")], &[]).is_err());
     assert!(permitted(&[at("10.0.0.5")], &["10.0.0.5".parse().unwrap()]).is_ok());
     assert!(permitted(&[at("10.0.0.6")], &["10.0.0.5".parse().unwrap()]).is_err());
+    assert!(permitted(&[at("93.184.216.34")], &["10.0.0.5".parse().unwrap()]).is_err(), "a list is the whole list");
     assert!(permitted(&[at("127.0.0.1")], &[]).is_err());
     assert!(permitted(&[], &[]).is_err());
 }

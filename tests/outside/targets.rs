@@ -84,6 +84,16 @@ async fn invariant_11_revocation_is_tried_until_the_target_confirms_it() {
 }
 
 #[tokio::test]
+async fn a_revoked_secret_leaves_nothing_behind() {
+    let house = House::new().await;
+    let case = house.approved("okafor", Action::SecretRevocation).await;
+    house.live(120, 4).await;
+    let case = house.case(case).await;
+    assert_eq!(case.state, CaseState::Restored, "{:?}", case.executions);
+    assert!(house.account("okafor").scope.is_empty());
+}
+
+#[tokio::test]
 async fn what_is_seen_of_the_target_by_people_is_its_state() {
     let house = House::new().await;
     let world = World::read(&house.target).unwrap();

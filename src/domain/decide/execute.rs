@@ -11,7 +11,7 @@ use crate::domain::event::CaseEvent;
 use crate::domain::refusal::Refusal;
 use crate::domain::seal;
 use crate::domain::subject::Scopes;
-use crate::domain::vocabulary::{CaseState, FailureReason, Role};
+use crate::domain::vocabulary::{Action, CaseState, FailureReason, Role};
 
 /// Who may end what was given.
 const ENDERS: &[Role] = &[Role::SupportAgent, Role::Supervisor, Role::SecurityReviewer];
@@ -83,6 +83,10 @@ fn verify(draft: &Draft<'_>, outcome: &ExecutionOutcome) -> ExecutionOutcome {
     let ExecutionOutcome::Restored { scope } = outcome else { return outcome.clone() };
     let failed = |reason| ExecutionOutcome::Failed { reason };
     let Some(plan) = &draft.case.plan else { return failed(FailureReason::Mismatch) };
+    if plan.action == Action::SecretRevocation {
+        // What was asked for is that nothing is left.
+        return if scope.is_empty() { outcome.clone() } else { failed(FailureReason::TooMuch) };
+    }
     let entitled = draft.world.subject.as_ref().map(|s| s.entitled(&plan.target)).unwrap_or_default();
     let held = draft.world.held.clone().unwrap_or_default();
     let allowed: Scopes = plan.scope.iter().chain(held.intersection(&entitled)).cloned().collect();

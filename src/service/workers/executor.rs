@@ -67,7 +67,8 @@ impl Workers {
             Some(record) => record.subject.entitled(&case.route.target),
             None => Scopes::new(),
         };
-        let over = self.service.now() - order.at > chrono::Duration::from_std(self.patience.execution).unwrap_or(chrono::Duration::MAX);
+        let long = chrono::Duration::from_std(self.patience.execution).unwrap_or(chrono::Duration::MAX);
+        let over = self.service.now() - order.at > long || item.tries >= connector.tries();
         // Whatever happened before, the target knows: an order that it shows as done is not sent again.
         let known = connector.held(&order.subject, self.service.now()).await;
         if !known.is_ok_and(|held| applied(order, &held)) {
