@@ -474,12 +474,13 @@ fn settle(model: &mut Model) {
     }
 }
 
-/// Actions worth a hint now, in the table's order, with their first keys.
+/// Actions worth a hint now, in the table's order, with their first keys. Refused ones stay, so that the line does not jump from row to
+/// row; trying one says why not.
 pub fn hints(model: &Model) -> Vec<(String, &'static str)> {
     let scope = model.scope();
     let here = Action::ALL.iter().filter(|a| a.row().scope.meets(scope) && !a.row().hint.is_empty());
     let mut hints: Vec<(String, &'static str)> =
-        here.filter(|a| applies(model, **a) == Applies::Yes).filter_map(|a| Some((model.shared.keymap.shown(*a)?, a.row().hint))).collect();
+        here.filter(|a| applies(model, **a) != Applies::Hidden).filter_map(|a| Some((model.shared.keymap.shown(*a)?, a.row().hint))).collect();
     if scope == Scope::FORM {
         hints.truncate(6);
     }

@@ -202,7 +202,7 @@ impl Queue {
             (format!("{} · {} · {}", row.action.label(), row.path.label(), row.channel.label()), Role::Text),
             (format!("Opened by  {}", super::shown(&case.opened_by)), Role::Text),
             (format!("With       {}", row.assignee.as_ref().map_or("nobody", |a| a.as_str())), Role::Text),
-            (format!("Checklist  {} of {}", case.checklist.done, case.checklist.items.len()), Role::Text),
+            (format!("Checklist  {} of {}", row.proof_done, row.proof_needed), Role::Text),
         ];
         lines.extend(case.checklist.next.iter().map(|next| (format!("Next       {}", super::shown(next)), Role::Info)));
         lines.extend(case.hold.iter().map(|hold| (format!("‖ Held by {}", hold.source.label()), Role::Bad)));
