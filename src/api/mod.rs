@@ -4,9 +4,13 @@
 //! Knows nothing about HTTP libraries, storage or rules.
 
 pub mod case;
+pub mod filter;
+mod from;
+pub mod governance;
 pub mod lists;
 pub mod problem;
 pub mod requests;
 
 /// The words of the product, the same on the wire as everywhere.
 pub use crate::domain::vocabulary as words;
+pub use from::{actor_words, duty, explain, preview, principal};

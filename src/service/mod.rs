@@ -17,6 +17,8 @@ mod refused;
 pub mod register;
 pub mod requester;
 pub mod row;
+pub mod statement;
+pub mod tokens;
 pub mod workers;
 
 use std::collections::BTreeMap;

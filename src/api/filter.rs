@@ -1,0 +1,224 @@
+//! The filter language of lists: `risk:high subject:vault-* mine unassigned !ended due:<2h okafor`.
+//!
+//! Contract: words apart from the known ones are full text; fields are `name:value[,value]`; `!` negates a flag word. A mistake is an
+//! error that says what would be right. Knows neither SQL nor HTTP.
+
+use std::collections::BTreeSet;
+use std::str::FromStr;
+
+use crate::base::Time;
+use crate::base::ids::{OperatorId, PersonId};
+use crate::domain::view::{Cursor, QueueFilter, Sort};
+use crate::domain::vocabulary::UnknownWord;
+
+/// The longest filter, in bytes.
+pub const MAX_FILTER: usize = 500;
+/// The most words a filter may have.
+pub const MAX_WORDS: usize = 20;
+/// The farthest a `due:<` may look ahead.
+const MAX_DUE_DAYS: i64 = 365;
+
+/// What is wrong with a filter, and what would be right.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct FilterError(pub String);
+
+/// Who asks, for `mine` and `decidable`.
+#[derive(Debug, Clone, Default)]
+pub struct Asker {
+    /// Their account.
+    pub operator: Option<OperatorId>,
+    /// Their person.
+    pub person: Option<PersonId>,
+}
+
+/// Reads a filter.
+pub fn parse(text: &str, asker: &Asker, now: Time) -> Result<QueueFilter, FilterError> {
+    if text.len() > MAX_FILTER {
+        return Err(FilterError(format!("a filter has at most {MAX_FILTER} bytes")));
+    }
+    let mut filter = QueueFilter::default();
+    let mut words = Vec::new();
+    for (at, token) in text.split_whitespace().enumerate() {
+        if at >= MAX_WORDS {
+            return Err(FilterError(format!("a filter has at most {MAX_WORDS} words")));
+        }
+        let (negated, bare) = token.strip_prefix('!').map_or((false, token), |rest| (true, rest));
+        if flag(&mut filter, bare, negated, asker)? {
+            continue;
+        }
+        match bare.split_once(':') {
+            Some((name, value)) if !negated => field(&mut filter, name, value, asker, now)?,
+            Some((name, _)) => return Err(FilterError(format!("\"!\" goes before a word such as ended, held or flagged, not before {name}:"))),
+            None if negated => {
+                return Err(FilterError(format!(
+                    "\"!{}\" is not known; \"!\" goes before ended, held or flagged",
+                    crate::base::text::sanitise(bare, false)
+                )));
+            }
+            None => words.push(bare.to_owned()),
+        }
+    }
+    filter.text = (!words.is_empty()).then(|| words.join(" "));
+    Ok(filter)
+}
+
+/// Takes a flag word; whether it was one.
+fn flag(filter: &mut QueueFilter, word: &str, negated: bool, asker: &Asker) -> Result<bool, FilterError> {
+    match word {
+        "ended" => filter.ended = Some(!negated),
+        "held" => filter.held = Some(!negated),
+        "flagged" => filter.flagged = Some(!negated),
+        "mine" | "unassigned" | "decidable" if negated => {
+            return Err(FilterError(format!("\"!{word}\" can't be asked for; \"!\" goes before ended, held or flagged")));
+        }
+        "unassigned" => filter.unassigned = true,
+        "mine" => {
+            let me = asker.operator.clone().ok_or_else(|| FilterError("\"mine\" is for operators".to_owned()))?;
+            filter.assignees.insert(me);
+        }
+        "decidable" => {
+            let me = asker.person.clone().ok_or_else(|| FilterError("\"decidable\" is for operators".to_owned()))?;
+            filter.decidable_by = Some(me);
+        }
+        _ => return Ok(false),
+    }
+    Ok(true)
+}
+
+fn field(filter: &mut QueueFilter, name: &str, value: &str, asker: &Asker, now: Time) -> Result<(), FilterError> {
+    match name {
+        "risk" => words(&mut filter.risks, value),
+        "state" => words(&mut filter.states, value),
+        "action" => words(&mut filter.actions, value),
+        "path" => words(&mut filter.paths, value),
+        "channel" => words(&mut filter.channels, value),
+        "kind" => words(&mut filter.kinds, value),
+        "tier" => words(&mut filter.tiers, value),
+        "waiting" => words(&mut filter.waiting_on, value),
+        "subject" => {
+            let stem = value.strip_suffix('*').unwrap_or(value);
+            crate::base::ids::SubjectId::parse(stem).map_err(|e| FilterError(format!("subject: {e}; a trailing * stands for any ending")))?;
+            filter.subject = Some(value.to_owned());
+            Ok(())
+        }
+        "assignee" if value == "me" => flag(filter, "mine", false, asker).map(drop),
+        "assignee" => {
+            for one in value.split(',') {
+                filter.assignees.insert(OperatorId::parse(one).map_err(|e| FilterError(format!("assignee: {e}")))?);
+            }
+            Ok(())
+        }
+        "due" => {
+            filter.due_before = Some(now + due(value)?);
+            Ok(())
+        }
+        _ => Err(FilterError(format!(
+            "\"{}:\" is not a field; there are risk, state, action, path, channel, kind, tier, waiting, subject, assignee and due",
+            crate::base::text::sanitise(name, false)
+        ))),
+    }
+}
+
+fn words<T: FromStr<Err = UnknownWord> + Ord>(into: &mut BTreeSet<T>, value: &str) -> Result<(), FilterError> {
+    for word in value.split(',') {
+        into.insert(word.parse().map_err(|e: UnknownWord| FilterError(e.to_string()))?);
+    }
+    Ok(())
+}
+
+/// `<2h`, `<30m`, `<1d` or `overdue`.
+fn due(value: &str) -> Result<chrono::Duration, FilterError> {
+    let wrong = || FilterError("due: looks like due:<2h, due:<30m, due:<1d or due:overdue".to_owned());
+    if value == "overdue" {
+        return Ok(chrono::Duration::zero());
+    }
+    let rest = value.strip_prefix('<').ok_or_else(wrong)?;
+    let unit = rest.chars().last().ok_or_else(wrong)?;
+    let number: i64 = rest.get(..rest.len() - unit.len_utf8()).and_then(|n| n.parse().ok()).filter(|n| *n >= 0).ok_or_else(wrong)?;
+    let span = match unit {
+        'm' => chrono::Duration::try_minutes(number),
+        'h' => chrono::Duration::try_hours(number),
+        'd' => chrono::Duration::try_days(number),
+        _ => None,
+    };
+    span.filter(|s| s.num_days() <= MAX_DUE_DAYS).ok_or_else(wrong)
+}
+
+/// Reads a sort word.
+pub fn sort(text: Option<&str>) -> Result<Sort, FilterError> {
+    match text {
+        None | Some("due") => Ok(Sort::Due),
+        Some("risk") => Ok(Sort::Risk),
+        Some("opened") => Ok(Sort::Opened),
+        Some("updated") => Ok(Sort::Updated),
+        Some(_) => Err(FilterError("sort is due, risk, opened or updated".to_owned())),
+    }
+}
+
+/// A cursor as clients hold it: 32 hexadecimal digits that mean nothing to them.
+pub fn cursor(cursor: Cursor) -> String {
+    format!("{:016x}{:016x}", cursor.key.cast_unsigned(), cursor.case.cast_unsigned())
+}
+
+/// The inverse of [`cursor`].
+pub fn parse_cursor(text: &str) -> Result<Cursor, FilterError> {
+    let wrong = || FilterError("a cursor is taken from the page before, as it is".to_owned());
+    if text.len() != 32 || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return Err(wrong());
+    }
+    let half = |part: &str| u64::from_str_radix(part, 16).map(u64::cast_signed).map_err(|_| wrong());
+    Ok(Cursor { key: half(&text[..16])?, case: half(&text[16..])? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::vocabulary::{CaseState, Risk};
+
+    fn asker() -> Asker {
+        Asker { operator: OperatorId::parse("nadia").ok(), person: PersonId::parse("p1").ok() }
+    }
+
+    fn read(text: &str) -> Result<QueueFilter, FilterError> {
+        parse(text, &asker(), Time::default())
+    }
+
+    #[test]
+    fn every_kind_of_word_is_understood() {
+        let filter = read("risk:high,medium subject:vault-* mine unassigned !ended state:sealed due:<2h okafor 4127 held !flagged").unwrap();
+        assert_eq!(filter.risks, BTreeSet::from([Risk::High, Risk::Medium]));
+        assert_eq!(filter.states, BTreeSet::from([CaseState::Sealed]));
+        assert_eq!(filter.subject.as_deref(), Some("vault-*"));
+        assert_eq!(filter.text.as_deref(), Some("okafor 4127"));
+        assert!(filter.unassigned && filter.assignees.len() == 1);
+        assert_eq!((filter.ended, filter.held, filter.flagged), (Some(false), Some(true), Some(false)));
+        assert_eq!(filter.due_before, Some(Time::default() + chrono::Duration::hours(2)));
+    }
+
+    #[test]
+    fn mistakes_say_what_would_be_right() {
+        for (text, hint) in [
+            ("risk:huge", "low, medium, high"),
+            ("nope:1", "is not a field"),
+            ("due:2h", "due:<2h"),
+            ("due:<999999999999999999h", "due:<2h"),
+            ("due:<é", "due:<2h"),
+            ("!mine", "can't be asked"),
+            ("!okafor", "is not known"),
+            ("subject:A*", "a-z"),
+        ] {
+            assert!(read(text).unwrap_err().0.contains(hint), "{text}: {}", read(text).unwrap_err());
+        }
+        assert!(read(&"a ".repeat(21)).is_err() && read(&"a".repeat(501)).is_err());
+        assert!(parse("mine", &Asker::default(), Time::default()).is_err());
+    }
+
+    #[test]
+    fn cursors_round_trip() {
+        for c in [Cursor { key: -1, case: i64::MAX }, Cursor { key: 0, case: 7 }] {
+            assert_eq!(parse_cursor(&cursor(c)), Ok(c));
+        }
+        assert!(parse_cursor("x").is_err() && parse_cursor(&"é".repeat(16)).is_err());
+    }
+}

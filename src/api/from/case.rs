@@ -1,0 +1,152 @@
+//! A whole case on the wire.
+
+use super::parts;
+use super::{actor_words, parts::duty};
+use crate::api::case::{
+    CaseDetail, Checklist, Comment, FlagDetail, HoldDetail, RefusedAction, ReviewDetail, RoutePreview, SubjectDetail, TriageDetail,
+};
+use crate::api::governance::PolicyExplained;
+use crate::base::Untrusted;
+use crate::base::ids::PersonId;
+use crate::domain::case::{ActorRef, Requester, TextRef};
+use crate::domain::view::CaseView;
+use crate::domain::vocabulary::{Environment, InventorySource, Status};
+
+impl From<&CaseView> for CaseDetail {
+    fn from(v: &CaseView) -> Self {
+        let case = &v.case;
+        let you = you(v);
+        let text = |t: &TextRef| v.texts.get(&t.id).cloned();
+        Self {
+            row: v.row.clone().into(),
+            subject: subject(v),
+            target: case.route.target.clone(),
+            scope: case.route.scope.iter().map(ToString::to_string).collect(),
+            requester: requester(v),
+            opened_by: actor_words(&case.request.opened_by),
+            summary: case.request.summary.as_ref().and_then(text),
+            triage: case.triage.as_ref().map(|t| TriageDetail {
+                failure: t.failure,
+                reproduction: text(&t.reproduction),
+                triage_owner: t.triage_owner.clone(),
+                remedy_owner: t.remedy_owner.clone(),
+            }),
+            checklist: checklist(v),
+            lineage: v.lineage.iter().map(|e| duty(e, &v.names, you)).collect(),
+            evidence: parts::evidence(v),
+            handover: case.handover.as_ref().and_then(text),
+            comments: v.comments.iter().map(|c| Comment { by: actor_words(&c.by), at: c.at, text: text(&c.text) }).collect(),
+            plan: case.plan.as_ref().map(parts::plan),
+            seal: case.seal.as_ref().map(parts::seal),
+            approvals: case.approvals.iter().map(|a| parts::approval(v, a)).collect(),
+            approvals_needed: parts::approvals(&v.requirement.approvals),
+            could_decide: (&v.could).into(),
+            you_cannot_decide: v.duties.iter().map(|e| duty(e, &v.names, you)).collect(),
+            hold: case.hold.as_ref().map(|h| HoldDetail { source: h.source, reason: h.reason.as_ref().and_then(text), since: h.since }),
+            flags: case.flags.iter().map(|f| FlagDetail { kind: f.kind, by: actor_words(&f.by), at: f.at }).collect(),
+            executions: case.executions.iter().map(parts::execution).collect(),
+            grants: case.grants.iter().map(parts::grant).collect(),
+            reviews: reviews(v),
+            linked: case.linked.iter().copied().collect(),
+            other_open_cases: v.other_open.clone(),
+            accountable: parts::accountable(&v.world),
+            policy_sha256: case.policy,
+            allowed_actions: v.allowed.iter().map(|a| (*a).to_owned()).collect(),
+            refused_actions: v
+                .refused
+                .iter()
+                .map(|(action, why)| RefusedAction { action: (*action).to_owned(), reason: why.to_string(), code: why.code().to_owned() })
+                .collect(),
+            execute_after: case.times.execute_after,
+            expires_at: case.times.expires_at,
+        }
+    }
+}
+
+fn you(v: &CaseView) -> Option<&PersonId> {
+    match &v.asker {
+        ActorRef::Operator { person, .. } => Some(person),
+        _ => None,
+    }
+}
+
+fn checklist(v: &CaseView) -> Checklist {
+    parts::checklist(Some(&v.case), &v.progress, &v.requirement, v.now)
+}
+
+fn subject(v: &CaseView) -> SubjectDetail {
+    v.world.subject.as_ref().map_or_else(
+        || SubjectDetail {
+            id: v.case.route.subject.clone(),
+            name: v.row.subject_name.clone(),
+            status: Status::Active,
+            assurance: "not recorded".to_owned(),
+            employer: None,
+            inventory: InventorySource::None,
+            environment: Environment::Corporate,
+            owners: Vec::new(),
+            dependents: Vec::new(),
+            entitled: Vec::new(),
+            endpoints: Vec::new(),
+        },
+        |s| parts::subject(v, s),
+    )
+}
+
+fn requester(v: &CaseView) -> Untrusted {
+    match &v.case.request.requester {
+        Requester::Subject => Untrusted::from("the subject"),
+        Requester::Person(id) => v.names.get(id).cloned().unwrap_or_else(|| Untrusted::from(id.as_str())),
+        Requester::Automation(id) => Untrusted::from(id.as_str()),
+        Requester::Unknown => Untrusted::from("unknown"),
+    }
+}
+
+fn reviews(v: &CaseView) -> Vec<ReviewDetail> {
+    let one = |r: &crate::domain::case::Review| ReviewDetail {
+        by: actor_words(&r.by),
+        at: r.at,
+        note: v.texts.get(&r.note.id).cloned(),
+        in_order: r.in_order,
+    };
+    v.case.reviews.iter().map(one).collect()
+}
+
+/// What routing would cost, from the view of the case as it would be.
+pub fn preview(v: &CaseView, problem: Option<String>) -> RoutePreview {
+    RoutePreview {
+        lineage: v.lineage.iter().map(|e| duty(e, &v.names, you(v))).collect(),
+        you_give_up: !v.duties.is_empty(),
+        could_decide: (&v.could).into(),
+        checklist: checklist(v),
+        approvals_needed: parts::approvals(&v.requirement.approvals),
+        problem,
+    }
+}
+
+/// What policy applies to a case, and why.
+pub fn explain(v: &CaseView) -> PolicyExplained {
+    let r = &v.requirement;
+    let seconds = |name: &str, s: crate::domain::requirement::Seconds| format!("{name}: {} s", s.0);
+    PolicyExplained {
+        pinned_sha256: v.world.pinned.sha256,
+        current_sha256: v.world.current.sha256,
+        checklist: checklist(v),
+        approvals_needed: parts::approvals(&r.approvals),
+        terms: vec![
+            seconds("age an address must have before the request", r.min_endpoint_age),
+            seconds("a receipt counts for", r.receipt_lifetime),
+            seconds("an approval counts for", r.approval_lifetime),
+            seconds("delay before execution", r.delay),
+            seconds("grace to take an approval back", r.grace),
+            seconds("restriction after recovery", r.restriction),
+            seconds("deadline of triage", r.deadlines.triage),
+            seconds("deadline of proofing", r.deadlines.proofing),
+            seconds("deadline of approval", r.deadlines.approval),
+            seconds("a case expires after", r.deadlines.expiry),
+            seconds("ownership and delegation count back", r.lineage_window),
+            seconds("other cases of subject and target count back", r.linked_window),
+        ],
+        accountable: parts::accountable(&v.world),
+    }
+}

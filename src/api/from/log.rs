@@ -1,0 +1,49 @@
+//! Entries of the log on the wire, each with a summary made of codes and ids only.
+
+use serde_json::Value;
+
+use super::actor_words;
+use crate::api::lists::LogEntry;
+use crate::base::{Digest, canonical};
+use crate::domain::event::{Body, Entry};
+
+/// The most facts one summary names.
+const MAX_FACTS: usize = 12;
+
+impl From<&Entry> for LogEntry {
+    fn from(entry: &Entry) -> Self {
+        let body = serde_json::to_value(&entry.body).unwrap_or_default();
+        let case = match &entry.body {
+            Body::Case { case, .. } => Some(*case),
+            Body::Register { .. } => None,
+        };
+        let event = body.get("event").and_then(Value::as_str).unwrap_or("unknown").to_owned();
+        let mut facts = Vec::new();
+        gather(&body, "", &mut facts);
+        facts.truncate(MAX_FACTS);
+        let words = event.replace('_', " ");
+        let summary = if facts.is_empty() { words } else { format!("{words}: {}", facts.join(", ")) };
+        let mut leaf = vec![0];
+        leaf.extend(canonical::to_vec(entry).unwrap_or_default());
+        Self { seq: entry.seq, at: entry.at, actor: actor_words(&entry.actor), event, case, summary, text: None, leaf_sha256: Digest::of(&leaf) }
+    }
+}
+
+/// The scalar facts of an event: codes and ids, without digests, times and what the entry shows beside.
+fn gather(value: &Value, name: &str, facts: &mut Vec<String>) {
+    match value {
+        Value::Object(map) => {
+            for (key, inner) in map {
+                let beside = matches!(key.as_str(), "stream" | "case" | "version" | "event" | "by" | "hands" | "lineage" | "policy" | "seal");
+                if !(beside || key.ends_with("sha256") || key.ends_with("_at") || matches!(key.as_str(), "at" | "since" | "until" | "valid_until")) {
+                    gather(inner, key, facts);
+                }
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|inner| gather(inner, name, facts)),
+        Value::String(text) if !text.starts_with("txt-") => facts.push(format!("{} {text}", name.replace('_', " "))),
+        Value::Number(n) => facts.push(format!("{} {n}", name.replace('_', " "))),
+        Value::Bool(true) => facts.push(name.replace('_', " ")),
+        _ => {}
+    }
+}

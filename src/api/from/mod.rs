@@ -1,0 +1,111 @@
+//! From the domain's data to the wire.
+//!
+//! Contract: the only place where both are known. Nothing that proves an identity leaves here (invariants 7 and 12).
+
+mod case;
+mod log;
+mod parts;
+
+use super::filter;
+use super::lists;
+use super::problem;
+use crate::domain::case::{ActorRef, LineageEntry};
+use crate::domain::refusal;
+use crate::domain::register::Principal;
+use crate::domain::view;
+
+pub use case::{explain, preview};
+pub use parts::duty;
+
+impl From<view::CaseRow> for lists::CaseRow {
+    fn from(r: view::CaseRow) -> Self {
+        Self {
+            id: r.id,
+            version: r.version,
+            subject: r.subject,
+            subject_name: r.subject_name,
+            kind: r.kind,
+            tier: r.tier,
+            action: r.action,
+            path: r.path,
+            channel: r.channel,
+            state: r.state,
+            held: r.held,
+            risk: r.risk,
+            proof_done: r.proof_done,
+            proof_needed: r.proof_needed,
+            waiting_on: r.waiting_on,
+            approvals_missing: r.approvals_missing,
+            assignee: r.assignee,
+            due: r.due,
+            opened_at: r.opened_at,
+            updated_at: r.updated_at,
+            flags: r.flags,
+        }
+    }
+}
+
+impl From<view::QueuePage> for lists::QueuePage {
+    fn from(page: view::QueuePage) -> Self {
+        Self { rows: page.rows.into_iter().map(Into::into).collect(), before: page.before.map(filter::cursor), after: page.after.map(filter::cursor) }
+    }
+}
+
+impl From<view::Counts> for lists::Counts {
+    fn from(c: view::Counts) -> Self {
+        Self { open: c.open, approvals: c.approvals, grants: c.grants, held: c.held, log: c.log }
+    }
+}
+
+impl From<&refusal::CouldDecide> for problem::CouldDecide {
+    fn from(could: &refusal::CouldDecide) -> Self {
+        Self {
+            operators: could.operators.clone(),
+            on_shift: could.on_shift.clone(),
+            enough: could.enough,
+            missing_groups: could.missing_groups.iter().map(ToString::to_string).collect(),
+        }
+    }
+}
+
+/// A principal's opaque id.
+pub fn principal(principal: &Principal) -> String {
+    match principal {
+        Principal::Person(id) => id.to_string(),
+        Principal::Automation(id) => id.to_string(),
+    }
+}
+
+/// Who, as a reader names them: `nadia`, `triage-bot for p-nadia`, `subject`, `server`.
+pub fn actor_words(who: &ActorRef) -> String {
+    match who {
+        ActorRef::Operator { operator, .. } => operator.to_string(),
+        ActorRef::Automation { automation, on_behalf_of } if on_behalf_of.is_empty() => automation.to_string(),
+        ActorRef::Automation { automation, on_behalf_of } => {
+            let chain: Vec<String> = on_behalf_of.iter().map(principal).collect();
+            format!("{automation} for {}", chain.join(" for "))
+        }
+        ActorRef::Subject { .. } => "subject".to_owned(),
+        ActorRef::Attester { person, .. } => person.to_string(),
+        ActorRef::System { .. } => "server".to_owned(),
+    }
+}
+
+/// The reason of a lineage entry as a sentence about someone, or about the asker.
+pub fn sentence(entry: &LineageEntry, you: bool) -> String {
+    use crate::domain::vocabulary::Duty;
+    let who = if you { "you".to_owned() } else { entry.person.to_string() };
+    let via = entry.via.as_ref().map(principal);
+    let what = match (entry.duty, you) {
+        (Duty::Subject, true) => "are the subject".to_owned(),
+        (Duty::AutomationOwner, _) => {
+            format!("{} the automation {} that had a hand in it", if you { "own" } else { "owns" }, via.as_deref().unwrap_or(""))
+        }
+        (Duty::AutomationSponsor, true) => format!("sponsor the automation {} that had a hand in it", via.as_deref().unwrap_or("")),
+        (Duty::SubjectOwner, true) => "own the subject".to_owned(),
+        (Duty::Delegation, true) => format!("are tied by delegation to {}", via.as_deref().unwrap_or("someone with a hand in it")),
+        (duty, _) => duty.label().to_owned(),
+    };
+    let case = entry.case.map(|c| format!(", in the linked case {c}")).unwrap_or_default();
+    format!("{who} {what}{case}")
+}

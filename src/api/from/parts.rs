@@ -1,0 +1,242 @@
+//! The parts of a case on the wire.
+
+use std::collections::BTreeMap;
+
+use super::{actor_words, principal, sentence};
+use crate::api::case::{
+    Accountable, ApprovalDetail, Checklist, ChecklistItem, DutyInTheWay, EndpointUse, EvidenceItem, ExecutionDetail, GrantDetail, ItemState,
+    PlanDetail, ReceiptDetail, SealDetail, SessionDetail, Startable, SubjectDetail,
+};
+use crate::base::Untrusted;
+use crate::base::ids::{EndpointId, PersonId};
+use crate::domain::case::{
+    Approval, Case, Execution, ExecutionOutcome, Grant, LineageEntry, MAX_ATTEMPTS_PER_CODE, Plan, ProofSession, Seal, SessionOutcome,
+};
+use crate::domain::checklist::{Item, Progress};
+use crate::domain::command::World;
+use crate::domain::requirement::{ApprovalNeed, Requirement};
+use crate::domain::subject::Subject;
+use crate::domain::view::CaseView;
+use crate::domain::vocabulary::Method;
+
+/// A lineage entry with the person's name.
+pub fn duty(entry: &LineageEntry, names: &BTreeMap<PersonId, Untrusted>, you: Option<&PersonId>) -> DutyInTheWay {
+    DutyInTheWay {
+        person: entry.person.clone(),
+        name: names.get(&entry.person).cloned().unwrap_or_else(|| Untrusted::from(entry.person.as_str())),
+        duty: entry.duty,
+        via: entry.via.as_ref().map(principal),
+        case: entry.case,
+        sentence: sentence(entry, you == Some(&entry.person)),
+    }
+}
+
+pub(super) fn subject(view: &CaseView, subject: &Subject) -> SubjectDetail {
+    let shown = if view.row.subject_name.raw() == subject.id.as_str() { view.row.subject_name.clone() } else { subject.name.clone() };
+    let min_age = view.requirement.min_endpoint_age.duration();
+    SubjectDetail {
+        id: subject.id.clone(),
+        name: shown,
+        status: subject.status,
+        assurance: format!("{}/{}", subject.ial.label(), subject.aal.label()),
+        employer: subject.employer.clone(),
+        inventory: subject.inventory,
+        environment: subject.environment,
+        owners: subject.owners_at(view.now).cloned().collect(),
+        dependents: subject.dependents.clone(),
+        entitled: subject.entitled(&view.case.route.target).iter().map(ToString::to_string).collect(),
+        endpoints: subject.endpoints.iter().map(|e| EndpointUse { id: e.id.clone(), kind: e.kind, unusable: unusable(view, e, min_age) }).collect(),
+    }
+}
+
+fn unusable(view: &CaseView, endpoint: &crate::domain::subject::Endpoint, min_age: chrono::Duration) -> Option<String> {
+    if view.case.request.endpoint.as_ref() == Some(&endpoint.id) {
+        return Some("the request came over it".to_owned());
+    }
+    if endpoint.confirmed_at.is_none() {
+        return Some("it was never confirmed".to_owned());
+    }
+    (endpoint.recorded_at + min_age > view.case.request.opened_at).then(|| "it was recorded or changed too shortly before the request".to_owned())
+}
+
+pub(super) fn checklist(case: Option<&Case>, progress: &Progress, requirement: &Requirement, now: crate::base::Time) -> Checklist {
+    let items: Vec<ChecklistItem> = progress.items.iter().map(|i| item(case, i, now)).collect();
+    let done = items.iter().filter(|i| i.state == ItemState::Done).count();
+    let next = items.iter().find(|i| i.state != ItemState::Done).map(|i| match i.state {
+        ItemState::Pending => format!("wait for {}", i.title),
+        _ => i.startable.first().map_or_else(|| format!("find a way to {}", i.title), |s| s.label.clone()),
+    });
+    let next = next.or_else(|| progress.complete.then(|| format!("request approval: {}", approvals(&requirement.approvals))));
+    Checklist { done: u8::try_from(done).unwrap_or(u8::MAX), items, complete: progress.complete, next }
+}
+
+fn item(case: Option<&Case>, item: &Item, now: crate::base::Time) -> ChecklistItem {
+    let all = case.map(|c| &c.sessions).into_iter().flatten();
+    let sessions: Vec<SessionDetail> = all.filter(|(_, s)| item.methods.contains(&s.method)).map(|(id, s)| session(id, s, now)).collect();
+    let open = sessions.iter().any(|s| s.outcome.is_none());
+    let state = match (&item.receipt, open, sessions.is_empty()) {
+        (Some(_), ..) => ItemState::Done,
+        (None, true, _) => ItemState::Pending,
+        (None, false, true) => ItemState::Missing,
+        (None, false, false) => ItemState::Failed,
+    };
+    let words: Vec<&str> = item.methods.iter().map(|m| m.label()).collect();
+    ChecklistItem {
+        title: words.join(" or "),
+        methods: item.methods.clone(),
+        gate: item.gate,
+        state,
+        receipt: item.receipt.as_ref().map(|r| ReceiptDetail {
+            id: r.id.clone(),
+            method: r.method,
+            by: actor_words(&r.by),
+            at: r.at,
+            valid_until: r.valid_until,
+        }),
+        sessions,
+        startable: item
+            .startable
+            .iter()
+            .map(|(m, e, a)| Startable { method: *m, endpoint: e.clone(), attester: a.clone(), label: label(*m, e.as_ref(), a.as_ref()) })
+            .collect(),
+        why: if item.gate { "policy's gate beside proof (SP 800-63B-4 §4.2.1)" } else { "policy's proof of identity (SP 800-63B-4 §4.2.2)" }
+            .to_owned(),
+    }
+}
+
+fn label(method: Method, endpoint: Option<&EndpointId>, attester: Option<&PersonId>) -> String {
+    match (method, endpoint, attester) {
+        (Method::IssuedCode, Some(e), _) => format!("send a code to the recorded address {e}"),
+        (_, _, Some(who)) => format!("ask {who} to attest"),
+        (method, ..) => format!("ask for {}", method.label()),
+    }
+}
+
+fn session(id: &crate::base::ids::SessionId, s: &ProofSession, now: crate::base::Time) -> SessionDetail {
+    let outcome = s.outcome.map(|o| match o {
+        SessionOutcome::Proved => "proved",
+        SessionOutcome::Declined => "declined",
+        SessionOutcome::Exhausted => "exhausted",
+        SessionOutcome::Superseded => "superseded",
+    });
+    SessionDetail {
+        id: id.clone(),
+        method: s.method,
+        opened_at: s.opened_at,
+        expires_at: s.expires_at,
+        tries_left: MAX_ATTEMPTS_PER_CODE.saturating_sub(s.failed_attempts),
+        outcome: outcome.or((s.expires_at <= now).then_some("expired")).map(str::to_owned),
+    }
+}
+
+/// Approvals needed, in words.
+pub(super) fn approvals(need: &ApprovalNeed) -> String {
+    let persons = if need.count == 1 { "1 person".to_owned() } else { format!("{} persons", need.count) };
+    let groups = need.groups.iter().map(|(g, n)| format!(", {n} of {g}"));
+    let other = need.other_employer.then(|| ", one with another employer".to_owned());
+    let signed = need.signature.then(|| ", signed".to_owned());
+    std::iter::once(persons).chain(groups).chain(other).chain(signed).collect()
+}
+
+pub(super) fn plan(plan: &Plan) -> PlanDetail {
+    let scope: Vec<String> = plan.scope.iter().map(ToString::to_string).collect();
+    let mut steps = vec![format!("{} in {} for {}", plan.action.label(), plan.target, scope.join(", "))];
+    steps.extend(plan.revokes_old.then(|| "revoke the old credential".to_owned()));
+    steps.extend(plan.rotates.iter().map(|s| format!("rotate the credential of {s}")));
+    steps.extend(plan.lifetime.map(|l| format!("end the access after {} seconds", l.0)));
+    PlanDetail {
+        target: plan.target.clone(),
+        scope,
+        lifetime_seconds: plan.lifetime.map(|l| l.0),
+        revokes_old: plan.revokes_old,
+        rotates: plan.rotates.iter().cloned().collect(),
+        reversible: plan.reversible,
+        steps,
+    }
+}
+
+pub(super) fn seal(s: &Seal) -> SealDetail {
+    SealDetail {
+        sha256: s.sha256,
+        revision: s.revision,
+        plan_sha256: s.plan_sha256,
+        evidence_sha256: s.evidence_sha256,
+        checklist_sha256: s.checklist_sha256,
+        policy_sha256: s.policy_sha256,
+        lineage_sha256: s.lineage_sha256,
+        by: actor_words(&s.by),
+        at: s.at,
+    }
+}
+
+/// The code of a word that serde knows by one.
+fn code<T: serde::Serialize>(word: &T) -> String {
+    serde_json::to_value(word).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+pub(super) fn approval(view: &CaseView, a: &Approval) -> ApprovalDetail {
+    ApprovalDetail {
+        id: a.id.clone(),
+        revision: view.case.seal.as_ref().filter(|s| s.sha256 == a.seal).map(|s| s.revision),
+        person: a.person.clone(),
+        name: view.names.get(&a.person).cloned().unwrap_or_else(|| Untrusted::from(a.person.as_str())),
+        operator: a.operator.clone(),
+        decision: a.decision,
+        reason: view.texts.get(&a.reason.id).cloned(),
+        at: a.at,
+        signature: code(&a.signature),
+        void: a.void.as_ref().map(code),
+    }
+}
+
+pub(super) fn evidence(view: &CaseView) -> Vec<EvidenceItem> {
+    let item = |e: &crate::domain::case::Evidence| EvidenceItem {
+        id: e.id.clone(),
+        kind: e.kind,
+        text: view.texts.get(&e.text.id).cloned(),
+        sha256: e.text.sha256,
+        by: actor_words(&e.by),
+        at: e.at,
+        late: e.late,
+    };
+    view.case.evidence.iter().map(item).collect()
+}
+
+pub(super) fn execution(e: &Execution) -> ExecutionDetail {
+    let value = e.outcome.as_ref().and_then(|o| serde_json::to_value(o).ok());
+    let restored: Vec<String> = value
+        .as_ref()
+        .and_then(|v| v.get("scope").or_else(|| v.get("held")).or_else(|| v.get("restored")))
+        .and_then(|v| v.as_array())
+        .map(|all| all.iter().filter_map(|s| s.as_str().map(str::to_owned)).collect())
+        .unwrap_or_default();
+    let reason = match &e.outcome {
+        Some(ExecutionOutcome::Failed { reason, .. }) => Some(*reason),
+        _ => None,
+    };
+    let outcome = value.as_ref().and_then(|v| v.get("kind")).and_then(|k| k.as_str()).unwrap_or("running").to_owned();
+    ExecutionDetail { attempt: e.attempt, started_at: e.started_at, ended_at: e.ended_at, outcome, reason, restored_scope: restored }
+}
+
+pub(super) fn grant(g: &Grant) -> GrantDetail {
+    GrantDetail {
+        id: g.id.clone(),
+        scope: g.scope.iter().map(ToString::to_string).collect(),
+        expires_at: g.expires_at,
+        ending: g.ending.is_some() && g.revoked_at.is_none(),
+        revoked_at: g.revoked_at,
+    }
+}
+
+pub(super) fn accountable(world: &World) -> Vec<Accountable> {
+    let o = &world.current.bundle.owners;
+    [
+        ("identity governance", o.identity_governance.to_string()),
+        ("support operations", o.support_operations.to_string()),
+        ("security operations", o.security_operations.to_string()),
+        ("business", o.business.to_string()),
+    ]
+    .into_iter()
+    .map(|(function, owner)| Accountable { function: function.to_owned(), owner })
+    .collect()
+}

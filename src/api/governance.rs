@@ -1,0 +1,200 @@
+//! Register, policy and tokens on the wire.
+//!
+//! Contract: opaque ids and codes; a token's secret appears once, in the answer that issued it, and nowhere else.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::case::{Accountable, Checklist};
+use super::words::{Role, Status};
+use crate::base::ids::{AutomationId, DelegationId, EmployerId, GroupId, OperatorId, PersonId, ProposalId, TeamId, TokenId};
+use crate::base::{Digest, Untrusted};
+use crate::domain::register::Scope;
+
+/// The register as staff see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RegisterView {
+    /// How many entries made it.
+    pub version: u64,
+    /// Digest of the policy in force.
+    pub policy_sha256: Option<Digest>,
+    /// Persons that have an account, at most 1,000.
+    pub persons: Vec<PersonRow>,
+    /// Accounts, at most 1,000.
+    pub operators: Vec<OperatorRow>,
+    /// Automations, at most 1,000.
+    pub automations: Vec<AutomationRow>,
+    /// Delegations, past ones too, newest first, at most 1,000.
+    pub delegations: Vec<DelegationRow>,
+    /// Changes that wait.
+    pub proposals: Vec<ProposalRow>,
+    /// Tokens that are neither revoked nor expired, at most 1,000.
+    pub tokens: Vec<TokenRow>,
+}
+
+/// A person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PersonRow {
+    /// Opaque id.
+    pub id: PersonId,
+    /// Name.
+    pub name: Untrusted,
+    /// Who employs them.
+    pub employer: EmployerId,
+    /// Their team.
+    pub team: Option<TeamId>,
+    /// Their manager.
+    pub manager: Option<PersonId>,
+    /// Whether they are on shift or on call now.
+    pub on_shift: bool,
+    /// Whether they are still here.
+    pub status: Status,
+}
+
+/// An account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct OperatorRow {
+    /// The account.
+    pub id: OperatorId,
+    /// Whose.
+    pub person: PersonId,
+    /// What it may do.
+    pub roles: Vec<Role>,
+    /// Approver groups.
+    pub groups: Vec<GroupId>,
+    /// Whether it may sign in.
+    pub enabled: bool,
+}
+
+/// An automation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AutomationRow {
+    /// Opaque id.
+    pub id: AutomationId,
+    /// Who owns it now.
+    pub owners: Vec<PersonId>,
+    /// Who sponsors it now.
+    pub sponsors: Vec<PersonId>,
+    /// What its tokens may at most contain.
+    pub scopes: Vec<Scope>,
+    /// Whether it may sign in.
+    pub enabled: bool,
+}
+
+/// A delegation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DelegationRow {
+    /// Opaque id.
+    pub id: DelegationId,
+    /// Who delegated: a person's or an automation's id.
+    pub from: String,
+    /// To whom.
+    pub to: String,
+    /// From when.
+    pub since: DateTime<Utc>,
+    /// When it ended.
+    pub until: Option<DateTime<Utc>>,
+}
+
+/// A change that waits for a second person or its delay.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ProposalRow {
+    /// Opaque id.
+    pub id: ProposalId,
+    /// Who proposed it.
+    pub proposed_by: PersonId,
+    /// When.
+    pub proposed_at: DateTime<Utc>,
+    /// What would change, as a change is sent.
+    #[schema(value_type = Object)]
+    pub change: serde_json::Value,
+    /// Who approved it.
+    pub approved_by: Option<PersonId>,
+    /// From when it counts.
+    pub effective_at: Option<DateTime<Utc>>,
+}
+
+/// A token, never its secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TokenRow {
+    /// Public half.
+    pub id: TokenId,
+    /// Whose, e.g. `operator:nadia` or `automation:triage-bot`.
+    pub holder: String,
+    /// The chain it acts for, nearest first.
+    pub on_behalf_of: Vec<String>,
+    /// When it was issued.
+    pub issued_at: DateTime<Utc>,
+    /// When it ends.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// `POST /v1/register/changes`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChangeRegister {
+    /// The change, e.g. `{"change": "disable_operator", "to": "nadia"}`; tokens and policy have ways of their own.
+    #[schema(value_type = Object, example = json!({"change": "disable_operator", "to": "nadia"}))]
+    pub change: serde_json::Value,
+}
+
+/// `POST /v1/register/tokens`. Exactly one holder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct IssueToken {
+    /// For this account.
+    #[serde(default)]
+    pub operator: Option<OperatorId>,
+    /// For this automation.
+    #[serde(default)]
+    pub automation: Option<AutomationId>,
+    /// The persons it acts for, nearest first; for automations only. At most 8.
+    #[serde(default)]
+    pub on_behalf_of: Vec<PersonId>,
+    /// For how many hours, 1 to 720.
+    pub hours: u16,
+}
+
+/// What became of a change of the register.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RegisterAnswer {
+    /// The register's version after it.
+    pub version: u64,
+    /// The codes of what happened: `changed` at once, or `proposed` and waiting.
+    pub events: Vec<String>,
+    /// The proposal, if it became one.
+    pub proposal: Option<ProposalId>,
+    /// The token, if one was issued at once.
+    pub token: Option<TokenId>,
+    /// The whole token as its holder presents it; shown this once.
+    pub secret: Option<String>,
+}
+
+/// `GET /v1/policy`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PolicyView {
+    /// Its digest.
+    pub sha256: Digest,
+    /// Its text, as TOML.
+    pub text: String,
+    /// Accountable owners by function.
+    pub accountable: Vec<Accountable>,
+}
+
+/// `GET /v1/cases/{id}/policy`: what applies to a case, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PolicyExplained {
+    /// Policy it was opened under.
+    pub pinned_sha256: Digest,
+    /// Policy in force; the stricter of the two counts, rule by rule.
+    pub current_sha256: Digest,
+    /// What is needed and what is there.
+    pub checklist: Checklist,
+    /// Approvals, in words.
+    pub approvals_needed: String,
+    /// Delays, lifetimes and deadlines as `name: value` sentences.
+    pub terms: Vec<String>,
+    /// Accountable owners by function.
+    pub accountable: Vec<Accountable>,
+}
