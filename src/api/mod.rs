@@ -13,4 +13,4 @@ pub mod requests;
 
 /// The words of the product, the same on the wire as everywhere.
 pub use crate::domain::vocabulary as words;
-pub use from::{actor_words, duty, explain, preview, principal};
+pub use from::{actor_words, duty, explain, policy_view, preview, principal, register_view};

@@ -94,7 +94,7 @@ impl Service {
     }
 
     /// Writes an entry about the register that changes nothing in it.
-    pub(super) async fn note(&self, ask: &Ask, event: RegisterEvent) {
+    pub async fn note(&self, ask: &Ask, event: RegisterEvent) {
         let change = bare(ask, self.now(), vec![event]);
         if let Err(error) = self.store.commit(change).await {
             tracing::error!(%error, "a refusal could not be written to the log");

@@ -12,7 +12,7 @@ use crate::base::{Digest, Time};
 use crate::domain::case::ActorRef;
 use crate::domain::command::Actor;
 use crate::domain::register::{Holder, Register, Token};
-use crate::domain::vocabulary::Status;
+use crate::domain::vocabulary::{Role, Status};
 
 /// What every token begins with, so that scanners find a leaked one.
 pub const PREFIX: &str = "cs_";
@@ -40,6 +40,8 @@ pub fn secret_digest(id: &TokenId, secret: &str) -> Digest {
 pub struct SignedIn {
     /// Who.
     pub actor: Actor,
+    /// Roles of the account; none for an automation.
+    pub roles: BTreeSet<Role>,
     /// Until when.
     pub expires_at: Time,
 }
@@ -69,7 +71,11 @@ fn check(register: &Register, presented: &str, now: Time) -> Option<SignedIn> {
     let same: bool = secret_digest(&id, secret).as_bytes().ct_eq(token.secret_sha256.as_bytes()).into();
     let alive = token.revoked_at.is_none() && now < token.expires_at && token.issued_at <= now;
     let actor = (same && alive).then(|| actor_of(register, token))??;
-    Some(SignedIn { actor, expires_at: token.expires_at })
+    let roles = match &token.holder {
+        Holder::Operator(id) => register.operators.get(id).map(|o| o.roles.clone()).unwrap_or_default(),
+        Holder::Automation(_) => BTreeSet::new(),
+    };
+    Some(SignedIn { actor, roles, expires_at: token.expires_at })
 }
 
 /// The actor behind a token, if the holder may sign in at all.

@@ -3,6 +3,7 @@
 //! Contract: the only place where both are known. Nothing that proves an identity leaves here (invariants 7 and 12).
 
 mod case;
+mod governance;
 mod log;
 mod parts;
 
@@ -15,6 +16,7 @@ use crate::domain::register::Principal;
 use crate::domain::view;
 
 pub use case::{explain, preview};
+pub use governance::{policy_view, register_view};
 pub use parts::duty;
 
 impl From<view::CaseRow> for lists::CaseRow {

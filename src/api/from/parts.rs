@@ -14,6 +14,7 @@ use crate::domain::case::{
 };
 use crate::domain::checklist::{Item, Progress};
 use crate::domain::command::World;
+use crate::domain::policy::Policy;
 use crate::domain::requirement::{ApprovalNeed, Requirement};
 use crate::domain::subject::Subject;
 use crate::domain::view::CaseView;
@@ -229,7 +230,12 @@ pub(super) fn grant(g: &Grant) -> GrantDetail {
 }
 
 pub(super) fn accountable(world: &World) -> Vec<Accountable> {
-    let o = &world.current.bundle.owners;
+    owners(&world.current)
+}
+
+/// The accountable owners that a policy names.
+pub(super) fn owners(policy: &Policy) -> Vec<Accountable> {
+    let o = &policy.bundle.owners;
     [
         ("identity governance", o.identity_governance.to_string()),
         ("support operations", o.support_operations.to_string()),

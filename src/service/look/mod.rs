@@ -10,11 +10,13 @@ use std::sync::Arc;
 use super::load::Loaded;
 use super::{Service, ServiceError, row};
 use crate::base::Untrusted;
-use crate::base::ids::{CaseId, PersonId, TextId};
-use crate::domain::case::{ActorRef, Case, Requester};
-use crate::domain::command::Actor;
+use crate::base::ids::{CaseId, PersonId, SubjectId, TextId};
+use crate::domain::case::{ActorRef, Case, Requester, Route};
+use crate::domain::command::{Actor, Command, Context, Open};
+use crate::domain::decide::decide;
 use crate::domain::event::{Body, CaseEvent};
 use crate::domain::view::{CaseView, QueueFilter, QueueQuery, Said};
+use crate::domain::vocabulary::Channel;
 use crate::domain::{checklist, lineage};
 
 /// Entries read at once when a case's comments are gathered.
@@ -78,6 +80,43 @@ impl Service {
             refused,
             now,
         })
+    }
+
+    /// A route as it would be: the case's view after it, and what stands against it. Nothing is written.
+    pub async fn preview(&self, case: Option<CaseId>, route: &Route, actor: &Actor) -> Result<(CaseView, Option<String>), ServiceError> {
+        let (id, mut loaded) = match case {
+            Some(id) => (id, self.load(id, None).await?),
+            None => (CaseId::new(0, 0), self.load_new(CaseId::new(0, 0), route).await?),
+        };
+        let command = match case {
+            Some(_) => Command::Route { route: route.clone() },
+            None => Command::Open(Open {
+                id,
+                route: route.clone(),
+                requester: Requester::Unknown,
+                channel: Channel::Phone,
+                endpoint: None,
+                session: None,
+                summary: None,
+            }),
+        };
+        let context = Context { now: loaded.now, actor: actor.clone(), request: None };
+        match decide(&loaded.world, &command, &context) {
+            Ok(events) => {
+                let before = loaded.world.case.clone().map(|c| Case::clone(&c));
+                let after = events.iter().fold(before, |case, event| Case::apply(case, id, event, loaded.now));
+                loaded.world.case = after.map(Arc::new);
+                Ok((self.look_at(loaded, actor).await?, None))
+            }
+            Err(refusal) if case.is_some() => Ok((self.look_at(loaded, actor).await?, Some(refusal.to_string()))),
+            Err(refusal) => Err(refusal.into()),
+        }
+    }
+
+    /// Whose access a case is about.
+    pub async fn subject_of(&self, id: CaseId) -> Result<SubjectId, ServiceError> {
+        let case: Option<Arc<Case>> = self.store.case(id).await?;
+        case.map(|c| c.route.subject.clone()).ok_or_else(|| ServiceError::NotFound(id.to_string()))
     }
 
     /// The comments of a case, which are entries of their own.

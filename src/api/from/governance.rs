@@ -1,0 +1,95 @@
+//! Register and policy on the wire.
+
+use std::collections::BTreeMap;
+
+use super::{parts, principal};
+use crate::api::governance::{AutomationRow, DelegationRow, OperatorRow, PersonRow, PolicyView, ProposalRow, RegisterView, TokenRow};
+use crate::base::ids::PersonId;
+use crate::base::{Time, Untrusted};
+use crate::domain::policy::Policy;
+use crate::domain::register::{Holder, Register};
+use crate::domain::subject::Ownership;
+
+/// The most rows of one kind that a register's view holds.
+const MAX_ROWS: usize = 1_000;
+
+/// The policy in force.
+pub fn policy_view(policy: &Policy, text: String) -> PolicyView {
+    PolicyView { sha256: policy.sha256, text, accountable: parts::owners(policy) }
+}
+
+fn now_only(all: &[Ownership], now: Time) -> Vec<PersonId> {
+    all.iter().filter(|o| o.within(now, chrono::Duration::zero())).map(|o| o.person.clone()).collect()
+}
+
+/// The register as staff see it.
+pub fn register_view(register: &Register, names: &BTreeMap<PersonId, Untrusted>, now: Time) -> RegisterView {
+    let with_account: std::collections::BTreeSet<&PersonId> = register.operators.values().map(|o| &o.person).collect();
+    let persons = with_account.into_iter().filter_map(|id| register.persons.get(id)).take(MAX_ROWS).map(|p| PersonRow {
+        id: p.id.clone(),
+        name: names.get(&p.id).cloned().unwrap_or_else(|| Untrusted::from(p.id.as_str())),
+        employer: p.employer.clone(),
+        team: p.team.clone(),
+        manager: p.manager.clone(),
+        on_shift: p.on_call || p.shift.is_none_or(|s| s.covers(now)),
+        status: p.status,
+    });
+    let operators = register.operators.values().take(MAX_ROWS).map(|o| OperatorRow {
+        id: o.id.clone(),
+        person: o.person.clone(),
+        roles: o.roles.iter().copied().collect(),
+        groups: o.groups.iter().cloned().collect(),
+        enabled: o.enabled,
+    });
+    let automations = register.automations.values().take(MAX_ROWS).map(|a| AutomationRow {
+        id: a.id.clone(),
+        owners: now_only(&a.owners, now),
+        sponsors: now_only(&a.sponsors, now),
+        scopes: a.scopes.iter().copied().collect(),
+        enabled: a.enabled,
+    });
+    let delegations = register.delegations.iter().rev().take(MAX_ROWS).map(|d| DelegationRow {
+        id: d.id.clone(),
+        from: principal(&d.from),
+        to: principal(&d.to),
+        since: d.since,
+        until: d.until,
+    });
+    let proposals = register.proposals.values().take(MAX_ROWS).map(|p| ProposalRow {
+        id: p.id.clone(),
+        proposed_by: p.proposed_by.clone(),
+        proposed_at: p.proposed_at,
+        change: without_digests(serde_json::to_value(&p.change).unwrap_or_default()),
+        approved_by: p.approved_by.clone(),
+        effective_at: p.effective_at,
+    });
+    let live = register.tokens.values().filter(|t| t.revoked_at.is_none() && t.expires_at > now);
+    let tokens = live.take(MAX_ROWS).map(|t| TokenRow {
+        id: t.id.clone(),
+        holder: match &t.holder {
+            Holder::Operator(id) => format!("operator:{id}"),
+            Holder::Automation(id) => format!("automation:{id}"),
+        },
+        on_behalf_of: t.on_behalf_of.iter().map(principal).collect(),
+        issued_at: t.issued_at,
+        expires_at: t.expires_at,
+    });
+    RegisterView {
+        version: register.version,
+        policy_sha256: register.policy,
+        persons: persons.collect(),
+        operators: operators.collect(),
+        automations: automations.collect(),
+        delegations: delegations.collect(),
+        proposals: proposals.collect(),
+        tokens: tokens.collect(),
+    }
+}
+
+/// A waiting token's digest is nobody's business.
+fn without_digests(mut value: serde_json::Value) -> serde_json::Value {
+    if let Some(to) = value.get_mut("to").and_then(serde_json::Value::as_object_mut) {
+        to.remove("secret_sha256");
+    }
+    value
+}

@@ -1,0 +1,133 @@
+//! Who asks: the one place where a credential becomes an actor.
+//!
+//! Contract: a bearer token or 401, the same for every reason. Strangers are counted, one entry a minute (T35). Single sign-on will come
+//! here and nowhere else.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use axum::extract::{FromRequestParts, MatchedPath};
+use axum::http::request::Parts;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+use super::App;
+use super::problem::Failure;
+use super::routes::operation;
+use crate::base::Time;
+use crate::base::ids::{CaseId, OperatorId, PersonId, RequestId};
+use crate::domain::access::{self, Operation};
+use crate::domain::case::ActorRef;
+use crate::domain::command::Actor;
+use crate::domain::refusal::Refusal;
+use crate::domain::vocabulary::Role;
+use crate::service::Ask;
+
+/// Someone who is signed in.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// Who.
+    pub actor: Actor,
+    /// Roles of the account.
+    pub roles: std::collections::BTreeSet<Role>,
+    /// In which request.
+    pub request: Option<RequestId>,
+    /// Until when the credential holds.
+    pub expires_at: Time,
+}
+
+impl Caller {
+    /// The name under which bounds and idempotency keys are kept.
+    pub fn principal(&self) -> String {
+        match &self.actor.who {
+            ActorRef::Operator { operator, .. } => format!("operator:{operator}"),
+            ActorRef::Automation { automation, .. } => format!("automation:{automation}"),
+            other => format!("{other:?}"),
+        }
+    }
+
+    /// The account, for an operator.
+    pub fn operator(&self) -> Option<&OperatorId> {
+        match &self.actor.who {
+            ActorRef::Operator { operator, .. } => Some(operator),
+            _ => None,
+        }
+    }
+
+    /// The person, for an operator.
+    pub fn person(&self) -> Option<&PersonId> {
+        match &self.actor.who {
+            ActorRef::Operator { person, .. } => Some(person),
+            _ => None,
+        }
+    }
+
+    /// What a use case is asked with.
+    pub fn ask(&self) -> Ask {
+        Ask::by(self.actor.clone()).in_request(self.request.clone())
+    }
+
+    /// Software reads the cases it opened, and no others (invariant 6). A refusal is an entry.
+    pub async fn own_case(&self, app: &App, id: CaseId) -> Result<(), Failure> {
+        let ActorRef::Automation { automation: me, .. } = &self.actor.who else { return Ok(()) };
+        let case = app.service.store.case(id).await?;
+        if case.is_some_and(|c| matches!(&c.request.opened_by, ActorRef::Automation { automation, .. } if automation == me)) {
+            return Ok(());
+        }
+        let refusal = Refusal::NotPermitted { operation: "case_read", needs: "to have opened the case".to_owned() };
+        app.service.record_refusal(&self.ask(), Some(id), "case_read", refusal.code()).await;
+        Err(refusal.into())
+    }
+
+    /// Asks the access table; an address without an operation is nobody's. A refusal is an entry.
+    async fn may(&self, app: &App, parts: &mut Parts) -> Result<(), Failure> {
+        let path = parts.extensions.get::<MatchedPath>().map(|p| p.as_str().to_owned()).unwrap_or_default();
+        let Some(operation) = operation(&parts.method, &path) else {
+            return Err(Failure::new(StatusCode::FORBIDDEN, "not-permitted", "This address is nobody's."));
+        };
+        // A person who tries to decide is told of every duty in the way before the role that is missing: that is the domain's answer.
+        if operation == Operation::CaseDecide && self.operator().is_some() {
+            return Ok(());
+        }
+        let Err(refusal) = access::may(&self.actor, &self.roles, operation) else { return Ok(()) };
+        let case = match path.strip_prefix("/v1/cases/{id}") {
+            Some(_) => parts.uri.path().split('/').nth(3).and_then(|id| id.parse().ok()),
+            None => None,
+        };
+        let known = match case {
+            Some(id) => app.service.store.case(id).await?.map(|c| c.id),
+            None => None,
+        };
+        app.service.record_refusal(&self.ask(), known, operation.code(), refusal.code()).await;
+        Err(refusal.into())
+    }
+}
+
+/// The answer to everyone who is not known.
+fn unknown(app: &App) -> Response {
+    app.strangers.fetch_add(1, Ordering::Relaxed);
+    let mut response = Failure::new(StatusCode::UNAUTHORIZED, "unauthenticated", "Sign in with a valid token.").into_response();
+    response.headers_mut().insert(header::WWW_AUTHENTICATE, axum::http::HeaderValue::from_static("Bearer"));
+    response
+}
+
+impl FromRequestParts<Arc<App>> for Caller {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Response> {
+        let presented = parts.headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok()).and_then(|v| v.strip_prefix("Bearer "));
+        let Some(presented) = presented else { return Err(unknown(app)) };
+        let signed_in = app.service.authenticate(presented.trim()).await.map_err(|e| Failure::from(e).into_response())?;
+        let Some(signed_in) = signed_in else { return Err(unknown(app)) };
+        let request = parts.extensions.get::<Option<RequestId>>().cloned().flatten();
+        let caller = Self { actor: signed_in.actor, roles: signed_in.roles, request, expires_at: signed_in.expires_at };
+        if app.rates.check_key(&caller.principal()).is_err() {
+            let mut response =
+                Failure::new(StatusCode::TOO_MANY_REQUESTS, "rate-limited", "Too many requests. Wait a second and try again.").into_response();
+            response.headers_mut().insert(header::RETRY_AFTER, axum::http::HeaderValue::from_static("1"));
+            return Err(response);
+        }
+        caller.may(app, parts).await.map_err(IntoResponse::into_response)?;
+        Ok(caller)
+    }
+}

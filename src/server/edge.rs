@@ -1,0 +1,77 @@
+//! The edge of the staff API: request ids, bounds on time and addresses, and problem details for every error.
+//!
+//! Contract: every answer carries `x-request-id`; every answer of 400 and above is a problem. Knows nothing about what is asked.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use super::App;
+use super::problem::Failure;
+use crate::base::ids::RequestId;
+
+/// The longest path with query, in bytes.
+pub const MAX_URI: usize = 2_048;
+/// How long one request may take; event streams are answered at once and live on.
+pub const MAX_TIME: Duration = Duration::from_secs(15);
+
+/// Wraps every request.
+pub async fn edge(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
+    let id = RequestId::parse(&app.service.ports.random.id("req")).ok();
+    request.extensions_mut().insert(id.clone());
+    let (method, route) = (request.method().clone(), request.uri().path().len());
+    let started = app.service.ports.clock.monotonic_millis();
+    let too_long = request.uri().path_and_query().is_some_and(|p| p.as_str().len() > MAX_URI);
+    let response = if too_long {
+        Failure::new(StatusCode::URI_TOO_LONG, "uri-too-long", format!("An address has at most {MAX_URI} bytes.")).into_response()
+    } else {
+        tokio::time::timeout(MAX_TIME, next.run(request)).await.unwrap_or_else(|_| {
+            Failure::new(StatusCode::SERVICE_UNAVAILABLE, "timeout", "It took too long. Look whether it happened, and try again.").into_response()
+        })
+    };
+    let mut response = as_problem(response, id.clone());
+    if let Some(value) = id.as_ref().and_then(|id| HeaderValue::from_str(id.as_str()).ok()) {
+        response.headers_mut().insert("x-request-id", value);
+    }
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    let millis = app.service.ports.clock.monotonic_millis().saturating_sub(started);
+    app.metrics.requests[usize::from(response.status().as_u16() / 100).min(5)].fetch_add(1, Ordering::Relaxed);
+    let request_id = id.as_ref().map(RequestId::as_str).unwrap_or_default();
+    tracing::info!(request_id, %method, path_bytes = route, status = response.status().as_u16(), millis, "request");
+    response
+}
+
+/// Turns whatever refused a request into a problem.
+fn as_problem(response: Response, id: Option<RequestId>) -> Response {
+    let status = response.status();
+    if !status.is_client_error() && !status.is_server_error() {
+        return response;
+    }
+    let failure = response.extensions().get::<Failure>().cloned().unwrap_or_else(|| generic(status));
+    let mut problem = *failure.0;
+    problem.request_id = id;
+    let body = serde_json::to_string(&problem).unwrap_or_default();
+    let mut out = (status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response();
+    for name in [header::ALLOW, header::WWW_AUTHENTICATE, header::RETRY_AFTER, header::ETAG] {
+        if let Some(value) = response.headers().get(&name) {
+            out.headers_mut().insert(name, value.clone());
+        }
+    }
+    out
+}
+
+fn generic(status: StatusCode) -> Failure {
+    let (code, detail) = match status {
+        StatusCode::NOT_FOUND => ("not-found", "There is nothing at this address. See /v1/openapi.json."),
+        StatusCode::METHOD_NOT_ALLOWED => ("method-not-allowed", "This address does not take that method. See /v1/openapi.json."),
+        StatusCode::PAYLOAD_TOO_LARGE => ("too-large", "The body is larger than this address takes."),
+        _ => ("failed", "The request could not be served."),
+    };
+    Failure::new(status, code, detail)
+}

@@ -1,0 +1,128 @@
+//! Server-sent events: every committed change, with resume by `Last-Event-ID`.
+//!
+//! Contract: a stream that missed something beyond [`MAX_RESUME`] entries says so (`lagged`) and the client loads again. Streams end at
+//! shutdown, so none stalls it, and are bounded per principal.
+
+use std::collections::BTreeSet;
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use futures_util::stream::{self, StreamExt as _};
+use tokio::sync::broadcast::error::RecvError;
+
+use super::App;
+use super::authn::Caller;
+use super::problem::Failure;
+use crate::api::lists::Announcement;
+use crate::domain::event::Body;
+use crate::store;
+
+/// Streams that one principal may hold at once.
+pub const MAX_STREAMS: usize = 8;
+/// Entries that a resumed stream catches up with; beyond, it is told that it lagged.
+pub const MAX_RESUME: u16 = 1_000;
+
+/// One of a principal's streams; given back when it ends.
+struct Slot {
+    app: Arc<App>,
+    principal: String,
+}
+
+impl Slot {
+    fn take(app: &Arc<App>, principal: String) -> Result<Self, Failure> {
+        let mut streams = app.streams.lock().map_err(|_| Failure::new(StatusCode::SERVICE_UNAVAILABLE, "failed", "Try again."))?;
+        let open = streams.entry(principal.clone()).or_insert(0);
+        if *open >= MAX_STREAMS {
+            return Err(Failure::new(StatusCode::TOO_MANY_REQUESTS, "limit", format!("Open event streams are limited to {MAX_STREAMS}.")));
+        }
+        *open += 1;
+        Ok(Self { app: app.clone(), principal })
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        let Ok(mut streams) = self.app.streams.lock() else { return };
+        if let Some(open) = streams.get_mut(&self.principal) {
+            *open -= 1;
+            if *open == 0 {
+                streams.remove(&self.principal);
+            }
+        }
+    }
+}
+
+fn event(seq: u64, announcement: &Announcement) -> Event {
+    let name = match announcement {
+        Announcement::Case { .. } => "case",
+        Announcement::Register => "register",
+        Announcement::Lagged => "lagged",
+    };
+    Event::default().id(seq.to_string()).event(name).data(serde_json::to_string(announcement).unwrap_or_default())
+}
+
+fn announce(a: &store::Announcement) -> Event {
+    let what = a.row.clone().map_or(Announcement::Register, |row| Announcement::Case { row: Box::new(row.into()) });
+    event(a.seq, &what)
+}
+
+/// What a returning client missed.
+async fn missed(app: &App, last: u64) -> Result<Vec<Event>, Failure> {
+    let (size, _) = app.service.store.head().await?;
+    let head = size.saturating_sub(1);
+    if last >= head {
+        return Ok(Vec::new());
+    }
+    if head - last > u64::from(MAX_RESUME) {
+        return Ok(vec![event(head, &Announcement::Lagged)]);
+    }
+    let (mut cases, mut register, mut out) = (BTreeSet::new(), false, Vec::new());
+    for entry in app.service.store.entries(last + 1, MAX_RESUME).await? {
+        match entry.body {
+            Body::Case { case, .. } => drop(cases.insert(case)),
+            Body::Register { .. } => register = true,
+        }
+    }
+    for case in cases {
+        if let Some(row) = app.service.store.row(case).await? {
+            out.push(event(head, &Announcement::Case { row: Box::new(row.into()) }));
+        }
+    }
+    out.extend(register.then(|| event(head, &Announcement::Register)));
+    Ok(out)
+}
+
+#[utoipa::path(get, path = "/v1/events", tag = "events", responses((status = 200, content_type = "text/event-stream", body = String)))]
+pub(super) async fn events(State(app): State<Arc<App>>, caller: Caller, headers: HeaderMap) -> Result<Response, Failure> {
+    let last = match headers.get("last-event-id") {
+        None => None,
+        Some(value) => {
+            let seq: Option<u64> = value.to_str().ok().and_then(|v| v.parse().ok());
+            Some(seq.ok_or_else(|| Failure::invalid("Last-Event-ID", "Last-Event-ID is the id of the last event you saw."))?)
+        }
+    };
+    let slot = Slot::take(&app, caller.principal())?;
+    // Listening begins before the log is read, so that nothing falls between; a row sent twice does no harm.
+    let receiver = app.service.store.announcements();
+    let before = match last {
+        Some(last) => missed(&app, last).await?,
+        None => Vec::new(),
+    };
+    let mut ended = app.shutdown.clone();
+    let live = stream::unfold((receiver, slot), |(mut receiver, slot)| async move {
+        match receiver.recv().await {
+            Ok(a) => Some((announce(&a), (receiver, slot))),
+            Err(RecvError::Lagged(_)) => Some((Event::default().event("lagged").data(r#"{"kind":"lagged"}"#), (receiver, slot))),
+            Err(RecvError::Closed) => None,
+        }
+    });
+    let until = async move {
+        let _ = ended.wait_for(|ended| *ended).await;
+    };
+    let all = stream::iter(before).chain(live).take_until(Box::pin(until)).map(Ok::<_, Infallible>);
+    Ok(Sse::new(all).keep_alive(KeepAlive::default()).into_response())
+}

@@ -1,0 +1,34 @@
+//! Path and query, read strictly, with problems for what can't be read.
+
+use axum::extract::{FromRequestParts, Path, Query};
+use axum::http::request::Parts;
+use serde::de::DeserializeOwned;
+
+use super::problem::Failure;
+
+/// The one id in a path.
+pub struct Id<T>(pub T);
+
+impl<T: std::str::FromStr, S: Send + Sync> FromRequestParts<S> for Id<T>
+where
+    T::Err: std::fmt::Display,
+{
+    type Rejection = Failure;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
+        let Path(text) = Path::<String>::from_request_parts(parts, state).await.map_err(|_| Failure::invalid("id", "The id can't be read."))?;
+        text.parse().map(Self).map_err(|e: T::Err| Failure::invalid("id", format!("id: {e}.")))
+    }
+}
+
+/// The query; unknown parameters are refused.
+pub struct Params<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
+    type Rejection = Failure;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
+        Query::<T>::from_request_parts(parts, state).await.map(|q| Self(q.0)).map_err(|e| {
+            let why = crate::base::text::sanitise(&e.body_text(), false);
+            Failure::invalid("query", why)
+        })
+    }
+}
