@@ -1,6 +1,6 @@
 //! Programs from PyPI for tests, in a virtual environment of their own under `target/`.
 //!
-//! Contract: the same packages are installed once. Plain `cargo test` runs what needs only Rust: without `COUNTERSIGN_ALL` an environment
+//! Contract: the same packages are installed once. Plain `cargo test` runs what needs only Rust: without `COUNTERSIGN_REQUIRE_ALL=1` an environment
 //! that is not there yet is not fetched, and the caller says what it leaves out; with it (as `tests/all` sets it) anything missing fails.
 
 use std::path::{Path, PathBuf};
@@ -14,8 +14,8 @@ pub fn ensure_venv(packages: &[&str]) -> Option<PathBuf> {
     if done.exists() {
         return Some(python);
     }
-    if std::env::var_os("COUNTERSIGN_ALL").is_none() {
-        println!("left out (set COUNTERSIGN_ALL=1 to fetch it): {}", packages.join(", "));
+    if std::env::var("COUNTERSIGN_REQUIRE_ALL").as_deref() != Ok("1") {
+        println!("left out (set COUNTERSIGN_REQUIRE_ALL=1 to fetch it): {}", packages.join(", "));
         return None;
     }
     std::fs::create_dir_all(&folder).unwrap();
