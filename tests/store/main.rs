@@ -2,6 +2,7 @@
 
 mod attacks;
 mod crash;
+mod races;
 mod safety;
 mod story;
 mod world;
