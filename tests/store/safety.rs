@@ -206,7 +206,10 @@ async fn a_backup_made_while_used_is_restored_only_whole_and_only_where_nothing_
 
 /// What a database administrator might change, with triggers dropped, and the name under which it is found.
 const TAMPERING: [(&str, &str); 16] = [
-    ("UPDATE entries SET bytes = CAST(replace(CAST(bytes AS TEXT), 'p-nadia', 'p-ruizz') AS BLOB) WHERE case_key IS NOT NULL AND version = 1", "entry 11:"),
+    (
+        "UPDATE entries SET bytes = CAST(replace(CAST(bytes AS TEXT), 'p-nadia', 'p-ruizz') AS BLOB) WHERE case_key IS NOT NULL AND version = 1",
+        "entry 11:",
+    ),
     ("UPDATE entries SET leaf = zeroblob(32) WHERE seq = 3", "entry 3:"),
     ("DELETE FROM entries WHERE seq = (SELECT max(seq) FROM entries)", "the tree:"),
     ("DELETE FROM entries WHERE seq = 12", "entry 13:"),

@@ -190,7 +190,13 @@ impl Verify<'_> {
             }
             CaseEvent::LineageGrew { lineage, .. } => {
                 for e in lineage {
-                    let values = vec![key.clone(), text(e.person.as_str()), e.duty.ordinal().into(), via(e.via.as_ref()).into(), e.case.map_or(0, CaseId::key).into()];
+                    let values = vec![
+                        key.clone(),
+                        text(e.person.as_str()),
+                        e.duty.ordinal().into(),
+                        via(e.via.as_ref()).into(),
+                        e.case.map_or(0, CaseId::key).into(),
+                    ];
                     let sql = "case_key = ?1 AND person = ?2 AND duty = ?3 AND via = ?4 AND from_case = ?5";
                     self.row_of(5, "lineage", sql, values, &format!("lineage of {id}: {} as {}", e.person, e.duty.code()))?;
                 }
@@ -202,7 +208,8 @@ impl Verify<'_> {
             }
             CaseEvent::Decided { approval: a } => {
                 let (times, decision) = ((millis(a.at), millis(a.valid_until)), a.decision.ordinal());
-                let mut values = vec![text(a.id.as_str()), key, a.seal.as_bytes().to_vec().into(), text(a.person.as_str()), text(a.operator.as_str())];
+                let mut values =
+                    vec![text(a.id.as_str()), key, a.seal.as_bytes().to_vec().into(), text(a.person.as_str()), text(a.operator.as_str())];
                 values.extend([decision.into(), times.0.into(), times.1.into(), seq.into()]);
                 let sql = "id = ?1 AND case_key = ?2 AND seal = ?3 AND person = ?4 AND operator = ?5 AND decision = ?6 AND at = ?7 AND valid_until = ?8 AND seq = ?9";
                 self.row_of(2, "approvals", sql, values, &format!("approval {} of {id}", a.id))?;
