@@ -143,6 +143,7 @@ impl Latest {
     }
 }
 
+#[allow(clippy::struct_excessive_bools, reason = "four separate facts, not one state")]
 /// What the console was started with and every screen may read, and the few things a screen may do.
 #[derive(Debug)]
 pub struct Shared {

@@ -470,7 +470,7 @@ fn settle(model: &mut Model) {
     {
         model.shared.clock_due = Some(next);
         let wait = (next - model.shared.server_now()).to_std().unwrap_or(Duration::ZERO);
-        model.shared.timer(Timer::Clock, wait.clamp(Duration::from_millis(20), Duration::from_secs(3600)));
+        model.shared.timer(Timer::Clock, wait.clamp(Duration::from_millis(20), Duration::from_hours(1)));
     }
 }
 

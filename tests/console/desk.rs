@@ -1,5 +1,6 @@
 //! A console at a desk without a world: keys go in, canned answers come back, the screen is a buffer.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -181,7 +182,7 @@ impl Desk {
         }
         for (i, style) in styles.iter().enumerate() {
             let letter = char::from(b'a' + u8::try_from(i).unwrap());
-            out.push_str(&format!("{letter} {:?} on {:?} {:?}\n", style.fg.unwrap(), style.bg.unwrap(), style.add_modifier));
+            let _ = writeln!(out, "{letter} {:?} on {:?} {:?}", style.fg.unwrap(), style.bg.unwrap(), style.add_modifier);
         }
         out
     }

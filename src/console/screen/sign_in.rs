@@ -59,7 +59,7 @@ impl Screen for SignIn {
 
     fn typed(&mut self, shared: &mut Shared, _place: Place, key: KeyEvent) {
         if key.code == KeyCode::Enter {
-            self.submit(shared)
+            self.submit(shared);
         } else {
             self.form.typed(key);
         }

@@ -193,9 +193,9 @@ impl Form {
             && let Input::Text(inner) | Input::Secret(inner) = &mut field.input
         {
             if whole {
-                inner.set(text.trim_end_matches('\n'))
+                inner.set(text.trim_end_matches('\n'));
             } else {
-                inner.insert(text)
+                inner.insert(text);
             }
             field.mistake = None;
         }

@@ -216,7 +216,7 @@ impl Queue {
             lines.push((format!("Why you can't approve: {}", why.join("; ")), Role::Warn));
         }
         let could = &case.could_decide;
-        let on: Vec<&str> = could.on_shift.iter().take(3).map(|o| o.as_str()).collect();
+        let on: Vec<&str> = could.on_shift.iter().take(3).map(crate::base::ids::OperatorId::as_str).collect();
         let on = if on.is_empty() { "none on shift".to_owned() } else { format!("on shift: {}", on.join(", ")) };
         lines.push((format!("Could decide: {}, {on}", could.operators.len()), if could.enough { Role::Text } else { Role::Bad }));
         let mut y = inner.y;

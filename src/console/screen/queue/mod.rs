@@ -158,7 +158,7 @@ impl Queue {
                 }
                 let height = Self::height(shared);
                 let before = self.window.current().map(|r| r.id);
-                shared.dirty |= self.window.take(from, page, height) || self.failed.is_some() || self.typing.is_some();
+                shared.dirty |= self.window.take(&from, page, height) || self.failed.is_some() || self.typing.is_some();
                 self.failed = None;
                 self.typing = None;
                 if self.window.current().map(|r| r.id) != before {
@@ -211,7 +211,7 @@ impl Queue {
         }
     }
 
-    fn views(&self, shared: &mut Shared) {
+    fn views(shared: &mut Shared) {
         let own = shared.views.iter().map(|v| Choice::new(v.name.clone(), shown(&v.name), shown(&v.filter)));
         let own: Vec<Choice> = own.collect();
         let fixed = [
@@ -241,17 +241,16 @@ fn first_filter(shared: &Shared) -> &'static str {
 
 impl Screen for Queue {
     fn enter(&mut self, shared: &mut Shared, place: Place) {
-        if !self.begun {
-            self.begun = true;
-            self.filter = Some(shared.state.filter.clone().unwrap_or_else(|| first_filter(shared).to_owned()));
-            self.sort.clone_from(&shared.state.sort);
-            self.preview_on = shared.state.preview;
-            self.window.want(shared.state.selected.as_deref().and_then(|s| s.parse::<CaseId>().ok()));
-            self.reload(shared, From::Start);
-            self.rest(shared);
-        } else {
-            self.refresh(shared, place);
+        if self.begun {
+            return self.refresh(shared, place);
         }
+        self.begun = true;
+        self.filter = Some(shared.state.filter.clone().unwrap_or_else(|| first_filter(shared).to_owned()));
+        self.sort.clone_from(&shared.state.sort);
+        self.preview_on = shared.state.preview;
+        self.window.want(shared.state.selected.as_deref().and_then(|s| s.parse::<CaseId>().ok()));
+        self.reload(shared, From::Start);
+        self.rest(shared);
     }
 
     fn refresh(&mut self, shared: &mut Shared, _place: Place) {
@@ -350,7 +349,7 @@ impl Screen for Queue {
                 let sort = self.sort.clone();
                 self.show_view(shared, Some(first_filter(shared).to_owned()), sort);
             }
-            Action::Views => self.views(shared),
+            Action::Views => Self::views(shared),
             Action::SaveView => shared.pick(Picker::new("save-view", "Save this view as", Vec::new()).or_typed()),
             Action::SortDue => self.sort_by(shared, None),
             Action::SortRisk => self.sort_by(shared, Some("risk")),

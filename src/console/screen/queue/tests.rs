@@ -25,18 +25,18 @@ fn page(numbers: std::ops::Range<usize>, last: usize) -> QueuePage {
 #[test]
 fn the_window_is_bounded_and_goes_both_ways() {
     let mut window = Window::default();
-    window.take(From::Start, page(0..10, 1000), 5);
+    window.take(&From::Start, page(0..10, 1000), 5);
     for n in 1..30 {
         let from = From::After((n * 10).to_string());
         assert_eq!(window.needs(5).as_ref(), Some(&from));
-        window.take(from, page(n * 10..n * 10 + 10, 1000), 5);
+        window.take(&from, page(n * 10..n * 10 + 10, 1000), 5);
         window.select(window.len() - 1, 5);
         assert!(window.len() <= MAX_PAGES * 10);
     }
     assert_eq!(window.current().unwrap().id, row(299, 1).id);
     assert_eq!(window.more(), (true, true));
     window.select(0, 5);
-    window.take(From::Before("240".into()), page(230..240, 1000), 5);
+    window.take(&From::Before("240".into()), page(230..240, 1000), 5);
     assert_eq!(window.current().unwrap().id, row(240, 1).id, "the selection stays though rows came before it");
     window.act(Action::Up, 5);
     assert_eq!(window.current().unwrap().id, row(239, 1).id);
@@ -46,10 +46,10 @@ fn the_window_is_bounded_and_goes_both_ways() {
 #[test]
 fn a_refresh_that_changes_nothing_says_so_and_newer_rows_win() {
     let mut window = Window::default();
-    assert!(window.take(From::Start, page(0..10, 10), 5));
+    assert!(window.take(&From::Start, page(0..10, 10), 5));
     window.stale(5);
     assert_eq!(window.needs(5), Some(From::Start));
-    assert!(!window.take(From::Start, page(0..10, 10), 5));
+    assert!(!window.take(&From::Start, page(0..10, 10), 5));
     assert_eq!(window.needs(5), None);
     assert_eq!(window.news(&row(2, 2), 5), (true, true));
     assert_eq!(window.news(&row(2, 1), 5), (true, false), "an older version never replaces a newer one");

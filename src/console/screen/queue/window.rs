@@ -182,12 +182,12 @@ impl Window {
     }
 
     /// Takes a page that was asked for; says whether anything in sight may look different.
-    pub fn take(&mut self, from: From, page: QueuePage, height: usize) -> bool {
+    pub fn take(&mut self, from: &From, page: QueuePage, height: usize) -> bool {
         let seen: Vec<CaseRow> = self.seen(height).map(|(_, r)| r.clone()).collect();
         let (was, first) = (self.at.saturating_sub(self.top), !self.loaded);
         let fresh = Page { from: from.clone(), rows: page.rows, before: page.before, after: page.after, stale: false };
         let ids: std::collections::HashSet<CaseId> = fresh.rows.iter().map(|r| r.id).collect();
-        let place = self.slot(&from);
+        let place = self.slot(from);
         match place {
             Slot::Replace(i) => self.pages[i] = fresh,
             Slot::Back => self.pages.push_back(fresh),
@@ -199,12 +199,12 @@ impl Window {
             Slot::All => {
                 self.pages.clear();
                 self.pages.push_back(fresh);
-                if from == From::End {
+                if *from == From::End {
                     self.selected = self.pages[0].rows.last().map(|r| r.id);
                 } else if self.loaded {
                     self.selected = None;
                 }
-                (self.at, self.top) = (if from == From::End { self.len().saturating_sub(1) } else { 0 }, 0);
+                (self.at, self.top) = (if *from == From::End { self.len().saturating_sub(1) } else { 0 }, 0);
             }
         }
         let mine = match place {
