@@ -255,10 +255,10 @@ fn draw_field(field: &Field, focus: bool, frame: &mut Frame<'_>, area: Rect, sha
             }
         }
         Input::Choice(options, at) => {
-            y = draw_options(options.iter().enumerate().map(|(i, o)| (o.1.as_str(), i == *at, i == *at)), focus, frame, inner, shared)
+            y = draw_options(options.iter().enumerate().map(|(i, o)| (o.1.as_str(), i == *at, i == *at)), focus, frame, inner, shared);
         }
         Input::Several(options, at) => {
-            y = draw_options(options.iter().enumerate().map(|(i, o)| (o.1.as_str(), o.2, i == *at)), focus, frame, inner, shared)
+            y = draw_options(options.iter().enumerate().map(|(i, o)| (o.1.as_str(), o.2, i == *at)), focus, frame, inner, shared);
         }
     }
     let buffer = frame.buffer_mut();
