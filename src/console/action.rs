@@ -34,8 +34,14 @@ impl Scope {
     pub const FORM: Self = Self(1 << 11);
     /// Every screen that has a list or text to move in.
     pub const LIST: Self = Self(0b111_1111_1110);
-    /// Screens that lists of cases are on.
-    pub const CASES: Self = Self(0b1010);
+    /// Screens that lists of cases are on, and those whose rows lead to a case.
+    pub const CASES: Self = Self(0b1000_1010);
+    /// The queue and a case.
+    pub const WORK: Self = Self(0b110);
+    /// A case and the inbox of those who decide.
+    pub const DECIDE: Self = Self(0b1100);
+    /// Screens with several pages side by side.
+    pub const TABS: Self = Self(0b1100);
     /// Every screen but forms and signing in.
     pub const ANY: Self = Self::LIST;
     /// All screens, without exception.
@@ -96,9 +102,42 @@ macro_rules! actions {
 actions! {
     Open, "open", Scope::CASES, ["enter"], "open", "Open the selected case";
     TakeNext, "take-next", Scope::QUEUE, ["n"], "take next", "Take the most urgent case that nobody works on", writes = "queue.take_next";
-    AssignMe, "assign", Scope::QUEUE, ["a"], "assign", "Take the selected case yourself", writes = "case.assign";
-    AssignTo, "assign-to", Scope::QUEUE, ["A"], "", "Give the selected case to someone", writes = "case.assign";
-    LetGo, "let-go", Scope::QUEUE, ["u"], "", "Let the selected case go, so that others can take it", writes = "case.assign";
+    Prove, "prove", Scope::CASE, ["p"], "prove", "Start a proof that the checklist asks for", writes = "start_proof";
+    Triage, "triage", Scope::CASE, ["t"], "triage", "Record what failed, how it was seen, and who owns triage and remedy", writes = "triage";
+    Seal, "request-approval", Scope::CASE, ["s"], "request approval", "Seal the case and ask for approval", writes = "seal";
+    Approve, "approve", Scope::DECIDE, ["d a"], "approve", "See all that would be signed, and approve it; or see why you can't";
+    Deny, "deny", Scope::DECIDE, ["d d"], "deny", "See all that would be signed, and deny it; or see why you can't";
+    Evidence, "add-evidence", Scope::CASE, ["e"], "evidence", "Keep a piece of evidence", writes = "evidence";
+    Comment, "comment", Scope::CASE, ["c"], "comment", "Say something; commenting is not routing", writes = "comment";
+    HandOver, "hand-over", Scope::CASE, ["o"], "", "Leave a note for whoever works on it next", writes = "handover";
+    Decide, "send-decision", Scope::APPROVE, ["s"], "send", "Send the decision; it is asked once more", writes = "decide";
+    Reason, "write-reason", Scope::APPROVE, ["e", "enter"], "reason", "Write the reason, which is required";
+    AssignMe, "assign", Scope::WORK, ["a"], "assign", "Take the selected case yourself", writes = "assign";
+    AssignTo, "assign-to", Scope::WORK, ["A"], "", "Give the selected case to someone", writes = "assign";
+    LetGo, "let-go", Scope::WORK, ["u"], "", "Let the selected case go, so that others can take it", writes = "assign";
+    NextTab, "next-tab", Scope::TABS, ["tab", "l", "right"], "next page", "To the next page of this screen";
+    PreviousTab, "previous-tab", Scope::TABS, ["shift-tab", "h", "left"], "", "To the page of this screen before";
+    Tab1, "first-page", Scope::TABS, ["1"], "", "To the first page of this screen: overview, or what waits for you";
+    Tab2, "second-page", Scope::TABS, ["2"], "", "To the second page: checklist, or held cases";
+    Tab3, "third-page", Scope::TABS, ["3"], "", "To the third page: evidence and notes, or flagged cases";
+    Tab4, "fourth-page", Scope::TABS, ["4"], "", "To the fourth page: approvals and seal, or cases to look back at";
+    Tab5, "fifth-page", Scope::CASE, ["5"], "", "To the fifth page: the timeline";
+    RouteCase, "route", Scope::CASE, ["r"], "", "Send the case another way; shows first what that costs you", writes = "route";
+    NewCase, "new-case", Scope::WORK, ["N"], "new case", "Open a case; shows first what routing costs you", writes;
+    WhyPolicy, "why-policy", Scope::CASE, ["w"], "", "What policy asks of this case, and why";
+    NoChange, "no-change", Scope::CASE, ["x n"], "", "End it: there is nothing to recover", writes = "no_change";
+    Reopen, "reopen", Scope::CASE, ["x o"], "", "Open the sealed case again; voids every approval", writes = "reopen";
+    TakeBack, "take-back", Scope::CASE, ["x a"], "", "Take your approval back, while nothing was executed", writes = "take_back";
+    Withdraw, "withdraw", Scope::CASE, ["x w"], "", "Withdraw the request", writes = "withdraw";
+    Retry, "retry", Scope::CASE, ["x t"], "", "Carry the same plan out again after a failure", writes = "retry";
+    RollBack, "roll-back", Scope::CASE, ["x b"], "", "Undo what was done", writes = "roll_back";
+    CloseCase, "close", Scope::CASE, ["x c"], "", "Close the case", writes = "close";
+    Hold, "hold", Scope::CASE, ["x h"], "", "Freeze the case: nothing moves until security lifts it", writes = "hold";
+    LiftHold, "lift-hold", Scope::CASE, ["x l"], "", "Lift the freeze, after contact on another channel", writes = "lift_hold";
+    Flag, "flag", Scope::CASE, ["x f"], "", "Note an anomaly; it may raise what is required, never lower it", writes = "flag";
+    Review, "review", Scope::CASE, ["x v"], "", "Write down the look back after restoration", writes = "review";
+    RevokeGrant, "revoke-grant", Scope::CASE, ["x g"], "", "End a temporary access now", writes = "revoke_grant";
+    Follow, "follow-case", Scope::LOG, ["f"], "this case only", "Show only the entries of the selected entry's case, or all again";
     Filter, "filter", Scope::QUEUE, ["/"], "filter", "Filter by words and fields: risk:high subject:vault-* mine !ended";
     Unfilter, "unfilter", Scope::QUEUE, ["backspace"], "", "Show the view you began with";
     Views, "views", Scope::QUEUE, ["v"], "views", "Choose a saved view";

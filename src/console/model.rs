@@ -358,6 +358,8 @@ pub struct Screens {
     pub sign_in: screen::sign_in::SignIn,
     /// The queue.
     pub queue: screen::queue::Queue,
+    /// A case.
+    pub case: screen::case::Case,
     /// The demo's mail.
     pub mailbox: screen::mailbox::Mailbox,
     /// What happened.
@@ -399,7 +401,8 @@ impl Model {
             Place::Mailbox => &self.screens.mailbox,
             Place::Messages => &self.screens.messages,
             Place::Help => &self.screens.help,
-            Place::Case(_) | Place::Approvals | Place::Approve(..) | Place::Route(_) | Place::Policy(_) | Place::Log => &self.screens.soon,
+            Place::Case(_) => &self.screens.case,
+            Place::Approvals | Place::Approve(..) | Place::Route(_) | Place::Policy(_) | Place::Log => &self.screens.soon,
         }
     }
 
@@ -412,7 +415,8 @@ impl Model {
             Place::Mailbox => &mut screens.mailbox,
             Place::Messages => &mut screens.messages,
             Place::Help => &mut screens.help,
-            Place::Case(_) | Place::Approvals | Place::Approve(..) | Place::Route(_) | Place::Policy(_) | Place::Log => &mut screens.soon,
+            Place::Case(_) => &mut screens.case,
+            Place::Approvals | Place::Approve(..) | Place::Route(_) | Place::Policy(_) | Place::Log => &mut screens.soon,
         };
         (screen, &mut self.shared)
     }

@@ -3,6 +3,7 @@
 //! Contract: a screen changes only itself and [`Shared`]; it reaches the server by [`Shared::ask`] and [`Shared::send`] and drops answers
 //! whose number it does not wait for. `draw` is pure. Knows no other screen.
 
+pub mod case;
 pub mod help;
 pub mod mailbox;
 pub mod messages;
@@ -53,6 +54,11 @@ pub trait Screen {
 
     /// The text to open in `$EDITOR`, if the field in focus is one.
     fn editable(&self) -> Option<String> {
+        None
+    }
+
+    /// The form that has the keys, if it is one; for the linear mode, which asks field by field.
+    fn form(&self) -> Option<&super::widget::form::Form> {
         None
     }
 

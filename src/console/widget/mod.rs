@@ -4,6 +4,7 @@
 
 pub mod form;
 pub mod list;
+pub mod sheet;
 pub mod text;
 
 use ratatui::buffer::Buffer;

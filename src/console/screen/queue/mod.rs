@@ -3,7 +3,7 @@
 //! Contract: holds a window of rows, never the whole; the filter is read by the server; the selection follows the case. Moving the cursor
 //! redraws a few cells only; the preview follows when the cursor rests. Knows no other screen.
 
-mod draw;
+pub(super) mod draw;
 mod filter;
 mod window;
 

@@ -1,0 +1,206 @@
+//! What can be done to a case: which action asks for a form, a pick or a confirmation, and what is sent.
+//!
+//! Contract: whether something is allowed is the server's word (`allowed_actions`, `refused_actions`); nothing final goes out unconfirmed.
+
+use super::Case;
+use super::forms::{Purpose, who_remains};
+use super::pages::clean;
+use crate::api::case::{CaseDetail, Startable};
+use crate::api::requests::{AddFlag, Assign, StartProof};
+use crate::api::words::{Decision, FlagKind};
+use crate::base::ids::OperatorId;
+use crate::client::Write;
+use crate::console::action::{Action, Applies};
+use crate::console::model::{Place, Shared, Tone};
+use crate::console::overlay::{Choice, Confirmation, Picker};
+
+/// The key that confirms: none that asks for anything on a case.
+const CONFIRM: char = 'y';
+
+/// What the server says about an operation.
+pub(super) fn applies(case: &CaseDetail, action: Action) -> Applies {
+    let Some(code) = action.row().operation else { return Applies::Yes };
+    match case.refused_actions.iter().find(|r| r.action == code) {
+        Some(refused) => Applies::No(clean(&refused.reason)),
+        None => Applies::Yes,
+    }
+}
+
+/// The form that an action opens.
+const fn purpose(action: Action) -> Option<Purpose> {
+    Some(match action {
+        Action::Triage => Purpose::Triage,
+        Action::NoChange => Purpose::NoChange,
+        Action::Evidence => Purpose::Evidence,
+        Action::Comment => Purpose::Comment,
+        Action::HandOver => Purpose::HandOver,
+        Action::Reopen => Purpose::Reopen,
+        Action::Withdraw => Purpose::Withdraw,
+        Action::RollBack => Purpose::RollBack,
+        Action::Hold => Purpose::Hold,
+        Action::LiftHold => Purpose::LiftHold,
+        Action::Review => Purpose::Review,
+        Action::TakeBack => Purpose::TakeBack,
+        _ => return None,
+    })
+}
+
+/// Everything that can be started, with the requirement it is for.
+fn startable(case: &CaseDetail) -> impl Iterator<Item = (&str, &Startable)> {
+    case.checklist.items.iter().flat_map(|i| i.startable.iter().map(|s| (i.title.as_str(), s)))
+}
+
+impl Case {
+    pub(super) fn do_act(&mut self, shared: &mut Shared, place: Place, action: Action) {
+        if let Some(purpose) = purpose(action) {
+            return self.open(shared, purpose);
+        }
+        let (Some(id), Some(case)) = (self.id, self.seen.as_deref()) else { return };
+        match action {
+            Action::Approve => shared.go(Place::Approve(id, Decision::Approve)),
+            Action::Deny => shared.go(Place::Approve(id, Decision::Deny)),
+            Action::RouteCase => shared.go(Place::Route(Some(id))),
+            Action::NewCase => shared.go(Place::Route(None)),
+            Action::WhyPolicy => shared.go(Place::Policy(Some(id))),
+            Action::Prove => {
+                let ways = startable(case).enumerate();
+                let ways: Vec<Choice> = ways.map(|(i, (title, way))| Choice::new(i.to_string(), clean(&way.label), clean(title))).collect();
+                if ways.is_empty() {
+                    shared.say(Tone::Info, case.checklist.next.as_deref().map_or_else(|| "There is no proof to start now.".into(), clean));
+                } else {
+                    shared.pick(Picker::new("prove", "Start a proof (Enter starts it; the subject or attester is told at once)", ways));
+                }
+            }
+            Action::AssignMe => {
+                if let Some(me) = shared.me.as_ref().and_then(|m| m.operator.clone()) {
+                    self.assign(shared, Some(me));
+                }
+            }
+            Action::LetGo => self.assign(shared, None),
+            Action::AssignTo => {
+                let others = case.could_decide.on_shift.iter().map(|o| Choice::new(o.as_str(), o.as_str(), "on shift; could decide"));
+                shared.pick(Picker::new("assign", "Give to (account)", others.collect()).or_typed());
+            }
+            Action::Flag => {
+                let kinds = FlagKind::ALL.iter().filter(|k| case.flags.iter().all(|f| f.kind != **k));
+                let kinds = kinds.map(|k| Choice::new(k.code(), k.label(), "")).collect();
+                shared.pick(Picker::new("flag", "What did you notice? It may void approvals, never ease anything", kinds));
+            }
+            Action::RevokeGrant => {
+                let live = case.grants.iter().filter(|g| g.revoked_at.is_none() && !g.ending);
+                let live = live.map(|g| Choice::new(g.id.as_str(), g.id.as_str(), clean(&g.scope.join(", ")))).collect();
+                shared.pick(Picker::new("revoke", "End which access?", live));
+            }
+            Action::Seal | Action::Retry | Action::CloseCase => self.confirm_plain(shared, place, action),
+            _ => {}
+        }
+    }
+
+    fn assign(&mut self, shared: &mut Shared, operator: Option<OperatorId>) {
+        let said = if operator.is_some() { "Given." } else { "Anyone can take it now." };
+        self.send(shared, Write::Assign(Assign { operator }), said, None);
+    }
+
+    /// Acts without a text that still can't be undone.
+    fn confirm_plain(&mut self, shared: &mut Shared, place: Place, action: Action) {
+        let Some(case) = self.seen.as_deref() else { return };
+        let id = case.row.id;
+        let me = shared.me.as_ref().and_then(|m| m.operator.as_ref());
+        let (write, question, lines, label, done) = match action {
+            Action::Seal => {
+                let costs = if case.you_cannot_decide.is_empty() {
+                    format!("You give up deciding it: whoever seals has a hand in the case. {}", who_remains(case, me))
+                } else {
+                    who_remains(case, None)
+                };
+                let lines = vec![
+                    "Plan, evidence, checklist, policy and lineage are sealed as they are now.".to_owned(),
+                    format!("Needed: {}.", clean(&case.approvals_needed)),
+                    costs,
+                ];
+                (Write::Seal, format!("Request approval of {id}?"), lines, "seal it", "Sealed: approval is requested.")
+            }
+            Action::Retry => {
+                let lines = vec!["The very plan that was approved is carried out again, checked anew first.".to_owned()];
+                (Write::Retry, format!("Try {id} again?"), lines, "try again", "It is being tried again.")
+            }
+            _ => {
+                let grants = case.grants.iter().filter(|g| g.revoked_at.is_none()).count();
+                let lines = vec![format!("The case ends. Live grants that end with it: {grants}.")];
+                (Write::Close, format!("Close {id}?"), lines, "close it", "Closed.")
+            }
+        };
+        self.ask_first(shared, place, (question, lines, label), (write, done, None));
+    }
+
+    fn ask_first(
+        &mut self,
+        shared: &mut Shared,
+        place: Place,
+        (question, lines, label): (String, Vec<String>, &str),
+        (write, done, draft): (Write, &'static str, Option<String>),
+    ) {
+        let Some((id, version)) = self.seen.as_ref().map(|c| (c.row.id, c.row.version)) else { return };
+        let order = shared.order(write, Some(id), Some(version));
+        self.doing = Some((done, draft));
+        shared.confirm(Confirmation { number: 0, question, lines, key: CONFIRM, label: label.to_owned(), to: place, order });
+    }
+
+    /// Sends what the open form says, after a confirmation where it can't be undone.
+    pub(super) fn submit(&mut self, shared: &mut Shared) {
+        let (Some(open), Some(case)) = (&mut self.open, self.seen.as_deref()) else { return };
+        let id = case.row.id;
+        if self.writing.waits() {
+            return shared.say(Tone::Info, "Still sending.");
+        }
+        let write = match open.purpose.write(&open.form) {
+            Ok(write) => write,
+            Err((field, sentence)) => {
+                open.form.mistake(field, &sentence);
+                return;
+            }
+        };
+        let (purpose, draft) = (open.purpose, open.purpose.draft(id));
+        match purpose.question(case) {
+            Some((question, mut lines, label)) => {
+                lines.push(format!("Your words: {}", clean(open.form.value(purpose.main_field()))));
+                self.ask_first(shared, Place::Case(id), (question, lines, label), (write, purpose.done(), Some(draft)));
+            }
+            None => self.send(shared, write, purpose.done(), Some(draft)),
+        }
+    }
+
+    pub(super) fn do_picked(&mut self, shared: &mut Shared, purpose: &str, value: &str) {
+        let Some(case) = self.seen.as_deref() else { return };
+        match purpose {
+            "prove" => {
+                let way = value.parse::<usize>().ok().and_then(|i| startable(case).nth(i)).map(|(_, way)| way);
+                let proof = way.map(|w| StartProof { method: w.method, endpoint: w.endpoint.clone(), attester: w.attester.clone() });
+                if let Some(proof) = proof {
+                    self.send(shared, Write::Proof(proof), "Started: it was sent. You will see here when it is proved.", None);
+                }
+            }
+            "assign" => match value.parse::<OperatorId>() {
+                Ok(operator) => self.assign(shared, Some(operator)),
+                Err(why) => shared.say(Tone::Bad, format!("That is no account: {why}.")),
+            },
+            "flag" => {
+                if let Ok(kind) = value.parse::<FlagKind>() {
+                    self.send(shared, Write::Flag(AddFlag { kind }), "The flag is noted.", None);
+                }
+            }
+            "revoke" => {
+                let Some(grant) = case.grants.iter().find(|g| g.id.as_str() == value).map(|g| g.id.clone()) else { return };
+                let lines = vec![format!("Access {grant} ends now; the target is asked until it confirms.")];
+                let place = Place::Case(case.row.id);
+                self.ask_first(
+                    shared,
+                    place,
+                    ("End this access?".into(), lines, "end it"),
+                    (Write::RevokeGrant(grant), "The access is being ended.", None),
+                );
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,378 @@
+//! A case: overview, checklist, evidence, approvals, timeline; and everything that can be done to it, each with the server's own reason
+//! where it is refused.
+//!
+//! Contract: shows what the server sent and nothing else; what can't be undone waits for a confirmation; drafts outlive everything. Why one
+//! can't decide, and who could, stands above every page. Knows no other screen's state.
+
+mod acts;
+mod draw;
+pub(super) mod forms;
+pub(super) mod pages;
+
+use std::time::Duration;
+
+use crossterm::event::{KeyEvent, MouseButton, MouseEvent, MouseEventKind};
+use ratatui::Frame;
+use ratatui::layout::Rect;
+
+use super::Screen;
+use crate::api::case::CaseDetail;
+use crate::api::lists::{Announcement, LogEntry};
+use crate::base::Time;
+use crate::base::ids::CaseId;
+use crate::client::{ClientError, Write};
+use crate::console::action::{Action, Applies};
+use crate::console::effect::{Ask, Timer};
+use crate::console::message::Reply;
+use crate::console::model::{Latest, Place, Shared, Tone};
+use crate::console::screen::queue::draw::next_change;
+use crate::console::view;
+use crate::console::widget::form::{Did, Form};
+use crate::console::widget::sheet::{Scroll, Sheet};
+use forms::Purpose;
+
+/// How often the case is asked for again at most while much happens.
+const AGAIN: Duration = Duration::from_millis(300);
+/// The most entries of a timeline that are shown.
+const MAX_ENTRIES: usize = 2000;
+
+/// The pages of a case.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Tab {
+    #[default]
+    Overview,
+    Checklist,
+    Evidence,
+    Approvals,
+    Timeline,
+}
+
+impl Tab {
+    const ALL: [Self; 5] = [Self::Overview, Self::Checklist, Self::Evidence, Self::Approvals, Self::Timeline];
+
+    fn index(self) -> usize {
+        Self::ALL.iter().position(|t| *t == self).unwrap_or(0)
+    }
+}
+
+/// A form that is open.
+#[derive(Debug)]
+struct Open {
+    purpose: Purpose,
+    form: Form,
+}
+
+/// A case.
+#[derive(Debug, Default)]
+pub struct Case {
+    id: Option<CaseId>,
+    seen: Option<Box<CaseDetail>>,
+    failed: Option<String>,
+    tab: Tab,
+    scrolls: [Scroll; 5],
+    entries: Vec<LogEntry>,
+    /// Where the timeline goes on, while there is more.
+    entries_after: Option<u64>,
+    open: Option<Open>,
+    asked: Latest,
+    asked_entries: Latest,
+    writing: Latest,
+    /// What is said when the write that is under way was done, and the draft that it used up.
+    doing: Option<(&'static str, Option<String>)>,
+}
+
+impl Case {
+    fn load(&mut self, shared: &mut Shared) {
+        let Some(id) = self.id else { return };
+        let place = Place::Case(id);
+        self.asked.begin(shared.ask(place, Ask::Case(id)));
+        if self.tab == Tab::Timeline {
+            self.load_entries(shared, None);
+        }
+    }
+
+    fn load_entries(&mut self, shared: &mut Shared, after: Option<u64>) {
+        let Some(id) = self.id else { return };
+        self.asked_entries.begin(shared.ask(Place::Case(id), Ask::Timeline(id, after)));
+    }
+
+    fn sheet(&self, shared: &Shared) -> Sheet {
+        let Some(case) = &self.seen else { return Sheet::default() };
+        match self.tab {
+            Tab::Overview => pages::overview(case, shared),
+            Tab::Checklist => pages::checklist(case, shared),
+            Tab::Evidence => pages::evidence(case),
+            Tab::Approvals => pages::approvals(case),
+            Tab::Timeline => pages::timeline(&self.entries, self.asked_entries.waits()),
+        }
+    }
+
+    fn show(&mut self, shared: &mut Shared, tab: Tab) {
+        self.tab = tab;
+        if tab == Tab::Timeline {
+            self.load_entries(shared, None);
+        }
+    }
+
+    fn step(&mut self, shared: &mut Shared, by: usize) {
+        let next = Tab::ALL[(self.tab.index() + by) % Tab::ALL.len()];
+        self.show(shared, next);
+    }
+
+    fn open(&mut self, shared: &Shared, purpose: Purpose) {
+        if let Some(case) = &self.seen {
+            self.open = Some(Open { purpose, form: purpose.form(case, shared) });
+        }
+    }
+
+    fn keep_draft(&self, shared: &mut Shared) {
+        if let (Some(open), Some(id)) = (&self.open, self.id) {
+            shared.keep_draft(&open.purpose.draft(id), open.form.value(open.purpose.main_field()));
+        }
+    }
+
+    /// Sends a change of this case at once.
+    fn send(&mut self, shared: &mut Shared, write: Write, done: &'static str, draft: Option<String>) {
+        let Some((id, version)) = self.seen.as_ref().map(|c| (c.row.id, c.row.version)) else { return };
+        let order = shared.order(write, Some(id), Some(version));
+        self.doing = Some((done, draft));
+        self.writing.begin(shared.send(Place::Case(id), order));
+    }
+
+    fn took(&mut self, shared: &mut Shared, case: Box<CaseDetail>) {
+        shared.dirty |= self.seen.as_ref() != Some(&case);
+        self.failed = None;
+        self.seen = Some(case);
+    }
+
+    fn written(&mut self, shared: &mut Shared, reply: Result<Reply, ClientError>) {
+        let doing = self.doing.take();
+        match reply {
+            Ok(Reply::Written(written)) => {
+                if let Some((said, draft)) = doing {
+                    shared.say(Tone::Good, said);
+                    if let Some(draft) = draft {
+                        shared.forget_draft(&draft);
+                        self.open = None;
+                    }
+                }
+                match written.case {
+                    Some(case) => {
+                        self.took(shared, case);
+                        if self.tab == Tab::Timeline {
+                            self.load_entries(shared, None);
+                        }
+                    }
+                    None => self.load(shared),
+                }
+            }
+            Ok(_) => {}
+            Err(error) => {
+                self.misplaced(&error);
+                shared.fail(&error);
+                if error.status() == Some(412) {
+                    shared.say(Tone::Bad, "The case changed meanwhile and nothing was sent. This is how it is now; what you typed is kept.");
+                }
+                self.load(shared);
+            }
+        }
+        shared.dirty = true;
+    }
+
+    /// Puts the server's complaint at the field it is about.
+    fn misplaced(&mut self, error: &ClientError) {
+        if let (Some(open), Some(problem)) = (&mut self.open, error.problem()) {
+            let sentence = crate::base::text::sanitise(&problem.detail, false);
+            let name = problem.field.as_deref().unwrap_or("").trim_start_matches('/');
+            if !open.form.mistake(name, &sentence) {
+                open.form.mistake(open.purpose.main_field(), &sentence);
+            }
+        }
+    }
+
+    /// Columns and rows of the page below the head.
+    fn room(&self, shared: &Shared) -> Rect {
+        let area = view::body(shared.size);
+        draw::split(area, self.head_height(area.width, shared)).0
+    }
+}
+
+impl Screen for Case {
+    fn enter(&mut self, shared: &mut Shared, place: Place) {
+        if let Place::Case(id) = place
+            && self.id != Some(id)
+        {
+            *self = Self { id: Some(id), ..Self::default() };
+        }
+        self.load(shared);
+    }
+
+    fn refresh(&mut self, shared: &mut Shared, _place: Place) {
+        self.load(shared);
+    }
+
+    fn typing(&self) -> bool {
+        self.open.is_some()
+    }
+
+    fn typed(&mut self, shared: &mut Shared, _place: Place, key: KeyEvent) {
+        if let Some(open) = &mut self.open
+            && open.form.typed(key) == Did::Changed
+        {
+            self.keep_draft(shared);
+        }
+    }
+
+    fn pasted(&mut self, shared: &mut Shared, text: &str, whole: bool) {
+        if let Some(open) = &mut self.open {
+            open.form.pasted(text, whole);
+            self.keep_draft(shared);
+        }
+    }
+
+    fn editable(&self) -> Option<String> {
+        self.open.as_ref().and_then(|o| o.form.editable())
+    }
+
+    fn form(&self) -> Option<&Form> {
+        self.open.as_ref().map(|o| &o.form)
+    }
+
+    fn applies(&self, shared: &Shared, action: Action) -> Applies {
+        let Some(case) = &self.seen else {
+            return if action.row().operation.is_some() || matches!(action, Action::Approve | Action::Deny) { Applies::Hidden } else { Applies::Yes };
+        };
+        match action {
+            Action::Approve | Action::Deny if case.seal.is_none() => Applies::No("There is nothing sealed to decide on yet.".into()),
+            Action::LetGo if case.row.assignee.is_none() => Applies::Hidden,
+            Action::AssignMe if case.row.assignee.is_some() && case.row.assignee == shared.me.as_ref().and_then(|m| m.operator.clone()) => {
+                Applies::No("It is yours already.".into())
+            }
+            _ => acts::applies(case, action),
+        }
+    }
+
+    fn act(&mut self, shared: &mut Shared, place: Place, action: Action) {
+        if let Some(open) = &mut self.open {
+            match action {
+                Action::Submit => self.submit(shared),
+                Action::Cancel => self.open = None,
+                _ => {
+                    open.form.act(action);
+                }
+            }
+            return;
+        }
+        let room = self.room(shared);
+        let lines = self.sheet(shared).height(room.width);
+        if self.scrolls[self.tab.index()].act(action, lines, usize::from(room.height)) {
+            return;
+        }
+        match action {
+            Action::NextTab => self.step(shared, 1),
+            Action::PreviousTab => self.step(shared, Tab::ALL.len() - 1),
+            Action::Tab1 => self.show(shared, Tab::Overview),
+            Action::Tab2 => self.show(shared, Tab::Checklist),
+            Action::Tab3 => self.show(shared, Tab::Evidence),
+            Action::Tab4 => self.show(shared, Tab::Approvals),
+            Action::Tab5 => self.show(shared, Tab::Timeline),
+            Action::Copy => {
+                if let Some(id) = self.id {
+                    shared.copy(id.to_string());
+                }
+            }
+            other => self.do_act(shared, place, other),
+        }
+    }
+
+    fn picked(&mut self, shared: &mut Shared, _place: Place, purpose: &str, value: &str) {
+        self.do_picked(shared, purpose, value);
+    }
+
+    fn sent(&mut self, _shared: &mut Shared, _place: Place, seq: u64) {
+        self.writing.begin(seq);
+    }
+
+    fn answer(&mut self, shared: &mut Shared, _place: Place, seq: u64, reply: Result<Reply, ClientError>) {
+        if self.writing.take(seq) {
+            return self.written(shared, reply);
+        }
+        if self.asked.take(seq) {
+            match reply {
+                Ok(Reply::Case(case)) => self.took(shared, case),
+                Ok(_) => {}
+                Err(error) => {
+                    self.failed = Some(crate::base::text::sanitise(&error.to_string(), false));
+                    shared.fail(&error);
+                }
+            }
+        } else if self.asked_entries.take(seq) {
+            match reply {
+                Ok(Reply::Log(page)) => {
+                    let first = self.entries_after.take().is_none();
+                    if first {
+                        self.entries.clear();
+                    }
+                    self.entries.extend(page.entries);
+                    shared.dirty = true;
+                    if let Some(after) = page.after.filter(|_| self.entries.len() < MAX_ENTRIES) {
+                        self.entries_after = Some(after);
+                        self.load_entries(shared, Some(after));
+                    }
+                }
+                Ok(_) => {}
+                Err(error) => shared.fail(&error),
+            }
+        }
+    }
+
+    fn news(&mut self, shared: &mut Shared, _place: Place, news: &Announcement) {
+        let concerns = match news {
+            Announcement::Case { row } => {
+                Some(row.id) == self.id && self.seen.as_ref().is_none_or(|c| c.row.version < row.version) && !self.writing.waits()
+            }
+            Announcement::Register | Announcement::Lagged => true,
+        };
+        if concerns {
+            shared.timer_once(Timer::Case, AGAIN);
+        }
+    }
+
+    fn timer(&mut self, shared: &mut Shared, _place: Place, timer: Timer) {
+        if timer == Timer::Case {
+            self.load(shared);
+        }
+    }
+
+    fn mouse(&mut self, shared: &mut Shared, place: Place, event: MouseEvent, area: Rect) {
+        match event.kind {
+            MouseEventKind::ScrollDown => self.act(shared, place, Action::Down),
+            MouseEventKind::ScrollUp => self.act(shared, place, Action::Up),
+            MouseEventKind::Down(MouseButton::Left) => {
+                let head = area.y + self.head_height(area.width, shared) - 1;
+                if event.row == head
+                    && let Some(tab) = self.tab_at(event.column)
+                {
+                    self.show(shared, tab);
+                }
+            }
+            _ => return,
+        }
+        shared.dirty = true;
+    }
+
+    fn next_change(&self, shared: &Shared) -> Option<Time> {
+        let case = self.seen.as_ref()?;
+        let sessions = case.checklist.items.iter().flat_map(|i| &i.sessions).filter(|s| s.outcome.is_none()).map(|s| s.expires_at);
+        let grants = case.grants.iter().filter(|g| g.revoked_at.is_none()).map(|g| g.expires_at);
+        case.row.due.into_iter().chain(sessions).chain(grants).filter_map(|t| next_change(shared, t)).min()
+    }
+
+    fn draw(&self, frame: &mut Frame<'_>, area: Rect, shared: &Shared, _place: Place) {
+        self.draw_case(frame, area, shared);
+    }
+
+    fn lines(&self, shared: &Shared, _place: Place) -> Vec<String> {
+        self.read_out(shared)
+    }
+}

@@ -1,0 +1,350 @@
+//! What the pages of a case say: overview, checklist, evidence and notes, approvals and seal, timeline.
+//!
+//! Contract: pure; everything in [`CaseDetail`] appears on one of them. Codes that were sent to a subject are in none of these types.
+
+use chrono::TimeDelta;
+
+use crate::api::case::{ApprovalDetail, CaseDetail, ChecklistItem, DutyInTheWay, ItemState, SealDetail};
+use crate::api::lists::LogEntry;
+use crate::api::words::Decision;
+use crate::base::Time;
+use crate::base::text::sanitise;
+use crate::console::model::Shared;
+use crate::console::screen::queue::draw::until;
+use crate::console::theme::Role;
+use crate::console::widget::sheet::Sheet;
+
+/// One line of a text the server worded.
+pub(in crate::console::screen) fn clean(text: &str) -> String {
+    sanitise(text, false)
+}
+
+/// A time as it is read: day and minute, in UTC.
+pub(in crate::console::screen) fn when(at: Time) -> String {
+    at.format("%d %b %H:%MZ").to_string()
+}
+
+fn list<T: ToString>(all: &[T]) -> String {
+    if all.is_empty() { "none".into() } else { all.iter().map(|x| clean(&x.to_string())).collect::<Vec<_>>().join(", ") }
+}
+
+/// What the case is about and where it stands.
+pub(super) fn overview(case: &CaseDetail, shared: &Shared) -> Sheet {
+    let mut s = Sheet::default();
+    let row = &case.row;
+    if let Some(next) = &case.checklist.next {
+        s.fact_as("Next", clean(next), Role::Info);
+    }
+    s.fact(
+        "Asked by",
+        format!("{}, by {}; opened by {}, {}", case.requester.line(), row.channel.label(), clean(&case.opened_by), when(row.opened_at)),
+    );
+    s.fact("Path", row.path.label());
+    s.fact("Target", case.target.to_string());
+    s.fact("Scope", list(&case.scope));
+    if let Some(text) = &case.summary {
+        s.fact("Said", text.sanitise());
+    }
+    match &case.triage {
+        Some(t) => {
+            let owners = format!("triage {}, remedy {}", t.triage_owner, t.remedy_owner);
+            s.fact("Triage", format!("{}; owned by: {owners}", t.failure.label()));
+            if let Some(text) = &t.reproduction {
+                s.fact("Reproduced", text.sanitise());
+            }
+        }
+        None => s.fact_as("Triage", "not recorded", Role::Dim),
+    }
+    for flag in &case.flags {
+        s.item(("⚑", Role::Warn), format!("{}, noticed by {}, {}", flag.kind.label(), clean(&flag.by), when(flag.at)), Role::Warn);
+    }
+    if let Some(note) = &case.handover {
+        s.fact("Handover", note.sanitise());
+    }
+    if !case.other_open_cases.is_empty() {
+        s.fact_as("Also open", list(&case.other_open_cases), Role::Warn);
+    }
+    if !case.linked.is_empty() {
+        s.fact("Linked", format!("{} (their lineage counts here)", list(&case.linked)));
+    }
+    subject(&mut s, case);
+    if let Some(plan) = &case.plan {
+        plan_facts(&mut s, plan);
+    }
+    outcome(&mut s, case, shared);
+    s.head("Clocks and owners");
+    if let Some(due) = row.due {
+        s.fact("Due", format!("{} (in {})", when(due), until(due - shared.server_now())));
+    }
+    if let Some(after) = case.execute_after {
+        s.fact("Executed", format!("not before {}", when(after)));
+    }
+    s.fact("Expires", when(case.expires_at));
+    s.fact("Last change", format!("{}, version {}", when(row.updated_at), row.version));
+    for a in &case.accountable {
+        s.fact("Accountable", format!("{}: {}", clean(&a.function), clean(&a.owner)));
+    }
+    s.fact("Policy", case.policy_sha256.short());
+    s
+}
+
+fn subject(s: &mut Sheet, case: &CaseDetail) {
+    let sub = &case.subject;
+    s.head("Subject");
+    s.fact("Name", format!("{}  (id {})", sub.name.line(), sub.id));
+    s.fact("Kind", format!("{}, {} tier, {}", case.row.kind.label(), case.row.tier.label(), sub.status.label()));
+    let employer = sub.employer.as_ref().map(|e| format!(", of {e}")).unwrap_or_default();
+    s.fact("Assurance", format!("{}, recorded in {}, {}{employer}", clean(&sub.assurance), sub.inventory.label(), sub.environment.label()));
+    if !sub.owners.is_empty() {
+        s.fact("Owners", list(&sub.owners));
+    }
+    if !sub.dependents.is_empty() {
+        s.fact("Dependents", list(&sub.dependents));
+    }
+    s.fact("Held before", list(&sub.entitled));
+    for e in &sub.endpoints {
+        let (mark, text) = match &e.unusable {
+            None => (("✓", Role::Good), format!("{} {} can serve", e.kind.label(), e.id)),
+            Some(why) => (("✕", Role::Warn), format!("{} {}: {}", e.kind.label(), e.id, clean(why))),
+        };
+        s.item(mark, text, Role::Text);
+    }
+}
+
+/// What will be done.
+pub(in crate::console::screen) fn plan_facts(s: &mut Sheet, plan: &crate::api::case::PlanDetail) {
+    s.head("Plan");
+    s.fact("Target", plan.target.to_string());
+    s.fact("Scope", list(&plan.scope));
+    let lifetime = plan
+        .lifetime_seconds
+        .map_or_else(|| "standing, as it was before".to_owned(), |n| format!("{} then it ends", until(TimeDelta::seconds(n.into()))));
+    s.fact("Lifetime", lifetime);
+    s.fact("Old one", if plan.revokes_old { "is revoked" } else { "stays" });
+    if !plan.rotates.is_empty() {
+        s.fact("Rotated too", list(&plan.rotates));
+    }
+    s.fact("Undo", if plan.reversible { "can be undone" } else { "can't be undone" });
+    for (i, step) in plan.steps.iter().enumerate() {
+        s.item((&format!("{}.", i + 1), Role::Dim), clean(step), Role::Text);
+    }
+}
+
+fn outcome(s: &mut Sheet, case: &CaseDetail, shared: &Shared) {
+    if !case.executions.is_empty() {
+        s.head("What the server did");
+    }
+    for e in &case.executions {
+        let mark = match e.outcome.as_str() {
+            "restored" => ("✓", Role::Good),
+            "running" => ("◐", Role::Info),
+            _ => ("✕", Role::Bad),
+        };
+        let why = e.reason.map(|r| format!(": {}", r.label())).unwrap_or_default();
+        s.item(mark, format!("attempt {}, {}, {}{why}", e.attempt, when(e.started_at), clean(&e.outcome)), Role::Text);
+        if !e.restored_scope.is_empty() {
+            s.more(format!("the target now holds: {}", list(&e.restored_scope)), Role::Dim);
+        }
+    }
+    if !case.grants.is_empty() {
+        s.head("Temporary access");
+    }
+    for g in &case.grants {
+        let left = until(g.expires_at - shared.server_now());
+        let (mark, text) = match (g.revoked_at, g.ending) {
+            (Some(at), _) => (("✓", Role::Good), format!("ended, confirmed {}", when(at))),
+            (None, true) => (("◐", Role::Warn), "being ended; asked again until the target confirms".to_owned()),
+            (None, false) => (("▲", Role::Warn), format!("lives, ends in {left}")),
+        };
+        s.item(mark, format!("{} {}: {text}", g.id, list(&g.scope)), Role::Text);
+    }
+    if !case.reviews.is_empty() {
+        s.head("Looks back");
+    }
+    for r in &case.reviews {
+        let (mark, words) = if r.in_order { (("✓", Role::Good), "in order") } else { (("✕", Role::Bad), "not in order") };
+        s.item(mark, format!("{words}, by {}, {}", clean(&r.by), when(r.at)), Role::Text);
+        if let Some(note) = &r.note {
+            s.more(note.sanitise(), Role::Text);
+        }
+    }
+}
+
+/// What must be proved, what is there, what can be started.
+pub(in crate::console::screen) fn checklist(case: &CaseDetail, shared: &Shared) -> Sheet {
+    let mut s = Sheet::default();
+    let list = &case.checklist;
+    let next = list.next.as_deref().map_or_else(|| if list.complete { "Request approval.".into() } else { "Wait.".into() }, clean);
+    s.fact_as("Next", next, Role::Info);
+    s.fact("Done", format!("{} of {}", list.done, list.items.len()));
+    s.fact("Approvals", format!("needed after it: {}", clean(&case.approvals_needed)));
+    for item in &list.items {
+        s.blank();
+        checklist_item(&mut s, item, shared.server_now());
+    }
+    s
+}
+
+/// One requirement, its receipt and sessions.
+pub(in crate::console::screen) fn checklist_item(s: &mut Sheet, item: &ChecklistItem, now: Time) {
+    let (mark, words) = match item.state {
+        ItemState::Done => (("✓", Role::Good), "done"),
+        ItemState::Pending => (("◐", Role::Info), "waiting"),
+        ItemState::Failed => (("✕", Role::Bad), "failed: start again or another way"),
+        ItemState::Missing => (("○", Role::Warn), "missing"),
+    };
+    let gate = if item.gate { " (gate beside the proofs)" } else { "" };
+    s.item(mark, format!("{}{gate}: {words}", clean(&item.title)), Role::Text);
+    s.more(format!("because {}", clean(&item.why)), Role::Dim);
+    if let Some(r) = &item.receipt {
+        let left = if r.valid_until > now { format!("counts until {}", when(r.valid_until)) } else { "counts no more".into() };
+        s.more(format!("proved by {} with {}, {}, {left}; receipt {}", clean(&r.by), r.method.label(), when(r.at), r.id), Role::Good);
+    }
+    for session in &item.sessions {
+        let method = session.method.label();
+        match session.outcome.as_deref() {
+            None => {
+                let left = until(session.expires_at - now);
+                s.more(format!("{method}: sent {}, {} tries left, ends in {left}", when(session.opened_at), session.tries_left), Role::Info);
+            }
+            Some(outcome) => s.more(format!("{method}: sent {}, {}", when(session.opened_at), clean(outcome)), Role::Dim),
+        }
+    }
+    if item.state != ItemState::Done {
+        for way in &item.startable {
+            s.more(format!("can be started: {}", clean(&way.label)), Role::Text);
+        }
+        if item.startable.is_empty() && item.sessions.is_empty() {
+            let any: Vec<&str> = item.methods.iter().map(|m| m.label()).collect();
+            s.more(format!("any of: {}", any.join(", ")), Role::Dim);
+        }
+    }
+}
+
+/// Evidence, comments, the handover note.
+pub(super) fn evidence(case: &CaseDetail) -> Sheet {
+    let mut s = Sheet::default();
+    s.head("Evidence");
+    if case.evidence.is_empty() {
+        s.text("None kept yet.", Role::Dim);
+    }
+    evidence_items(&mut s, case);
+    s.head("Handover note");
+    s.text(case.handover.as_ref().map_or_else(|| "None.".to_owned(), crate::base::Untrusted::sanitise), Role::Text);
+    s.head("Comments");
+    if case.comments.is_empty() {
+        s.text("None.", Role::Dim);
+    }
+    for c in &case.comments {
+        s.item(("•", Role::Dim), format!("{}, {}", clean(&c.by), when(c.at)), Role::Dim);
+        s.more(c.text.as_ref().map_or_else(|| "(erased)".to_owned(), crate::base::Untrusted::sanitise), Role::Text);
+    }
+    s
+}
+
+/// The evidence with digests.
+pub(in crate::console::screen) fn evidence_items(s: &mut Sheet, case: &CaseDetail) {
+    for e in &case.evidence {
+        let late = if e.late { "; came after sealing, not part of the seal" } else { "" };
+        s.item(("•", Role::Dim), format!("{}, {}, {}, {}{late}", e.kind.label(), clean(&e.by), when(e.at), e.sha256.short()), Role::Dim);
+        s.more(e.text.as_ref().map_or_else(|| "(erased)".to_owned(), crate::base::Untrusted::sanitise), Role::Text);
+    }
+}
+
+/// Approvals, the seal, the lineage, who could decide.
+pub(super) fn approvals(case: &CaseDetail) -> Sheet {
+    let mut s = Sheet::default();
+    s.fact("Needed", clean(&case.approvals_needed));
+    s.fact("Missing", case.row.approvals_missing.to_string());
+    who_may(&mut s, case);
+    s.head("Decisions");
+    if case.approvals.is_empty() {
+        s.text("None yet.", Role::Dim);
+    }
+    case.approvals.iter().for_each(|a| decision(&mut s, a));
+    if let Some(seal) = &case.seal {
+        seal_facts(&mut s, seal);
+    } else {
+        s.head("Seal");
+        s.text("Not sealed: approval was not requested yet.", Role::Dim);
+    }
+    lineage(&mut s, case);
+    s
+}
+
+/// Whether the reader may decide, and who could.
+pub(in crate::console::screen) fn who_may(s: &mut Sheet, case: &CaseDetail) {
+    for duty in &case.you_cannot_decide {
+        s.item(("✕", Role::Bad), format!("You can't decide: {}", sentence(duty)), Role::Warn);
+    }
+    s.fact("Could decide", super::forms::who_remains(case, None));
+    if !case.could_decide.operators.is_empty() {
+        s.fact("Those are", list(&case.could_decide.operators));
+    }
+}
+
+fn sentence(duty: &DutyInTheWay) -> String {
+    let case = duty.case.map(|c| format!(" (in linked case {c})")).unwrap_or_default();
+    format!("{}{case}", clean(&duty.sentence))
+}
+
+fn decision(s: &mut Sheet, a: &ApprovalDetail) {
+    let mark = match (&a.void, a.decision) {
+        (Some(_), _) => ("○", Role::Dim),
+        (None, Decision::Approve) => ("✓", Role::Good),
+        (None, Decision::Deny) => ("✕", Role::Bad),
+    };
+    let words = if a.decision == Decision::Approve { "approved" } else { "denied" };
+    let void = a.void.as_deref().map(|v| format!("; VOID: {}", clean(v).replace('_', " "))).unwrap_or_default();
+    let revision = a.revision.map(|r| format!(" seal {r}")).unwrap_or_default();
+    s.item(
+        mark,
+        format!("{} ({}) {words}{revision}, {}, signature: {}{void}", a.name.line(), a.operator, when(a.at), clean(&a.signature)),
+        Role::Text,
+    );
+    if let Some(reason) = &a.reason {
+        s.more(reason.sanitise(), Role::Text);
+    }
+}
+
+/// The digests of a seal.
+pub(in crate::console::screen) fn seal_facts(s: &mut Sheet, seal: &SealDetail) {
+    s.head(format!("Seal {}, by {}, {}", seal.revision, clean(&seal.by), when(seal.at)));
+    for (name, digest) in [
+        ("Seal", seal.sha256),
+        ("Plan", seal.plan_sha256),
+        ("Evidence", seal.evidence_sha256),
+        ("Checklist", seal.checklist_sha256),
+        ("Policy", seal.policy_sha256),
+        ("Lineage", seal.lineage_sha256),
+    ] {
+        s.fact(name, digest.to_string());
+    }
+}
+
+/// Everyone with a hand in the case.
+pub(in crate::console::screen) fn lineage(s: &mut Sheet, case: &CaseDetail) {
+    s.head("Hands in this case (none of these may decide)");
+    for d in &case.lineage {
+        let via = d.via.as_deref().map(|v| format!(" through {}", clean(v))).unwrap_or_default();
+        let linked = d.case.map(|c| format!(", in {c}")).unwrap_or_default();
+        s.item(("•", Role::Dim), format!("{} ({}) {}{via}{linked}", d.name.line(), d.person, d.duty.label()), Role::Text);
+    }
+}
+
+/// What happened, oldest first.
+pub(super) fn timeline(entries: &[LogEntry], loading: bool) -> Sheet {
+    let mut s = Sheet::default();
+    for e in entries {
+        s.fact(&e.at.format("%d %b %H:%M").to_string(), format!("{}  {}", clean(&e.actor), clean(&e.summary)));
+        if let Some(text) = &e.text {
+            s.more(text.sanitise(), Role::Dim);
+        }
+    }
+    if loading {
+        s.text("Asking the server …", Role::Dim);
+    } else if entries.is_empty() {
+        s.text("Nothing yet.", Role::Dim);
+    }
+    s
+}
