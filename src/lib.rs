@@ -2,7 +2,7 @@
 //!
 //! One binary, several roles (console, server, tools), this library behind them. Rooms in reading order: [`base`] what everyone may
 //! hold; [`config`] what it is told; [`domain`] the rules, pure; [`log`] the Merkle tree; [`api`] the wire; [`store`] where it is kept;
-//! [`service`] the use cases; [`server`] what answers requests; [`demo`] the sample organisation.
+//! [`service`] the use cases; [`server`] what answers requests; [`demo`] the sample organisation; [`cli`] the commands.
 //!
 //! Who may know whom, besides [`base`], which uses nothing (a test reads the imports and fails on any other; the server holds store,
 //! proofing, connectors and outbound only to put them together):
@@ -27,6 +27,7 @@
 
 pub mod api;
 pub mod base;
+pub mod cli;
 pub mod client;
 pub mod config;
 pub mod connectors;

@@ -1,3 +1,7 @@
 //! Chooses the role.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    countersign::cli::main()
+}

@@ -1,0 +1,350 @@
+//! Cases and the log from the command line, through the API like everyone.
+//!
+//! Contract: one command is one request (a decision: two, the statement and the decision). Knows no rules: the server decides.
+
+#![allow(missing_docs, reason = "arguments in variants are named after their types, which are documented")]
+
+use std::fmt::Write as _;
+
+use clap::{Args, Subcommand};
+
+use super::out::{Failure, Out, table};
+use super::{Arguments, connect};
+use crate::api::case::CaseDetail;
+use crate::api::lists::{CaseRow, LogPage, QueueParams};
+use crate::api::requests::{AddEvidence, AddFlag, AddReview, Assign, Decide, HandOver, Hold, LiftHold, OpenCase, RouteCase, StartProof, Text, TriageCase};
+use crate::api::words::{Action, Channel, Decision, EvidenceKind, FailureType, FlagKind, Method, Path};
+use crate::base::Untrusted;
+use crate::base::ids::{CaseId, EndpointId, GrantId, GroupId, OperatorId, PersonId, ScopeId, SessionId, SubjectId, TargetId};
+use crate::client::{Client, Write};
+
+/// What can be done with cases.
+#[derive(Debug, Subcommand)]
+pub enum CaseCommand {
+    /// List cases, most urgent first.
+    List(List),
+    /// Show one case.
+    Show { case: CaseId },
+    /// Show what happened to one case.
+    Timeline { case: CaseId },
+    /// Open a case.
+    Open(Open),
+    /// Record what failed, how it was reproduced, and who owns the remedy.
+    Triage(Triage),
+    /// End a case in which there is nothing to recover.
+    NoChange(WithText),
+    /// Send a case another way; voids approvals, and makes you its router.
+    Route(RouteArgs),
+    /// Assign a case, or let go of it.
+    Assign { case: CaseId, operator: Option<OperatorId> },
+    /// Leave a note for whoever goes on.
+    HandOver { case: CaseId, note: String, #[arg(long)] to: Option<OperatorId> },
+    /// Comment on a case.
+    Comment(WithText),
+    /// Keep evidence.
+    Evidence { case: CaseId, #[arg(long, default_value = "note")] kind: EvidenceKind, text: String },
+    /// Keep a fact that a program noticed.
+    Telemetry { case: CaseId, text: String },
+    /// Start a proof over a recorded address, or ask an attester.
+    StartProof { case: CaseId, method: Method, #[arg(long)] endpoint: Option<EndpointId>, #[arg(long)] attester: Option<PersonId> },
+    /// Request approval.
+    Seal { case: CaseId },
+    /// Approve what is sealed.
+    Approve(WithText),
+    /// Deny what is sealed; ends the case.
+    Deny(WithText),
+    /// Take your approval back.
+    TakeBack(WithText),
+    /// Open a sealed or failed case again; voids approvals.
+    Reopen(WithText),
+    /// Take the request back.
+    Withdraw(WithText),
+    /// Freeze a case.
+    Hold(WithText),
+    /// Lift a freeze, after the subject was reached on another channel.
+    LiftHold { case: CaseId, reason: String, #[arg(long)] contact: SessionId },
+    /// Note an anomaly.
+    Flag { case: CaseId, kind: FlagKind },
+    /// Look back at a restored case.
+    Review { case: CaseId, note: String, #[arg(long)] not_in_order: bool },
+    /// Close a restored case.
+    Close { case: CaseId },
+    /// Carry the same plan out again after a failure.
+    Retry { case: CaseId },
+    /// Undo what was done.
+    RollBack(WithText),
+    /// End a temporary access now.
+    Revoke { case: CaseId, grant: GrantId },
+}
+
+/// What can be done with the log.
+#[derive(Debug, Subcommand)]
+pub enum LogCommand {
+    /// List entries.
+    List {
+        /// Go on after this entry.
+        #[arg(long)]
+        after: Option<u64>,
+        /// How many.
+        #[arg(long)]
+        limit: Option<u16>,
+    },
+}
+
+/// How cases are listed.
+#[derive(Debug, Args)]
+pub struct List {
+    /// Filter words and fields, e.g. `risk:high subject:vault-* !ended`.
+    pub filter: Vec<String>,
+    /// due, risk, opened or updated.
+    #[arg(long)]
+    pub sort: Option<String>,
+    /// How many, 1 to 200.
+    #[arg(long)]
+    pub limit: Option<u16>,
+    /// Go on after this cursor.
+    #[arg(long)]
+    pub after: Option<String>,
+}
+
+/// A case and a text about it.
+#[derive(Debug, Args)]
+pub struct WithText {
+    /// Which case.
+    pub case: CaseId,
+    /// Why.
+    pub text: String,
+}
+
+/// A new case.
+#[derive(Debug, Args)]
+pub struct Open {
+    /// Whose access.
+    pub subject: SubjectId,
+    /// What, e.g. `password_reset`.
+    pub action: Action,
+    /// In which system.
+    #[arg(long)]
+    pub target: TargetId,
+    /// How much of it; again for each.
+    #[arg(long)]
+    pub scope: Vec<ScopeId>,
+    /// Which way.
+    #[arg(long, default_value = "assisted")]
+    pub path: Path,
+    /// How the request came in.
+    #[arg(long)]
+    pub channel: Channel,
+    /// Who asked: `subject`, `unknown`, or a person's id.
+    #[arg(long, default_value = "subject")]
+    pub requester: String,
+    /// The recorded address that carried the request, if it was one.
+    #[arg(long)]
+    pub endpoint: Option<EndpointId>,
+    /// What they said.
+    #[arg(long)]
+    pub summary: Option<String>,
+}
+
+/// What triage found.
+#[derive(Debug, Args)]
+pub struct Triage {
+    /// Which case.
+    pub case: CaseId,
+    /// What failed.
+    pub failure: FailureType,
+    /// How it was reproduced.
+    pub reproduction: String,
+    /// Who owns the remedy.
+    #[arg(long)]
+    pub remedy_owner: PersonId,
+    /// Who owns triage; you if absent.
+    #[arg(long)]
+    pub triage_owner: Option<PersonId>,
+}
+
+/// Another way.
+#[derive(Debug, Args)]
+pub struct RouteArgs {
+    /// Which case.
+    pub case: CaseId,
+    /// What.
+    pub action: Action,
+    /// In which system.
+    #[arg(long)]
+    pub target: TargetId,
+    /// How much of it; again for each.
+    #[arg(long)]
+    pub scope: Vec<ScopeId>,
+    /// Which way.
+    #[arg(long, default_value = "assisted")]
+    pub path: Path,
+    /// Approver groups beside policy's; again for each.
+    #[arg(long)]
+    pub group: Vec<GroupId>,
+}
+
+/// Runs one.
+pub async fn run(command: &CaseCommand, arguments: &Arguments, out: Out) -> Result<(), Failure> {
+    let client = connect::client(arguments.server.as_deref())?;
+    match command {
+        CaseCommand::List(list) => {
+            let filter = Some(list.filter.join(" ")).filter(|f| !f.is_empty());
+            let params = QueueParams { filter, sort: list.sort.clone(), after: list.after.clone(), limit: list.limit, ..QueueParams::default() };
+            out.answer(&client.cases(&params).await?, |page| rows(&page.rows))
+        }
+        CaseCommand::Show { case } => out.answer(&client.case(*case).await?, detail),
+        CaseCommand::Timeline { case } => out.answer(&client.timeline(*case, None).await?, entries),
+        CaseCommand::Approve(with) => decide(&client, with, Decision::Approve, out).await,
+        CaseCommand::Deny(with) => decide(&client, with, Decision::Deny, out).await,
+        other => {
+            let (case, write) = write(other);
+            send(&client, case, &write, out).await
+        }
+    }
+}
+
+/// Looks at the log.
+pub async fn log(command: &LogCommand, arguments: &Arguments, out: Out) -> Result<(), Failure> {
+    let client = connect::client(arguments.server.as_deref())?;
+    match command {
+        LogCommand::List { after, limit } => out.answer(&client.log(*after, *limit).await?, entries),
+    }
+}
+
+/// Who one is.
+pub async fn whoami(arguments: &Arguments, out: Out) -> Result<(), Failure> {
+    let client = connect::client(arguments.server.as_deref())?;
+    out.answer(&client.me().await?, |me| {
+        let roles: Vec<&str> = me.roles.iter().map(|r| r.label()).collect();
+        let account = me.operator.as_ref().map(ToString::to_string).or_else(|| me.automation.as_ref().map(ToString::to_string));
+        format!("{} ({}) {}", me.name.line(), account.unwrap_or_default(), roles.join(", "))
+    })
+}
+
+async fn decide(client: &Client, with: &WithText, decision: Decision, out: Out) -> Result<(), Failure> {
+    let statement = client.statement(with.case, decision).await?;
+    let version = client.case(with.case).await?.row.version;
+    let body = Decide { decision, seal_sha256: statement.seal_sha256, nonce: statement.nonce, reason: text(&with.text).text };
+    finish(client, Some(with.case), &Write::Decide(Box::new(body)), Some(version), out).await
+}
+
+async fn send(client: &Client, case: Option<CaseId>, write: &Write, out: Out) -> Result<(), Failure> {
+    let version = match case {
+        Some(case) => Some(client.case(case).await?.row.version),
+        None => None,
+    };
+    finish(client, case, write, version, out).await
+}
+
+async fn finish(client: &Client, case: Option<CaseId>, write: &Write, version: Option<u64>, out: Out) -> Result<(), Failure> {
+    let written = client.send(write, case, version, &client.key()).await?;
+    match written.case {
+        Some(case) => out.answer(&*case, |c| rows(std::slice::from_ref(&c.row))),
+        None => out.answer(&serde_json::json!({ "version": written.version }), |_| "done".to_owned()),
+    }
+}
+
+fn text(text: &str) -> Text {
+    Text { text: Untrusted::from(text) }
+}
+
+/// The write that a command means, and the case it is about.
+fn write(command: &CaseCommand) -> (Option<CaseId>, Write) {
+    use CaseCommand as C;
+    match command {
+        C::Open(open) => (None, opening(open)),
+        C::Triage(t) => {
+            let reproduction = Untrusted::from(t.reproduction.as_str());
+            let (triage_owner, remedy_owner) = (t.triage_owner.clone(), t.remedy_owner.clone());
+            (Some(t.case), Write::Triage(Box::new(TriageCase { failure: t.failure, reproduction, triage_owner, remedy_owner })))
+        }
+        C::Route(r) => {
+            let body = RouteCase { action: r.action, path: r.path, target: r.target.clone(), scope: r.scope.clone(), approver_groups: r.group.clone() };
+            (Some(r.case), Write::Route(Box::new(body)))
+        }
+        C::Assign { case, operator } => (Some(*case), Write::Assign(Assign { operator: operator.clone() })),
+        C::HandOver { case, note, to } => (Some(*case), Write::HandOver(HandOver { note: note.as_str().into(), to: to.clone() })),
+        C::Evidence { case, kind, text } => (Some(*case), Write::Evidence(AddEvidence { kind: *kind, text: text.as_str().into() })),
+        C::Telemetry { case, text } => (Some(*case), Write::Telemetry(AddEvidence { kind: EvidenceKind::Telemetry, text: text.as_str().into() })),
+        C::StartProof { case, method, endpoint, attester } => {
+            (Some(*case), Write::Proof(StartProof { method: *method, endpoint: endpoint.clone(), attester: attester.clone() }))
+        }
+        C::LiftHold { case, reason, contact } => {
+            (Some(*case), Write::LiftHold(LiftHold { reason: reason.as_str().into(), contact_session: contact.clone() }))
+        }
+        C::Flag { case, kind } => (Some(*case), Write::Flag(AddFlag { kind: *kind })),
+        C::Review { case, note, not_in_order } => (Some(*case), Write::Review(AddReview { note: note.as_str().into(), in_order: !not_in_order })),
+        C::Seal { case } => (Some(*case), Write::Seal),
+        C::Close { case } => (Some(*case), Write::Close),
+        C::Retry { case } => (Some(*case), Write::Retry),
+        C::Revoke { case, grant } => (Some(*case), Write::RevokeGrant(grant.clone())),
+        C::Hold(with) => (Some(with.case), Write::Hold(Hold { reason: with.text.as_str().into() })),
+        C::NoChange(with) => (Some(with.case), Write::NoChange(text(&with.text))),
+        C::Comment(with) => (Some(with.case), Write::Comment(text(&with.text))),
+        C::TakeBack(with) => (Some(with.case), Write::TakeBack(text(&with.text))),
+        C::Reopen(with) => (Some(with.case), Write::Reopen(text(&with.text))),
+        C::Withdraw(with) => (Some(with.case), Write::Withdraw(text(&with.text))),
+        C::RollBack(with) => (Some(with.case), Write::RollBack(text(&with.text))),
+        // Reading and deciding were told apart before; closing nothing is the harmless answer.
+        C::List(_) | C::Show { .. } | C::Timeline { .. } | C::Approve(_) | C::Deny(_) => (None, Write::Close),
+    }
+}
+
+fn opening(open: &Open) -> Write {
+    Write::Open(Box::new(OpenCase {
+        subject: open.subject.clone(),
+        action: open.action,
+        path: open.path,
+        target: open.target.clone(),
+        scope: open.scope.clone(),
+        channel: open.channel,
+        requester: open.requester.clone(),
+        endpoint: open.endpoint.clone(),
+        summary: open.summary.as_deref().map(Untrusted::from),
+    }))
+}
+
+fn rows(rows: &[CaseRow]) -> String {
+    let cells: Vec<Vec<String>> = rows
+        .iter()
+        .map(|r| {
+            let state = if r.held { format!("{} (held)", r.state.label()) } else { r.state.label().to_owned() };
+            let due = r.due.map(|d| d.format("%Y-%m-%d %H:%M").to_string()).unwrap_or_default();
+            let proof = format!("{}/{}", r.proof_done, r.proof_needed);
+            let (risk, waits) = (r.risk.label().to_owned(), r.waiting_on.label().to_owned());
+            vec![r.id.to_string(), r.subject_name.line(), r.action.label().to_owned(), state, risk, proof, waits, due]
+        })
+        .collect();
+    table(&["CASE", "SUBJECT", "ACTION", "STATE", "RISK", "PROOF", "WAITING ON", "DUE (UTC)"], &cells)
+}
+
+fn detail(case: &CaseDetail) -> String {
+    let mut text = rows(std::slice::from_ref(&case.row));
+    let _ = write!(text, "\n{} asked; opened by {}; {} in {}\n", case.requester.line(), case.opened_by, case.row.path.label(), case.target);
+    for item in &case.checklist.items {
+        let mark = if item.receipt.is_some() { "done   " } else { "missing" };
+        let _ = write!(text, "  {mark}  {}\n", item.title);
+    }
+    let _ = write!(text, "approvals needed: {}\n", case.approvals_needed);
+    for duty in &case.you_cannot_decide {
+        let _ = write!(text, "you can't decide it: {} {}\n", duty.person, duty.duty.label());
+    }
+    let names: Vec<&str> = case.could_decide.operators.iter().map(OperatorId::as_str).collect();
+    let _ = write!(text, "could decide: {}\n", if names.is_empty() { "no one".to_owned() } else { names.join(", ") });
+    let _ = write!(text, "you may: {}\n", case.allowed_actions.join(", "));
+    text
+}
+
+fn entries(page: &LogPage) -> String {
+    let cells: Vec<Vec<String>> = page
+        .entries
+        .iter()
+        .map(|e| {
+            let said = e.text.as_ref().map(|t| format!(": {}", t.line())).unwrap_or_default();
+            let case = e.case.map(|c| c.to_string()).unwrap_or_default();
+            vec![e.seq.to_string(), e.at.format("%Y-%m-%d %H:%M:%S").to_string(), e.actor.clone(), case, e.event.clone(), format!("{}{said}", e.summary)]
+        })
+        .collect();
+    table(&["ENTRY", "AT (UTC)", "WHO", "CASE", "EVENT", "WHAT"], &cells)
+}

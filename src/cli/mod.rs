@@ -1,0 +1,122 @@
+//! The command line: arguments as data, one file per group of commands, no rules of its own.
+//!
+//! Contract: what a command needs comes from its arguments, the configuration and the environment; what it answers goes through
+//! [`out::Out`], as sentences or, with `--json`, as one JSON value. Text from outside is sanitised on its way out.
+//!
+//! Exit codes: 0 done · 1 failed · 2 wrong usage or configuration · 3 refused by a rule · 4 not signed in · 5 the server can't be reached ·
+//! 6 not found · 7 changed meanwhile.
+
+pub mod case;
+pub mod connect;
+pub mod manual;
+pub mod out;
+pub mod policy;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use out::{Failure, Out};
+
+/// Access recovery in which whoever routes a case never decides it.
+#[derive(Debug, Parser)]
+#[command(
+    name = "countersign",
+    version,
+    max_term_width = 100,
+    after_help = "Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 refused by a rule, 4 not signed in, 5 server unreachable, 6 not found, 7 changed meanwhile."
+)]
+pub struct Arguments {
+    /// Print one JSON value instead of sentences.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// The server's address; otherwise from the settings or the session file.
+    #[arg(long, global = true, env = "COUNTERSIGN_SERVER", value_name = "URL")]
+    pub server: Option<String>,
+    /// What to do; without it the console opens.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Work on cases.
+    #[command(subcommand)]
+    Case(case::CaseCommand),
+    /// Look at the log.
+    #[command(subcommand)]
+    Log(case::LogCommand),
+    /// Read, compare and try policies.
+    #[command(subcommand)]
+    Policy(policy::PolicyCommand),
+    /// Who you are to the server.
+    Whoami,
+    /// Print completions for a shell.
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page.
+    Man,
+}
+
+/// Runs the process's arguments.
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version end well; a closed pipe is no reason to shout.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { out::USAGE } else { 0 });
+        }
+    };
+    let out = Out::new(arguments.json);
+    match run(&arguments, out) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => out.fail(&failure),
+    }
+}
+
+fn run(arguments: &Arguments, out: Out) -> Result<(), Failure> {
+    match &arguments.command {
+        Some(Command::Completions { shell }) => manual::completions(*shell, out),
+        Some(Command::Man) => manual::man(out),
+        Some(Command::Policy(command)) => policy::run(command, out),
+        Some(Command::Case(command)) => block(case::run(command, arguments, out)),
+        Some(Command::Log(command)) => block(case::log(command, arguments, out)),
+        Some(Command::Whoami) => block(case::whoami(arguments, out)),
+        None => Err(Failure::usage("The console needs a server: give --server, or try `countersign demo`.")),
+    }
+}
+
+/// Runs a command that waits for the network.
+pub fn block<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    runtime.map_err(|e| Failure::new(out::FAILED, format!("can't start: {e}")))?.block_on(work)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_explains_itself() {
+        fn check(command: &clap::Command, missing: &mut Vec<String>) {
+            for sub in command.get_subcommands() {
+                if sub.get_about().is_none() {
+                    missing.push(sub.get_name().to_owned());
+                }
+                check(sub, missing);
+            }
+        }
+        let mut missing = Vec::new();
+        check(&Arguments::command(), &mut missing);
+        assert_eq!(missing, Vec::<String>::new());
+    }
+}

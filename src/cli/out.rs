@@ -1,0 +1,205 @@
+//! What a command says, and how it ends.
+//!
+//! Contract: everything printed is sanitised, line by line; a reader that went away ends the program quietly. Knows no command.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use serde::Serialize;
+
+use crate::base::text::sanitise;
+use crate::client::ClientError;
+
+/// It failed.
+pub const FAILED: u8 = 1;
+/// Arguments or configuration are wrong.
+pub const USAGE: u8 = 2;
+/// A rule refused it.
+pub const REFUSED: u8 = 3;
+/// No credential, or one that is no longer good.
+pub const NOT_SIGNED_IN: u8 = 4;
+/// The server can't be reached.
+pub const UNREACHABLE: u8 = 5;
+/// There is no such thing.
+pub const NOT_FOUND: u8 = 6;
+/// Someone changed it meanwhile.
+pub const CHANGED: u8 = 7;
+
+/// Why a command did not do what was asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Failure {
+    /// The exit code.
+    #[serde(rename = "exit")]
+    pub code: u8,
+    /// A stable code, e.g. `separation-of-duties`.
+    pub error: String,
+    /// A sentence to act on.
+    pub detail: String,
+    /// Every mistake, where several were found at once.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub mistakes: Vec<String>,
+    /// The request, for support.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+}
+
+impl Failure {
+    /// With an exit code and a sentence.
+    pub fn new(code: u8, detail: impl Into<String>) -> Self {
+        let error = match code {
+            USAGE => "usage",
+            NOT_SIGNED_IN => "not-signed-in",
+            NOT_FOUND => "not-found",
+            _ => "failed",
+        };
+        Self { code, error: error.to_owned(), detail: detail.into(), mistakes: Vec::new(), request_id: None }
+    }
+
+    /// Wrong arguments or configuration.
+    pub fn usage(detail: impl Into<String>) -> Self {
+        Self::new(USAGE, detail)
+    }
+
+    /// Several mistakes at once.
+    pub fn mistakes(detail: impl Into<String>, mistakes: Vec<String>) -> Self {
+        Self { mistakes, ..Self::usage(detail) }
+    }
+}
+
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Self {
+        let code = match (error.status(), &error) {
+            (_, ClientError::Unreachable { .. }) => UNREACHABLE,
+            (_, ClientError::Configuration(_)) => USAGE,
+            (Some(401), _) => NOT_SIGNED_IN,
+            (Some(403 | 409 | 422), _) => REFUSED,
+            (Some(404), _) => NOT_FOUND,
+            (Some(412), _) => CHANGED,
+            _ => FAILED,
+        };
+        let mistakes = error.problem().map(|p| p.mistakes.clone()).unwrap_or_default();
+        Self { code, error: error.code().to_owned(), detail: error.to_string(), mistakes, request_id: error.request_id() }
+    }
+}
+
+impl From<crate::config::ConfigError> for Failure {
+    fn from(error: crate::config::ConfigError) -> Self {
+        Self::mistakes("The configuration can't be used.", error.to_string().lines().map(str::to_owned).collect())
+    }
+}
+
+/// Where answers go.
+#[derive(Debug, Clone, Copy)]
+pub struct Out {
+    json: bool,
+}
+
+impl Out {
+    /// Sentences, or JSON.
+    pub const fn new(json: bool) -> Self {
+        Self { json }
+    }
+
+    /// Whether JSON was asked for.
+    pub const fn is_json(self) -> bool {
+        self.json
+    }
+
+    /// Writes text as it is, for what other programs read (completions, manual page).
+    pub fn raw(self, text: &[u8]) -> Result<(), Failure> {
+        let mut out = std::io::stdout().lock();
+        match out.write_all(text).and_then(|()| out.flush()) {
+            Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::new(FAILED, format!("can't write: {e}"))),
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes lines, sanitised.
+    pub fn text(self, text: &str) -> Result<(), Failure> {
+        let mut clean = sanitise(text, true);
+        if !clean.ends_with('\n') {
+            clean.push('\n');
+        }
+        self.raw(clean.as_bytes())
+    }
+
+    /// Answers with a value, or with the sentences made of it. JSON escapes what sanitising would mark.
+    pub fn answer<T: Serialize>(self, value: &T, sentences: impl FnOnce(&T) -> String) -> Result<(), Failure> {
+        if !self.json {
+            return self.text(&sentences(value));
+        }
+        let text = serde_json::to_string(value).map_err(|e| Failure::new(FAILED, format!("can't be written as JSON: {e}")))?;
+        self.raw((escape(&text) + "\n").as_bytes())
+    }
+
+    /// Says why it failed, and gives the exit code.
+    pub fn fail(self, failure: &Failure) -> ExitCode {
+        let text = if self.json {
+            escape(&serde_json::to_string(failure).unwrap_or_default())
+        } else {
+            let mut text = format!("countersign: {}", failure.detail);
+            failure.mistakes.iter().for_each(|m| let _ = write!(text, "\n  {m}"));
+            failure.request_id.iter().for_each(|id| let _ = write!(text, "\n  request {id}"));
+            sanitise(&text, true)
+        };
+        let _ = writeln!(std::io::stderr().lock(), "{text}");
+        ExitCode::from(failure.code)
+    }
+}
+
+/// Everything beyond printable ASCII and letters as `\uXXXX`, so that JSON printed to a terminal can't steer it either.
+fn escape(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c.is_ascii_graphic() || c == ' ' || (c.is_alphanumeric() && sanitise(&c.to_string(), false).len() == c.len_utf8()) {
+            out.push(c);
+        } else {
+            let mut units = [0; 2];
+            for unit in c.encode_utf16(&mut units) {
+                let _ = write!(out, "\\u{unit:04x}");
+            }
+        }
+    }
+    out
+}
+
+/// Columns, each as wide as its widest cell up to a bound, the last one free.
+pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
+    const WIDEST: usize = 40;
+    let width = |text: &str| unicode_width::UnicodeWidthStr::width(text);
+    let widths: Vec<usize> = (0..head.len())
+        .map(|i| rows.iter().map(|r| r.get(i).map_or(0, |c| width(c))).chain([width(head[i])]).max().unwrap_or(0).min(WIDEST))
+        .collect();
+    let line = |cells: &mut dyn Iterator<Item = &str>| {
+        let mut text = String::new();
+        for (cell, w) in cells.zip(&widths) {
+            text += cell;
+            text += &" ".repeat(w.saturating_sub(width(cell)) + 2);
+        }
+        text.trim_end().to_owned() + "\n"
+    };
+    let mut text = line(&mut head.iter().copied());
+    for row in rows {
+        text += &line(&mut row.iter().map(String::as_str));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_output_holds_nothing_that_steers_a_terminal() {
+        let text = serde_json::to_string("a\u{1b}]52;c\u{7}\u{9b}\u{202e}é日😀").unwrap();
+        let out = escape(&text);
+        assert!(out.chars().all(|c| !c.is_control() && c != '\u{202e}'), "{out}");
+        assert_eq!(serde_json::from_str::<String>(&out).unwrap(), "a\u{1b}]52;c\u{7}\u{9b}\u{202e}é日😀");
+    }
+
+    #[test]
+    fn columns_line_up() {
+        assert_eq!(table(&["a", "bb"], &[vec!["xyz".into(), "1".into()]]), "a    bb\nxyz  1\n");
+    }
+}
