@@ -12,7 +12,9 @@ use super::out::{Failure, Out, table};
 use super::{Arguments, connect};
 use crate::api::case::CaseDetail;
 use crate::api::lists::{CaseRow, LogPage, QueueParams};
-use crate::api::requests::{AddEvidence, AddFlag, AddReview, Assign, Decide, HandOver, Hold, LiftHold, OpenCase, RouteCase, StartProof, Text, TriageCase};
+use crate::api::requests::{
+    AddEvidence, AddFlag, AddReview, Assign, Decide, HandOver, Hold, LiftHold, OpenCase, RouteCase, StartProof, Text, TriageCase,
+};
 use crate::api::words::{Action, Channel, Decision, EvidenceKind, FailureType, FlagKind, Method, Path};
 use crate::base::Untrusted;
 use crate::base::ids::{CaseId, EndpointId, GrantId, GroupId, OperatorId, PersonId, ScopeId, SessionId, SubjectId, TargetId};
@@ -38,15 +40,32 @@ pub enum CaseCommand {
     /// Assign a case, or let go of it.
     Assign { case: CaseId, operator: Option<OperatorId> },
     /// Leave a note for whoever goes on.
-    HandOver { case: CaseId, note: String, #[arg(long)] to: Option<OperatorId> },
+    HandOver {
+        case: CaseId,
+        note: String,
+        #[arg(long)]
+        to: Option<OperatorId>,
+    },
     /// Comment on a case.
     Comment(WithText),
     /// Keep evidence.
-    Evidence { case: CaseId, #[arg(long, default_value = "note")] kind: EvidenceKind, text: String },
+    Evidence {
+        case: CaseId,
+        #[arg(long, default_value = "note")]
+        kind: EvidenceKind,
+        text: String,
+    },
     /// Keep a fact that a program noticed.
     Telemetry { case: CaseId, text: String },
     /// Start a proof over a recorded address, or ask an attester.
-    StartProof { case: CaseId, method: Method, #[arg(long)] endpoint: Option<EndpointId>, #[arg(long)] attester: Option<PersonId> },
+    StartProof {
+        case: CaseId,
+        method: Method,
+        #[arg(long)]
+        endpoint: Option<EndpointId>,
+        #[arg(long)]
+        attester: Option<PersonId>,
+    },
     /// Request approval.
     Seal { case: CaseId },
     /// Approve what is sealed.
@@ -62,11 +81,21 @@ pub enum CaseCommand {
     /// Freeze a case.
     Hold(WithText),
     /// Lift a freeze, after the subject was reached on another channel.
-    LiftHold { case: CaseId, reason: String, #[arg(long)] contact: SessionId },
+    LiftHold {
+        case: CaseId,
+        reason: String,
+        #[arg(long)]
+        contact: SessionId,
+    },
     /// Note an anomaly.
     Flag { case: CaseId, kind: FlagKind },
     /// Look back at a restored case.
-    Review { case: CaseId, note: String, #[arg(long)] not_in_order: bool },
+    Review {
+        case: CaseId,
+        note: String,
+        #[arg(long)]
+        not_in_order: bool,
+    },
     /// Close a restored case.
     Close { case: CaseId },
     /// Carry the same plan out again after a failure.
@@ -260,7 +289,8 @@ fn write(command: &CaseCommand) -> (Option<CaseId>, Write) {
             (Some(t.case), Write::Triage(Box::new(TriageCase { failure: t.failure, reproduction, triage_owner, remedy_owner })))
         }
         C::Route(r) => {
-            let body = RouteCase { action: r.action, path: r.path, target: r.target.clone(), scope: r.scope.clone(), approver_groups: r.group.clone() };
+            let body =
+                RouteCase { action: r.action, path: r.path, target: r.target.clone(), scope: r.scope.clone(), approver_groups: r.group.clone() };
             (Some(r.case), Write::Route(Box::new(body)))
         }
         C::Assign { case, operator } => (Some(*case), Write::Assign(Assign { operator: operator.clone() })),
@@ -321,18 +351,18 @@ fn rows(rows: &[CaseRow]) -> String {
 
 fn detail(case: &CaseDetail) -> String {
     let mut text = rows(std::slice::from_ref(&case.row));
-    let _ = write!(text, "\n{} asked; opened by {}; {} in {}\n", case.requester.line(), case.opened_by, case.row.path.label(), case.target);
+    let _ = writeln!(text, "\n{} asked; opened by {}; {} in {}", case.requester.line(), case.opened_by, case.row.path.label(), case.target);
     for item in &case.checklist.items {
         let mark = if item.receipt.is_some() { "done   " } else { "missing" };
-        let _ = write!(text, "  {mark}  {}\n", item.title);
+        let _ = writeln!(text, "  {mark}  {}", item.title);
     }
-    let _ = write!(text, "approvals needed: {}\n", case.approvals_needed);
+    let _ = writeln!(text, "approvals needed: {}", case.approvals_needed);
     for duty in &case.you_cannot_decide {
-        let _ = write!(text, "you can't decide it: {} {}\n", duty.person, duty.duty.label());
+        let _ = writeln!(text, "you can't decide it: {} {}", duty.person, duty.duty.label());
     }
     let names: Vec<&str> = case.could_decide.operators.iter().map(OperatorId::as_str).collect();
-    let _ = write!(text, "could decide: {}\n", if names.is_empty() { "no one".to_owned() } else { names.join(", ") });
-    let _ = write!(text, "you may: {}\n", case.allowed_actions.join(", "));
+    let _ = writeln!(text, "could decide: {}", if names.is_empty() { "no one".to_owned() } else { names.join(", ") });
+    let _ = writeln!(text, "you may: {}", case.allowed_actions.join(", "));
     text
 }
 
@@ -343,7 +373,14 @@ fn entries(page: &LogPage) -> String {
         .map(|e| {
             let said = e.text.as_ref().map(|t| format!(": {}", t.line())).unwrap_or_default();
             let case = e.case.map(|c| c.to_string()).unwrap_or_default();
-            vec![e.seq.to_string(), e.at.format("%Y-%m-%d %H:%M:%S").to_string(), e.actor.clone(), case, e.event.clone(), format!("{}{said}", e.summary)]
+            vec![
+                e.seq.to_string(),
+                e.at.format("%Y-%m-%d %H:%M:%S").to_string(),
+                e.actor.clone(),
+                case,
+                e.event.clone(),
+                format!("{}{said}", e.summary),
+            ]
         })
         .collect();
     table(&["ENTRY", "AT (UTC)", "WHO", "CASE", "EVENT", "WHAT"], &cells)

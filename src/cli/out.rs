@@ -139,8 +139,12 @@ impl Out {
             escape(&serde_json::to_string(failure).unwrap_or_default())
         } else {
             let mut text = format!("countersign: {}", failure.detail);
-            failure.mistakes.iter().for_each(|m| let _ = write!(text, "\n  {m}"));
-            failure.request_id.iter().for_each(|id| let _ = write!(text, "\n  request {id}"));
+            for mistake in &failure.mistakes {
+                let _ = write!(text, "\n  {mistake}");
+            }
+            if let Some(id) = &failure.request_id {
+                let _ = write!(text, "\n  request {id}");
+            }
             sanitise(&text, true)
         };
         let _ = writeln!(std::io::stderr().lock(), "{text}");
