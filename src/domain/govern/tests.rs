@@ -1,1 +1,253 @@
-//! Tests of invariant 17.
+//! Tests of invariant 17, hostile ones among them (threat T33).
+
+use chrono::{Duration, TimeZone as _, Utc};
+
+use super::*;
+use crate::base::Digest;
+use crate::base::ids::{AutomationId, DelegationId, EmployerId, SessionId, SubjectId, TokenId};
+use crate::domain::command::Actor;
+use crate::domain::register::{Automation, Delegation, Operator, Person, Scope, Token};
+use crate::domain::subject::Ownership;
+
+fn now() -> Time {
+    Utc.with_ymd_and_hms(2026, 3, 2, 9, 0, 0).unwrap()
+}
+fn pid(id: &str) -> PersonId {
+    PersonId::parse(id).unwrap()
+}
+fn oid(id: &str) -> OperatorId {
+    OperatorId::parse(id).unwrap()
+}
+fn prp(id: &str) -> ProposalId {
+    ProposalId::parse(id).unwrap()
+}
+fn person(id: &str) -> Person {
+    let employer = EmployerId::parse("acme").unwrap();
+    Person { id: pid(id), employer, team: None, manager: None, shift: None, on_call: false, status: Status::Active }
+}
+fn account(id: &str, of: &str, roles: &[Role]) -> Operator {
+    Operator { id: oid(id), person: pid(of), roles: roles.iter().copied().collect(), groups: BTreeSet::new(), enabled: true }
+}
+fn bot(id: &str, owner: &str) -> Automation {
+    let owners = vec![Ownership { person: pid(owner), since: now() - Duration::days(30), until: None }];
+    Automation { id: AutomationId::parse(id).unwrap(), owners, sponsors: Vec::new(), scopes: BTreeSet::from([Scope::Open]), enabled: true }
+}
+fn token(id: &str, holder: Holder) -> Token {
+    Token {
+        id: TokenId::parse(id).unwrap(),
+        holder,
+        on_behalf_of: Vec::new(),
+        secret_sha256: Digest::of(id.as_bytes()),
+        issued_at: now(),
+        expires_at: now() + Duration::days(7),
+        revoked_at: None,
+    }
+}
+fn at(who: ActorRef, now: Time) -> Context {
+    Context { now, actor: Actor { who, scopes: BTreeSet::new(), read_only: false }, request: None }
+}
+fn by(operator: &str, person: &str) -> Context {
+    at(ActorRef::Operator { operator: oid(operator), person: pid(person) }, now())
+}
+fn host() -> Context {
+    at(ActorRef::System { worker: Worker::Host }, now())
+}
+
+fn setting() -> Vec<RegisterChange> {
+    let mut all: Vec<RegisterChange> = ["olga", "rita", "sam", "ann", "zoe"].map(|p| RegisterChange::SetPerson(person(p))).to_vec();
+    all.extend(
+        [
+            account("olga", "olga", &[Role::PolicyOwner]),
+            account("olga2", "olga", &[Role::PolicyOwner, Role::SecurityReviewer]),
+            account("rita", "rita", &[Role::SecurityReviewer]),
+            account("sam", "sam", &[Role::Supervisor]),
+            account("ann", "ann", &[Role::SupportAgent]),
+        ]
+        .map(RegisterChange::SetOperator),
+    );
+    all.push(RegisterChange::SetAutomation(bot("bot", "ann")));
+    all
+}
+
+fn founding(changes: Vec<RegisterChange>, by: [&str; 2]) -> RegisterCommand {
+    RegisterCommand::Found { changes, by: by.map(pid), policy: Policy::builtin().sha256 }
+}
+
+fn run(register: &mut Register, command: &RegisterCommand, context: &Context) -> Result<Vec<RegisterEvent>, Refusal> {
+    let events = decide_register(register, &Policy::builtin(), command, context)?;
+    events.iter().for_each(|e| register.apply(e, context.now));
+    Ok(events)
+}
+
+fn founded() -> Register {
+    let mut register = Register::default();
+    run(&mut register, &founding(setting(), ["olga", "rita"]), &host()).unwrap();
+    register
+}
+
+fn change(id: &str, change: RegisterChange) -> RegisterCommand {
+    RegisterCommand::Change { id: prp(id), change }
+}
+
+fn promoted() -> RegisterChange {
+    RegisterChange::SetOperator(account("ann", "ann", &[Role::SupportAgent, Role::Supervisor]))
+}
+
+fn refused(result: Result<Vec<RegisterEvent>, Refusal>) -> &'static str {
+    result.expect_err("should be refused").code()
+}
+
+#[test]
+fn invariant_17_founding_takes_two_persons_and_happens_once() {
+    let mut register = Register::default();
+    assert_eq!(refused(run(&mut register, &change("p", promoted()), &by("olga", "olga"))), "second-person");
+    assert_eq!(refused(run(&mut register, &founding(setting(), ["olga", "olga"]), &host())), "second-person");
+    assert_eq!(refused(run(&mut register, &founding(setting(), ["olga", "zoe"]), &host())), "second-person", "zoe has no account");
+    assert_eq!(refused(run(&mut register, &founding(setting(), ["olga", "rita"]), &by("olga", "olga"))), "not-permitted");
+    let mut alone = setting();
+    alone.retain(|c| !matches!(c, RegisterChange::SetOperator(o) if o.person != pid("olga") && o.person != pid("sam")));
+    assert_eq!(refused(run(&mut register, &founding(alone, ["olga", "sam"]), &host())), "second-person", "nobody could approve");
+    assert_eq!(register, Register::default(), "refusals change nothing");
+    let mut register = founded();
+    assert!(register.founded && register.policy_deciders == BTreeSet::from([pid("olga"), pid("rita")]));
+    assert_eq!(register.version, 1 + u64::try_from(setting().len()).unwrap());
+    assert_eq!(refused(run(&mut register, &founding(setting(), ["olga", "rita"]), &host())), "already");
+}
+
+#[test]
+fn invariant_17_what_widens_needs_a_second_person_and_the_delay() {
+    let mut register = founded();
+    run(&mut register, &change("p", promoted()), &by("olga", "olga")).unwrap();
+    let agent = |r: &Register| r.operators[&oid("ann")].roles.contains(&Role::Supervisor);
+    assert!(!agent(&register));
+    let approve = RegisterCommand::ApproveProposal { id: prp("p") };
+    assert_eq!(refused(run(&mut register, &approve, &by("olga", "olga"))), "second-person");
+    assert_eq!(refused(run(&mut register, &approve, &by("olga2", "olga"))), "second-person", "persons count, not accounts");
+    assert_eq!(refused(run(&mut register, &approve, &by("sam", "sam"))), "not-permitted");
+    run(&mut register, &approve, &by("rita", "rita")).unwrap();
+    let tick = |h| at(ActorRef::System { worker: Worker::Deadlines }, now() + Duration::hours(h));
+    assert!(run(&mut register, &RegisterCommand::ApplyDue, &tick(23)).unwrap().is_empty());
+    assert!(!agent(&register));
+    assert_eq!(run(&mut register, &RegisterCommand::ApplyDue, &tick(24)).unwrap().len(), 1);
+    assert!(agent(&register) && register.proposals.is_empty());
+}
+
+#[test]
+fn invariant_17_who_gains_or_acts_for_the_proposer_is_no_second_person() {
+    let mut register = founded();
+    let wider = RegisterChange::SetOperator(account("rita", "rita", &[Role::SecurityReviewer, Role::Supervisor]));
+    run(&mut register, &change("p", wider), &by("olga", "olga")).unwrap();
+    assert_eq!(refused(run(&mut register, &RegisterCommand::ApproveProposal { id: prp("p") }, &by("rita", "rita"))), "second-person");
+    run(&mut register, &change("q", promoted()), &by("olga", "olga")).unwrap();
+    let delegation = Delegation {
+        id: DelegationId::parse("d").unwrap(),
+        from: Principal::Person(pid("olga")),
+        to: Principal::Person(pid("rita")),
+        since: now(),
+        until: None,
+    };
+    run(&mut register, &change("d", RegisterChange::Delegate(delegation)), &by("olga", "olga")).unwrap();
+    let approve = RegisterCommand::ApproveProposal { id: prp("q") };
+    assert_eq!(refused(run(&mut register, &approve, &by("rita", "rita"))), "second-person");
+    let backdated = RegisterChange::RevokeDelegation { delegation: DelegationId::parse("d").unwrap(), at: now() - Duration::days(400) };
+    run(&mut register, &change("r", backdated), &by("olga", "olga")).unwrap();
+    assert_eq!(register.delegations[0].until, Some(now()), "the end is the server's, not the client's");
+    assert_eq!(refused(run(&mut register, &approve, &by("rita", "rita"))), "second-person", "just revoked still counts (T4)");
+}
+
+#[test]
+fn invariant_17_narrowing_counts_at_once_but_leaves_two_who_govern() {
+    let mut register = founded();
+    run(&mut register, &change("a", RegisterChange::DisableOperator(oid("sam"))), &by("rita", "rita")).unwrap();
+    assert!(!register.operators[&oid("sam")].enabled);
+    assert_eq!(refused(run(&mut register, &change("b", RegisterChange::DisableOperator(oid("rita"))), &by("olga", "olga"))), "second-person");
+    run(&mut register, &change("c", RegisterChange::DisableOperator(oid("ann"))), &host()).unwrap();
+    let back = RegisterChange::SetOperator(account("sam", "sam", &[Role::Supervisor]));
+    let events = run(&mut register, &change("e", back), &by("olga", "olga")).unwrap();
+    assert!(matches!(events[0], RegisterEvent::Proposed { .. }), "enabling again widens");
+}
+
+#[test]
+fn invariant_17_a_proposal_does_not_undo_what_was_narrowed_meanwhile() {
+    let mut register = founded();
+    run(&mut register, &change("p", promoted()), &by("olga", "olga")).unwrap();
+    run(&mut register, &RegisterCommand::ApproveProposal { id: prp("p") }, &by("rita", "rita")).unwrap();
+    run(&mut register, &change("n", RegisterChange::DisableOperator(oid("ann"))), &by("rita", "rita")).unwrap();
+    let tick = at(ActorRef::System { worker: Worker::Deadlines }, now() + Duration::days(2));
+    assert!(run(&mut register, &RegisterCommand::ApplyDue, &tick).unwrap().is_empty());
+    assert!(!register.operators[&oid("ann")].enabled);
+    run(&mut register, &RegisterCommand::EndProposal { id: prp("p") }, &by("rita", "rita")).unwrap();
+    assert!(register.proposals.is_empty());
+}
+
+#[test]
+fn invariant_17_t33_a_host_administrator_mints_no_second_person_and_no_laxer_policy() {
+    let mut register = founded();
+    let holder = |id| Holder::Operator(oid(id));
+    let mut moved = person("sam");
+    moved.employer = EmployerId::parse("other").unwrap();
+    let mut owner = bot("bot", "ann");
+    owner.owners[0].until = Some(now());
+    owner.owners.push(Ownership { person: pid("zoe"), since: now(), until: None });
+    let policy = RegisterChange::SetPolicy { policy: Digest::of(b"laxer"), deciders: BTreeSet::from([pid("zoe")]) };
+    run(&mut register, &change("x", RegisterChange::SetPerson(person("mint"))), &host()).unwrap();
+    for widening in [
+        RegisterChange::SetOperator(account("mint", "mint", &[Role::Supervisor])),
+        RegisterChange::SetOperator(account("sam", "zoe", &[Role::Supervisor])),
+        RegisterChange::IssueToken(token("t1", holder("sam"))),
+        RegisterChange::SetPerson(moved),
+        RegisterChange::SetAutomation(owner),
+        RegisterChange::SetAutomation(bot("bot2", "zoe")),
+        policy,
+        promoted(),
+    ] {
+        let command = change("w", widening.clone());
+        assert_eq!(refused(run(&mut register, &command, &host())), "not-permitted", "{widening:?}");
+        assert_eq!(refused(run(&mut register, &command, &by("ann", "ann"))), "not-permitted", "{widening:?}");
+        assert_eq!(refused(run(&mut register, &command, &by("olga", "zoe"))), "not-permitted", "an account of someone else");
+        let events = decide_register(&register, &Policy::builtin(), &command, &by("olga", "olga")).unwrap();
+        assert!(matches!(events.as_slice(), [RegisterEvent::Proposed { .. }]), "{widening:?}");
+    }
+    let software = at(ActorRef::Automation { automation: AutomationId::parse("bot").unwrap(), on_behalf_of: Vec::new() }, now());
+    let page = at(ActorRef::Subject { session: SessionId::parse("s").unwrap() }, now());
+    for context in [software, page] {
+        assert_eq!(refused(run(&mut register, &change("w", promoted()), &context)), "not-permitted");
+        assert_eq!(refused(run(&mut register, &change("w", RegisterChange::DisableOperator(oid("sam"))), &context)), "not-permitted");
+        assert_eq!(refused(run(&mut register, &RegisterCommand::ApplyDue, &context)), "not-permitted");
+        let subjects = vec![(SubjectId::parse("s").unwrap(), Digest::of(b"s"))];
+        assert_eq!(refused(run(&mut register, &RegisterCommand::RecordSubjects { subjects }, &context)), "not-permitted");
+    }
+}
+
+#[test]
+fn invariant_17_tokens_are_bounded_and_whoever_holds_a_bots_is_in_its_chain() {
+    let mut register = founded();
+    let own = |id: &str| RegisterChange::IssueToken(token(id, Holder::Operator(oid("ann"))));
+    for i in 0..5 {
+        run(&mut register, &change("t", own(&format!("t{i}"))), &by("ann", "ann")).unwrap();
+    }
+    assert_eq!(refused(run(&mut register, &change("t", own("t5")), &by("ann", "ann"))), "limit");
+    let mut long = token("long", Holder::Operator(oid("sam")));
+    long.expires_at = now() + Duration::days(31);
+    assert_eq!(refused(run(&mut register, &change("t", RegisterChange::IssueToken(long)), &by("sam", "sam"))), "invalid");
+    let bots = |id: &str| RegisterChange::IssueToken(token(id, Holder::Automation(AutomationId::parse("bot").unwrap())));
+    run(&mut register, &change("t", bots("b1")), &by("ann", "ann")).unwrap();
+    run(&mut register, &change("t", bots("b2")), &by("olga", "olga")).unwrap();
+    assert!(register.tokens[&TokenId::parse("b1").unwrap()].on_behalf_of.is_empty(), "its owner is in the lineage anyway");
+    assert_eq!(register.tokens[&TokenId::parse("b2").unwrap()].on_behalf_of, [Principal::Person(pid("olga"))]);
+    let mut orphan = bot("bot", "ann");
+    orphan.owners.clear();
+    assert_eq!(refused(run(&mut register, &change("o", RegisterChange::SetAutomation(orphan)), &by("olga", "olga"))), "invalid");
+}
+
+#[test]
+fn invariant_17_a_policy_is_decided_by_its_author_and_approver_whoever_is_named() {
+    let mut register = founded();
+    let digest = Digest::of(b"new");
+    let set = RegisterChange::SetPolicy { policy: digest, deciders: BTreeSet::from([pid("zoe")]) };
+    run(&mut register, &change("p", set), &by("olga", "olga")).unwrap();
+    run(&mut register, &RegisterCommand::ApproveProposal { id: prp("p") }, &by("rita", "rita")).unwrap();
+    let tick = at(ActorRef::System { worker: Worker::Deadlines }, now() + Duration::days(1));
+    run(&mut register, &RegisterCommand::ApplyDue, &tick).unwrap();
+    assert_eq!((register.policy, register.policy_deciders), (Some(digest), BTreeSet::from([pid("olga"), pid("rita")])));
+}

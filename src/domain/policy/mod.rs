@@ -3,11 +3,15 @@
 //! Contract: parsed from TOML text with every mistake listed at once; ceilings of standards.md are compiled in and can't be loosened.
 //! Knows nothing about files, storage or who asks.
 //!
-//! Reading order: [`bundle`] what a file says; [`ceilings`] what it may not say; [`derive`] what follows for a case.
+//! Reading order: [`bundle`] what a file says; [`ceilings`] what it may not say; [`derive`] what follows for a case; [`explain`] why;
+//! [`compare`] two files; [`crew`] whom a file needs.
 
 pub mod bundle;
 pub mod ceilings;
+pub mod compare;
+pub mod crew;
 pub mod derive;
+pub mod explain;
 mod parse;
 mod proofs;
 mod reader;

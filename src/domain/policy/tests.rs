@@ -1,9 +1,141 @@
 //! Tests of policy files and of what follows from them.
 
+use super::compare::{Verdict, diff, loosens, requirements, simulate, verdict};
 use super::*;
+use crate::domain::vocabulary::*;
+
+fn mistakes(text: &str) -> String {
+    Policy::parse(text).err().unwrap_or_default().iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+fn facts() -> Facts {
+    Facts {
+        action: Action::PasswordReset,
+        path: Path::Assisted,
+        tier: Tier::Standard,
+        ial: Ial::Ial2,
+        aal: Aal::Aal2,
+        kind: SubjectKind::Employee,
+        environment: Environment::Corporate,
+        inventory: InventorySource::Hr,
+        owner_known: true,
+        flags: BTreeSet::new(),
+    }
+}
 
 #[test]
 fn the_embedded_policy_has_no_mistakes() {
-    let mistakes = Policy::parse(DEFAULT).err().unwrap_or_default();
-    assert!(mistakes.is_empty(), "{}", mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));
+    assert_eq!(mistakes(DEFAULT), "");
+}
+
+#[test]
+fn every_mistake_is_listed_with_its_line() {
+    let text = DEFAULT
+        .replace("email = \"30 min\"", "email = \"25 h\"")
+        .replace("phone = \"10 min\"", "phone = \"11 min\"")
+        .replace("lineage = \"90 d\"", "lineage = \"6 d\"")
+        .replace("attempts_per_code = 5", "attempts_per_code = 6")
+        .replace("change_delay = \"24 h\"", "change_delay = \"1 s\"\nsurprise = 1")
+        .replace("\"telemetry\"]", "\"telemetry\", \"approve\"]")
+        .replace("password_reset = { revokes_old = true }", "password_reset = {}")
+        .replace("gates = \"manager_attestation\"\napprovals = 1\n\n[[rule]]\nname = \"elevated", "gates = \"saved_code\"\napprovals = -1\n\n[[rule]]\nname = \"elevated");
+    let found = mistakes(&text);
+    for wanted in [
+        "codes: \"email\" is 25 h; at most 1 d (§4.2.1.2)",
+        "\"phone\" is 11 min; at most 10 min",
+        "\"lineage\" is 6 d; at least 7 d (invariant 2)",
+        "\"attempts_per_code\" may be 1 to 5",
+        "\"change_delay\" is 1 s; at least 1 h",
+        "unknown key \"surprise\"",
+        "\"approve\" can't be given to software",
+        "action.password_reset: a reset is paired with revocation",
+        "saved_code is a proof and no gate",
+        "\"approvals\" may be 0 to 9",
+    ] {
+        assert!(found.contains(wanted), "{wanted}\nin\n{found}");
+    }
+    let line = text.lines().position(|l| l.starts_with("email = ")).unwrap() + 1;
+    assert!(found.contains(&format!("line {line}: codes: \"email\"")), "{found}");
+}
+
+#[test]
+fn hostile_files_are_refused_and_never_printed_raw() {
+    for text in ["", "\0", "format = 2", "[[rule]]", "rule = 1", "a.b.c = {", "[base]\nproof = [[]]", &"x".repeat(300_000), "\u{1b}[31m = 1"] {
+        let found = mistakes(text);
+        assert!(!found.is_empty(), "{text:?}");
+        assert!(!found.contains('\u{1b}'), "{found:?}");
+    }
+}
+
+#[test]
+fn what_works_today_meets_every_requirement_of_the_default() {
+    let works = [Method::IssuedCode, Method::SavedCode];
+    for (facts, requirement) in requirements(&Policy::builtin().bundle).unwrap() {
+        let set = crate::domain::requirement::ProofSet { slots: works.map(|m| BTreeSet::from([m])).to_vec(), distinct_methods: true };
+        for need in &requirement.proofs {
+            assert!(need.any_of.iter().any(|alternative| set.implies(alternative)), "{facts}: {need:?}");
+        }
+        assert!(requirement.gates.iter().all(|g| *g == Method::ManagerAttestation), "{facts}");
+        assert!(!requirement.approvals.signature, "{facts}");
+    }
+}
+
+#[test]
+fn the_strictest_of_all_matching_rules_counts() {
+    let bundle = Policy::builtin().bundle;
+    let plain = bundle.demanded(&facts());
+    assert_eq!((plain.approvals.count, plain.proofs.len(), plain.gates.len()), (1, 1, 0));
+    let privileged = Facts { tier: Tier::Privileged, ..facts() };
+    let most = bundle.demanded(&privileged);
+    assert_eq!((most.approvals.count, most.delay.0, most.grace.0), (2, 1_800, 60));
+    let flagged = bundle.demanded(&Facts { flags: BTreeSet::from([FlagKind::SuspectedCompromise]), ..privileged });
+    assert_eq!(flagged.delay.0, 3_600);
+    assert_eq!(verdict(&most, &flagged), Verdict::Stricter);
+    for facts in [Facts { owner_known: false, ..facts() }, Facts { inventory: InventorySource::None, ..facts() }] {
+        assert_eq!(verdict(&plain, &bundle.demanded(&facts)), Verdict::Stricter, "unknown means more, not less");
+    }
+}
+
+#[test]
+fn floors_hold_even_for_a_file_without_rules() {
+    let start = DEFAULT.find("\n[[rule]]").unwrap();
+    let actions = DEFAULT.find("\n[action]").unwrap();
+    let policy = Policy::parse(&format!("{}{}", &DEFAULT[..start], &DEFAULT[actions..])).unwrap();
+    let needed = policy.bundle.demanded(&facts());
+    assert_eq!(needed.approvals.count, 1);
+    assert!(needed.proofs.iter().all(|p| p.any_of.iter().all(|s| s.slots.len() == 2 || s.slots[0].contains(&Method::RepeatedProofing))));
+    assert_eq!(policy.bundle.demanded(&Facts { tier: Tier::Privileged, ..facts() }).approvals.count, 2);
+    assert!(policy.bundle.demanded(&Facts { path: Path::BreakGlass, ..facts() }).grant_lifetime.is_some());
+    assert!(loosens(&Policy::builtin().bundle, &policy.bundle));
+    assert!(!loosens(&policy.bundle, &Policy::builtin().bundle));
+}
+
+#[test]
+fn a_laxer_file_is_told_from_a_stricter_one() {
+    let old = Policy::builtin().bundle;
+    assert!(diff(&old, &old).differences.is_empty());
+    let stricter = Policy::parse(&DEFAULT.replace("restriction = \"24 h\"", "restriction = \"48 h\"")).unwrap().bundle;
+    let comparison = diff(&old, &stricter);
+    assert!(!comparison.loosens() && comparison.differences.iter().all(|d| d.verdict == Verdict::Stricter), "{comparison:?}");
+    assert!(!comparison.differences.is_empty() && loosens(&stricter, &old));
+    let wider = Policy::parse(&DEFAULT.replace("runbook = [\"support_agent\"", "runbook = [\"automation\", \"support_agent\"")).unwrap().bundle;
+    assert!(loosens(&old, &wider) && !loosens(&wider, &old));
+    let result = simulate(&old, &stricter, &[facts(), Facts { tier: Tier::Privileged, ..facts() }], |r| r.approvals.count < 2);
+    assert_eq!((result.same, result.stricter, result.laxer, result.undecidable), (1, 1, 0, 1));
+}
+
+#[test]
+fn invariant_15_the_smallest_crew_of_the_default_is_five() {
+    let crew = crew::smallest(&Policy::builtin().bundle).unwrap();
+    assert_eq!((crew.approvers, crew.attesters, crew.persons), (2, 1, 5));
+}
+
+#[test]
+fn each_item_names_the_rules_that_asked_for_it() {
+    let explanation = Policy::builtin().bundle.explain(&Facts { tier: Tier::Privileged, ..facts() });
+    assert!(explanation.because["delay: 30 min"].contains(&"privileged tier".to_owned()), "{:?}", explanation.because);
+    for (item, names) in &explanation.because {
+        let derived = ["min_record_age", "receipt_lifetime"].iter().any(|s| item.starts_with(s));
+        assert!(!names.is_empty() || derived, "nobody asked for {item}");
+    }
 }
