@@ -227,7 +227,7 @@ mod tests {
         let mut text = String::new();
         for operation in Operation::ALL {
             let names: Vec<&str> = columns.iter().filter(|(_, a, r)| may(a, r, *operation).is_ok()).map(|(n, ..)| n.as_str()).collect();
-            text += &format!("{:<20}{}\n", operation.code(), names.join(" "));
+            text.extend([format!("{:<20}", operation.code()), names.join(" "), "\n".to_owned()]);
         }
         text
     }

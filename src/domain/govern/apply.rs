@@ -88,7 +88,7 @@ impl Register {
 fn decided_by(done: Proposal) -> RegisterChange {
     match done.change {
         RegisterChange::SetPolicy { policy, .. } => {
-            let deciders = BTreeSet::from_iter([Some(done.proposed_by), done.approved_by].into_iter().flatten());
+            let deciders: BTreeSet<_> = [Some(done.proposed_by), done.approved_by].into_iter().flatten().collect();
             RegisterChange::SetPolicy { policy, deciders }
         }
         change => change,

@@ -16,6 +16,7 @@ use crate::domain::register::Register;
 pub const MAX_CHANGES: usize = 20_000;
 
 /// What a ceremony sets up.
+#[derive(Clone, Copy)]
 pub struct Ceremony<'a> {
     /// Persons, accounts, automations, tokens.
     pub changes: &'a [RegisterChange],
@@ -45,7 +46,9 @@ pub fn found(register: &Register, policy: &Policy, ceremony: Ceremony<'_>, conte
     }
     let mut events = vec![RegisterEvent::Founded { by: ceremony.by.clone(), policy: *ceremony.policy }];
     let mut after = register.clone();
-    events.iter().for_each(|e| after.apply(e, context.now));
+    for event in &events {
+        after.apply(event, context.now);
+    }
     for change in ceremony.changes {
         if matches!(change, RegisterChange::SetPolicy { .. }) {
             return Err(Refusal::Invalid { field: "changes", why: "the ceremony names its policy once, not as a change".to_owned() });

@@ -75,7 +75,9 @@ fn founding(changes: Vec<RegisterChange>, by: [&str; 2]) -> RegisterCommand {
 
 fn run(register: &mut Register, command: &RegisterCommand, context: &Context) -> Result<Vec<RegisterEvent>, Refusal> {
     let events = decide_register(register, &Policy::builtin(), command, context)?;
-    events.iter().for_each(|e| register.apply(e, context.now));
+    for event in &events {
+        register.apply(event, context.now);
+    }
     Ok(events)
 }
 

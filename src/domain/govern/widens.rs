@@ -19,7 +19,7 @@ pub fn beneficiaries(register: &Register, change: &RegisterChange, asker: Option
         RegisterChange::SetPerson(person) => person_widens(register, person).then(|| BTreeSet::from([person.id.clone()])),
         RegisterChange::SetOperator(new) => {
             let old = register.operators.get(&new.id);
-            let gain = || BTreeSet::from_iter([Some(&new.person), old.map(|o| &o.person)].into_iter().flatten().cloned());
+            let gain = || [Some(&new.person), old.map(|o| &o.person)].into_iter().flatten().cloned().collect();
             operator_widens(old, new).then(gain)
         }
         RegisterChange::SetAutomation(new) => {

@@ -193,14 +193,18 @@ impl Bundle {
     /// What the file alone demands of a class of case, without the floors.
     pub fn written(&self, facts: &Facts) -> Requirement {
         let mut requirement = self.base.clone();
-        self.matching(facts).for_each(|rule| rule.demand.add_to(&mut requirement));
+        for rule in self.matching(facts) {
+            rule.demand.add_to(&mut requirement);
+        }
         requirement
     }
 
     /// What a class of case needs: the strictest of everything.
     pub fn demanded(&self, facts: &Facts) -> Requirement {
         let mut requirement = self.written(facts);
-        floors(facts).iter().for_each(|floor| floor.demand.add_to(&mut requirement));
+        for floor in floors(facts) {
+            floor.demand.add_to(&mut requirement);
+        }
         requirement
     }
 

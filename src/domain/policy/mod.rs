@@ -13,6 +13,7 @@ pub mod crew;
 pub mod derive;
 pub mod explain;
 mod parse;
+mod parse_rules;
 mod proofs;
 mod reader;
 

@@ -7,11 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use toml::de::DeTable;
 
 use super::Mistake;
-use super::bundle::{Acceptance, ActionRule, Bundle, Demand, Governance, Owners, Rule, Span, Start, When};
+use super::bundle::{Acceptance, ActionRule, Bundle, Demand, Governance, Owners, Span, Start};
 use super::ceilings as c;
-use super::proofs::{Proofs, proofs};
+use super::parse_rules::{SPANS, demand, rules};
+use super::proofs::proofs;
 use super::reader::{Reader, Table, show};
-use crate::base::ids::GroupId;
 use crate::domain::register::Scope;
 use crate::domain::requirement::{ApprovalNeed, CodeRules, Deadlines, Requirement, Seconds};
 use crate::domain::vocabulary::{Action, Path, Role};
@@ -28,7 +28,7 @@ pub fn bundle(text: &str) -> Result<Bundle, Vec<Mistake>> {
         reader.mistake(line, format!("not TOML: {}", error.message()));
     }
     let mut root = reader.open("", 0, tree.get_ref());
-    root.name = "file".to_owned();
+    "file".clone_into(&mut root.name);
     let bundle = sections(&mut reader, &mut root);
     reader.close(root);
     match bundle {
@@ -53,15 +53,15 @@ fn sections(r: &mut Reader, root: &mut Table<'_>) -> Option<Bundle> {
     let owners = section(r, root, "owners", owners);
     let acceptance = section(r, root, "acceptance", acceptance);
     let governance = section(r, root, "governance", governance);
-    let automation = section(r, root, "automation", automation);
-    let start = section(r, root, "start", start);
+    let automation = section(r, root, "automation", |r, t| Some(automation(r, t)));
+    let start = section(r, root, "start", |r, t| Some(start(r, t)));
     let windows = section(r, root, "windows", windows);
     let codes = section(r, root, "codes", codes);
-    let base = section(r, root, "base", |r, t| demand(r, t, &proofs));
+    let base = section(r, root, "base", |r, t| Some(demand(r, t, &proofs)));
     let rules = rules(r, root, &proofs);
     let actions = actions(r, root);
     let base_line = base.as_ref().map(|(_, line)| *line);
-    let base = whole(r, base?.0, windows?.0, codes?.0, base_line)?;
+    let base = whole(r, &base?.0, windows?.0, codes?.0, base_line)?;
     let bundle = Bundle {
         name: name?,
         owners: owners?.0,
@@ -108,7 +108,7 @@ fn owners(r: &mut Reader, t: &mut Table<'_>) -> Option<Owners> {
     })
 }
 
-fn required_text(r: &mut Reader, t: &mut Table<'_>, key: &'static str) -> Option<String> {
+pub(super) fn required_text(r: &mut Reader, t: &mut Table<'_>, key: &'static str) -> Option<String> {
     if !t.has(key) {
         r.missing(t, key);
     }
@@ -165,10 +165,10 @@ fn governance(r: &mut Reader, t: &mut Table<'_>) -> Option<Governance> {
 }
 
 /// What software may do. The words that exist are all there is: nothing beyond invariant 6 can be written down.
-fn automation(r: &mut Reader, t: &mut Table<'_>) -> Option<BTreeSet<Scope>> {
+fn automation(r: &mut Reader, t: &mut Table<'_>) -> BTreeSet<Scope> {
     let mut scopes = BTreeSet::new();
     if t.has("may_nothing") && r.yes(t, "may_nothing") == Some(true) {
-        return Some(scopes);
+        return scopes;
     }
     if !t.has("may") {
         r.missing(t, "may");
@@ -185,10 +185,10 @@ fn automation(r: &mut Reader, t: &mut Table<'_>) -> Option<BTreeSet<Scope>> {
             ),
         }
     }
-    Some(scopes)
+    scopes
 }
 
-fn start(r: &mut Reader, t: &mut Table<'_>) -> Option<BTreeMap<Path, Start>> {
+fn start(r: &mut Reader, t: &mut Table<'_>) -> BTreeMap<Path, Start> {
     let mut starts = BTreeMap::new();
     for path in Path::ALL {
         let key = path.code();
@@ -212,7 +212,7 @@ fn start(r: &mut Reader, t: &mut Table<'_>) -> Option<BTreeMap<Path, Start>> {
         }
         starts.insert(*path, start);
     }
-    Some(starts)
+    starts
 }
 
 fn windows(r: &mut Reader, t: &mut Table<'_>) -> Option<(Seconds, Seconds)> {
@@ -238,132 +238,6 @@ fn codes(r: &mut Reader, t: &mut Table<'_>) -> Option<CodeRules> {
         attempts_per_code: u8::try_from(per_code?).ok()?,
         attempts_per_case: u8::try_from(per_case?).ok()?,
     })
-}
-
-const SPANS: [(&str, Span, c::Bound); 12] = [
-    ("min_record_age", Span::EndpointAge, c::ENDPOINT_AGE),
-    ("receipt_lifetime", Span::Receipt, c::RECEIPT_LIFETIME),
-    ("approval_lifetime", Span::Approval, c::APPROVAL_LIFETIME),
-    ("delay", Span::Delay, c::DELAY),
-    ("grace", Span::Grace, c::GRACE),
-    ("grant_lifetime", Span::Grant, c::GRANT_LIFETIME),
-    ("restriction", Span::Restriction, c::RESTRICTION),
-    ("triage_within", Span::TriageDue, c::DEADLINE),
-    ("proofing_within", Span::ProofingDue, c::DEADLINE),
-    ("approval_within", Span::ApprovalDue, c::DEADLINE),
-    ("expires_after", Span::Expiry, c::EXPIRY),
-    ("hold_escalates_after", Span::HoldDue, c::HOLD),
-];
-
-/// What a rule or `[base]` asks for.
-fn demand(r: &mut Reader, t: &mut Table<'_>, known: &Proofs) -> Option<Demand> {
-    let mut demand = Demand::default();
-    for (line, name) in r.texts(t, "proof") {
-        match known.get(name) {
-            Some(need) => demand.proofs.push((name.to_owned(), need.clone())),
-            None => {
-                let names: Vec<&str> = known.keys().map(String::as_str).collect();
-                r.mistake(Some(line), format!("{}: no [proof.{name}] is described; there are {}", t.name, names.join(", ")));
-            }
-        }
-    }
-    demand.gates = r.words(t, "gates");
-    if let Some(proof) = demand.gates.iter().find(|m| !m.is_gate()) {
-        r.mistake(Some(t.line), format!("{}: {} is a proof and no gate; describe it under [proof.NAME]", t.name, proof.code()));
-    }
-    let count = r.number(t, "approvals", c::APPROVALS);
-    demand.approvals = count.and_then(|n| u8::try_from(n).ok());
-    groups(r, t, &mut demand);
-    demand.other_employer = r.yes(t, "other_employer").unwrap_or(false);
-    demand.signature = r.yes(t, "signature").unwrap_or(false);
-    demand.review = r.yes(t, "review").unwrap_or(false);
-    for (key, span, bound) in SPANS {
-        if let Some(value) = r.span(t, key, bound) {
-            demand.spans.insert(span, value);
-        }
-    }
-    Some(demand)
-}
-
-fn groups(r: &mut Reader, t: &mut Table<'_>, demand: &mut Demand) {
-    let Some(mut table) = r.table(t, "from_groups") else {
-        return;
-    };
-    for (name, line, value) in table.drain() {
-        let count = value.get_ref().as_integer().and_then(|i| i.as_str().parse::<u8>().ok()).filter(|n| (1..=9).contains(n));
-        match (GroupId::parse(name), count) {
-            (Ok(group), Some(count)) => _ = demand.groups.insert(group, count),
-            (Err(error), _) => r.mistake(Some(line), format!("{}: \"{name}\": {error}", table.name)),
-            (_, None) => r.mistake(Some(line), format!("{}: how many from {name}, 1 to 9?", table.name)),
-        }
-    }
-}
-
-fn rules(r: &mut Reader, root: &mut Table<'_>, proofs: &Proofs) -> Vec<Rule> {
-    let mut rules: Vec<Rule> = Vec::new();
-    for mut table in r.tables(root, "rule") {
-        let Some(name) = required_text(r, &mut table, "name") else {
-            continue;
-        };
-        table.name = format!("rule \"{name}\"");
-        let why = required_text(r, &mut table, "why").unwrap_or_default();
-        let when = match r.table(&mut table, "when") {
-            None => When::default(),
-            Some(mut inner) => {
-                let when = when(r, &mut inner);
-                r.close(inner);
-                when
-            }
-        };
-        if rules.iter().any(|other| other.name == name) {
-            r.mistake(Some(table.line), format!("two rules are called \"{name}\""));
-        }
-        let demand = demand(r, &mut table, proofs).unwrap_or_default();
-        if demand == Demand::default() {
-            r.mistake(Some(table.line), format!("rule \"{name}\" asks for nothing"));
-        }
-        rules.push(Rule { name, why, line: table.line, when, demand });
-        r.close(table);
-    }
-    if rules.len() > c::MAX_RULES {
-        r.mistake(None, format!("at most {} rules", c::MAX_RULES));
-    }
-    rules
-}
-
-fn when(r: &mut Reader, t: &mut Table<'_>) -> When {
-    let mut when = When {
-        actions: r.words(t, "action"),
-        paths: r.words(t, "path"),
-        tiers: r.words(t, "tier"),
-        ials: r.words(t, "ial"),
-        aals: r.words(t, "aal"),
-        kinds: r.words(t, "kind"),
-        environments: r.words(t, "environment"),
-        inventories: r.words(t, "inventory"),
-        owner_known: None,
-        flags: r.words(t, "flag"),
-    };
-    for (line, text) in r.texts(t, "subject") {
-        let human = match text {
-            "person" => true,
-            "non_human" => false,
-            _ => {
-                r.mistake(Some(line), format!("{}: \"subject\" is \"person\" or \"non_human\"", t.name));
-                continue;
-            }
-        };
-        let kinds = crate::domain::vocabulary::SubjectKind::ALL;
-        when.kinds.extend(kinds.iter().copied().filter(|k| k.is_non_human() != human));
-    }
-    for (line, text) in r.texts(t, "owner") {
-        match text {
-            "known" => when.owner_known = Some(true),
-            "unknown" => when.owner_known = Some(false),
-            _ => r.mistake(Some(line), format!("{}: \"owner\" is \"known\" or \"unknown\"", t.name)),
-        }
-    }
-    when
 }
 
 /// Actions whose old credential is always revoked: reset is paired with revocation (mission.md, 2).
@@ -408,7 +282,7 @@ fn actions(r: &mut Reader, root: &mut Table<'_>) -> BTreeMap<Action, ActionRule>
 }
 
 /// The base says something in every dimension.
-fn whole(r: &mut Reader, base: Demand, windows: (Seconds, Seconds), codes: CodeRules, line: Option<usize>) -> Option<Requirement> {
+fn whole(r: &mut Reader, base: &Demand, windows: (Seconds, Seconds), codes: CodeRules, line: Option<usize>) -> Option<Requirement> {
     if base.proofs.is_empty() {
         r.mistake(line, "base: \"proof\" is missing: every case needs at least one");
     }
@@ -453,13 +327,13 @@ fn waits_fit(r: &mut Reader, bundle: &Bundle, line: Option<usize>) {
     let all = |span: Span| bundle.rules.iter().filter_map(move |rule| rule.demand.spans.get(&span).copied());
     let wait = all(Span::Delay).max().max(Some(bundle.base.delay)).unwrap_or_default().0
         + all(Span::Grace).max().max(Some(bundle.base.grace)).unwrap_or_default().0;
-    let life = all(Span::Approval).chain([bundle.base.approval_lifetime]).min().unwrap_or_default();
+    let lasts = all(Span::Approval).chain([bundle.base.approval_lifetime]).min().unwrap_or_default();
     let expiry = all(Span::Expiry).chain([bundle.base.deadlines.expiry]).min().unwrap_or_default();
-    if wait >= life.0 {
+    if wait >= lasts.0 {
         let wait = show(Seconds(wait));
         r.mistake(
             line,
-            format!("the longest delay and grace ({wait}) outlast the shortest approval_lifetime ({}): nothing would be executed", show(life)),
+            format!("the longest delay and grace ({wait}) outlast the shortest approval_lifetime ({}): nothing would be executed", show(lasts)),
         );
     }
     if wait >= expiry.0 {
