@@ -17,7 +17,7 @@ use crate::base::{Digest, Time};
 use crate::domain::case::Worker;
 use crate::domain::command::RegisterCommand;
 use crate::domain::event::RegisterChange;
-use crate::domain::policy::{BUILTIN, Policy};
+use crate::domain::policy::{DEFAULT, Policy};
 use crate::domain::register::{Holder, Token};
 use crate::proofing;
 use crate::service::register::Beside;
@@ -56,7 +56,7 @@ pub async fn found(service: &Service) -> Result<(BTreeMap<String, String>, Organ
     changes.push(token(service, BOT, Holder::Automation(AutomationId::parse(BOT)?), &mut tokens)?);
     let by = [organisation::person(FOUNDERS[0])?, organisation::person(FOUNDERS[1])?];
     let ask = Ask::system(Worker::Host);
-    let beside = Beside { people: std::mem::take(&mut organisation.people), policy: Some((policy.sha256, BUILTIN.to_owned())), ..Beside::default() };
+    let beside = Beside { people: std::mem::take(&mut organisation.people), policy: Some((policy.sha256, DEFAULT.to_owned())), ..Beside::default() };
     service.govern(&ask, &RegisterCommand::Found { changes, by, policy: policy.sha256 }, &beside).await?;
     record(service, &organisation.subjects).await?;
     Ok((tokens, organisation))
@@ -109,4 +109,32 @@ fn token(service: &Service, name: &str, holder: Holder, tokens: &mut BTreeMap<St
         expires_at: issued_at + Duration::days(30),
         revoked_at: None,
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::demo::host::Demo;
+    use crate::domain::view::QueueQuery;
+    use crate::domain::vocabulary::CaseState;
+
+    #[tokio::test]
+    async fn the_sample_cases_are_played_by_the_rules_and_stand_in_many_states() {
+        let mut demo = Demo::prepare(false).await.unwrap();
+        let tokens = demo.fill(&|_, _| ()).await.unwrap();
+        assert_eq!(tokens.len(), IDENTITIES.len() + 1);
+        let page = demo.service.store.queue(&QueueQuery { limit: 200, ..QueueQuery::default() }).await.unwrap();
+        assert!(page.rows.len() >= 55, "{}", page.rows.len());
+        let states: BTreeSet<CaseState> = page.rows.iter().map(|r| r.state).collect();
+        for state in [CaseState::New, CaseState::Proofing, CaseState::Sealed, CaseState::Approved, CaseState::Restored, CaseState::Closed] {
+            assert!(states.contains(&state), "no case is {state}: {states:?}");
+        }
+        for state in [CaseState::Denied, CaseState::Withdrawn, CaseState::NoChangeNeeded, CaseState::Failed] {
+            assert!(states.contains(&state), "no case is {state}: {states:?}");
+        }
+        assert!(page.rows.iter().any(|r| r.held));
+        assert_eq!(demo.service.store.verify(&|_, _| ()).await.unwrap(), Vec::<String>::new());
+    }
 }

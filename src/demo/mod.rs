@@ -6,6 +6,8 @@
 //! Reading order: [`organisation`], [`story`], [`player`], [`clock`]; [`target`].
 
 pub mod clock;
+pub mod fill;
+pub mod host;
 pub mod organisation;
 pub mod player;
 pub mod story;

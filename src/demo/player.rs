@@ -20,7 +20,7 @@ use crate::domain::command::{Actor, Command, Decide};
 use crate::domain::lineage;
 use crate::domain::register::Scope;
 use crate::domain::subject::{Scopes, Subject};
-use crate::domain::vocabulary::{CaseState, Decision, FailureReason, HoldSource, Method, Status};
+use crate::domain::vocabulary::{CaseState, Decision, EvidenceKind, FailureReason, HoldSource, Method, Status};
 use crate::proofing::{self, saved};
 use crate::service::open::NewCase;
 use crate::service::{Ask, Service, ServiceError};
@@ -30,6 +30,9 @@ use crate::store::{CodeChange, NewText};
 const METHODS: [Method; 3] = [Method::IssuedCode, Method::SavedCode, Method::ManagerAttestation];
 /// Cases younger than this can still be played on, so their subjects get a saved code in their mailbox.
 const PLAYABLE: Duration = Duration::hours(80);
+
+/// Accounts of security reviewers.
+const SECURITY: [&str; 2] = ["a.lindqvist", "r.kaur"];
 
 /// Plays stories.
 pub struct Player {
@@ -157,6 +160,10 @@ impl Player {
                 .await
             }
             Act::Take(operator) => self.run(&self.operator(operator).await?, case, &Command::Assign { operator: Some(operator.clone()) }).await,
+            Act::Evidence(EvidenceKind::Telemetry, text) => {
+                let (id, ask) = (self.service.fresh("ev")?, self.opener(story).await?);
+                self.run_with(ask, case, text, |text| Command::AddTelemetry { id, text }).await
+            }
             Act::Evidence(kind, text) => {
                 let id = self.service.fresh("ev")?;
                 self.run_with(agent, case, text, |text| Command::AddEvidence { id, kind: *kind, text }).await
@@ -191,7 +198,7 @@ impl Player {
             Act::Execute => self.execute(case, None).await,
             Act::Fail(reason) => self.execute(case, Some(*reason)).await,
             Act::Review(operator) => {
-                let ask = self.operator(operator).await?;
+                let ask = self.reviewer(case, operator).await?;
                 self.run_with(ask, case, "Evidence, approvals and what was restored agree.", |note| Command::Review { note, in_order: true }).await
             }
             Act::Hold(operator, why) => {
@@ -209,7 +216,7 @@ impl Player {
         let progress = checklist::progress(&loaded.world, loaded.now);
         let wanted = |item: &Item| {
             let offers = METHODS.iter().filter_map(|m| item.startable.iter().find(|s| s.0 == *m));
-            offers.filter(|s| method.is_none_or(|m| m == s.0)).cloned().next()
+            offers.filter(|s| method.is_none_or(|m| m == s.0)).next().cloned()
         };
         let Some((method, endpoint, attester)) = progress.items.iter().filter(|i| i.receipt.is_none()).find_map(wanted) else { return Ok(None) };
         let session: SessionId = self.service.fresh("ses")?;
@@ -273,15 +280,27 @@ impl Player {
             let gave: Vec<PersonId> = now.live_approvals().map(|a| a.person.clone()).collect();
             let could = lineage::could_decide(&loaded.world, loaded.now).operators;
             let fresh = |o: &&OperatorId| loaded.world.register.person_of(o).is_some_and(|p| !gave.contains(&p.id));
-            let mut left: Vec<&OperatorId> = could.iter().filter(fresh).collect();
-            // Security first where a group is asked for; then by turns, so that not always the same two meet.
-            left.sort_by_key(|o| !o.as_str().contains("lindqvist") && !o.as_str().contains("kaur"));
-            let place = if turn == 0 { 0 } else { now.id.number() as usize % left.len().max(1) };
+            // One of security first, where a group may be asked for; then others by turns, so that not always the same two meet.
+            let security = |o: &&OperatorId| SECURITY.contains(&o.as_str());
+            let (first, rest): (Vec<&OperatorId>, Vec<&OperatorId>) = could.iter().filter(fresh).partition(security);
+            let left: Vec<&OperatorId> = if turn == 0 && !first.is_empty() { first } else { rest.into_iter().chain(first).collect() };
+            let place = now.id.number() as usize % left.len().clamp(1, 2);
             let Some(operator) = left.get(place) else { return Err(DemoError::Sample("nobody is left to approve".to_owned())) };
             self.decide(operator, case, Decision::Approve, "Checked against the evidence; it is in order.").await?;
             self.clock.lead_to(self.service.now() + Duration::seconds(50));
         }
         Ok(())
+    }
+
+    /// Whoever is named, or if they approved the other one of security.
+    async fn reviewer(&self, case: CaseId, named: &OperatorId) -> Result<Ask, DemoError> {
+        let loaded = self.service.load(case, None).await?;
+        let approved: Vec<&OperatorId> = loaded.case()?.approvals.iter().map(|a| &a.operator).collect();
+        let other = SECURITY.iter().map(|s| s.parse::<OperatorId>()).find(|o| o.as_ref().is_ok_and(|o| !approved.contains(&o)));
+        match other {
+            Some(other) if approved.contains(&named) => self.operator(&other?).await,
+            _ => self.operator(named).await,
+        }
     }
 
     async fn execute(&mut self, case: CaseId, fail: Option<FailureReason>) -> Result<(), DemoError> {

@@ -135,10 +135,14 @@ pub fn missing(progress: &Progress) -> Vec<Method> {
 
 type Slots = Vec<(Vec<Method>, Option<Receipt>)>;
 
-/// The alternative that misses least, slot by slot. A slot that misses also offers what would meet the whole need in its place.
+/// The alternative to go on with, slot by slot: one that is met; else the one for which most is there already, policy's order deciding
+/// between equals. A slot that misses also offers what would meet the whole need in its place.
 fn fill_need(need: &ProofNeed, receipts: &[&Receipt]) -> Option<Slots> {
-    let best = need.any_of.iter().map(|set| (set, fill_set(set, receipts)));
-    let (set, filled) = best.min_by_key(|(_, filled)| filled.iter().filter(|r| r.is_none()).count())?;
+    let tried = need.any_of.iter().map(|set| (set, fill_set(set, receipts)));
+    let (set, filled) = tried.min_by_key(|(_, filled)| {
+        let there = filled.iter().flatten().count();
+        (there < filled.len(), std::cmp::Reverse(there))
+    })?;
     let singles = need.any_of.iter().filter(|s| s.slots.len() == 1).flat_map(|s| &s.slots[0]);
     let singles: Vec<Method> = singles.copied().filter(|m| !m.is_gate()).collect();
     let slots = set.slots.iter().zip(filled).map(|(slot, receipt)| {

@@ -11,6 +11,7 @@ pub mod edge;
 mod events;
 mod extract;
 mod governance;
+pub mod host;
 mod me;
 pub mod pages;
 pub mod problem;

@@ -43,7 +43,7 @@ pub async fn run(
     let mut servers = tokio::task::JoinSet::new();
     servers.spawn(serve(listeners.staff, routes::router(app.clone()), shutdown.clone()));
     if let Some(listener) = listeners.pages {
-        servers.spawn(serve(listener, pages, shutdown.clone()));
+        servers.spawn(serve_pages(listener, pages, shutdown.clone()));
     }
     if let Some(listener) = listeners.metrics {
         let router = Router::new().route("/metrics", get(metrics)).with_state(app.clone());
@@ -68,6 +68,14 @@ async fn serve(listener: TcpListener, router: Router, mut shutdown: watch::Recei
         let _ = shutdown.wait_for(|ended| *ended).await;
     };
     axum::serve(listener, router).with_graceful_shutdown(until).await
+}
+
+/// As [`serve`], with the peer's address, by which the pages bound who asks.
+async fn serve_pages(listener: TcpListener, router: Router, mut shutdown: watch::Receiver<bool>) -> std::io::Result<()> {
+    let until = async move {
+        let _ = shutdown.wait_for(|ended| *ended).await;
+    };
+    axum::serve(listener, router.into_make_service_with_connect_info::<std::net::SocketAddr>()).with_graceful_shutdown(until).await
 }
 
 /// One entry a minute about strangers, and one at the end (invariant 8, T35).

@@ -1,0 +1,79 @@
+//! A whole server, put together: use cases, workers, staff API, pages, metrics.
+//!
+//! Contract: the one place where the parts meet, so that `serve`, the demo and tests run the same thing. Store, ports, keys, mail, connectors
+//! and bound listeners are handed in. Knows no configuration files.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::{Listeners, ServerConfig, pages, run};
+use crate::base::ids::TargetId;
+use crate::connectors::Connector;
+use crate::outbound::mail::Mailer;
+use crate::proofing;
+use crate::service::Service;
+use crate::service::requester::Requester;
+use crate::service::workers::{Hands, Patience, Workers};
+
+/// What a server is made of.
+pub struct Parts {
+    /// The use cases over a store.
+    pub service: Arc<Service>,
+    /// Keys of codes and links.
+    pub codes: proofing::Keys,
+    /// Mail.
+    pub mailer: Mailer,
+    /// Targets.
+    pub connectors: BTreeMap<TargetId, Arc<dyn Connector>>,
+    /// How requesters reach the pages, without a final `/`.
+    pub public_url: String,
+    /// Name of the organisation, as messages and pages say it.
+    pub organisation: String,
+    /// Bounds and TLS.
+    pub config: ServerConfig,
+    /// How patient the workers are.
+    pub patience: Patience,
+}
+
+/// A running server.
+pub struct Running {
+    stop: watch::Sender<bool>,
+    server: JoinHandle<std::io::Result<()>>,
+    workers: JoinHandle<()>,
+}
+
+impl Running {
+    /// Starts everything on bound listeners.
+    pub fn start(parts: Parts, listeners: Listeners) -> Self {
+        let (stop, stopped) = watch::channel(false);
+        let hands = Hands {
+            keys: parts.codes.clone(),
+            mailer: parts.mailer,
+            connectors: parts.connectors,
+            pages_url: parts.public_url.clone(),
+            organisation: parts.organisation.clone(),
+        };
+        let workers = Arc::new(Workers::new(Arc::clone(&parts.service), Arc::new(hands), parts.patience));
+        let requester = Requester::new(Arc::clone(&parts.service), parts.codes);
+        let pages = pages::router(requester, pages::Settings::new(&parts.public_url, &parts.organisation));
+        let workers = tokio::spawn(workers.run(stopped.clone()));
+        let server = tokio::spawn(run(parts.config, parts.service, pages, listeners, stopped));
+        Self { stop, server, workers }
+    }
+
+    /// Whether it ended by itself, which it only does when something is wrong.
+    pub fn is_over(&self) -> bool {
+        self.server.is_finished()
+    }
+
+    /// Ends it: what is in hand is finished within the drain time.
+    pub async fn stop(self) -> std::io::Result<()> {
+        let _ = self.stop.send(true);
+        let served = self.server.await.map_err(std::io::Error::other)?;
+        self.workers.await.map_err(std::io::Error::other)?;
+        served
+    }
+}
