@@ -8,6 +8,7 @@
 
 pub mod case;
 pub mod connect;
+pub mod host;
 pub mod manual;
 pub mod out;
 pub mod policy;
@@ -49,6 +50,9 @@ pub enum Command {
     /// Read, compare and try policies.
     #[command(subcommand)]
     Policy(policy::PolicyCommand),
+    /// Commands on the server's host.
+    #[command(flatten)]
+    Host(host::HostCommand),
     /// Who you are to the server.
     Whoami,
     /// Print completions for a shell.
@@ -84,6 +88,7 @@ fn run(arguments: &Arguments, out: Out) -> Result<(), Failure> {
         Some(Command::Policy(command)) => policy::run(command, out),
         Some(Command::Case(command)) => block(case::run(command, arguments, out)),
         Some(Command::Log(command)) => block(case::log(command, arguments, out)),
+        Some(Command::Host(command)) => block(host::run(command, out)),
         Some(Command::Whoami) => block(case::whoami(arguments, out)),
         None => Err(Failure::usage("The console needs a server: give --server, or try `countersign demo`.")),
     }
