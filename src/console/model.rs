@@ -358,6 +358,8 @@ pub struct Screens {
     pub sign_in: screen::sign_in::SignIn,
     /// The queue.
     pub queue: screen::queue::Queue,
+    /// Approving or denying.
+    pub approve: screen::approve::Approve,
     /// A case.
     pub case: screen::case::Case,
     /// The demo's mail.
@@ -402,7 +404,8 @@ impl Model {
             Place::Messages => &self.screens.messages,
             Place::Help => &self.screens.help,
             Place::Case(_) => &self.screens.case,
-            Place::Approvals | Place::Approve(..) | Place::Route(_) | Place::Policy(_) | Place::Log => &self.screens.soon,
+            Place::Approve(..) => &self.screens.approve,
+            Place::Approvals | Place::Route(_) | Place::Policy(_) | Place::Log => &self.screens.soon,
         }
     }
 
@@ -416,7 +419,8 @@ impl Model {
             Place::Messages => &mut screens.messages,
             Place::Help => &mut screens.help,
             Place::Case(_) => &mut screens.case,
-            Place::Approvals | Place::Approve(..) | Place::Route(_) | Place::Policy(_) | Place::Log => &mut screens.soon,
+            Place::Approve(..) => &mut screens.approve,
+            Place::Approvals | Place::Route(_) | Place::Policy(_) | Place::Log => &mut screens.soon,
         };
         (screen, &mut self.shared)
     }

@@ -3,6 +3,7 @@
 //! Contract: a screen changes only itself and [`Shared`]; it reaches the server by [`Shared::ask`] and [`Shared::send`] and drops answers
 //! whose number it does not wait for. `draw` is pure. Knows no other screen.
 
+pub mod approve;
 pub mod case;
 pub mod help;
 pub mod mailbox;

@@ -1,0 +1,426 @@
+//! Approving or denying: everything that is signed, why one may or may not, the reason, and a confirmation whose key is not the asking one.
+//!
+//! Contract: nothing is sent unless the statement says exactly what was fetched and shown, the reason is there and the user confirmed;
+//! what changed meanwhile is shown anew, and the reason stays. A blocked decision names the duty in the way and who could decide.
+
+mod compare;
+mod sheet;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use crossterm::event::{KeyEvent, MouseEvent, MouseEventKind};
+use ratatui::Frame;
+use ratatui::layout::Rect;
+
+use super::Screen;
+use super::case::forms::who_remains;
+use super::case::pages::clean;
+use crate::api::case::{CaseDetail, Statement};
+use crate::api::lists::Announcement;
+use crate::api::problem::Problem;
+use crate::api::requests::Decide;
+use crate::api::words::Decision;
+use crate::base::ids::CaseId;
+use crate::base::{Time, Untrusted};
+use crate::client::{ClientError, Write};
+use crate::console::action::{Action, Applies};
+use crate::console::effect::{Ask, Timer};
+use crate::console::message::Reply;
+use crate::console::model::{Latest, Place, Shared, Tone};
+use crate::console::overlay::Confirmation;
+use crate::console::screen::queue::draw::next_change;
+use crate::console::theme::Role;
+use crate::console::view;
+use crate::console::widget::form::{Did, Field, Form};
+use crate::console::widget::sheet::Scroll;
+use crate::console::widget::{fit, put, wrap};
+
+/// How often case and statement are asked for again at most while much happens.
+const AGAIN: Duration = Duration::from_millis(300);
+/// How often the two are asked for anew when they are of different versions, before that is told.
+const MAX_TRIES: u8 = 3;
+/// The key that confirms: none that asks for anything here.
+const CONFIRM: char = 'y';
+
+/// Approving or denying.
+#[derive(Debug, Default)]
+pub struct Approve {
+    about: Option<(CaseId, Decision)>,
+    case: Option<Box<CaseDetail>>,
+    failed: Option<String>,
+    statement: Option<Box<Statement>>,
+    statement_failed: Option<String>,
+    /// In what the statement is not about what is shown.
+    differ: Vec<String>,
+    /// What the server said to the last try.
+    refusal: Option<Box<Problem>>,
+    /// The version that was shown before the case changed under the reader.
+    changed: Option<u64>,
+    reason: Form,
+    writing: bool,
+    scroll: Scroll,
+    tries: u8,
+    asked: Latest,
+    asked_statement: Latest,
+    sending: Latest,
+}
+
+fn words(decision: Decision) -> (&'static str, &'static str) {
+    match decision {
+        Decision::Approve => ("Approve", "approved"),
+        Decision::Deny => ("Deny", "denied"),
+    }
+}
+
+impl Approve {
+    fn load(&mut self, shared: &mut Shared) {
+        let Some((id, decision)) = self.about else { return };
+        let place = Place::Approve(id, decision);
+        self.asked.begin(shared.ask(place, Ask::Case(id)));
+        self.asked_statement.begin(shared.ask(place, Ask::Statement(id, decision)));
+    }
+
+    fn draft(&self) -> Option<String> {
+        self.about.map(|(id, decision)| format!("case-{id}-{}", decision.code()))
+    }
+
+    fn keep_draft(&self, shared: &mut Shared) {
+        if let Some(key) = self.draft() {
+            shared.keep_draft(&key, self.reason.value("reason"));
+        }
+    }
+
+    fn write_reason(&mut self, on: bool) {
+        self.writing = on;
+        self.reason.focus = usize::from(!on);
+    }
+
+    /// Compares what came; asks for both anew while they are of different moments.
+    fn compare(&mut self, shared: &mut Shared) {
+        let (Some(case), Some(statement), Some((_, decision))) = (&self.case, &self.statement, self.about) else { return };
+        if self.asked.waits() || self.asked_statement.waits() {
+            return;
+        }
+        if statement.version != case.row.version && self.tries < MAX_TRIES {
+            self.tries += 1;
+            self.load(shared);
+            return;
+        }
+        self.tries = 0;
+        self.differ = compare::differences(statement, case, decision, shared.me.as_deref());
+        if !self.differ.is_empty() {
+            shared.say(Tone::Bad, "The statement is not about what is shown. Nothing will be sent; tell security, with the messages.");
+        }
+    }
+
+    /// Why nothing can be sent now, if so.
+    fn blocked(&self) -> Option<String> {
+        let case = self.case.as_deref()?;
+        if !case.you_cannot_decide.is_empty() {
+            let why: Vec<String> = case.you_cannot_decide.iter().map(|d| clean(&d.sentence)).collect();
+            return Some(format!("{}. {}", why.join("; "), who_remains(case, None)));
+        }
+        if let Some(refused) = case.refused_actions.iter().find(|r| r.action == "decide") {
+            return Some(format!("{} {}", clean(&refused.reason), who_remains(case, None)));
+        }
+        (!self.differ.is_empty()).then(|| format!("The statement differs from what is shown: {}.", self.differ.join("; ")))
+    }
+
+    fn submit(&mut self, shared: &mut Shared) {
+        let Some((id, decision)) = self.about else { return };
+        if let Some(why) = self.blocked() {
+            return shared.say(Tone::Bad, why);
+        }
+        let (Some(case), Some(statement)) = (self.case.as_deref(), self.statement.as_deref()) else {
+            return shared.say(Tone::Bad, "There is no statement to send yet.");
+        };
+        if self.sending.waits() {
+            return shared.say(Tone::Info, "Still sending.");
+        }
+        if self.asked.waits() || self.asked_statement.waits() {
+            return shared.say(Tone::Info, "The case is being read again; look at it first.");
+        }
+        let reason = self.reason.value("reason");
+        if reason.trim().is_empty() {
+            self.reason.mistake("reason", "A decision needs a reason.");
+            self.write_reason(true);
+            return;
+        }
+        if shared.server_now() >= statement.submit_before {
+            shared.say(Tone::Bad, "The statement's ten minutes are over. A new one is fetched: look, then send again.");
+            return self.load(shared);
+        }
+        let (word, _) = words(decision);
+        let seal = statement.seal_sha256;
+        let mut lines = vec![
+            format!("{} in {}, scope {}", case.row.action.label(), case.target, clean(&case.scope.join(", "))),
+            format!("Seal {} · version {}", seal.short(), case.row.version),
+            format!("Reason: {}", clean(reason)),
+        ];
+        if decision == Decision::Deny {
+            lines.push("One denial ends the case; another try is a linked case.".into());
+        }
+        let write = Write::Decide(Box::new(Decide { decision, seal_sha256: seal, nonce: statement.nonce.clone(), reason: Untrusted::from(reason) }));
+        let (version, question) = (case.row.version, format!("{word} {id} for {}?", case.row.subject_name.line()));
+        let order = shared.order(write, Some(id), Some(version));
+        let label = word.to_lowercase();
+        let to = Place::Approve(id, decision);
+        self.write_reason(false);
+        shared.confirm(Confirmation { number: 0, question, lines, key: CONFIRM, label, to, order });
+    }
+
+    fn sent_back(&mut self, shared: &mut Shared, reply: Result<Reply, ClientError>) {
+        let Some((id, decision)) = self.about else { return };
+        match reply {
+            Ok(Reply::Written(written)) => {
+                if let Some(key) = self.draft() {
+                    shared.forget_draft(&key);
+                }
+                let left = written.case.as_ref().map_or(0, |c| c.row.approvals_missing);
+                let more = if decision == Decision::Approve && left > 0 { format!(" Still missing: {left}.") } else { String::new() };
+                shared.say(Tone::Good, format!("{id} is {} by you.{more}", words(decision).1));
+                *self = Self::default();
+                shared.back();
+            }
+            Ok(_) => {}
+            Err(error) => {
+                shared.fail(&error);
+                let stale = error.status() == Some(412) || matches!(error.code(), "stale-seal" | "statement-expired");
+                if stale {
+                    self.changed = self.case.as_ref().map(|c| c.row.version);
+                    shared.say(Tone::Bad, format!("{error} Nothing was decided. It is read again; your reason is kept."));
+                }
+                self.refusal = match error {
+                    ClientError::Problem(problem) if !stale => Some(problem),
+                    _ => None,
+                };
+                self.load(shared);
+            }
+        }
+        shared.dirty = true;
+    }
+
+    fn foot_height(&self) -> u16 {
+        if self.writing { 8 } else { 4 }
+    }
+
+    fn head_lines(&self, width: u16) -> Vec<(String, Role)> {
+        let (Some((id, decision)), Some(case)) = (self.about, self.case.as_deref()) else { return Vec::new() };
+        let room = usize::from(width.saturating_sub(2));
+        let (word, _) = words(decision);
+        let mut all = vec![(fit(&format!("{word} {id} · {}", case.row.subject_name.line()), room), Role::Heading)];
+        let mut add = |text: String, role: Role, most: usize| all.extend(wrap(&text, room).into_iter().take(most).map(|l| (l, role)));
+        if let Some(before) = self.changed {
+            add(format!("▲ The case changed while you read it: version {before} is now {}. Look again.", case.row.version), Role::Bad, 2);
+        }
+        if let Some(hold) = &case.hold {
+            add(format!("‖ HELD by {}: nothing moves until security lifts it.", hold.source.label()), Role::Bad, 1);
+        }
+        match self.blocked() {
+            Some(why) => add(format!("✕ You can't {}: {why}", word.to_lowercase()), Role::Warn, 4),
+            None => add(format!("✓ You may decide. Needed: {}.", clean(&case.approvals_needed)), Role::Good, 2),
+        }
+        if let Some(problem) = &self.refusal {
+            let could = problem.could_decide.as_ref().map(|c| format!(" Could decide: {}.", c.operators.len())).unwrap_or_default();
+            add(format!("✕ The server refused: {}{could}", clean(&problem.detail)), Role::Bad, 3);
+        }
+        all
+    }
+
+    fn page(&self, area: Rect) -> Rect {
+        let head = u16::try_from(self.head_lines(area.width).len()).unwrap_or(1);
+        Rect { y: area.y + head, height: area.height.saturating_sub(head + self.foot_height()), ..area }
+    }
+
+    fn draw_foot(&self, frame: &mut Frame<'_>, area: Rect, shared: &Shared) {
+        let buffer = frame.buffer_mut();
+        put(buffer, area, area.x, area.y, &"─".repeat(usize::from(area.width)), shared.style(Role::Border));
+        let inner = Rect { x: area.x + 1, y: area.y + 1, width: area.width.saturating_sub(2), height: area.height.saturating_sub(1) };
+        self.reason.draw(frame, inner, shared);
+        let text = match (self.blocked(), self.sending.waits()) {
+            (_, true) => ("Sending …", Role::Info),
+            (Some(_), _) => ("Nothing can be sent: see above.", Role::Warn),
+            (None, _) if self.writing => ("Ctrl-s asks once more before it is sent; Esc goes back to reading.", Role::Dim),
+            (None, _) => ("e writes the reason, s sends (it is asked once more), Esc leaves; the reason is kept.", Role::Dim),
+        };
+        let buffer = frame.buffer_mut();
+        put(buffer, area, area.x + 1, area.bottom() - 1, &fit(text.0, usize::from(area.width) - 2), shared.style(text.1));
+    }
+}
+
+impl Screen for Approve {
+    fn enter(&mut self, shared: &mut Shared, place: Place) {
+        if let Place::Approve(id, decision) = place
+            && self.about != Some((id, decision))
+        {
+            *self = Self { about: Some((id, decision)), ..Self::default() };
+            let draft = self.draft().and_then(|key| shared.drafts.get(&key).cloned()).unwrap_or_default();
+            self.reason = Form::new(vec![Field::many("reason", "Reason (required, becomes part of the record)", &draft)]);
+        }
+        self.write_reason(false);
+        self.load(shared);
+    }
+
+    fn refresh(&mut self, shared: &mut Shared, _place: Place) {
+        self.load(shared);
+    }
+
+    fn typing(&self) -> bool {
+        self.writing
+    }
+
+    fn typed(&mut self, shared: &mut Shared, _place: Place, key: KeyEvent) {
+        if self.reason.typed(key) == Did::Changed {
+            self.keep_draft(shared);
+        }
+    }
+
+    fn pasted(&mut self, shared: &mut Shared, text: &str, whole: bool) {
+        self.reason.pasted(text, whole);
+        self.keep_draft(shared);
+    }
+
+    fn editable(&self) -> Option<String> {
+        self.reason.editable()
+    }
+
+    fn form(&self) -> Option<&Form> {
+        self.writing.then_some(&self.reason)
+    }
+
+    fn applies(&self, _shared: &Shared, action: Action) -> Applies {
+        match action {
+            Action::Decide | Action::Reason if self.case.is_none() => Applies::Hidden,
+            Action::Decide => self.blocked().map_or(Applies::Yes, Applies::No),
+            _ => Applies::Yes,
+        }
+    }
+
+    fn act(&mut self, shared: &mut Shared, _place: Place, action: Action) {
+        if self.writing {
+            match action {
+                Action::Submit => self.submit(shared),
+                Action::Cancel | Action::NextField | Action::PreviousField => self.write_reason(false),
+                _ => {}
+            }
+            return;
+        }
+        let page = self.page(view::body(shared.size));
+        let lines = self.case.as_deref().map_or(0, |c| self.sheet(c, shared).height(page.width));
+        if self.scroll.act(action, lines, usize::from(page.height)) {
+            return;
+        }
+        match action {
+            Action::Decide => self.submit(shared),
+            Action::Reason => self.write_reason(true),
+            Action::Copy => {
+                if let Some(statement) = &self.statement {
+                    shared.copy(statement.statement.clone());
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn answer(&mut self, shared: &mut Shared, _place: Place, seq: u64, reply: Result<Reply, ClientError>) {
+        if self.sending.take(seq) {
+            return self.sent_back(shared, reply);
+        }
+        shared.dirty = true;
+        if self.asked.take(seq) {
+            match reply {
+                Ok(Reply::Case(case)) => {
+                    let before = self.case.as_ref().map(|c| (c.row.version, c.seal.as_ref().map(|s| s.sha256)));
+                    let now = (case.row.version, case.seal.as_ref().map(|s| s.sha256));
+                    if let Some((version, _)) = before.filter(|b| *b != now) {
+                        self.changed = Some(version);
+                        shared.say(Tone::Info, "The case changed while you read it. This is how it is now; your reason is kept.");
+                    }
+                    self.case = Some(case);
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    self.failed = Some(crate::base::text::sanitise(&error.to_string(), false));
+                    shared.fail(&error);
+                }
+            }
+        } else if self.asked_statement.take(seq) {
+            self.statement = None;
+            match reply {
+                Ok(Reply::Statement(statement)) => {
+                    self.statement = Some(statement);
+                    self.statement_failed = None;
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    self.differ.clear();
+                    self.statement_failed = Some(crate::base::text::sanitise(&error.to_string(), false));
+                }
+            }
+        }
+        self.compare(shared);
+    }
+
+    fn sent(&mut self, _shared: &mut Shared, _place: Place, seq: u64) {
+        self.refusal = None;
+        self.sending.begin(seq);
+    }
+
+    fn news(&mut self, shared: &mut Shared, _place: Place, news: &Announcement) {
+        let concerns = match news {
+            Announcement::Case { row } => {
+                let mine = self.about.is_some_and(|(id, _)| id == row.id);
+                mine && !self.sending.waits() && self.case.as_ref().is_none_or(|c| c.row.version != row.version)
+            }
+            Announcement::Register | Announcement::Lagged => true,
+        };
+        if concerns {
+            shared.timer_once(Timer::Case, AGAIN);
+        }
+    }
+
+    fn timer(&mut self, shared: &mut Shared, _place: Place, timer: Timer) {
+        if timer == Timer::Case {
+            self.load(shared);
+        }
+    }
+
+    fn mouse(&mut self, shared: &mut Shared, place: Place, event: MouseEvent, _area: Rect) {
+        match event.kind {
+            MouseEventKind::ScrollDown => self.act(shared, place, Action::Down),
+            MouseEventKind::ScrollUp => self.act(shared, place, Action::Up),
+            _ => return,
+        }
+        shared.dirty = true;
+    }
+
+    fn next_change(&self, shared: &Shared) -> Option<Time> {
+        next_change(shared, self.statement.as_ref()?.submit_before)
+    }
+
+    fn draw(&self, frame: &mut Frame<'_>, area: Rect, shared: &Shared, _place: Place) {
+        let Some(case) = self.case.as_deref() else {
+            let text = self.failed.clone().map_or_else(|| "Asking the server …".to_owned(), |why| format!("✕ {why}"));
+            put(frame.buffer_mut(), area, area.x + 1, area.y, &text, shared.style(Role::Dim));
+            return;
+        };
+        for (i, (text, role)) in self.head_lines(area.width).into_iter().enumerate() {
+            put(frame.buffer_mut(), area, area.x + 1, area.y + u16::try_from(i).unwrap_or(0), &text, shared.style(role));
+        }
+        self.sheet(case, shared).draw(frame.buffer_mut(), self.page(area), self.scroll.0, shared);
+        let foot = self.foot_height();
+        self.draw_foot(frame, Rect { y: area.bottom().saturating_sub(foot), height: foot, ..area }, shared);
+    }
+
+    fn lines(&self, shared: &Shared, _place: Place) -> Vec<String> {
+        let Some(case) = self.case.as_deref() else { return vec![self.failed.clone().unwrap_or_else(|| "Asking the server.".into())] };
+        let mut lines: Vec<String> = self.head_lines(400).into_iter().map(|(text, _)| text).collect();
+        lines.extend(self.sheet(case, shared).lines());
+        let reason = self.reason.value("reason");
+        lines.push(format!("Reason: {}", if reason.is_empty() { "not written yet; write-reason writes it".into() } else { clean(reason) }));
+        lines.push("send-decision sends it; it is asked once more.".to_owned());
+        lines
+    }
+}
