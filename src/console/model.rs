@@ -362,6 +362,12 @@ pub struct Screens {
     pub approve: screen::approve::Approve,
     /// A case.
     pub case: screen::case::Case,
+    /// What waits for a decision, is held, flagged or to be looked back at.
+    pub inbox: screen::inbox::Inbox,
+    /// The log.
+    pub log: screen::log::Log,
+    /// The policy.
+    pub policy: screen::policy::Policy,
     /// The demo's mail.
     pub mailbox: screen::mailbox::Mailbox,
     /// What happened.
@@ -405,7 +411,10 @@ impl Model {
             Place::Help => &self.screens.help,
             Place::Case(_) => &self.screens.case,
             Place::Approve(..) => &self.screens.approve,
-            Place::Approvals | Place::Route(_) | Place::Policy(_) | Place::Log => &self.screens.soon,
+            Place::Approvals => &self.screens.inbox,
+            Place::Policy(_) => &self.screens.policy,
+            Place::Log => &self.screens.log,
+            Place::Route(_) => &self.screens.soon,
         }
     }
 
@@ -420,7 +429,10 @@ impl Model {
             Place::Help => &mut screens.help,
             Place::Case(_) => &mut screens.case,
             Place::Approve(..) => &mut screens.approve,
-            Place::Approvals | Place::Route(_) | Place::Policy(_) | Place::Log => &mut screens.soon,
+            Place::Approvals => &mut screens.inbox,
+            Place::Policy(_) => &mut screens.policy,
+            Place::Log => &mut screens.log,
+            Place::Route(_) => &mut screens.soon,
         };
         (screen, &mut self.shared)
     }

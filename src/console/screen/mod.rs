@@ -6,8 +6,11 @@
 pub mod approve;
 pub mod case;
 pub mod help;
+pub mod inbox;
+pub mod log;
 pub mod mailbox;
 pub mod messages;
+pub mod policy;
 pub mod queue;
 pub mod sign_in;
 pub mod soon;

@@ -1,0 +1,337 @@
+//! Where those who decide and those who watch begin: cases that wait for a decision, held ones, flagged ones, ones to look back at.
+//!
+//! Contract: each page is one filter that the server reads; rows follow the server, the selection follows the case. Bounded.
+
+use std::time::Duration;
+
+use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
+use ratatui::Frame;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::Screen;
+use super::queue::draw::{next_change, risk, until};
+use crate::api::lists::{Announcement, CaseRow, QueueParams};
+use crate::api::words::{Decision, Role as Duty};
+use crate::base::Time;
+use crate::base::ids::CaseId;
+use crate::client::ClientError;
+use crate::console::action::{Action, Applies};
+use crate::console::effect::{Ask, Timer};
+use crate::console::message::Reply;
+use crate::console::model::{Latest, Link, Place, Shared};
+use crate::console::theme::Role;
+use crate::console::view;
+use crate::console::widget::list::Cursor;
+use crate::console::widget::{fit, put, wrap};
+
+/// How often the list is asked for again at most while much happens.
+const REFRESH: Duration = Duration::from_millis(700);
+/// Rows asked for at once.
+const PAGE: u16 = 100;
+/// The most rows that are held; the queue shows more.
+const MAX_ROWS: usize = 1000;
+
+/// A page: its name, the filter, and what stands there when it is empty.
+const PAGES: [(&str, &str, &str); 4] = [
+    ("To decide", "state:sealed decidable", "Nothing waits for your decision."),
+    ("Held", "held", "No case is frozen."),
+    ("Flagged", "flagged !ended", "No open case carries a flag."),
+    ("To look back at", "state:restored", "No restored case waits for a look back."),
+];
+
+/// The inbox.
+#[derive(Debug, Default)]
+pub struct Inbox {
+    page: Option<usize>,
+    rows: Option<Vec<CaseRow>>,
+    after: Option<String>,
+    selected: Option<CaseId>,
+    cursor: Cursor,
+    failed: Option<String>,
+    asked: Latest,
+    more: bool,
+}
+
+impl Inbox {
+    fn rows(&self) -> &[CaseRow] {
+        self.rows.as_deref().unwrap_or_default()
+    }
+
+    fn page(&self) -> usize {
+        self.page.unwrap_or(0)
+    }
+
+    fn height(shared: &Shared) -> usize {
+        usize::from(view::body(shared.size).height.saturating_sub(3))
+    }
+
+    fn load(&mut self, shared: &mut Shared, after: Option<String>) {
+        let filter = PAGES[self.page()].1.to_owned();
+        self.more = after.is_some();
+        let params = QueueParams { filter: Some(filter), sort: None, after, before: None, limit: Some(PAGE) };
+        self.asked.begin(shared.ask(Place::Approvals, Ask::Cases(params)));
+    }
+
+    fn show(&mut self, shared: &mut Shared, page: usize) {
+        *self = Self { page: Some(page % PAGES.len()), ..Self::default() };
+        self.load(shared, None);
+    }
+
+    fn current(&self) -> Option<&CaseRow> {
+        self.rows().get(self.cursor.at)
+    }
+
+    fn follow(&mut self, shared: &mut Shared) {
+        let height = Self::height(shared);
+        if let Some(at) = self.selected.and_then(|id| self.rows().iter().position(|r| r.id == id)) {
+            self.cursor.at = at;
+        }
+        let len = self.rows().len();
+        self.cursor.show(len, height);
+        self.selected = self.current().map(|r| r.id);
+    }
+
+    fn reach(&mut self, shared: &mut Shared) {
+        let near = self.cursor.at + 10 >= self.rows().len();
+        if near
+            && !self.asked.waits()
+            && self.rows().len() < MAX_ROWS
+            && let Some(after) = self.after.take()
+        {
+            self.load(shared, Some(after));
+        }
+    }
+
+    fn heads() -> Vec<String> {
+        PAGES.iter().enumerate().map(|(i, (name, ..))| format!("{} {name}", i + 1)).collect()
+    }
+
+    fn draw_row(&self, buffer: &mut Buffer, area: Rect, (row, here): (&CaseRow, bool), shared: &Shared) {
+        let stale = matches!(shared.link, Link::Lost(_));
+        let text = shared.style(if stale { Role::Dim } else { Role::Text });
+        let columns = Columns::of(area.width);
+        let mut cell = |x: u16, width: u16, what: &str, style| {
+            put(buffer, area, area.x + x, area.y, &fit(what, usize::from(width)), style);
+        };
+        if here {
+            cell(0, 1, "▌", shared.style(Role::Marker));
+        }
+        cell(1, 13, &row.id.to_string(), if here { shared.style(Role::Selected) } else { text });
+        cell(columns.subject, columns.action - columns.subject - 1, &row.subject_name.line(), text);
+        cell(columns.action, columns.risk - columns.action - 1, row.action.label(), text);
+        let (mark, role) = risk(row.risk);
+        cell(columns.risk, 6, mark, shared.style(role));
+        let (where_it_stands, role) = match (self.page(), row.held) {
+            (1, _) | (_, true) => ("‖ held".to_owned(), Role::Bad),
+            (0, _) => (format!("{} missing", row.approvals_missing), Role::Info),
+            _ if row.flags > 0 => (format!("⚑ {} {}", row.flags, row.state.label()), Role::Warn),
+            _ => (row.state.label().to_owned(), Role::Text),
+        };
+        cell(columns.state, columns.since - columns.state - 1, &where_it_stands, shared.style(role));
+        cell(columns.since, 8, &until(shared.server_now() - row.updated_at), shared.style(Role::Dim));
+        if let Some(due) = row.due {
+            let left = due - shared.server_now();
+            let late = left < chrono::TimeDelta::zero();
+            let mark = if late { " !" } else { "" };
+            cell(columns.due, 10, &format!("{}{mark}", until(left)), shared.style(if late { Role::Bad } else { Role::Text }));
+        }
+    }
+
+    fn spoken(shared: &Shared, row: &CaseRow) -> String {
+        let due = row.due.map(|d| format!(", due in {}", until(d - shared.server_now()))).unwrap_or_default();
+        format!(
+            "{} {} {}, risk {}, {}{}, approvals missing {}, flags {}, waiting since {}{due}",
+            row.id,
+            row.subject_name.line(),
+            row.action.label(),
+            row.risk.label(),
+            row.state.label(),
+            if row.held { ", held" } else { "" },
+            row.approvals_missing,
+            row.flags,
+            until(shared.server_now() - row.updated_at)
+        )
+    }
+}
+
+/// Where columns begin.
+struct Columns {
+    subject: u16,
+    action: u16,
+    risk: u16,
+    state: u16,
+    since: u16,
+    due: u16,
+}
+
+impl Columns {
+    fn of(width: u16) -> Self {
+        let state_width = if width >= 100 { 20 } else { 13 };
+        let due = width.saturating_sub(10);
+        let (since, subject) = (due.saturating_sub(9), 15);
+        let state = since.saturating_sub(state_width);
+        let risk = state.saturating_sub(7);
+        let action = subject + (risk.saturating_sub(subject)) / 2;
+        Self { subject, action, risk, state, since, due }
+    }
+}
+
+impl Screen for Inbox {
+    fn enter(&mut self, shared: &mut Shared, place: Place) {
+        if self.page.is_none() {
+            // Security begins with what is flagged, everyone else with what waits for a decision.
+            let watches = shared.is(Duty::SecurityReviewer) && !shared.is(Duty::Supervisor);
+            self.page = Some(if watches { 2 } else { 0 });
+        }
+        self.refresh(shared, place);
+    }
+
+    fn refresh(&mut self, shared: &mut Shared, _place: Place) {
+        self.load(shared, None);
+    }
+
+    fn applies(&self, shared: &Shared, action: Action) -> Applies {
+        match action {
+            Action::Open | Action::Copy | Action::Approve | Action::Deny if self.current().is_none() => Applies::Hidden,
+            Action::Approve | Action::Deny if self.page() != 0 => Applies::Hidden,
+            Action::Back if shared.me.is_none() => Applies::Hidden,
+            _ => Applies::Yes,
+        }
+    }
+
+    fn act(&mut self, shared: &mut Shared, _place: Place, action: Action) {
+        let (len, height) = (self.rows().len(), Self::height(shared));
+        if self.cursor.act(action, len, height) {
+            self.selected = self.current().map(|r| r.id);
+            return self.reach(shared);
+        }
+        let current = self.current().map(|r| r.id);
+        match (action, current) {
+            (Action::Open, Some(id)) => shared.go(Place::Case(id)),
+            (Action::Approve, Some(id)) => shared.go(Place::Approve(id, Decision::Approve)),
+            (Action::Deny, Some(id)) => shared.go(Place::Approve(id, Decision::Deny)),
+            (Action::Copy, Some(id)) => shared.copy(id.to_string()),
+            (Action::NextTab, _) => self.show(shared, self.page() + 1),
+            (Action::PreviousTab, _) => self.show(shared, self.page() + PAGES.len() - 1),
+            (Action::Tab1, _) => self.show(shared, 0),
+            (Action::Tab2, _) => self.show(shared, 1),
+            (Action::Tab3, _) => self.show(shared, 2),
+            (Action::Tab4, _) => self.show(shared, 3),
+            _ => {}
+        }
+    }
+
+    fn mouse(&mut self, shared: &mut Shared, place: Place, event: MouseEvent, area: Rect) {
+        match event.kind {
+            MouseEventKind::ScrollDown => self.act(shared, place, Action::Down),
+            MouseEventKind::ScrollUp => self.act(shared, place, Action::Up),
+            MouseEventKind::Down(MouseButton::Left) if event.row >= area.y + 3 => {
+                let row = self.cursor.top + usize::from(event.row - area.y - 3);
+                if row < self.rows().len() {
+                    let again = self.cursor.at == row;
+                    self.cursor.at = row;
+                    self.selected = self.current().map(|r| r.id);
+                    if again {
+                        self.act(shared, place, Action::Open);
+                    }
+                }
+            }
+            _ => return,
+        }
+        shared.dirty = true;
+    }
+
+    fn answer(&mut self, shared: &mut Shared, _place: Place, seq: u64, reply: Result<Reply, ClientError>) {
+        if !self.asked.take(seq) {
+            return;
+        }
+        shared.dirty = true;
+        match reply {
+            Ok(Reply::Cases(page)) => {
+                self.after = page.after.filter(|_| !page.rows.is_empty());
+                if self.more {
+                    self.rows.get_or_insert_default().extend(page.rows);
+                } else {
+                    self.rows = Some(page.rows);
+                }
+                self.failed = None;
+                self.follow(shared);
+                self.reach(shared);
+            }
+            Ok(_) => {}
+            Err(error) => {
+                self.failed = Some(crate::base::text::sanitise(&error.to_string(), false));
+                shared.fail(&error);
+            }
+        }
+    }
+
+    fn news(&mut self, shared: &mut Shared, _place: Place, _news: &Announcement) {
+        shared.timer_once(Timer::Refresh, REFRESH);
+    }
+
+    fn timer(&mut self, shared: &mut Shared, _place: Place, timer: Timer) {
+        if timer == Timer::Refresh {
+            self.load(shared, None);
+        }
+    }
+
+    fn next_change(&self, shared: &Shared) -> Option<Time> {
+        let seen = self.rows().iter().skip(self.cursor.top).take(Self::height(shared));
+        seen.filter_map(|r| r.due).filter_map(|d| next_change(shared, d)).min()
+    }
+
+    fn draw(&self, frame: &mut Frame<'_>, area: Rect, shared: &Shared, _place: Place) {
+        let buffer = frame.buffer_mut();
+        let mut x = area.x + 1;
+        for (i, text) in Self::heads().iter().enumerate() {
+            let role = if i == self.page() { Role::Selected } else { Role::Dim };
+            x = put(buffer, area, x, area.y, text, shared.style(role)) + 3;
+        }
+        let columns = Columns::of(area.width);
+        let waiting = if self.page() == 0 { "Approvals" } else { "State" };
+        for (x, text) in [
+            (1, "Case"),
+            (columns.subject, "Subject"),
+            (columns.action, "Action"),
+            (columns.risk, "Risk"),
+            (columns.state, waiting),
+            (columns.since, "Since"),
+            (columns.due, "Due"),
+        ] {
+            put(buffer, area, area.x + x, area.y + 2, text, shared.style(Role::Heading));
+        }
+        let list = Rect { y: area.y + 3, height: area.height.saturating_sub(3), ..area };
+        if self.rows().is_empty() {
+            let (text, role) = match (&self.failed, &self.rows) {
+                (Some(why), _) => (format!("✕ {why} Ctrl-r tries again."), Role::Bad),
+                (None, None) => ("Asking the server …".to_owned(), Role::Dim),
+                (None, Some(_)) => (PAGES[self.page()].2.to_owned(), Role::Dim),
+            };
+            for (i, line) in wrap(&text, usize::from(area.width).saturating_sub(2)).iter().enumerate() {
+                put(buffer, list, list.x + 1, list.y + u16::try_from(i).unwrap_or(0), line, shared.style(role));
+            }
+        }
+        for (i, row) in self.rows().iter().enumerate().skip(self.cursor.top).take(usize::from(list.height)) {
+            let y = list.y + u16::try_from(i - self.cursor.top).unwrap_or(0);
+            self.draw_row(buffer, Rect { y, height: 1, ..list }, (row, i == self.cursor.at), shared);
+        }
+    }
+
+    fn lines(&self, shared: &Shared, _place: Place) -> Vec<String> {
+        let (name, _, empty) = PAGES[self.page()];
+        let mut lines = vec![format!("Approvals, page {}: {name}. Pages: {}", self.page() + 1, Self::heads().join(", "))];
+        match &self.rows {
+            None => lines.push(self.failed.clone().unwrap_or_else(|| "Asking the server.".into())),
+            Some(rows) if rows.is_empty() => lines.push(empty.to_owned()),
+            Some(rows) => {
+                lines.extend(rows.iter().enumerate().map(|(i, r)| {
+                    let here = if i == self.cursor.at { "selected: " } else { "" };
+                    format!("{} {here}{}", i + 1, Self::spoken(shared, r))
+                }));
+            }
+        }
+        lines
+    }
+}

@@ -1,0 +1,192 @@
+//! The policy: what applies to a case and why, or the bundle in force with its owners.
+//!
+//! Contract: shows what the server words; numbers and rules are never worked out here. What it does not know it shows as it came.
+
+use crossterm::event::{MouseEvent, MouseEventKind};
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use serde_json::Value;
+
+use super::Screen;
+use super::case::pages::{self, clean};
+use crate::api::case::{Accountable, Checklist};
+use crate::base::ids::CaseId;
+use crate::client::ClientError;
+use crate::console::action::Action;
+use crate::console::effect::Ask;
+use crate::console::message::Reply;
+use crate::console::model::{Latest, Place, Shared};
+use crate::console::theme::Role;
+use crate::console::view;
+use crate::console::widget::sheet::{Scroll, Sheet};
+
+/// How deep an unknown value is shown.
+const MAX_DEPTH: u16 = 4;
+
+/// The policy.
+#[derive(Debug, Default)]
+pub struct Policy {
+    about: Option<CaseId>,
+    value: Option<Box<Value>>,
+    failed: Option<String>,
+    scroll: Scroll,
+    asked: Latest,
+}
+
+impl Policy {
+    fn sheet(&self, shared: &Shared) -> Sheet {
+        let mut s = Sheet::default();
+        match self.about {
+            Some(id) => s.head(format!("What policy asks of {id}, and why")),
+            None => s.head("The policy in force"),
+        }
+        match (&self.value, &self.failed) {
+            (_, Some(why)) => s.text(format!("✕ {why}"), Role::Bad),
+            (None, None) => s.text("Asking the server …", Role::Dim),
+            (Some(value), None) => known(&mut s, value, shared),
+        }
+        s
+    }
+}
+
+/// The parts the server is known to send, each as it reads best; then whatever else there is.
+fn known(s: &mut Sheet, value: &Value, shared: &Shared) {
+    let Value::Object(map) = value else { return any(s, "", value, 0) };
+    for (key, name) in [("sha256", "Digest"), ("pinned_sha256", "Opened under"), ("current_sha256", "In force"), ("approvals_needed", "Approvals")] {
+        if let Some(text) = map.get(key).and_then(Value::as_str) {
+            s.fact(name, clean(text));
+        }
+    }
+    if let (Some(pinned), Some(current)) = (map.get("pinned_sha256"), map.get("current_sha256")) {
+        let text = if pinned == current { "the same policy" } else { "the stricter of the two counts, rule by rule" };
+        s.fact("Counts", text);
+    }
+    let part = |name: &str| map.get(name).cloned().unwrap_or(Value::Null);
+    if let Ok(owners) = serde_json::from_value::<Vec<Accountable>>(part("accountable")) {
+        for a in &owners {
+            s.fact("Accountable", format!("{}: {}", clean(&a.function), clean(&a.owner)));
+        }
+    }
+    if let Some(terms) = map.get("terms").and_then(Value::as_array) {
+        s.head("Delays, lifetimes, deadlines");
+        for term in terms.iter().filter_map(Value::as_str) {
+            s.item(("•", Role::Dim), readable(&clean(term)), Role::Text);
+        }
+    }
+    if let Ok(list) = serde_json::from_value::<Checklist>(part("checklist")) {
+        s.head("Proofs and gates");
+        for item in &list.items {
+            pages::checklist_item(s, item, shared.server_now());
+        }
+    }
+    if let Some(text) = map.get("text").and_then(Value::as_str) {
+        s.head("Its text");
+        s.text(crate::base::text::sanitise(text, true), Role::Text);
+    }
+    let shown = ["sha256", "pinned_sha256", "current_sha256", "approvals_needed", "accountable", "terms", "checklist", "text"];
+    for (key, inner) in map.iter().filter(|(k, _)| !shown.contains(&k.as_str())) {
+        any(s, key, inner, 0);
+    }
+}
+
+/// `name: 86400 s` as `name: 1d 00h`.
+fn readable(term: &str) -> String {
+    let parts = term.rsplit_once(": ").and_then(|(name, n)| Some((name, n.strip_suffix(" s")?.parse::<i64>().ok()?)));
+    match parts {
+        Some((name, 0)) => format!("{name}: none"),
+        Some((name, seconds)) => {
+            let time = chrono::TimeDelta::try_seconds(seconds).map_or_else(|| format!("{seconds} s"), super::queue::draw::until);
+            format!("{name}: {time}")
+        }
+        None => term.to_owned(),
+    }
+}
+
+/// A value nobody told this screen about, as label and text, level by level.
+fn any(s: &mut Sheet, name: &str, value: &Value, depth: u16) {
+    let label = clean(name).replace('_', " ");
+    let indent = "  ".repeat(usize::from(depth));
+    match value {
+        Value::Null => {}
+        Value::Object(map) if depth < MAX_DEPTH => {
+            s.text(format!("{indent}{label}"), Role::Heading);
+            map.iter().for_each(|(k, v)| any(s, k, v, depth + 1));
+        }
+        Value::Array(items) if depth < MAX_DEPTH => {
+            s.text(format!("{indent}{label}"), Role::Heading);
+            for item in items {
+                any(s, "•", item, depth + 1);
+            }
+        }
+        Value::String(text) => s.text(format!("{indent}{label}  {}", clean(text)), Role::Text),
+        other => s.text(format!("{indent}{label}  {}", clean(&other.to_string())), Role::Text),
+    }
+}
+
+impl Screen for Policy {
+    fn enter(&mut self, shared: &mut Shared, place: Place) {
+        if let Place::Policy(about) = place
+            && (about != self.about || self.value.is_none())
+        {
+            *self = Self { about, ..Self::default() };
+        }
+        self.refresh(shared, place);
+    }
+
+    fn refresh(&mut self, shared: &mut Shared, place: Place) {
+        let ask = self.about.map_or(Ask::Policy, Ask::CasePolicy);
+        self.asked.begin(shared.ask(place, ask));
+    }
+
+    fn act(&mut self, shared: &mut Shared, _place: Place, action: Action) {
+        let area = view::body(shared.size);
+        let sheet = self.sheet(shared);
+        if !self.scroll.act(action, sheet.height(area.width), usize::from(area.height)) && action == Action::Copy {
+            shared.copy(sheet.lines().join("\n"));
+        }
+    }
+
+    fn mouse(&mut self, shared: &mut Shared, place: Place, event: MouseEvent, _area: Rect) {
+        match event.kind {
+            MouseEventKind::ScrollDown => self.act(shared, place, Action::Down),
+            MouseEventKind::ScrollUp => self.act(shared, place, Action::Up),
+            _ => return,
+        }
+        shared.dirty = true;
+    }
+
+    fn answer(&mut self, shared: &mut Shared, _place: Place, seq: u64, reply: Result<Reply, ClientError>) {
+        if !self.asked.take(seq) {
+            return;
+        }
+        shared.dirty = true;
+        match reply {
+            Ok(Reply::Value(value)) => (self.value, self.failed) = (Some(value), None),
+            Ok(_) => {}
+            Err(error) => {
+                self.failed = Some(crate::base::text::sanitise(&error.to_string(), false));
+                shared.fail(&error);
+            }
+        }
+    }
+
+    fn draw(&self, frame: &mut Frame<'_>, area: Rect, shared: &Shared, _place: Place) {
+        self.sheet(shared).draw(frame.buffer_mut(), area, self.scroll.0, shared);
+    }
+
+    fn lines(&self, shared: &Shared, _place: Place) -> Vec<String> {
+        self.sheet(shared).lines()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::readable;
+
+    #[test]
+    fn seconds_become_times() {
+        assert_eq!(readable("delay before execution: 0 s"), "delay before execution: none");
+        assert_eq!(readable("a case expires after: 259200 s"), "a case expires after: 3d 00h");
+        assert_eq!(readable("windows: none"), "windows: none");
+    }
+}
