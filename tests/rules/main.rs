@@ -1,7 +1,10 @@
 //! The rules through their front door: `decide` and `apply`, by invariant (product.md, "What may never happen").
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that can't go on fails")]
+
 #[path = "../support/play.rs"]
 mod play;
 
 mod duties;
 mod life;
+mod table;

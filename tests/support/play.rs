@@ -2,7 +2,7 @@
 //!
 //! Contract: every step goes through `decide` and `apply`; time stands still unless a test moves it. Knows nothing about storage.
 
-#![allow(dead_code, reason = "each suite uses its own part")]
+#![allow(dead_code, clippy::wildcard_imports, reason = "each suite uses its own part")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

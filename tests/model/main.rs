@@ -1,0 +1,134 @@
+//! Explores the life of a case with colluding actors through the production `decide`, and finds no path past invariants 1 to 4 and 14;
+//! with a defect seeded around the rules, it finds one.
+//!
+//! Contract: exhaustive within [`state::DISTURBANCES`] disturbing acts a run. The judge is [`oracle`], which never asks the rules.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that can't go on fails")]
+
+mod acts;
+mod defect;
+mod oracle;
+#[path = "../support/play.rs"]
+mod play;
+mod state;
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+
+use countersign::domain::policy::{DEFAULT, Policy};
+use countersign::domain::register::Register;
+use countersign::domain::subject::Subject;
+use countersign::domain::vocabulary::{CaseState, Tier};
+use defect::Defect;
+use state::State;
+use stateright::{Checker as _, Model, Property};
+
+/// The life of a case, and what surrounds it.
+pub struct Life {
+    defect: Option<Defect>,
+    strict: Arc<Policy>,
+    loose: Arc<Policy>,
+    registers: [Arc<Register>; 2],
+    subject: Arc<Subject>,
+    fired: Arc<Mutex<BTreeSet<&'static str>>>,
+}
+
+impl Life {
+    fn new(defect: Option<Defect>) -> Self {
+        let text = DEFAULT.replacen("approvals = 1", "approvals = 2", 1);
+        let strict = Arc::new(Policy::parse(&text).expect("a stricter policy"));
+        let registers = [false, true].map(|revoked| Arc::new(acts::register(revoked)));
+        let subject = Arc::new(play::subject(Tier::Standard));
+        Self { defect, strict, loose: Arc::new(Policy::builtin()), registers, subject, fired: Arc::default() }
+    }
+}
+
+impl Model for Life {
+    type State = State;
+    type Action = acts::Act;
+
+    fn init_states(&self) -> Vec<State> {
+        vec![State::new()]
+    }
+
+    fn actions(&self, state: &State, actions: &mut Vec<acts::Act>) {
+        // What is broken stays broken: the path to it is the answer.
+        if state.broken.is_none() {
+            acts::possible(state, actions);
+        }
+    }
+
+    fn next_state(&self, state: &State, act: acts::Act) -> Option<State> {
+        acts::perform(self, state, act)
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        vec![
+            Property::always("no path past an invariant", |_, s: &State| s.broken.is_none()),
+            Property::sometimes("restored is reached", |_, s: &State| s.is(CaseState::Restored)),
+        ]
+    }
+}
+
+const ALL: &[&str] = &[
+    "open",
+    "triage",
+    "no_change",
+    "route",
+    "assign",
+    "handover",
+    "comment",
+    "evidence",
+    "telemetry",
+    "start_proof",
+    "record_failed_attempt",
+    "record_proof",
+    "record_decline",
+    "seal",
+    "reopen",
+    "decide",
+    "take_back",
+    "start_execution",
+    "end_execution",
+    "retry",
+    "roll_back",
+    "revoke_grant",
+    "confirm_revoked",
+    "review",
+    "close",
+    "withdraw",
+    "hold",
+    "lift_hold",
+    "flag",
+    "tick",
+    "reassess",
+];
+
+#[test]
+fn no_path_leads_past_an_invariant_and_every_command_fires() {
+    let life = Life::new(None);
+    let fired = life.fired.clone();
+    let checker = life.checker().threads(2).spawn_bfs().join();
+    eprintln!("{} states, {} unique, depth {}", checker.state_count(), checker.unique_state_count(), checker.max_depth());
+    let path = checker.discovery("no path past an invariant").map(|p| {
+        let why = p.last_state().broken;
+        format!("{why:?} {:?}", p.into_actions())
+    });
+    assert_eq!(path, None);
+    assert!(checker.discovery("restored is reached").is_some());
+    let fired = fired.lock().expect("nobody panicked").clone();
+    let silent: Vec<&&str> = ALL.iter().filter(|c| !fired.contains(**c)).collect();
+    assert!(silent.is_empty(), "never fired: {silent:?}");
+}
+
+#[test]
+fn every_seeded_defect_is_found() {
+    for defect in Defect::ALL {
+        let checker = Life::new(Some(*defect)).checker().threads(2).finish_when(stateright::HasDiscoveries::AnyFailures).spawn_bfs().join();
+        let found = checker.discovery("no path past an invariant");
+        let why = found.as_ref().and_then(|path| path.last_state().broken);
+        let acts = found.map(|path| format!("{:?}", path.into_actions())).unwrap_or_default();
+        eprintln!("{defect:?}: {why:?} by {acts}");
+        assert_eq!(why, Some(defect.shows_as()), "{defect:?} in {} states", checker.unique_state_count());
+    }
+}
