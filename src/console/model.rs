@@ -366,6 +366,8 @@ pub struct Screens {
     pub inbox: screen::inbox::Inbox,
     /// The log.
     pub log: screen::log::Log,
+    /// Opening and routing.
+    pub route: screen::route::Routing,
     /// The policy.
     pub policy: screen::policy::Policy,
     /// The demo's mail.
@@ -374,8 +376,6 @@ pub struct Screens {
     pub messages: screen::messages::Messages,
     /// Help.
     pub help: screen::help::Help,
-    /// Screens that are not there yet.
-    pub soon: screen::soon::Soon,
 }
 
 /// All that the console knows.
@@ -414,7 +414,7 @@ impl Model {
             Place::Approvals => &self.screens.inbox,
             Place::Policy(_) => &self.screens.policy,
             Place::Log => &self.screens.log,
-            Place::Route(_) => &self.screens.soon,
+            Place::Route(_) => &self.screens.route,
         }
     }
 
@@ -432,7 +432,7 @@ impl Model {
             Place::Approvals => &mut screens.inbox,
             Place::Policy(_) => &mut screens.policy,
             Place::Log => &mut screens.log,
-            Place::Route(_) => &mut screens.soon,
+            Place::Route(_) => &mut screens.route,
         };
         (screen, &mut self.shared)
     }

@@ -310,6 +310,7 @@ fn become_other(model: &mut Model, name: &str) {
     model.screens = super::model::Screens::default();
     model.shared.me = None;
     model.shared.counts = None;
+    model.shared.state.screen = None;
     model.shared.link = Link::Connecting;
     model.shared.effects.push(Effect::UseToken(identity.token, false));
     model.stack = vec![Place::Queue];
@@ -363,6 +364,7 @@ fn on_answer(model: &mut Model, seq: u64, to: Place, reply: Result<Reply, Client
                 shared.say(Tone::Good, "Signed in.");
             }
             if first {
+                begin_where_the_work_is(model);
                 model.screens.queue.know_user(&mut model.shared);
             }
         }
@@ -376,6 +378,16 @@ fn on_answer(model: &mut Model, seq: u64, to: Place, reply: Result<Reply, Client
             let (screen, shared) = model.screen_mut(to);
             screen.answer(shared, to, seq, reply);
         }
+    }
+}
+
+/// Without a screen kept from the last time each role begins where its work is: those who decide or watch in Approvals.
+fn begin_where_the_work_is(model: &mut Model) {
+    use crate::api::words::Role;
+    let shared = &model.shared;
+    let watches = shared.is(Role::Supervisor) || shared.is(Role::SecurityReviewer);
+    if watches && !shared.is(Role::SupportAgent) && shared.state.screen.is_none() && model.stack == [Place::Queue] {
+        top(model, Place::Approvals);
     }
 }
 

@@ -69,11 +69,13 @@ impl Log {
     }
 
     fn ask(&mut self, shared: &mut Shared, what: Asked) {
-        let before = self.entries.first().map_or(self.size, |e| e.seq.saturating_sub(1));
+        // Entries are numbered from 0; `after` names the one before the first wanted.
+        let from = |end: u64| end.saturating_sub(u64::from(PAGE)).checked_sub(1);
+        let first = self.entries.first().map_or(self.size, |e| e.seq);
         let ask = match (what, self.case) {
             (Asked::Case, Some(case)) => Ask::Timeline(case, self.more.take()),
-            (Asked::Newest, _) => Ask::Log(Some(self.size.saturating_sub(u64::from(PAGE))), PAGE),
-            (Asked::Older, _) => Ask::Log(Some(before.saturating_sub(u64::from(PAGE))), PAGE),
+            (Asked::Newest, _) => Ask::Log(from(self.size), PAGE),
+            (Asked::Older, _) => Ask::Log(from(first), PAGE),
             (Asked::Size | Asked::Case, _) => Ask::Log(None, 1),
         };
         self.asked_for = what;
@@ -128,7 +130,7 @@ impl Log {
     }
 
     fn reach(&mut self, shared: &mut Shared) {
-        let older = self.case.is_none() && self.cursor.at < 5 && self.entries.first().is_some_and(|e| e.seq > 1);
+        let older = self.case.is_none() && self.cursor.at < 5 && self.entries.first().is_some_and(|e| e.seq > 0);
         if older && !self.asked.waits() && self.entries.len() < MAX_ENTRIES {
             self.ask(shared, Asked::Older);
         }

@@ -12,8 +12,8 @@ pub mod mailbox;
 pub mod messages;
 pub mod policy;
 pub mod queue;
+pub mod route;
 pub mod sign_in;
-pub mod soon;
 
 use crossterm::event::{KeyEvent, MouseEvent};
 use ratatui::Frame;

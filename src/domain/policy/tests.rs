@@ -38,7 +38,10 @@ fn every_mistake_is_listed_with_its_line() {
         .replace("change_delay = \"24 h\"", "change_delay = \"1 s\"\nsurprise = 1")
         .replace("\"telemetry\"]", "\"telemetry\", \"approve\"]")
         .replace("password_reset = { revokes_old = true }", "password_reset = {}")
-        .replace("gates = \"manager_attestation\"\napprovals = 1\n\n[[rule]]\nname = \"elevated", "gates = \"saved_code\"\napprovals = -1\n\n[[rule]]\nname = \"elevated");
+        .replace(
+            "gates = \"manager_attestation\"\napprovals = 1\n\n[[rule]]\nname = \"elevated",
+            "gates = \"saved_code\"\napprovals = -1\n\n[[rule]]\nname = \"elevated",
+        );
     let found = mistakes(&text);
     for wanted in [
         "codes: \"email\" is 25 h; at most 1 d (§4.2.1.2)",

@@ -327,6 +327,7 @@ impl Screen for Queue {
                     self.assign(shared, me);
                 }
             }
+            Action::NewCase => shared.go(Place::Route(None)),
             Action::AssignTo => shared.pick(Picker::new("assign", "Give to (account)", Vec::new()).or_typed()),
             Action::LetGo => self.assign(shared, None),
             Action::Filter => {

@@ -1,0 +1,173 @@
+//! How routing looks: the search or the form, and beside or below it what routing would cost.
+//!
+//! Contract: pure. The cost is in sight whenever the form is.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+
+use super::Routing;
+use crate::api::case::RoutePreview;
+use crate::api::lists::SubjectRow;
+use crate::base::ids::OperatorId;
+use crate::console::model::Shared;
+use crate::console::screen::case::pages::clean;
+use crate::console::theme::Role;
+use crate::console::widget::sheet::Sheet;
+use crate::console::widget::{boxed, fit, put};
+
+/// From this width on the cost stands beside the form.
+const SPLIT: u16 = 100;
+
+/// What routing costs, as sentences.
+pub(super) fn costs(preview: &RoutePreview) -> Vec<String> {
+    let give_up = if preview.you_give_up {
+        "You give up deciding this case, for good: whoever routes never decides.".to_owned()
+    } else {
+        "You would not come into its lineage.".to_owned()
+    };
+    let could = &preview.could_decide;
+    let on: Vec<&str> = could.on_shift.iter().take(4).map(OperatorId::as_str).collect();
+    let on = if on.is_empty() { "none on shift".to_owned() } else { format!("on shift: {}", on.join(", ")) };
+    let mut all = vec![give_up, format!("Could still decide: {}; {on}.", could.operators.len())];
+    if !could.enough {
+        let groups: Vec<String> = could.missing_groups.iter().map(|g| clean(g)).collect();
+        let of = if groups.is_empty() { String::new() } else { format!(" Nobody left of: {}.", groups.join(", ")) };
+        all.push(format!("That is not enough: no one could decide it.{of}"));
+    }
+    all.push(format!("Approvals needed: {}.", clean(&preview.approvals_needed)));
+    all
+}
+
+fn open_cases(row: &SubjectRow) -> Option<String> {
+    let open: Vec<String> = row.open_cases.iter().map(ToString::to_string).collect();
+    (!open.is_empty()).then(|| format!("already open: {}", open.join(", ")))
+}
+
+impl Routing {
+    fn cost(&self) -> Sheet {
+        let mut s = Sheet::default();
+        s.head("What routing costs");
+        match (&self.preview, &self.unclear) {
+            (_, Some(why)) => s.text(why.clone(), Role::Warn),
+            (None, None) => s.text("Asking the server …", Role::Dim),
+            (Some(preview), None) => {
+                if let Some(problem) = &preview.problem {
+                    s.item(("✕", Role::Bad), clean(problem), Role::Bad);
+                }
+                let lines = costs(preview);
+                for (i, line) in lines.iter().enumerate() {
+                    let warn = (i == 0 && preview.you_give_up) || (i == 2 && !preview.could_decide.enough);
+                    let (mark, role) = if warn { (("▲", Role::Warn), Role::Warn) } else { (("•", Role::Dim), Role::Text) };
+                    s.item(mark, line.clone(), role);
+                }
+                s.head("What will be needed");
+                for item in &preview.checklist.items {
+                    s.item(("○", Role::Dim), clean(&item.title), Role::Text);
+                }
+                s.head("Who would have a hand in it");
+                for d in &preview.lineage {
+                    s.item(("•", Role::Dim), format!("{} {}", d.name.line(), d.duty.label()), Role::Text);
+                }
+            }
+        }
+        s
+    }
+
+    fn title(&self) -> String {
+        match self.case_id {
+            Some(id) => format!("Send {id} another way"),
+            None => "Open a case".to_owned(),
+        }
+    }
+
+    pub(super) fn draw_routing(&self, frame: &mut Frame<'_>, area: Rect, shared: &Shared) {
+        let width = usize::from(area.width).saturating_sub(2);
+        put(frame.buffer_mut(), area, area.x + 1, area.y, &self.title(), shared.style(Role::Heading));
+        let below = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
+        let Some(subject) = &self.subject else {
+            if self.case_id.is_none() {
+                self.draw_search(frame, below, shared);
+            } else {
+                put(frame.buffer_mut(), below, below.x + 1, below.y, "Asking the server …", shared.style(Role::Dim));
+            }
+            return;
+        };
+        let line = format!("{} · {} · {} tier · id {}", subject.name.line(), subject.kind.label(), subject.tier.label(), subject.id);
+        put(frame.buffer_mut(), below, below.x + 1, below.y, &fit(&line, width), shared.style(Role::Accent));
+        if let Some(open) = open_cases(subject).filter(|_| self.case_id.is_none()) {
+            put(frame.buffer_mut(), below, below.x + 1, below.y + 1, &fit(&format!("▲ {open}"), width), shared.style(Role::Warn));
+        }
+        let rest = Rect { y: below.y + 2, height: below.height.saturating_sub(2), ..below };
+        let (form, cost) = if area.width >= SPLIT {
+            let form = Rect { width: rest.width / 2, ..rest };
+            (form, Rect { x: form.right(), width: rest.width - form.width, ..rest })
+        } else {
+            let height = rest.height.saturating_sub(7);
+            (Rect { height, ..rest }, Rect { y: rest.y + height, height: 7, ..rest })
+        };
+        self.draw_form(frame, form, shared);
+        if area.width >= SPLIT {
+            let inner = boxed(frame.buffer_mut(), cost, "Before you send", shared.style(Role::Border), shared.style(Role::Heading));
+            self.cost().draw(frame.buffer_mut(), inner, 0, shared);
+        } else {
+            put(frame.buffer_mut(), cost, cost.x, cost.y, &"─".repeat(usize::from(cost.width)), shared.style(Role::Border));
+            let inner = Rect { y: cost.y + 1, height: cost.height.saturating_sub(1), ..cost };
+            self.cost().draw(frame.buffer_mut(), inner, 1, shared);
+        }
+    }
+
+    /// The form; where it does not fit, the part around the field that has the keys.
+    fn draw_form(&self, frame: &mut Frame<'_>, area: Rect, shared: &Shared) {
+        let mut form = self.form.clone();
+        let fits = usize::from(area.height / 3).max(2);
+        let first = if form.focus >= fits { form.focus + 1 - fits } else { 0 };
+        form.fields.drain(..first);
+        form.focus -= first;
+        form.draw(frame, area, shared);
+    }
+
+    fn draw_search(&self, frame: &mut Frame<'_>, area: Rect, shared: &Shared) {
+        let y = self.search.draw(frame, area, shared) + 1;
+        let buffer = frame.buffer_mut();
+        let list = Rect { y, height: area.bottom().saturating_sub(y), ..area };
+        let found = match &self.found {
+            None => return,
+            Some(found) if found.is_empty() => {
+                put(buffer, list, list.x + 1, list.y, "Nobody of that name is recorded.", shared.style(Role::Dim));
+                return;
+            }
+            Some(found) => found,
+        };
+        let mut cursor = self.cursor;
+        cursor.show(found.len(), usize::from(list.height));
+        for (i, row) in found.iter().enumerate().skip(cursor.top).take(usize::from(list.height)) {
+            let y = list.y + u16::try_from(i - cursor.top).unwrap_or(0);
+            let here = i == cursor.at;
+            put(buffer, list, list.x, y, if here { "▌" } else { " " }, shared.style(Role::Marker));
+            let style = shared.style(if here { Role::Selected } else { Role::Text });
+            let x = put(buffer, list, list.x + 1, y, &fit(&row.name.line(), 28), style).max(list.x + 30);
+            let x = put(buffer, list, x, y, &format!("{} · {} · {}", row.id, row.kind.label(), row.tier.label()), shared.style(Role::Dim)) + 2;
+            if let Some(open) = open_cases(row) {
+                put(buffer, list, x, y, &open, shared.style(Role::Warn));
+            }
+        }
+    }
+
+    pub(super) fn read_out(&self) -> Vec<String> {
+        let mut lines = vec![self.title()];
+        match &self.subject {
+            Some(subject) => {
+                lines.push(format!("Subject {}, {}, id {}", subject.name.line(), subject.kind.label(), subject.id));
+                lines.extend(open_cases(subject));
+                lines.extend(self.cost().lines());
+            }
+            None => {
+                for (i, row) in self.found.iter().flatten().enumerate() {
+                    let open = open_cases(row).map(|o| format!(", {o}")).unwrap_or_default();
+                    lines.push(format!("{} {}, {}, id {}{open}", i + 1, row.name.line(), row.kind.label(), row.id));
+                }
+            }
+        }
+        lines
+    }
+}

@@ -1,0 +1,322 @@
+//! Routing: opening a case, or sending one another way; with what that costs whoever does it, before it is done.
+//!
+//! Contract: nothing is sent before the server said what it would cost and the user confirmed it; open cases of the same subject are shown
+//! at intake; what was typed is kept. Targets and scopes are picked from what is recorded, never typed.
+
+mod draw;
+mod fields;
+
+use std::time::Duration;
+
+use crossterm::event::{KeyCode, KeyEvent};
+use ratatui::Frame;
+use ratatui::layout::Rect;
+
+use super::Screen;
+use super::case::pages::clean;
+use crate::api::case::{CaseDetail, RoutePreview};
+use crate::api::lists::SubjectRow;
+use crate::base::ids::CaseId;
+use crate::client::{ClientError, Write};
+use crate::console::action::Action;
+use crate::console::effect::{Ask, Timer};
+use crate::console::message::Reply;
+use crate::console::model::{Latest, Place, Shared, Tone};
+use crate::console::overlay::Confirmation;
+use crate::console::widget::form::{Did, Field, Form};
+use crate::console::widget::list::Cursor;
+
+/// How long typing rests before the server is asked.
+const REST: Duration = Duration::from_millis(300);
+/// The key that confirms.
+const CONFIRM: char = 'y';
+/// The draft of what was said.
+const DRAFT: &str = "new-case-summary";
+
+/// Routing.
+#[derive(Debug, Default)]
+pub struct Routing {
+    case_id: Option<CaseId>,
+    begun: bool,
+    /// The case that goes another way.
+    case: Option<Box<CaseDetail>>,
+    /// The search for a subject, while there is none.
+    search: Form,
+    found: Option<Vec<SubjectRow>>,
+    cursor: Cursor,
+    subject: Option<SubjectRow>,
+    form: Form,
+    preview: Option<Box<RoutePreview>>,
+    /// Why there is no preview.
+    unclear: Option<String>,
+    asked: Latest,
+    asked_subjects: Latest,
+    asked_preview: Latest,
+    sending: Latest,
+}
+
+impl Routing {
+    fn place(&self) -> Place {
+        Place::Route(self.case_id)
+    }
+
+    fn look(&mut self, shared: &mut Shared) {
+        let words = self.search.value("search").trim().to_owned();
+        if words.is_empty() {
+            self.found = None;
+        } else {
+            self.asked_subjects.begin(shared.ask(self.place(), Ask::Subjects(words)));
+        }
+    }
+
+    fn choose(&mut self, shared: &mut Shared) {
+        let Some(row) = self.found.as_ref().and_then(|f| f.get(self.cursor.at)).cloned() else { return };
+        self.take_subject(shared, row);
+    }
+
+    fn take_subject(&mut self, shared: &mut Shared, row: SubjectRow) {
+        let draft = shared.drafts.get(DRAFT).cloned().unwrap_or_default();
+        self.form = fields::form(&row, self.case.as_deref(), &draft);
+        self.subject = Some(row);
+        self.ask_preview(shared);
+    }
+
+    fn ask_preview(&mut self, shared: &mut Shared) {
+        let Some(subject) = &self.subject else { return };
+        match fields::preview(&self.form, subject, self.case_id) {
+            Ok(body) => {
+                self.unclear = None;
+                self.asked_preview.begin(shared.ask(self.place(), Ask::RoutePreview(Box::new(body))));
+            }
+            Err((_, why)) => {
+                self.preview = None;
+                self.unclear = Some(why);
+            }
+        }
+    }
+
+    /// Something in the form changed: scopes follow the target, the preview follows all.
+    fn changed(&mut self, shared: &mut Shared) {
+        let Some(subject) = &self.subject else {
+            return shared.timer(Timer::Form, REST);
+        };
+        if self.form.fields.get(self.form.focus).is_some_and(|f| f.name == "target") {
+            fields::offer_scopes(&mut self.form, subject, &[]);
+        }
+        let name = self.form.fields.get(self.form.focus).map_or("", |f| f.name);
+        if name == "summary" {
+            shared.keep_draft(DRAFT, self.form.value("summary"));
+        }
+        if matches!(name, "action" | "path" | "target" | "scope") {
+            shared.timer(Timer::Form, REST);
+        }
+    }
+
+    fn submit(&mut self, shared: &mut Shared) {
+        let Some(subject) = &self.subject else { return self.choose(shared) };
+        if self.sending.waits() {
+            return shared.say(Tone::Info, "Still sending.");
+        }
+        let write = match self.case_id {
+            None => fields::open(&self.form, subject).map(|body| Write::Open(Box::new(body))),
+            Some(_) => fields::reroute(&self.form).map(|body| Write::Route(Box::new(body))),
+        };
+        let write = match write {
+            Ok(write) => write,
+            Err((field, why)) => {
+                self.form.mistake(field, &why);
+                return;
+            }
+        };
+        let Some(preview) = self.preview.as_deref().filter(|_| !self.asked_preview.waits()) else {
+            self.ask_preview(shared);
+            return shared.say(Tone::Info, "Wait for what it would cost; then send.");
+        };
+        if let Some(problem) = &preview.problem {
+            return shared.say(Tone::Bad, clean(problem));
+        }
+        let mut lines = draw::costs(preview);
+        let question = match (self.case_id, &self.case) {
+            (Some(id), Some(case)) => {
+                let live = case.approvals.iter().filter(|a| a.void.is_none()).count();
+                if live > 0 {
+                    lines.push(format!("{live} approvals that count now become void."));
+                }
+                format!("Send {id} another way?")
+            }
+            _ => format!("Open a case for {}?", subject.name.line()),
+        };
+        let version = self.case.as_ref().map(|c| c.row.version);
+        let order = shared.order(write, self.case_id, version);
+        let to = self.place();
+        shared.confirm(Confirmation { number: 0, question, lines, key: CONFIRM, label: "route it".into(), to, order });
+    }
+
+    fn sent_back(&mut self, shared: &mut Shared, reply: Result<Reply, ClientError>) {
+        match reply {
+            Ok(Reply::Written(written)) => {
+                let id = written.case.as_ref().map(|c| c.row.id).or(self.case_id);
+                if self.case_id.is_none() {
+                    shared.forget_draft(DRAFT);
+                }
+                let said = if self.case_id.is_some() { "Routed." } else { "Opened." };
+                shared.say(Tone::Good, id.map_or_else(|| said.to_owned(), |id| format!("{id}: {said}")));
+                let opened = self.case_id.is_none();
+                *self = Self::default();
+                shared.back();
+                if let (Some(id), true) = (id, opened) {
+                    shared.go(Place::Case(id));
+                }
+            }
+            Ok(_) => {}
+            Err(error) => {
+                shared.fail(&error);
+                let field = error.problem().and_then(|p| p.field.clone()).unwrap_or_default();
+                let sentence = crate::base::text::sanitise(&error.to_string(), false);
+                self.form.mistake(field.trim_start_matches('/').trim_start_matches("route/"), &sentence);
+                if let (Some(412), Some(id)) = (error.status(), self.case_id) {
+                    self.asked.begin(shared.ask(self.place(), Ask::Case(id)));
+                }
+            }
+        }
+        shared.dirty = true;
+    }
+
+    fn found_subjects(&mut self, shared: &mut Shared, reply: Result<Reply, ClientError>) {
+        match reply {
+            Ok(Reply::Subjects(mut page)) => {
+                if self.case_id.is_some() {
+                    if let Some(row) = page.rows.pop() {
+                        self.take_subject(shared, row);
+                    }
+                } else {
+                    self.found = Some(page.rows);
+                    self.cursor = Cursor::default();
+                }
+            }
+            Ok(_) => {}
+            Err(error) => shared.fail(&error),
+        }
+    }
+}
+
+impl Screen for Routing {
+    fn enter(&mut self, shared: &mut Shared, place: Place) {
+        let Place::Route(case) = place else { return };
+        if !self.begun || case != self.case_id {
+            *self = Self { case_id: case, begun: true, ..Self::default() };
+            self.search = Form::new(vec![Field::line("search", "Whose access? Name or id", "").with_help("↑ ↓ choose, Enter takes")]);
+        }
+        if let Some(id) = case {
+            self.asked.begin(shared.ask(place, Ask::Case(id)));
+        }
+    }
+
+    fn typing(&self) -> bool {
+        true
+    }
+
+    fn typed(&mut self, shared: &mut Shared, _place: Place, key: KeyEvent) {
+        if self.subject.is_some() {
+            if self.form.typed(key) == Did::Changed {
+                self.changed(shared);
+            }
+            return;
+        }
+        let len = self.found.as_ref().map_or(0, Vec::len);
+        match key.code {
+            KeyCode::Enter => self.choose(shared),
+            KeyCode::Down => self.cursor.at = (self.cursor.at + 1).min(len.saturating_sub(1)),
+            KeyCode::Up => self.cursor.at = self.cursor.at.saturating_sub(1),
+            _ => {
+                if self.search.typed(key) == Did::Changed {
+                    self.changed(shared);
+                }
+            }
+        }
+    }
+
+    fn pasted(&mut self, shared: &mut Shared, text: &str, whole: bool) {
+        if self.subject.is_some() {
+            self.form.pasted(text, whole);
+        } else {
+            self.search.pasted(text.trim(), whole);
+        }
+        self.changed(shared);
+    }
+
+    fn editable(&self) -> Option<String> {
+        self.form.editable()
+    }
+
+    fn form(&self) -> Option<&Form> {
+        Some(if self.subject.is_some() { &self.form } else { &self.search })
+    }
+
+    fn act(&mut self, shared: &mut Shared, _place: Place, action: Action) {
+        match action {
+            Action::Submit => self.submit(shared),
+            Action::Cancel if self.subject.is_some() && self.case_id.is_none() => {
+                (self.subject, self.preview, self.unclear) = (None, None, None);
+            }
+            Action::Cancel => shared.back(),
+            _ => {
+                self.form.act(action);
+            }
+        }
+    }
+
+    fn sent(&mut self, _shared: &mut Shared, _place: Place, seq: u64) {
+        self.sending.begin(seq);
+    }
+
+    fn timer(&mut self, shared: &mut Shared, _place: Place, timer: Timer) {
+        if timer == Timer::Form {
+            if self.subject.is_some() {
+                self.ask_preview(shared);
+            } else {
+                self.look(shared);
+            }
+        }
+    }
+
+    fn answer(&mut self, shared: &mut Shared, _place: Place, seq: u64, reply: Result<Reply, ClientError>) {
+        if self.sending.take(seq) {
+            return self.sent_back(shared, reply);
+        }
+        shared.dirty = true;
+        if self.asked.take(seq) {
+            match reply {
+                Ok(Reply::Case(case)) => {
+                    let subject = case.row.subject.clone();
+                    let known = self.case.is_some();
+                    self.case = Some(case);
+                    if !known {
+                        self.asked_subjects.begin(shared.ask(self.place(), Ask::Subject(subject)));
+                    }
+                }
+                Ok(_) => {}
+                Err(error) => shared.fail(&error),
+            }
+        } else if self.asked_subjects.take(seq) {
+            self.found_subjects(shared, reply);
+        } else if self.asked_preview.take(seq) {
+            match reply {
+                Ok(Reply::Preview(preview)) => self.preview = Some(preview),
+                Ok(_) => {}
+                Err(error) => {
+                    self.preview = None;
+                    self.unclear = Some(crate::base::text::sanitise(&error.to_string(), false));
+                }
+            }
+        }
+    }
+
+    fn draw(&self, frame: &mut Frame<'_>, area: Rect, shared: &Shared, _place: Place) {
+        self.draw_routing(frame, area, shared);
+    }
+
+    fn lines(&self, _shared: &Shared, _place: Place) -> Vec<String> {
+        self.read_out()
+    }
+}
