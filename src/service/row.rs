@@ -62,7 +62,6 @@ fn waiting_on(case: &Case, progress: &Progress, requirement: &Requirement, now: 
         return WaitingOn::Security;
     }
     match case.state {
-        CaseState::New | CaseState::Failed => WaitingOn::Agent,
         CaseState::Proofing if progress.complete => WaitingOn::Agent,
         CaseState::Proofing => {
             let open: Vec<_> = case.sessions.values().filter(|s| s.outcome.is_none() && s.expires_at > now).collect();
@@ -76,7 +75,7 @@ fn waiting_on(case: &Case, progress: &Progress, requirement: &Requirement, now: 
         CaseState::Approved if case.times.execute_after.is_some_and(|t| t > now) => WaitingOn::Delay,
         CaseState::Approved | CaseState::Executing => WaitingOn::Execution,
         CaseState::Restored if requirement.review && case.reviews.is_empty() => WaitingOn::Review,
-        CaseState::Restored => WaitingOn::Agent,
+        CaseState::New | CaseState::Failed | CaseState::Restored => WaitingOn::Agent,
         _ => WaitingOn::Nobody,
     }
 }

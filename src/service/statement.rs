@@ -17,6 +17,16 @@ use crate::domain::vocabulary::Decision;
 /// How long a statement may be submitted (product.md, "Life of a case").
 pub const LIFETIME: chrono::Duration = chrono::Duration::minutes(10);
 
+/// Bytes of the nonce's code: 128 bits, as many as an HMAC tag should have at least (RFC 2104 §5).
+const NONCE_BYTES: usize = 16;
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut out, b| {
+        let _ = write!(out, "{b:02x}");
+        out
+    })
+}
+
 /// A statement and what goes back with the decision.
 #[derive(Debug, Clone)]
 pub struct Issued {
@@ -62,11 +72,7 @@ impl Service {
 
     fn nonce(&self, case: &Case, seal: Digest, person: &PersonId, issued: Time) -> String {
         let mac = self.nonce_mac(case.id, seal, person, issued.timestamp_millis());
-        let mut out = format!("{:x}.", issued.timestamp_millis());
-        mac.iter().take(16).for_each(|b| {
-            let _ = write!(out, "{b:02x}");
-        });
-        out
+        format!("{:x}.{}", issued.timestamp_millis(), hex(&mac[..NONCE_BYTES]))
     }
 
     fn nonce_mac(&self, case: CaseId, seal: Digest, person: &PersonId, millis: i64) -> [u8; 32] {
@@ -77,7 +83,7 @@ impl Service {
     pub fn nonce_issued_at(&self, case: CaseId, seal: Digest, person: &PersonId, nonce: &str) -> Option<Time> {
         let (millis, mac) = nonce.split_once('.').filter(|_| nonce.len() <= 64)?;
         let millis = i64::from_str_radix(millis, 16).ok()?;
-        let expected: String = self.nonce_mac(case, seal, person, millis).iter().take(16).map(|b| format!("{b:02x}")).collect();
+        let expected = hex(&self.nonce_mac(case, seal, person, millis)[..NONCE_BYTES]);
         let same: bool = expected.as_bytes().ct_eq(mac.as_bytes()).into();
         same.then(|| chrono::DateTime::from_timestamp_millis(millis)).flatten()
     }

@@ -1,5 +1,7 @@
 //! The staff API, its router in process, against a real store in a throw-away folder.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that can't go on fails")]
+
 mod house;
 
 use axum::http::StatusCode;

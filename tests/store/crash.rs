@@ -28,7 +28,7 @@ const COMMITS: &str = "COUNTERSIGN_TEST_CRASH_COMMITS";
 /// Writers at the same time in the child, unless one is asked for by limiting the commits.
 const WRITERS: u32 = 4;
 /// Longest wait for a child to say something.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 fn now() -> countersign::base::Time {
     use countersign::base::ports::Clock as _;

@@ -74,9 +74,9 @@ async fn race(store: &Arc<SqliteStore>, kind: Rival, id: CaseId) -> bool {
             store.commit(change).await
         })
     };
-    let (first, second) = if id.number() % 2 == 0 { (run(true), run(false)) } else { (run(false), run(true)) };
+    let (first, second) = if id.number().is_multiple_of(2) { (run(true), run(false)) } else { (run(false), run(true)) };
     let (first, second) = (first.await.unwrap(), second.await.unwrap());
-    let (approved, moved) = if id.number() % 2 == 0 { (first, second) } else { (second, first) };
+    let (approved, moved) = if id.number().is_multiple_of(2) { (first, second) } else { (second, first) };
     assert!(matches!(approved, Ok(_) | Err(CommitError::Conflict)), "{approved:?}");
     assert!(matches!(moved, Ok(_) | Err(CommitError::Conflict)), "{moved:?}");
     match (&approved, &moved) {

@@ -241,7 +241,9 @@ async fn invariant_09_every_kind_of_tampering_is_found_and_named() {
             let mut all = conn.prepare("SELECT name FROM sqlite_schema WHERE type = 'trigger'").unwrap();
             all.query_map([], |r| r.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
         };
-        triggers.iter().for_each(|t| conn.execute_batch(&format!("DROP TRIGGER {t}")).unwrap());
+        for t in &triggers {
+            conn.execute_batch(&format!("DROP TRIGGER {t}")).unwrap();
+        }
         assert!(conn.execute(sql, []).unwrap() > 0, "{sql}");
         drop(conn);
         match restore(&copy, &folder.path().join("out"), false, &|_, _| {}) {

@@ -237,10 +237,10 @@ pub(super) fn accountable(world: &World) -> Vec<Accountable> {
 pub(super) fn owners(policy: &Policy) -> Vec<Accountable> {
     let o = &policy.bundle.owners;
     [
-        ("identity governance", o.identity_governance.to_string()),
-        ("support operations", o.support_operations.to_string()),
-        ("security operations", o.security_operations.to_string()),
-        ("business", o.business.to_string()),
+        ("identity governance", o.identity_governance.clone()),
+        ("support operations", o.support_operations.clone()),
+        ("security operations", o.security_operations.clone()),
+        ("business", o.business.clone()),
     ]
     .into_iter()
     .map(|(function, owner)| Accountable { function: function.to_owned(), owner })

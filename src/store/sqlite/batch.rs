@@ -107,13 +107,12 @@ impl Kept {
     /// A folded case, if one of this version or a later one is kept.
     pub(super) fn case(&self, id: CaseId, version: u64) -> Option<Arc<Case>> {
         let mut cache = self.cases.lock().unwrap_or_else(PoisonError::into_inner);
-        let case = match cache.young.get(&id) {
-            Some(case) => Arc::clone(case),
-            None => {
-                let case = cache.old.remove(&id)?;
-                cache.keep(Arc::clone(&case));
-                case
-            }
+        let case = if let Some(case) = cache.young.get(&id) {
+            Arc::clone(case)
+        } else {
+            let case = cache.old.remove(&id)?;
+            cache.keep(Arc::clone(&case));
+            case
         };
         (case.version >= version).then_some(case)
     }

@@ -115,7 +115,7 @@ pub(super) fn words(text: &str) -> Vec<String> {
 pub(super) fn document(row: &CaseRow, target: &str) -> String {
     let texts = [row.subject_name.raw(), row.subject.as_str(), target];
     let mut out: String = texts.iter().flat_map(|t| words(t)).flat_map(|w| [" ".to_owned(), w]).collect();
-    out.push_str(&format!(" {} {:06}", row.id.number(), row.id.number()));
+    out.extend([" ".to_owned(), row.id.number().to_string(), format!(" {:06}", row.id.number())]);
     out
 }
 

@@ -169,13 +169,11 @@ impl Verify<'_> {
             self.duty_rows(id, &event, seq)?;
             case = Case::apply(case, id, &event, at);
         }
-        match case {
-            Some(case) => self.row(&case),
-            None => {
-                self.differs(format!("case {id}: has a row and no entries"));
-                Ok(())
-            }
+        if let Some(case) = case {
+            return self.row(&case);
         }
+        self.differs(format!("case {id}: has a row and no entries"));
+        Ok(())
     }
 
     /// Whether each row that an event accounts for is there, as it should be.

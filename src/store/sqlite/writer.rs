@@ -102,7 +102,9 @@ fn transact(conn: &Connection, before: Tip, kept: &Kept, first: Work, waiting: &
     match committed {
         Ok(tip) => {
             kept.publish(&tip, batch.take_news());
-            answers.into_iter().for_each(|answer| answer(Ok(())));
+            for answer in answers {
+                answer(Ok(()));
+            }
             tip
         }
         Err(e) => {
@@ -110,7 +112,9 @@ fn transact(conn: &Connection, before: Tip, kept: &Kept, first: Work, waiting: &
                 drop(conn.execute_batch("ROLLBACK"));
             }
             tracing::error!(error = %e, detail = ?e, "nothing of a batch was written");
-            answers.into_iter().for_each(|answer| answer(Err(&e)));
+            for answer in answers {
+                answer(Err(&e));
+            }
             before
         }
     }
