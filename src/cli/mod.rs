@@ -8,6 +8,8 @@
 
 pub mod case;
 pub mod connect;
+pub mod console;
+pub mod demo;
 pub mod host;
 pub mod manual;
 pub mod out;
@@ -33,6 +35,12 @@ pub struct Arguments {
     /// The server's address; otherwise from the settings or the session file.
     #[arg(long, global = true, env = "COUNTERSIGN_SERVER", value_name = "URL")]
     pub server: Option<String>,
+    /// Change nothing, whatever is typed (console).
+    #[arg(long, global = true)]
+    pub read_only: bool,
+    /// Linear mode for screen readers and pipes (console).
+    #[arg(long, global = true)]
+    pub plain: bool,
     /// What to do; without it the console opens.
     #[command(subcommand)]
     pub command: Option<Command>,
@@ -53,6 +61,11 @@ pub enum Command {
     /// Commands on the server's host.
     #[command(flatten)]
     Host(host::HostCommand),
+    /// Try everything: a server, a sample organisation and the console, thrown away afterwards.
+    Demo(demo::DemoArguments),
+    /// The sample target of the demo, which it starts itself.
+    #[command(hide = true)]
+    DemoTarget(demo::TargetArguments),
     /// Who you are to the server.
     Whoami,
     /// Print completions for a shell.
@@ -90,7 +103,9 @@ fn run(arguments: &Arguments, out: Out) -> Result<(), Failure> {
         Some(Command::Log(command)) => block(case::log(command, arguments, out)),
         Some(Command::Host(command)) => block(host::run(command, out)),
         Some(Command::Whoami) => block(case::whoami(arguments, out)),
-        None => Err(Failure::usage("The console needs a server: give --server, or try `countersign demo`.")),
+        Some(Command::Demo(command)) => block(demo::run(command, arguments, out)),
+        Some(Command::DemoTarget(command)) => block(demo::target(command, out)),
+        None => block(console::run(arguments)),
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use chrono::Duration;
 
+use super::bulk::{self, Bulk};
 use super::clock::DemoClock;
 use super::organisation::{self, Organisation};
 use super::player::Player;
@@ -14,17 +15,19 @@ use super::target::state::{Account, World};
 use super::{DemoError, story};
 use crate::base::ids::{AutomationId, OperatorId, SubjectId};
 use crate::base::{Digest, Time};
-use crate::domain::case::Worker;
-use crate::domain::command::RegisterCommand;
+use crate::domain::case::{ActorRef, Worker};
+use crate::domain::command::{Actor, RegisterCommand};
 use crate::domain::event::RegisterChange;
 use crate::domain::policy::{DEFAULT, Policy};
 use crate::domain::register::{Holder, Token};
 use crate::proofing;
 use crate::service::register::Beside;
-use crate::service::{Ask, Service};
+use crate::service::{Ask, Service, ServiceError};
 
 /// How far in the past the sample organisation was founded.
 pub const FOUNDED_DAYS: i64 = 21;
+/// The same, where many cases of the past year are to be filled in.
+const BULK_DAYS: i64 = 390;
 /// Who founded it.
 const FOUNDERS: [&str; 2] = ["e.morgan", "j.dubois"];
 /// Accounts the user of the demo can be, in the order in which they are offered.
@@ -44,22 +47,57 @@ pub struct Filled {
     pub name: String,
 }
 
-/// Founds the organisation: persons, accounts, automations, delegations, tokens, subjects. Returns tokens and accounts of the target.
-pub async fn found(service: &Service) -> Result<(BTreeMap<String, String>, Organisation), DemoError> {
+/// Founds the organisation: persons, accounts, automations, subjects.
+async fn found(service: &Service) -> Result<Organisation, DemoError> {
     let mut organisation = Organisation::read(service.now())?;
-    let mut tokens = BTreeMap::new();
     let policy = Policy::builtin();
-    let mut changes = organisation.changes.clone();
-    for name in IDENTITIES {
-        changes.push(token(service, name, Holder::Operator(OperatorId::parse(name)?), &mut tokens)?);
-    }
-    changes.push(token(service, BOT, Holder::Automation(AutomationId::parse(BOT)?), &mut tokens)?);
     let by = [organisation::person(FOUNDERS[0])?, organisation::person(FOUNDERS[1])?];
-    let ask = Ask::system(Worker::Host);
     let beside = Beside { people: std::mem::take(&mut organisation.people), policy: Some((policy.sha256, DEFAULT.to_owned())), ..Beside::default() };
-    service.govern(&ask, &RegisterCommand::Found { changes, by, policy: policy.sha256 }, &beside).await?;
+    let changes = std::mem::take(&mut organisation.changes);
+    service.govern(&Ask::system(Worker::Host), &RegisterCommand::Found { changes, by, policy: policy.sha256 }, &beside).await?;
     record(service, &organisation.subjects).await?;
-    Ok((tokens, organisation))
+    Ok(organisation)
+}
+
+/// As one of the organisation's people.
+async fn ask_as(service: &Service, operator: &OperatorId) -> Result<Ask, DemoError> {
+    let register = service.store.register().await.map_err(ServiceError::from)?;
+    let person = register.person_of(operator).map(|p| p.id.clone()).ok_or_else(|| DemoError::Sample(format!("{operator} is nobody")))?;
+    let who = ActorRef::Operator { operator: operator.clone(), person };
+    Ok(Ask::by(Actor { who, scopes: std::collections::BTreeSet::new(), read_only: false }))
+}
+
+async fn change(service: &Service, ask: &Ask, change: RegisterChange) -> Result<(), DemoError> {
+    service.govern(ask, &RegisterCommand::Change { id: service.fresh("prp")?, change }, &Beside::default()).await?;
+    Ok(())
+}
+
+/// Someone stands in for someone, for a while that still counts (invariant 2).
+async fn delegate(service: &Service, organisation: &Organisation) -> Result<(), DemoError> {
+    for delegation in &organisation.delegations {
+        let mut delegation = delegation.clone();
+        (delegation.1.since, delegation.1.until) = (service.now(), None);
+        change(service, &ask_as(service, &delegation.0).await?, RegisterChange::Delegate(delegation.1)).await?;
+    }
+    Ok(())
+}
+
+/// The stand-ins end, and everybody gets a token, which they issue themselves.
+async fn hand_over(service: &Service, organisation: &Organisation) -> Result<BTreeMap<String, String>, DemoError> {
+    let owner = OperatorId::parse(FOUNDERS[0])?;
+    for (_, delegation) in &organisation.delegations {
+        let end = RegisterChange::RevokeDelegation { delegation: delegation.id.clone(), at: service.now() };
+        change(service, &ask_as(service, &owner).await?, end).await?;
+    }
+    let mut tokens = BTreeMap::new();
+    for name in IDENTITIES {
+        let operator = OperatorId::parse(name)?;
+        let issue = token(service, name, Holder::Operator(operator.clone()), &mut tokens)?;
+        change(service, &ask_as(service, &operator).await?, issue).await?;
+    }
+    let issue = token(service, BOT, Holder::Automation(AutomationId::parse(BOT)?), &mut tokens)?;
+    change(service, &ask_as(service, &OperatorId::parse(IDENTITIES[0])?).await?, issue).await?;
+    Ok(tokens)
 }
 
 /// Records subjects as an import does.
@@ -74,28 +112,47 @@ pub async fn record(service: &Service, subjects: &[crate::domain::subject::Subje
     Ok(())
 }
 
-/// Founds and plays everything.
+/// Founds and plays everything, with so many further cases.
 pub async fn fill(
     service: Arc<Service>,
     keys: proofing::Keys,
     clock: Arc<DemoClock>,
-    progress: &(dyn Fn(usize, usize) + Sync),
+    cases: u64,
+    progress: &(dyn Fn(&'static str, usize, usize) + Sync),
 ) -> Result<Filled, DemoError> {
-    let (tokens, organisation) = found(&service).await?;
+    let real_now = service.now() + founded_before(cases);
+    let organisation = found(&service).await?;
+    let live = bulk::live_of(cases);
+    let bulk = if cases > 0 { Some(Bulk::new(Arc::clone(&service), keys.clone(), Arc::clone(&clock), cases).await?) } else { None };
+    let story_days = Duration::days(FOUNDED_DAYS);
+    if let Some(bulk) = &bulk {
+        bulk.history(cases - live, real_now - story_days - Duration::hours(6), &|done, of| progress("filling", done, of)).await?;
+    }
+    clock.lead_to(real_now - story_days);
+    delegate(&service, &organisation).await?;
     let stories = story::read()?;
-    let real_now = service.now() + Duration::days(FOUNDED_DAYS);
     let acts = story::schedule(&stories, real_now)?;
-    let mut player = Player::new(service, keys, Arc::clone(&clock), organisation.accounts);
-    player.play(&stories, &acts, progress).await?;
+    let mut player = Player::new(Arc::clone(&service), keys.clone(), Arc::clone(&clock), organisation.accounts.clone());
+    player.play(&stories, &acts, &|done, of| progress("playing the sample cases", done, of)).await?;
     clock.catch_up();
+    if cases > 0 {
+        // The register moved on since.
+        Bulk::resume(Arc::clone(&service), keys, clock, cases).await?.live(cases - live, live).await?;
+    }
+    let tokens = hand_over(&service, &organisation).await?;
     Ok(Filled { tokens, world: world(player.accounts), cards: player.cards, name: organisation.name })
+}
+
+/// How long before now the organisation was founded.
+pub fn founded_before(cases: u64) -> Duration {
+    Duration::days(if cases > 0 { BULK_DAYS } else { FOUNDED_DAYS })
 }
 
 fn world(accounts: BTreeMap<SubjectId, Account>) -> World {
     World { accounts, ..World::default() }
 }
 
-/// A token for an account, as long as the built-in policy lets one live: some days on the real clock.
+/// A token for an account, for as long as the built-in policy lets one live.
 fn token(service: &Service, name: &str, holder: Holder, tokens: &mut BTreeMap<String, String>) -> Result<RegisterChange, DemoError> {
     let minted = service.mint()?;
     tokens.insert(name.to_owned(), minted.presented);
@@ -122,8 +179,8 @@ mod tests {
 
     #[tokio::test]
     async fn the_sample_cases_are_played_by_the_rules_and_stand_in_many_states() {
-        let mut demo = Demo::prepare(false).await.unwrap();
-        let tokens = demo.fill(&|_, _| ()).await.unwrap();
+        let mut demo = Demo::prepare(0).await.unwrap();
+        let tokens = demo.fill(&|_, _, _| ()).await.unwrap();
         assert_eq!(tokens.len(), IDENTITIES.len() + 1);
         let page = demo.service.store.queue(&QueueQuery { limit: 200, ..QueueQuery::default() }).await.unwrap();
         assert!(page.rows.len() >= 55, "{}", page.rows.len());
@@ -135,6 +192,15 @@ mod tests {
             assert!(states.contains(&state), "no case is {state}: {states:?}");
         }
         assert!(page.rows.iter().any(|r| r.held));
+        assert_eq!(demo.service.store.verify(&|_, _| ()).await.unwrap(), Vec::<String>::new());
+    }
+
+    #[tokio::test]
+    async fn many_cases_go_through_the_same_commit_and_stand_up_to_the_doctor() {
+        let mut demo = Demo::prepare(300).await.unwrap();
+        demo.fill(&|_, _, _| ()).await.unwrap();
+        let counts = demo.service.store.counts(None).await.unwrap();
+        assert!(counts.log > 2_000, "{counts:?}");
         assert_eq!(demo.service.store.verify(&|_, _| ()).await.unwrap(), Vec::<String>::new());
     }
 }

@@ -52,6 +52,7 @@ pub struct Demo {
     /// Where the requester's pages are.
     pub pages: SocketAddr,
     running: Option<Running>,
+    cases: u64,
     name: String,
 }
 
@@ -95,14 +96,14 @@ fn machine(what: &str) -> impl Fn(std::io::Error) -> DemoError {
 }
 
 impl Demo {
-    /// Prepares everything but the cases. `durable` as for a real server; a large throw-away database is filled faster without.
-    pub async fn prepare(durable: bool) -> Result<Self, DemoError> {
+    /// Prepares everything but the cases, of which there will be so many beside the sample ones.
+    pub async fn prepare(cases: u64) -> Result<Self, DemoError> {
         let folder = throw_away::Folder::new()?;
         let random = Arc::new(SystemRandom);
         let keys = ServerKeys::create(&folder.path().join("keys"), &*random).map_err(|e| DemoError::Machine(e.to_string()))?;
-        let clock = Arc::new(DemoClock::behind(chrono::Duration::days(fill::FOUNDED_DAYS)));
+        let clock = Arc::new(DemoClock::behind(fill::founded_before(cases)));
         let ports = Ports { clock: clock.clone(), random };
-        let options = SqliteOptions { durable, ..SqliteOptions::default() };
+        let options = SqliteOptions::default();
         let master = MasterKey::new(*keys.master);
         let store = SqliteStore::open(&folder.path().join("countersign.db"), &options, ports.clone(), &master);
         let store: Arc<dyn Store> = Arc::new(store.map_err(|e| DemoError::Machine(e.to_string()))?);
@@ -125,6 +126,7 @@ impl Demo {
             api,
             pages: pages_at,
             running: None,
+            cases,
             name: String::new(),
         })
     }
@@ -140,8 +142,8 @@ impl Demo {
     }
 
     /// Founds the organisation and plays the cases.
-    pub async fn fill(&mut self, progress: &(dyn Fn(usize, usize) + Sync)) -> Result<BTreeMap<String, String>, DemoError> {
-        let filled = fill::fill(Arc::clone(&self.service), self.codes.clone(), Arc::clone(&self.clock), progress).await?;
+    pub async fn fill(&mut self, progress: &(dyn Fn(&'static str, usize, usize) + Sync)) -> Result<BTreeMap<String, String>, DemoError> {
+        let filled = fill::fill(Arc::clone(&self.service), self.codes.clone(), Arc::clone(&self.clock), self.cases, progress).await?;
         self.cards(&filled).await?;
         self.name.clone_from(&filled.name);
         let state = self.folder.path().join("target.json");

@@ -3,8 +3,9 @@
 //! Contract: nothing here is used by a real installation. Every sample case is played through the real service; the sample target is a process
 //! of its own with a state of its own.
 //!
-//! Reading order: [`organisation`], [`story`], [`player`], [`clock`]; [`target`].
+//! Reading order: [`organisation`], [`story`], [`player`], [`clock`]; [`bulk`]; [`fill`], [`host`]; [`target`].
 
+pub mod bulk;
 pub mod clock;
 pub mod fill;
 pub mod host;

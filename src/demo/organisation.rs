@@ -58,8 +58,6 @@ struct Bot {
 struct Stand {
     from: String,
     to: String,
-    since_days: i64,
-    until_days: i64,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -103,6 +101,8 @@ pub struct Organisation {
     pub people: Vec<PersonDetails>,
     /// Whose access it can restore.
     pub subjects: Vec<Subject>,
+    /// Who stands in for whom, recorded by the one who delegates.
+    pub delegations: Vec<(crate::base::ids::OperatorId, Delegation)>,
     /// What the sample target holds for them at first.
     pub accounts: BTreeMap<SubjectId, Account>,
 }
@@ -119,7 +119,14 @@ impl Organisation {
     /// Reads it, as it stood for long before that time.
     pub fn read(now: Time) -> Result<Self, DemoError> {
         let file: File = toml::from_str(TEXT).map_err(|e| DemoError::Sample(e.to_string()))?;
-        let mut out = Self { name: file.name, changes: Vec::new(), people: Vec::new(), subjects: Vec::new(), accounts: BTreeMap::new() };
+        let mut out = Self {
+            name: file.name,
+            changes: Vec::new(),
+            people: Vec::new(),
+            subjects: Vec::new(),
+            delegations: Vec::new(),
+            accounts: BTreeMap::new(),
+        };
         for staff in &file.staff {
             out.staff(staff)?;
         }
@@ -137,13 +144,9 @@ impl Organisation {
         }
         for (i, stand) in file.delegation.iter().enumerate() {
             let principal = |name: &str| Ok::<_, DemoError>(Principal::Person(person(name)?));
-            out.changes.push(RegisterChange::Delegate(Delegation {
-                id: DelegationId::parse(&format!("del-{i}"))?,
-                from: principal(&stand.from)?,
-                to: principal(&stand.to)?,
-                since: now - Duration::days(stand.since_days),
-                until: Some(now - Duration::days(stand.until_days)),
-            }));
+            let id = DelegationId::parse(&format!("del-{i}"))?;
+            let delegation = Delegation { id, from: principal(&stand.from)?, to: principal(&stand.to)?, since: now, until: None };
+            out.delegations.push((stand.from.parse()?, delegation));
         }
         Ok(out)
     }

@@ -31,6 +31,8 @@ const METHODS: [Method; 3] = [Method::IssuedCode, Method::SavedCode, Method::Man
 /// Cases younger than this can still be played on, so their subjects get a saved code in their mailbox.
 const PLAYABLE: Duration = Duration::hours(80);
 
+/// Who works on what software opened, unless the story says otherwise.
+const AGENT: &str = "tom.becker";
 /// Accounts of security reviewers.
 const SECURITY: [&str; 2] = ["a.lindqvist", "r.kaur"];
 
@@ -92,7 +94,8 @@ impl Player {
     async fn agent(&self, story: &Story) -> Result<Ask, DemoError> {
         let by = story.by.parse::<OperatorId>()?;
         let register = self.service.store.register().await.map_err(ServiceError::from)?;
-        self.operator(if register.operators.contains_key(&by) { &by } else { &story.agent }).await
+        let software = OperatorId::parse(AGENT)?;
+        self.operator(if register.operators.contains_key(&by) { &by } else { story.agent.as_ref().unwrap_or(&software) }).await
     }
 
     async fn open(&mut self, i: usize, story: &Story, playable: bool) -> Result<(), DemoError> {
@@ -216,7 +219,7 @@ impl Player {
         let progress = checklist::progress(&loaded.world, loaded.now);
         let wanted = |item: &Item| {
             let offers = METHODS.iter().filter_map(|m| item.startable.iter().find(|s| s.0 == *m));
-            offers.filter(|s| method.is_none_or(|m| m == s.0)).next().cloned()
+            offers.into_iter().find(|s| method.is_none_or(|m| m == s.0)).cloned()
         };
         let Some((method, endpoint, attester)) = progress.items.iter().filter(|i| i.receipt.is_none()).find_map(wanted) else { return Ok(None) };
         let session: SessionId = self.service.fresh("ses")?;

@@ -36,8 +36,7 @@ pub struct Story {
     /// Who opened it: an account or an automation.
     pub by: String,
     /// Who works on it, if software opened it.
-    #[serde(default = "agent")]
-    pub agent: OperatorId,
+    pub agent: Option<OperatorId>,
     /// Who asked, if not the subject.
     pub requester: Option<PersonId>,
     /// How long ago.
@@ -51,11 +50,6 @@ pub struct Story {
 
 const fn assisted() -> Path {
     Path::Assisted
-}
-
-#[allow(clippy::expect_used, reason = "a constant id of this file")]
-fn agent() -> OperatorId {
-    OperatorId::parse("tom.becker").expect("a valid id")
 }
 
 /// Something that happens in a sample case.
@@ -129,7 +123,7 @@ pub fn schedule(stories: &[Story], now: Time) -> Result<Vec<(Time, usize, Act)>,
                 continue;
             }
             at += Duration::minutes(STEP_MINUTES);
-            all.push((at, i, act(story, word, rest).ok_or_else(|| wrong(story, text, &"not an act"))?));
+            all.push((at, i, act(word, rest).ok_or_else(|| wrong(story, text, &"not an act"))?));
         }
     }
     all.sort_by_key(|(at, i, _)| (*at, *i));
@@ -140,12 +134,12 @@ fn wrong(story: &Story, text: &str, why: &dyn std::fmt::Display) -> DemoError {
     DemoError::Sample(format!("case of {}, \"{text}\": {why}", story.subject))
 }
 
-fn act(story: &Story, word: &str, rest: &str) -> Option<Act> {
+fn act(word: &str, rest: &str) -> Option<Act> {
     let operator = |text: &str| text.parse::<OperatorId>().ok();
     let two = || rest.split_once(' ').unwrap_or((rest, ""));
     Some(match word {
         "triage" => Act::Triage(rest.parse().ok()?),
-        "take" => Act::Take(if rest.is_empty() { story.agent.clone() } else { operator(rest)? }),
+        "take" => Act::Take(operator(rest)?),
         "note" => Act::Evidence(EvidenceKind::Note, rest.to_owned()),
         "log" => Act::Evidence(EvidenceKind::Log, rest.to_owned()),
         "change" => Act::Evidence(EvidenceKind::RecentChange, rest.to_owned()),

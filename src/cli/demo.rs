@@ -1,0 +1,179 @@
+//! `countersign demo`: everything embedded, nothing to configure; with `--headless` for scripts. And the hidden sample target.
+//!
+//! Contract: one line of JSON on standard output when headless; progress on standard error. Ends when the user leaves, at a signal, or, when
+//! headless, at the end of standard input.
+
+use std::collections::BTreeMap;
+use std::io::{IsTerminal as _, Write as _};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use clap::Args;
+use secrecy::SecretString;
+use serde_json::json;
+use tokio::io::AsyncReadExt as _;
+use url::Url;
+
+use super::Arguments;
+use super::connect::{Settings, settings};
+use super::console;
+use super::out::{FAILED, Failure, Out};
+use crate::base::ports::SystemClock;
+use crate::config::keys::read_private;
+use crate::console::Identity;
+use crate::demo::{DemoError, fill, host::Demo, target};
+
+/// What the demo takes.
+#[derive(Debug, Args)]
+pub struct DemoArguments {
+    /// Fill it with this many cases beside the sample ones.
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=5_000_000))]
+    pub cases: u64,
+    /// No console: print one line of JSON with addresses and tokens, and serve until standard input ends.
+    #[arg(long)]
+    pub headless: bool,
+}
+
+/// What the sample target takes.
+#[derive(Debug, Args)]
+pub struct TargetArguments {
+    /// Its state.
+    #[arg(long, value_name = "FILE")]
+    pub state: PathBuf,
+    /// The secret that orders are signed with.
+    #[arg(long, value_name = "FILE")]
+    pub secret_file: PathBuf,
+}
+
+impl From<DemoError> for Failure {
+    fn from(error: DemoError) -> Self {
+        Self::new(FAILED, error.to_string())
+    }
+}
+
+/// Progress on standard error: on a terminal a line that is written over, else a line a tenth.
+struct Progress {
+    shown: AtomicUsize,
+    terminal: bool,
+}
+
+impl Progress {
+    fn new() -> Self {
+        Self { shown: AtomicUsize::new(0), terminal: std::io::stderr().is_terminal() }
+    }
+
+    fn tell(&self, what: &str, done: usize, of: usize) {
+        let steps = if self.terminal { 100 } else { 10 };
+        let step = done.saturating_mul(steps) / of.max(1);
+        if self.shown.swap(step, Ordering::Relaxed) == step && done != of {
+            return;
+        }
+        let mut err = std::io::stderr().lock();
+        let (begin, end) = if self.terminal { ("\r", if done == of { "\n" } else { "" }) } else { ("", "\n") };
+        let _ = write!(err, "{begin}{what}: {}%{end}", step * 100 / steps);
+        let _ = err.flush();
+    }
+}
+
+/// Prepares, fills and starts a demo.
+async fn begin(arguments: &DemoArguments) -> Result<(Demo, BTreeMap<String, String>), Failure> {
+    let mut demo = Demo::prepare(arguments.cases).await?;
+    let progress = Progress::new();
+    let tokens = demo.fill(&|what, done, of| progress.tell(what, done, of)).await?;
+    demo.start().await?;
+    Ok((demo, tokens))
+}
+
+/// Runs the demo.
+pub async fn run(demo: &DemoArguments, arguments: &Arguments, out: Out) -> Result<(), Failure> {
+    if demo.headless {
+        return headless(demo, out).await;
+    }
+    let settings = settings()?;
+    let stop = async {
+        let _ = tokio::signal::ctrl_c().await;
+    };
+    let (running, tokens) = tokio::select! {
+        begun = begin(demo) => begun?,
+        () = stop => return Err(Failure::new(FAILED, "Stopped before the demo was filled.")),
+    };
+    let shown = show(&running, arguments, &settings, &tokens).await;
+    running.stop().await?;
+    shown
+}
+
+async fn show(demo: &Demo, arguments: &Arguments, settings: &Settings, tokens: &BTreeMap<String, String>) -> Result<(), Failure> {
+    let url = Url::parse(&format!("http://{}", demo.api)).map_err(|e| Failure::new(FAILED, e.to_string()))?;
+    let mut config = console::configure(arguments, settings, url, Some(demo.path()))?;
+    config.identities = identities(tokens);
+    config.mailbox = Some(demo.mailbox());
+    console::open(config).await
+}
+
+fn identities(tokens: &BTreeMap<String, String>) -> Vec<Identity> {
+    let about = |name: &str| match name {
+        "nadia" => "support agent; owns the routing bot",
+        "d.ruiz" | "m.chen" => "supervisor",
+        "a.lindqvist" => "security reviewer",
+        "nadia.deputy" => "nadia's second account, a supervisor's",
+        "e.morgan" => "policy owner",
+        _ => "",
+    };
+    let known = fill::IDENTITIES.iter().filter_map(|name| {
+        let token = tokens.get(*name)?;
+        Some(Identity { name: (*name).to_owned(), note: about(name).to_owned(), token: SecretString::from(token.clone()) })
+    });
+    known.collect()
+}
+
+async fn headless(arguments: &DemoArguments, out: Out) -> Result<(), Failure> {
+    let (demo, tokens) = tokio::select! {
+        begun = begin(arguments) => begun?,
+        () = ended() => return Ok(()),
+    };
+    let line = json!({
+        "api": format!("http://{}", demo.api),
+        "pages": format!("http://{}", demo.pages),
+        "mail": demo.mailbox(),
+        "target": demo.target_url,
+        "tokens": tokens,
+    });
+    out.raw(format!("{line}\n").as_bytes())?;
+    ended().await;
+    Ok(demo.stop().await?)
+}
+
+/// Waits for the end of standard input or a signal.
+async fn ended() {
+    let input = async {
+        let (mut stdin, mut bytes) = (tokio::io::stdin(), [0_u8; 256]);
+        while stdin.read(&mut bytes).await.is_ok_and(|n| n > 0) {}
+    };
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let Ok(mut term) = signal(SignalKind::terminate()) else { return input.await };
+        tokio::select! { () = input => {}, _ = term.recv() => {}, _ = tokio::signal::ctrl_c() => {} }
+    }
+    #[cfg(not(unix))]
+    tokio::select! { () = input => {}, _ = tokio::signal::ctrl_c() => {} }
+}
+
+/// Runs the sample target until standard input ends; prints its address first.
+pub async fn target(arguments: &TargetArguments, out: Out) -> Result<(), Failure> {
+    let failed = |e: std::io::Error| Failure::new(FAILED, e.to_string());
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    let secret = read_private(&arguments.secret_file)?.to_string();
+    let clock = Arc::new(SystemClock::new());
+    let settings = target::Settings { state: arguments.state.clone(), secret, clock, tolerance: Duration::from_mins(5) };
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    out.raw(format!("http://{address}\n").as_bytes())?;
+    let server = tokio::spawn(target::serve(listener, settings, stopped));
+    ended().await;
+    let _ = stop.send(true);
+    let served = server.await.map_err(|e| Failure::new(FAILED, e.to_string()))?;
+    served.map_err(|e| Failure::new(FAILED, e.to_string()))
+}
