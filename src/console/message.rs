@@ -23,6 +23,10 @@ pub enum Message {
     Paste(String),
     /// The terminal has another size now: columns, rows.
     Resize(u16, u16),
+    /// An action was chosen by its name.
+    Act(super::action::Action),
+    /// A case was named by its number.
+    Open(crate::base::ids::CaseId),
     /// An answer to question `seq` of a screen.
     Answer {
         /// Which question.

@@ -29,6 +29,7 @@ pub mod mistakes;
 pub mod model;
 pub mod overlay;
 pub mod perform;
+pub mod plain;
 pub mod screen;
 pub mod terminal;
 pub mod theme;
@@ -191,11 +192,14 @@ pub fn model(config: &ConsoleConfig, ports: &Ports, size: (u16, u16)) -> Result<
 /// # Errors
 /// When there is no terminal, or it can't be used.
 pub async fn run(mut config: ConsoleConfig, ports: Ports) -> Result<(), ConsoleError> {
-    if !(io::stdout().is_terminal() && io::stdin().is_terminal()) {
-        return Err(ConsoleError::NoTerminal);
-    }
     if config.token.is_none() {
         config.token = config.identities.first().map(|i| i.token.clone());
+    }
+    if config.plain {
+        return run_plain(&config, &ports).await;
+    }
+    if !(io::stdout().is_terminal() && io::stdin().is_terminal()) {
+        return Err(ConsoleError::NoTerminal);
     }
     let mut guard = terminal::Guard::take(config.mouse, config.editor.clone())?;
     let mut model = model(&config, &ports, guard.size())?;
@@ -206,6 +210,25 @@ pub async fn run(mut config: ConsoleConfig, ports: Ports) -> Result<(), ConsoleE
     let world =
         drive::World { surface: &mut guard, open_input: &mut terminal::input, performer: &mut performer, answers, clock: ports.clock.as_ref() };
     let done = drive::drive(&mut model, world, config.token.is_some()).await;
+    signals.abort();
+    Ok(done?)
+}
+
+/// The linear mode: needs no terminal, only lines.
+async fn run_plain(config: &ConsoleConfig, ports: &Ports) -> Result<(), ConsoleError> {
+    let mut model = model(config, ports, (80, 24))?;
+    let (out, answers) = mpsc::channel(drive::MAX_WAITING);
+    let client = ClientConfig { server: config.server.clone(), ca_pem: config.ca_pem.clone(), token: config.token.clone() };
+    let mut performer = perform::Performer::new(client, ports.random.clone(), out.clone(), config.paths.clone(), config.mailbox.clone());
+    let signals = tokio::spawn(ended_by_signal(out));
+    let world = plain::World {
+        input: plain::lines_of(io::stdin()),
+        output: &mut io::stdout(),
+        performer: &mut performer,
+        answers,
+        clock: ports.clock.as_ref(),
+    };
+    let done = plain::drive(&mut model, world, config.token.is_some()).await;
     signals.abort();
     Ok(done?)
 }

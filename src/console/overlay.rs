@@ -82,6 +82,11 @@ impl Picker {
         self.cursor = Cursor::default();
     }
 
+    /// The choices in sight of what was typed, in order.
+    pub fn offered(&self) -> impl Iterator<Item = &Choice> {
+        self.shown.iter().filter_map(|i| self.choices.get(*i))
+    }
+
     /// The choice under the cursor.
     pub fn current(&self) -> Option<&Choice> {
         self.shown.get(self.cursor.at).and_then(|i| self.choices.get(*i))

@@ -36,6 +36,11 @@ pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
             model.shared.size = (columns, rows);
             model.shared.dirty = true;
         }
+        Message::Act(action) => match super::plain::talk::allowed(model, action) {
+            Ok(()) => act(model, action),
+            Err(why) => model.shared.say(Tone::Bad, why),
+        },
+        Message::Open(case) => model.shared.go(Place::Case(case)),
         Message::Answer { seq, to, reply } => on_answer(model, seq, to, reply),
         Message::Live(live) => on_live(model, live),
         Message::Timer(timer) => on_timer(model, timer),
@@ -484,17 +489,4 @@ fn settle(model: &mut Model) {
         let wait = (next - model.shared.server_now()).to_std().unwrap_or(Duration::ZERO);
         model.shared.timer(Timer::Clock, wait.clamp(Duration::from_millis(20), Duration::from_hours(1)));
     }
-}
-
-/// Actions worth a hint now, in the table's order, with their first keys. Refused ones stay, so that the line does not jump from row to
-/// row; trying one says why not.
-pub fn hints(model: &Model) -> Vec<(String, &'static str)> {
-    let scope = model.scope();
-    let here = Action::ALL.iter().filter(|a| a.row().scope.meets(scope) && !a.row().hint.is_empty());
-    let mut hints: Vec<(String, &'static str)> =
-        here.filter(|a| applies(model, **a) != Applies::Hidden).filter_map(|a| Some((model.shared.keymap.shown(*a)?, a.row().hint))).collect();
-    if scope == Scope::FORM {
-        hints.truncate(6);
-    }
-    hints
 }

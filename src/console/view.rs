@@ -7,11 +7,11 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use unicode_width::UnicodeWidthStr;
 
-use super::action::Action;
+use super::action::{Action, Applies, Scope};
 use super::keymap;
 use super::model::{Link, Model, Place, Tone};
 use super::theme::Role;
-use super::update::hints;
+use super::update::applies;
 use super::widget::{fit, put};
 
 /// The least that is worked in: columns and rows.
@@ -148,14 +148,25 @@ fn foot(buffer: &mut Buffer, area: Rect, model: &Model) {
     }
 }
 
+/// Actions worth a hint now, in the table's order, with their first keys. Refused ones stay, so that the line does not jump from row to
+/// row; trying one says why not.
+pub fn hints(model: &Model) -> Vec<(String, &'static str)> {
+    let scope = model.scope();
+    let here = Action::ALL.iter().filter(|a| a.row().scope.meets(scope) && !a.row().hint.is_empty());
+    let mut hints: Vec<(String, &'static str)> =
+        here.filter(|a| applies(model, **a) != Applies::Hidden).filter_map(|a| Some((model.shared.keymap.shown(*a)?, a.row().hint))).collect();
+    if scope == Scope::FORM {
+        hints.truncate(6);
+    }
+    hints
+}
+
 /// What may follow the keys of a chord that is pending.
 fn following(model: &Model) -> Vec<(String, &'static str)> {
     let scope = model.scope();
     let here = Action::ALL.iter().filter(|a| a.row().scope.meets(scope));
     here.flat_map(|a| model.shared.keymap.chords(*a).iter().map(move |c| (a, c)))
-        .filter(|(a, c)| {
-            c.len() > model.pending.len() && c.starts_with(&model.pending) && super::update::applies(model, **a) != super::action::Applies::Hidden
-        })
+        .filter(|(a, c)| c.len() > model.pending.len() && c.starts_with(&model.pending) && applies(model, **a) != Applies::Hidden)
         .map(|(a, c)| (keymap::show(&c[model.pending.len()..]), a.row().name))
         .collect()
 }

@@ -328,7 +328,7 @@ impl Screen for Inbox {
             Some(rows) => {
                 lines.extend(rows.iter().enumerate().map(|(i, r)| {
                     let here = if i == self.cursor.at { "selected: " } else { "" };
-                    format!("{} {here}{}", i + 1, Self::spoken(shared, r))
+                    format!("{here}{}", Self::spoken(shared, r))
                 }));
             }
         }

@@ -1,0 +1,315 @@
+//! The conversation of the linear mode: typed lines become the same messages as keys, and the screen becomes lines to be heard.
+//!
+//! Contract: no I/O. Says only what is new; never repaints. Everything a key can do can be typed, under the same names.
+
+use crossterm::event::{KeyCode, KeyEvent};
+
+use crate::base::ids::CaseId;
+use crate::base::text::sanitise;
+use crate::console::action::{Action, Applies};
+use crate::console::message::Message;
+use crate::console::mistakes::did_you_mean;
+use crate::console::model::{Model, Note, Place, Tone};
+use crate::console::overlay::Overlay;
+use crate::console::update;
+use crate::console::widget::form::{Field, Input};
+
+/// The most entries of a list that are read out at once.
+const MAX_OFFERED: usize = 60;
+
+/// What was said so far, so that only what is new is said.
+#[derive(Debug, Default)]
+pub struct Talk {
+    place: Option<Place>,
+    said: Vec<String>,
+    note: Option<Note>,
+    overlay: Option<Overlay>,
+    field: Option<(usize, Field)>,
+    /// Cases by the numbers they were last read out under.
+    cases: Vec<CaseId>,
+    /// Whether the user waits for what a command brings.
+    listening: bool,
+    /// Whether all is to be read again.
+    again: bool,
+}
+
+fn key(code: KeyCode) -> Message {
+    Message::Key(KeyEvent::from(code))
+}
+
+fn times(code: KeyCode, n: usize) -> impl Iterator<Item = Message> {
+    std::iter::repeat_with(move || key(code)).take(n)
+}
+
+impl Talk {
+    /// What a typed line means: messages for the model, or sentences why it means nothing.
+    pub fn hear(&mut self, model: &Model, line: &str) -> (Vec<Message>, Vec<String>) {
+        self.listening = true;
+        let line = line.trim_end_matches(['\r', '\n']);
+        let command = line.trim().strip_prefix(':').map(str::trim);
+        match (&model.overlay, command) {
+            (Some(Overlay::Confirm(c)), _) => {
+                let yes = line.trim().chars().eq([c.key]);
+                (vec![key(if yes { KeyCode::Char(c.key) } else { KeyCode::Esc })], if yes { vec![] } else { vec!["Cancelled.".into()] })
+            }
+            (Some(Overlay::Pick(_)), _) => pick(model, line.trim()),
+            (None, Some(command)) => self.command(model, command),
+            (None, None) if model.screen(model.place()).typing() => answer(model, line),
+            (None, None) => self.command(model, line.trim()),
+        }
+    }
+
+    fn command(&mut self, model: &Model, text: &str) -> (Vec<Message>, Vec<String>) {
+        let (word, rest) = text.split_once(' ').map_or((text, ""), |(w, r)| (w, r.trim()));
+        let number = |t: &str| t.parse::<usize>().ok().filter(|n| *n > 0);
+        if word.is_empty() || word == "read" {
+            self.again = true;
+            return (vec![], vec![]);
+        }
+        let named = if word == "open" || word == "show" { rest } else { word };
+        if let Ok(id) = named.parse::<CaseId>() {
+            return (vec![Message::Open(id)], vec![]);
+        }
+        if let Some(n) = number(named) {
+            return match self.cases.get(n - 1) {
+                Some(id) => (vec![Message::Open(*id)], vec![]),
+                None => (vec![], vec![format!("There is no number {n} in the list that was read.")]),
+            };
+        }
+        if let ("pick", Some(n)) = (word, number(rest)) {
+            let keys = times(KeyCode::Up, 100).chain(times(KeyCode::Down, n - 1)).chain(times(KeyCode::Enter, 1));
+            return (keys.collect(), vec![]);
+        }
+        if word == "filter" && !rest.is_empty() {
+            let clear = KeyEvent::new(KeyCode::Char('u'), crossterm::event::KeyModifiers::CONTROL);
+            return (vec![Message::Act(Action::Filter), Message::Key(clear), Message::Paste(rest.to_owned()), key(KeyCode::Enter)], vec![]);
+        }
+        let action = match word {
+            "send" => Some(Action::Submit),
+            "back" if model.scope() == crate::console::action::Scope::FORM => Some(Action::Cancel),
+            _ => Action::ALL.iter().copied().find(|a| a.row().name == word),
+        };
+        if let Some(action) = action {
+            return (vec![Message::Act(action)], vec![]);
+        }
+        let near = did_you_mean(word, Action::ALL.iter().map(|a| a.row().name));
+        let word = sanitise(word, false);
+        (vec![], vec![format!("\"{word}\" is no command{near}. Type help for those that apply here, palette for all with reasons.")])
+    }
+
+    /// What is to be said now. `answered`: something that was asked for came.
+    pub fn tell(&mut self, model: &Model, answered: bool) -> Vec<String> {
+        let mut out = self.new_notes(model);
+        self.screen(model, answered, &mut out);
+        if self.overlay != model.overlay {
+            if let Some(overlay) = &model.overlay {
+                out.extend(offered(overlay));
+            }
+            self.overlay.clone_from(&model.overlay);
+        }
+        if model.overlay.is_none() {
+            self.prompt(model, &mut out);
+        }
+        out.iter().map(|line| sanitise(line, false)).collect()
+    }
+
+    fn new_notes(&mut self, model: &Model) -> Vec<String> {
+        let notes = model.shared.notes.iter().rev();
+        let mut new: Vec<&Note> = notes.take_while(|n| Some(*n) != self.note.as_ref()).collect();
+        new.reverse();
+        let say = |n: &&Note| {
+            let tone = match n.tone {
+                Tone::Good => "Done",
+                Tone::Info => "Note",
+                Tone::Bad => "Refused or failed",
+            };
+            let request = n.request_id.as_ref().map(|r| format!(" Request {r}.")).unwrap_or_default();
+            format!("{tone}: {}{request}", n.text)
+        };
+        let out = new.iter().map(say).collect();
+        if let Some(last) = new.last() {
+            self.note = Some((*last).clone());
+        }
+        out
+    }
+
+    fn screen(&mut self, model: &Model, answered: bool, out: &mut Vec<String>) {
+        let place = model.place();
+        let moved = self.place != Some(place);
+        if !(moved || self.again || self.listening) {
+            return;
+        }
+        let lines = model.screen(place).lines(&model.shared, place);
+        let whole = moved || self.again;
+        let new: Vec<&String> = lines.iter().filter(|l| whole || !self.said.contains(l)).collect();
+        if whole || lines != self.said {
+            self.number(place, &lines, &new, out);
+        }
+        if answered || self.again {
+            self.listening = moved;
+        }
+        self.again = false;
+        self.place = Some(place);
+        self.said = lines;
+    }
+
+    /// Says lines; in lists of cases each row has a number under which it can be opened.
+    fn number(&mut self, place: Place, lines: &[String], new: &[&String], out: &mut Vec<String>) {
+        if !matches!(place, Place::Queue | Place::Approvals) {
+            out.extend(new.iter().map(|l| (*l).clone()));
+            return;
+        }
+        self.cases.clear();
+        for line in lines {
+            let case = line.split_whitespace().find_map(|w| w.parse::<CaseId>().ok());
+            let number = case.map(|id| {
+                self.cases.push(id);
+                self.cases.len()
+            });
+            if new.contains(&line) {
+                out.push(number.map_or_else(|| line.clone(), |n| format!("{n}. {line}")));
+            }
+        }
+    }
+
+    /// Asks for the field in focus, once.
+    fn prompt(&mut self, model: &Model, out: &mut Vec<String>) {
+        let form = model.screen(model.place()).form();
+        let now = form.and_then(|f| Some((f.focus, f.fields.get(f.focus)?.clone())));
+        if now == self.field {
+            return;
+        }
+        if let (Some(form), Some((focus, field))) = (form, &now) {
+            let value = match &field.input {
+                Input::Text(text) => text.text().to_owned(),
+                Input::Secret(_) => String::new(),
+                Input::Choice(options, at) => options.get(*at).map(|o| o.1.clone()).unwrap_or_default(),
+                Input::Several(options, _) => options.iter().filter(|o| o.2).map(|o| o.1.as_str()).collect::<Vec<_>>().join(", "),
+            };
+            let same = self.field.as_ref().is_some_and(|(at, f)| at == focus && f.name == field.name);
+            let is = if value.is_empty() { "empty".to_owned() } else { value };
+            out.push(format!("Field {} of {}, {}: {is}", focus + 1, form.fields.len(), field.label));
+            out.extend(field.mistake.iter().map(|m| format!("Wrong: {m}")));
+            if !same {
+                out.extend(choices(field));
+                out.push("Type the value; an empty line keeps it and goes on; :send sends, :back leaves.".to_owned());
+            }
+        }
+        self.field = now;
+    }
+}
+
+/// The options of a field, numbered.
+fn choices(field: &Field) -> Vec<String> {
+    match &field.input {
+        Input::Choice(options, _) => options.iter().enumerate().map(|(i, o)| format!("{}. {}", i + 1, o.1)).collect(),
+        Input::Several(options, _) => {
+            let mut lines: Vec<String> = options.iter().enumerate().map(|(i, o)| format!("{}. {}", i + 1, o.1)).collect();
+            lines.push("Any of them: numbers with blanks between.".to_owned());
+            lines
+        }
+        Input::Text(text) if text.is_many() => vec!["A line that begins with + is added below.".to_owned()],
+        Input::Text(_) | Input::Secret(_) => Vec::new(),
+    }
+}
+
+/// What lies over the screen, as lines.
+fn offered(overlay: &Overlay) -> Vec<String> {
+    match overlay {
+        Overlay::Confirm(c) => {
+            let mut lines = vec![format!("Confirm number {}: {}", c.number, c.question)];
+            lines.extend(c.lines.iter().cloned());
+            lines.push(format!("Type {} to {}; anything else cancels.", c.key, c.label));
+            lines
+        }
+        Overlay::Pick(p) => {
+            let mut lines = vec![format!("Choose: {}", p.title)];
+            for (i, choice) in p.offered().take(MAX_OFFERED).enumerate() {
+                let refused = choice.refused.as_ref().map(|why| format!(" (refused: {why})")).unwrap_or_default();
+                lines.push(format!("{}. {} {}{refused}", i + 1, choice.label, choice.note));
+            }
+            lines.push(format!("Type a number{}; an empty line cancels.", if p.free { " or a name" } else { " or words to narrow" }));
+            lines
+        }
+    }
+}
+
+fn pick(model: &Model, line: &str) -> (Vec<Message>, Vec<String>) {
+    let Some(Overlay::Pick(picker)) = &model.overlay else { return (vec![], vec![]) };
+    if line.is_empty() {
+        return (vec![key(KeyCode::Esc)], vec!["Cancelled.".into()]);
+    }
+    let count = picker.offered().count();
+    match line.parse::<usize>() {
+        Ok(n) if (1..=count).contains(&n) => {
+            if let Some(why) = picker.offered().nth(n - 1).and_then(|c| c.refused.as_ref()) {
+                return (vec![], vec![format!("Refused: {why}")]);
+            }
+            (times(KeyCode::Down, n - 1).chain(times(KeyCode::Enter, 1)).collect(), vec![])
+        }
+        Ok(n) if !picker.free => (vec![], vec![format!("There is no number {n}.")]),
+        _ if picker.free => (vec![Message::Paste(line.to_owned()), key(KeyCode::Enter)], vec![]),
+        _ => {
+            let clear = KeyEvent::new(KeyCode::Char('u'), crossterm::event::KeyModifiers::CONTROL);
+            (vec![Message::Key(clear), Message::Paste(line.to_owned())], vec![])
+        }
+    }
+}
+
+/// A line typed into the field that has the keys.
+fn answer(model: &Model, line: &str) -> (Vec<Message>, Vec<String>) {
+    let Some(form) = model.screen(model.place()).form() else {
+        // A text without a form (a filter, a token): the line is it.
+        return (vec![Message::Paste(line.trim().to_owned()), key(KeyCode::Enter)], vec![]);
+    };
+    let Some(field) = form.fields.get(form.focus) else { return (vec![], vec![]) };
+    let next = form.focus + 1 < form.fields.len();
+    let go_on = || if next { vec![Message::Act(Action::NextField)] } else { vec![] };
+    if line.trim().is_empty() {
+        let said = if next { vec![] } else { vec!["That was the last field. :send sends, :back leaves.".to_owned()] };
+        return (go_on(), said);
+    }
+    let mut messages = match &field.input {
+        Input::Text(text) if text.is_many() && line.starts_with('+') => return (vec![Message::Paste(format!("\n{}", &line[1..]))], vec![]),
+        Input::Text(_) | Input::Secret(_) => vec![Message::Edited(Ok(line.to_owned()))],
+        Input::Choice(options, at) => {
+            let wanted = line.trim();
+            let by_number = wanted.parse::<usize>().ok().and_then(|n| n.checked_sub(1)).filter(|n| *n < options.len());
+            let found = by_number.or_else(|| options.iter().position(|o| o.0 == wanted || o.1 == wanted));
+            let Some(to) = found else { return (vec![], vec![format!("\"{}\" is none of them; type a number.", sanitise(wanted, false))]) };
+            let code = if to > *at { KeyCode::Right } else { KeyCode::Left };
+            times(code, to.abs_diff(*at)).collect()
+        }
+        Input::Several(options, at) => {
+            let wanted: Option<Vec<usize>> = line.split([' ', ',']).filter(|w| !w.is_empty()).map(|w| w.parse::<usize>().ok()).collect();
+            let Some(wanted) = wanted.filter(|w| w.iter().all(|n| (1..=options.len()).contains(n))) else {
+                return (vec![], vec!["Type numbers of the list with blanks between.".into()]);
+            };
+            let mut keys: Vec<Message> = times(KeyCode::Left, *at).collect();
+            for (i, option) in options.iter().enumerate() {
+                if i > 0 {
+                    keys.push(key(KeyCode::Right));
+                }
+                if option.2 != wanted.contains(&(i + 1)) {
+                    keys.push(key(KeyCode::Char(' ')));
+                }
+            }
+            keys
+        }
+    };
+    messages.extend(go_on());
+    (messages, vec![])
+}
+
+/// Whether an action typed by name can be done here, or why not.
+pub fn allowed(model: &Model, action: Action) -> Result<(), String> {
+    let scope = model.scope();
+    if !action.row().scope.meets(scope) {
+        return Err(format!("{} does not apply here.", action.row().name));
+    }
+    match update::applies(model, action) {
+        Applies::Yes => Ok(()),
+        Applies::No(why) => Err(why),
+        Applies::Hidden => Err(format!("{} does not apply to what is here.", action.row().name)),
+    }
+}
