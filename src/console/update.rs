@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, MouseEventKind};
 
-use super::action::{Action, Applies, Scope};
+use super::action::{Action, Applies};
 use super::effect::{Ask, Effect, Timer};
 use super::keymap::{Key, Meaning};
 use super::message::{Live, Message, Reply};
