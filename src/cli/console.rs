@@ -36,7 +36,8 @@ pub fn configure(arguments: &Arguments, settings: &Settings, server: Url, state:
     }
     let variable = |name: &str| std::env::var(name).ok();
     out.depth = Depth::of(variable("NO_COLOR").as_deref(), variable("COLORTERM").as_deref(), variable("TERM").as_deref());
-    out.theme.clone_from(&settings.config.theme);
+    // The terminal's own sixteen colours fit every background.
+    out.theme = if settings.config.theme == "auto" { "sixteen".to_owned() } else { settings.config.theme.clone() };
     out.mouse = settings.config.mouse;
     out.read_only = settings.config.read_only || arguments.read_only;
     out.plain = settings.config.plain || arguments.plain;
