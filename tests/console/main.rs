@@ -4,7 +4,10 @@
 
 #[path = "../support/canned.rs"]
 mod canned;
+mod cases;
 mod desk;
 mod frame;
 mod live;
 mod queue;
+#[path = "../support/whole.rs"]
+mod whole;

@@ -11,8 +11,8 @@ use crate::console::action::Action;
 use crate::console::model::Shared;
 use crate::console::theme::Role;
 
-/// How wide labels of facts are, in columns.
-const LABEL: u16 = 15;
+/// How wide labels of facts are, in columns: at 80 columns a digest fits beside one.
+const LABEL: u16 = 14;
 
 /// One paragraph: a lead (label, mark) and a text that is wrapped beside it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -110,7 +110,7 @@ impl Approve {
         }
         self.tries = 0;
         self.differ = compare::differences(statement, case, decision, shared.me.as_deref());
-        if !self.differ.is_empty() {
+        if !self.differ.is_empty() && case.you_cannot_decide.is_empty() {
             shared.say(Tone::Bad, "The statement is not about what is shown. Nothing will be sent; tell security, with the messages.");
         }
     }
@@ -243,7 +243,7 @@ impl Approve {
             (_, true) => ("Sending …", Role::Info),
             (Some(_), _) => ("Nothing can be sent: see above.", Role::Warn),
             (None, _) if self.writing => ("Ctrl-s asks once more before it is sent; Esc goes back to reading.", Role::Dim),
-            (None, _) => ("e writes the reason, s sends (it is asked once more), Esc leaves; the reason is kept.", Role::Dim),
+            (None, _) => ("e writes the reason; s sends, once confirmed; Esc leaves, the reason is kept.", Role::Dim),
         };
         let buffer = frame.buffer_mut();
         put(buffer, area, area.x + 1, area.bottom() - 1, &fit(text.0, usize::from(area.width) - 2), shared.style(text.1));

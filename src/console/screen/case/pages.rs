@@ -277,7 +277,7 @@ pub(in crate::console::screen) fn who_may(s: &mut Sheet, case: &CaseDetail) {
     for duty in &case.you_cannot_decide {
         s.item(("✕", Role::Bad), format!("You can't decide: {}", sentence(duty)), Role::Warn);
     }
-    s.fact("Could decide", super::forms::who_remains(case, None));
+    s.text(super::forms::who_remains(case, None), if case.could_decide.enough { Role::Text } else { Role::Bad });
     if !case.could_decide.operators.is_empty() {
         s.fact("Those are", list(&case.could_decide.operators));
     }

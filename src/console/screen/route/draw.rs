@@ -145,11 +145,11 @@ impl Routing {
             let here = i == cursor.at;
             put(buffer, list, list.x, y, if here { "▌" } else { " " }, shared.style(Role::Marker));
             let style = shared.style(if here { Role::Selected } else { Role::Text });
-            let x = put(buffer, list, list.x + 1, y, &fit(&row.name.line(), 28), style).max(list.x + 30);
-            let x = put(buffer, list, x, y, &format!("{} · {} · {}", row.id, row.kind.label(), row.tier.label()), shared.style(Role::Dim)) + 2;
-            if let Some(open) = open_cases(row) {
-                put(buffer, list, x, y, &open, shared.style(Role::Warn));
-            }
+            let x = put(buffer, list, list.x + 1, y, &fit(&row.name.line(), 24), style).max(list.x + 26);
+            // Before the rest: whoever takes a case in must not miss that there is one.
+            let open = open_cases(row).map(|o| format!("▲ {o}  ")).unwrap_or_default();
+            let x = put(buffer, list, x, y, &open, shared.style(Role::Warn));
+            put(buffer, list, x, y, &format!("{} · {} · {}", row.id, row.kind.label(), row.tier.label()), shared.style(Role::Dim));
         }
     }
 

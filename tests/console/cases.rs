@@ -1,0 +1,279 @@
+//! The screens of a case and of those who decide: how they look, what they refuse and why, what they send.
+
+use countersign::api::case::CaseDetail;
+use countersign::api::lists::{Announcement, Me, QueuePage};
+use countersign::api::problem::Problem;
+use countersign::api::words::Decision;
+use countersign::base::Untrusted;
+use countersign::client::{ClientError, Write, Written};
+use countersign::console::effect::{Ask, Effect, Timer};
+use countersign::console::message::{Live, Message, Reply};
+use countersign::console::model::Place;
+use insta::assert_snapshot;
+
+use crate::desk::{Desk, usual};
+use crate::{canned, whole};
+
+const SIZES: [(u16, u16); 2] = [(80, 24), (120, 40)];
+
+/// A desk whose server knows one case and one reader.
+fn desk((columns, rows): (u16, u16), me: &Me, case: &CaseDetail) -> Desk {
+    let (me, case) = (me.clone(), case.clone());
+    let server = move |ask: &Ask| {
+        Some(Ok(match ask {
+            Ask::Me => Reply::Me(Box::new(me.clone())),
+            Ask::Case(_) => Reply::Case(Box::new(case.clone())),
+            Ask::Statement(_, decision) => Reply::Statement(Box::new(whole::statement(decision.code()))),
+            Ask::Timeline(..) | Ask::Log(..) => Reply::Log(whole::log()),
+            Ask::Subjects(_) | Ask::Subject(_) => Reply::Subjects(whole::subjects()),
+            Ask::RoutePreview(_) => Reply::Preview(Box::new(whole::preview())),
+            Ask::Policy | Ask::CasePolicy(_) => Reply::Value(Box::new(whole::explained())),
+            other => return usual(other),
+        }))
+    };
+    let mut desk = Desk::new(columns, rows, |_| {}, Box::new(server), true);
+    desk.tell(Message::Live(Live::Up));
+    desk
+}
+
+fn at_case(size: (u16, u16), me: &Me, case: &CaseDetail) -> Desk {
+    let mut desk = desk(size, me, case);
+    desk.tell(Message::Open(case.row.id));
+    desk
+}
+
+fn snap(name: &str, make: impl Fn((u16, u16)) -> Desk) {
+    for size in SIZES {
+        assert_snapshot!(format!("{name}_{}x{}", size.0, size.1), make(size).picture());
+    }
+}
+
+fn keys(size: (u16, u16), me: &Me, case: &CaseDetail, keys: &str) -> Desk {
+    let mut desk = at_case(size, me, case);
+    desk.press(keys);
+    desk
+}
+
+#[test]
+fn case_pages_look_right() {
+    for (name, key) in [("overview", "1"), ("checklist", "2"), ("evidence", "3"), ("approvals", "4"), ("timeline", "5")] {
+        snap(&format!("case_{name}"), |size| keys(size, &canned::nadia(), &whole::routed_by_me(), key));
+    }
+    snap("case_triage", |size| keys(size, &canned::nadia(), &whole::proofing(), "t"));
+    snap("case_seal", |size| keys(size, &whole::ruiz(), &whole::proofing(), "s"));
+}
+
+#[test]
+fn deciding_looks_right() {
+    snap("approve", |size| keys(size, &whole::ruiz(), &whole::sealed(), "d a"));
+    snap("approve_blocked", |size| keys(size, &canned::nadia(), &whole::routed_by_me(), "d a"));
+    snap("approve_confirm", |size| {
+        let mut desk = keys(size, &whole::ruiz(), &whole::sealed(), "d a e");
+        desk.write("the owner confirmed it by phone");
+        desk.press("ctrl-s");
+        desk
+    });
+}
+
+#[test]
+fn lists_and_forms_look_right() {
+    snap("approvals_inbox", |size| desk(size, &whole::ruiz(), &whole::sealed()));
+    snap("policy_case", |size| keys(size, &whole::ruiz(), &whole::sealed(), "w"));
+    snap("log", |size| keys(size, &whole::ruiz(), &whole::sealed(), "g l"));
+    snap("route_again", |size| keys(size, &canned::nadia(), &whole::proofing(), "r"));
+    snap("route_new", |size| {
+        let mut desk = desk(size, &canned::nadia(), &whole::sealed());
+        desk.press("N");
+        desk.write("pay");
+        desk.tell(Message::Timer(Timer::Form));
+        desk
+    });
+}
+
+#[test]
+fn a_blocked_approval_names_the_duty_and_who_could_decide() {
+    for size in SIZES {
+        let mut desk = keys(size, &canned::nadia(), &whole::routed_by_me(), "2");
+        for key in ["1", "2", "3", "4", "5"] {
+            desk.press(key);
+            let text = desk.text();
+            assert!(text.contains("you own the automation triage-bot") && text.contains("on shift: d.ruiz"), "{text}");
+        }
+        desk.press("d a s");
+        let text = desk.text();
+        assert!(text.contains("You can't approve") && text.contains("d.ruiz"), "{text}");
+        desk.press("e");
+        desk.write("please");
+        desk.press("ctrl-s y");
+        assert!(desk.orders.is_empty() && desk.model.overlay.is_none(), "nothing goes out");
+    }
+}
+
+#[test]
+fn a_decision_is_sent_once_confirmed_by_another_key_with_what_was_shown() {
+    let mut desk = keys((80, 24), &whole::ruiz(), &whole::sealed(), "d a s");
+    assert!(desk.text().contains("A decision needs a reason"), "{}", desk.text());
+    desk.write("seen");
+    for other in ["ctrl-s enter", "e ctrl-s esc", "e ctrl-s ctrl-s", "e ctrl-s s"] {
+        desk.press(other);
+        assert!(desk.orders.is_empty() && desk.model.overlay.is_none(), "{other} does not confirm");
+    }
+    desk.press("e");
+    desk.press("ctrl-s y");
+    let order = desk.orders.pop().unwrap();
+    let Write::Decide(body) = order.write else { panic!("{order:?}") };
+    assert_eq!((body.decision, body.reason.raw(), body.nonce.as_str()), (Decision::Approve, "seen", "n-1"));
+    assert_eq!((body.seal_sha256, order.version), (whole::sealed().seal.unwrap().sha256, Some(3)));
+    assert_eq!(desk.model.place(), Place::Case(whole::sealed().row.id));
+}
+
+#[test]
+fn threat_t10_a_statement_that_differs_is_never_sent() {
+    let mut other = whole::sealed();
+    other.seal.as_mut().unwrap().plan_sha256 = countersign::base::Digest::of(b"another plan");
+    let mut desk = keys((80, 24), &whole::ruiz(), &other, "d a e");
+    desk.write("seen");
+    desk.press("ctrl-s y");
+    assert!(desk.orders.is_empty() && desk.text().contains("differs from what is shown: plan_sha256"), "{}", desk.text());
+}
+
+#[test]
+fn a_stale_decision_is_told_and_read_again_and_keeps_the_reason() {
+    let mut desk = keys((80, 24), &whole::ruiz(), &whole::sealed(), "d d e");
+    desk.write("wrong owner");
+    let problem = Problem {
+        kind: "urn:countersign:problem:stale".into(),
+        title: "Stale".into(),
+        status: 412,
+        detail: "The case changed.".into(),
+        request_id: None,
+        field: None,
+        duties: vec![],
+        could_decide: None,
+        mistakes: vec![],
+    };
+    desk.writes = Box::new(move |_| Err(ClientError::Problem(Box::new(problem.clone()))));
+    desk.press("ctrl-s y");
+    let text = desk.text();
+    assert!(text.contains("The case changed while you read it") && text.contains("wrong owner"), "{text}");
+    assert_eq!(desk.model.shared.drafts.values().next().map(String::as_str), Some("wrong owner"));
+}
+
+#[test]
+fn a_case_that_changes_under_the_reader_is_read_again() {
+    let mut desk = keys((80, 24), &whole::ruiz(), &whole::sealed(), "d a");
+    let mut row = whole::sealed().row;
+    row.version = 4;
+    desk.done.clear();
+    desk.tell(Message::Live(Live::News(Announcement::Case { row: Box::new(row) })));
+    assert!(desk.done.iter().any(|e| matches!(e, Effect::Timer(Timer::Case, _))));
+}
+
+#[test]
+fn what_is_refused_says_the_servers_reason_and_sends_nothing() {
+    let mut desk = keys((80, 24), &canned::nadia(), &whole::routed_by_me(), "s");
+    assert!(desk.text().contains("It is sealed already."), "{}", desk.text());
+    assert!(desk.orders.is_empty());
+}
+
+#[test]
+fn a_form_keeps_its_draft_and_sends_what_it_says() {
+    let mut desk = keys((80, 24), &canned::nadia(), &whole::proofing(), "c");
+    desk.write("call back at ten");
+    desk.press("esc");
+    assert!(desk.model.shared.drafts.values().any(|d| d == "call back at ten"));
+    desk.press("c ctrl-s");
+    let order = desk.orders.pop().unwrap();
+    assert!(matches!(&order.write, Write::Comment(text) if text.text.raw() == "call back at ten"), "{order:?}");
+    assert!(desk.model.shared.drafts.is_empty());
+}
+
+#[test]
+fn a_proof_is_started_from_what_the_server_offers() {
+    let mut desk = keys((80, 24), &canned::nadia(), &whole::proofing(), "p enter");
+    let order = desk.orders.pop().unwrap();
+    assert!(matches!(&order.write, Write::Proof(p) if p.attester.as_ref().is_some_and(|a| a.as_str() == "p-ines")), "{order:?}");
+}
+
+#[test]
+fn routing_says_what_it_costs_before_anything_is_sent() {
+    let mut desk = desk((80, 24), &canned::nadia(), &whole::sealed());
+    desk.press("N");
+    desk.write("pay");
+    desk.tell(Message::Timer(Timer::Form));
+    assert!(desk.text().contains("already open: CS-26-004090"), "{}", desk.text());
+    desk.press("enter tab tab tab space");
+    desk.tell(Message::Timer(Timer::Form));
+    assert!(desk.text().contains("You give up deciding"), "{}", desk.text());
+    let opened = whole::proofing();
+    desk.writes = Box::new(move |_| Ok(Written { case: Some(Box::new(opened.clone())), version: Some(1) }));
+    desk.press("ctrl-s");
+    assert!(desk.orders.is_empty(), "it is asked once more");
+    desk.press("y");
+    let order = desk.orders.pop().unwrap();
+    assert!(matches!(&order.write, Write::Open(o) if o.scope.len() == 1 && o.target.as_str() == "vault"), "{order:?}");
+    assert_eq!(desk.model.place(), Place::Case(whole::proofing().row.id));
+}
+
+#[test]
+fn those_who_decide_begin_in_approvals() {
+    assert_eq!(desk((80, 24), &whole::ruiz(), &whole::sealed()).model.place(), Place::Approvals);
+    assert_eq!(desk((80, 24), &canned::nadia(), &whole::sealed()).model.place(), Place::Queue);
+}
+
+/// Texts that try to steer a terminal or a reader's eyes (threats T17, T18).
+const NAUGHTY: [&str; 8] = [
+    "\u{1b}]52;c;ZXZpbA==\u{7}",
+    "\u{1b}[2J\u{1b}[31mred",
+    "\u{9b}31m",
+    "a\rb\u{8}c",
+    "\u{202e}evil\u{202c}",
+    "z\u{200b}e\u{feff}ro",
+    "\u{e0041}tag",
+    "\u{1b}]8;;http://x\u{1b}\\link",
+];
+
+/// A case in which every text from outside is naughty.
+fn naughty(text: &str) -> CaseDetail {
+    let mut case = whole::sealed();
+    let bad = || Untrusted::from(text);
+    case.row.subject_name = bad();
+    case.subject.name = bad();
+    case.requester = bad();
+    case.summary = Some(bad());
+    case.handover = Some(bad());
+    case.opened_by = text.to_owned();
+    case.scope = vec![text.to_owned()];
+    case.checklist.next = Some(text.to_owned());
+    case.checklist.items[0].title = text.to_owned();
+    case.checklist.items[1].startable[0].label = text.to_owned();
+    case.evidence[0].text = Some(bad());
+    case.comments[0].text = Some(bad());
+    case.lineage[0].name = bad();
+    case.approvals[0].reason = Some(bad());
+    case.approvals[0].name = bad();
+    case.plan.as_mut().unwrap().steps[0] = text.to_owned();
+    case.accountable[0].owner = text.to_owned();
+    case
+}
+
+#[test]
+fn naughty_texts_steer_no_screen() {
+    for text in NAUGHTY {
+        let case = naughty(text);
+        let row = case.row.clone();
+        for keys in ["1", "2", "3", "4", "5", "p", "t", "e", "d a", "d d", "r", "w", "x f", "g l", "g a", "!"] {
+            let mut desk = at_case((120, 40), &whole::ruiz(), &case);
+            desk.press(keys);
+            let page = QueuePage { rows: vec![row.clone()], before: None, after: None };
+            desk.server = Box::new(move |ask| if matches!(ask, Ask::Cases(_)) { Some(Ok(Reply::Cases(page.clone()))) } else { None });
+            desk.press("ctrl-r");
+            let shown = desk.text();
+            let bad = |c: char| c != '\n' && (c.is_control() || countersign::base::text::sanitise(&c.to_string(), false) != c.to_string());
+            assert!(!shown.contains(bad), "{keys}: {shown:?}");
+            let place = desk.model.place();
+            let lines = desk.model.screen(place).lines(&desk.model.shared, place);
+            assert!(!lines.iter().any(|l| l.contains(bad)), "{keys} read out: {lines:?}");
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! A whole sealed case with everything a screen can show, for tests of the screens that show it.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use countersign::api::case::{CaseDetail, RoutePreview, Statement};
+use countersign::api::lists::{LogPage, Me, SubjectPage};
+use countersign::base::Digest;
+use serde_json::{Value, json};
+
+use crate::canned;
+
+fn at(minutes: i64) -> DateTime<Utc> {
+    canned::now() + TimeDelta::minutes(minutes)
+}
+
+fn digest(name: &str) -> Digest {
+    Digest::of(name.as_bytes())
+}
+
+/// Ruiz, a supervisor with no hand in the case.
+pub fn ruiz() -> Me {
+    let mut me = serde_json::to_value(canned::nadia()).unwrap();
+    canned::merge(&mut me, &json!({"operator": "d.ruiz", "person": "p-ruiz", "name": "Diego Ruiz", "roles": ["supervisor"]}));
+    serde_json::from_value(me).unwrap()
+}
+
+/// The case as the supervisor sees it: sealed, one approval missing.
+pub fn sealed() -> CaseDetail {
+    let mut value = serde_json::to_value(canned::case()).unwrap();
+    canned::merge(&mut value, &parts());
+    canned::merge(&mut value, &history());
+    serde_json::from_value(value).unwrap()
+}
+
+/// The same case as the agent sees it, whose automation routed it.
+pub fn routed_by_me() -> CaseDetail {
+    let mut value = serde_json::to_value(sealed()).unwrap();
+    let refused = json!([
+        {"action": "decide", "reason": "You own the automation that routed it.", "code": "separation-of-duties"},
+        {"action": "seal", "reason": "It is sealed already.", "code": "wrong-state"}
+    ]);
+    let you = serde_json::to_value(canned::case().you_cannot_decide).unwrap();
+    canned::merge(&mut value, &json!({"you_cannot_decide": you, "refused_actions": refused, "allowed_actions": ["comment", "flag", "reopen"]}));
+    serde_json::from_value(value).unwrap()
+}
+
+/// The case before it is sealed, with proofs to start.
+pub fn proofing() -> CaseDetail {
+    let mut value = serde_json::to_value(sealed()).unwrap();
+    canned::merge(&mut value["row"], &json!({"state": "proofing", "approvals_missing": 0, "waiting_on": "subject"}));
+    canned::merge(
+        &mut value,
+        &json!({"seal": null, "plan": null, "approvals": [], "allowed_actions": ["start_proof", "seal", "triage", "evidence"]}),
+    );
+    serde_json::from_value(value).unwrap()
+}
+
+fn parts() -> Value {
+    json!({
+        "triage": {"failure": "failed_rotation", "reproduction": "ran the job twice\nboth times 403", "triage_owner": "p-nadia", "remedy_owner": "p-ines"},
+        "checklist": {"done": 1, "complete": false, "next": "Wait for the owner's attestation.", "items": [
+            {"title": "possession of the old key", "methods": ["old_key_possession"], "gate": false, "state": "done",
+             "receipt": {"id": "rc-1", "method": "old_key_possession", "by": "the subject", "at": at(-30), "valid_until": at(600)},
+             "sessions": [], "startable": [], "why": "privileged tier: one proof of possession"},
+            {"title": "attestation by an owner", "methods": ["manager_attestation", "owner_quorum"], "gate": true, "state": "pending",
+             "receipt": null, "why": "non-human subjects need an owner", "sessions": [
+                {"id": "se-1", "method": "manager_attestation", "opened_at": at(-20), "expires_at": at(40), "tries_left": 3, "outcome": null}],
+             "startable": [{"method": "manager_attestation", "endpoint": null, "attester": "p-ines", "label": "ask Ines Moreau to attest"}]}]},
+        "lineage": [
+            {"person": "p-nadia", "name": "Nadia Rahman", "duty": "automation_owner", "via": "triage-bot", "case": null, "sentence": "owns triage-bot"},
+            {"person": "p-ines", "name": "Ines Moreau", "duty": "subject_owner", "via": null, "case": null, "sentence": "owns the subject"}],
+        "evidence": [{"id": "ev-1", "kind": "log", "text": "403 forbidden \u{1b}[2J at 09:12", "sha256": digest("e"), "by": "nadia", "at": at(-50), "late": false}],
+        "comments": [{"by": "kofi", "at": at(-10), "text": "the owner is in a meeting"}],
+        "handover": "owner answers after ten",
+        "plan": {"target": "vault", "scope": ["payments.write"], "lifetime_seconds": null, "revokes_old": true, "rotates": ["s-2"],
+            "reversible": false, "steps": ["make a new secret", "hand it to the workload", "revoke the old one"]},
+        "you_cannot_decide": [], "allowed_actions": ["decide", "comment"], "refused_actions": [],
+        "accountable": [{"function": "business", "owner": "r.cole"}]
+    })
+}
+
+fn history() -> Value {
+    json!({
+        "seal": {"sha256": digest("seal"), "revision": 1, "plan_sha256": digest("plan"), "evidence_sha256": digest("evidence"),
+            "checklist_sha256": digest("checklist"), "policy_sha256": digest("policy"), "lineage_sha256": digest("lineage"), "by": "kofi", "at": at(-8)},
+        "approvals": [{"id": "ap-1", "revision": 1, "person": "p-lind", "name": "Astrid Lindqvist", "operator": "a.lindqvist",
+            "decision": "approve", "reason": "seen with the owner", "at": at(-4), "signature": "none", "void": null}],
+        "executions": [], "grants": [{"id": "gr-1", "scope": ["payments.write"], "expires_at": at(90), "ending": false, "revoked_at": null}]
+    })
+}
+
+/// The statement about [`sealed`].
+pub fn statement(decision: &str) -> Statement {
+    let d = |n: &str| digest(n).to_string();
+    let said = json!({
+        "type": format!("{decision}.v1"), "version": 1, "case": "CS-26-004127", "revision": 1, "decision": decision, "subject": "s-1",
+        "seal_sha256": d("seal"), "plan_sha256": d("plan"), "evidence_sha256": d("evidence"), "checklist_sha256": d("checklist"),
+        "policy_sha256": d("policy"), "lineage_sha256": d("lineage"), "approver": {"account": "d.ruiz", "person": "p-ruiz"}, "nonce": "n-1"
+    });
+    Statement { statement: said.to_string(), nonce: "n-1".into(), seal_sha256: digest("seal"), version: 3, submit_before: at(10) }
+}
+
+/// A page of the log.
+pub fn log() -> LogPage {
+    let entry = |seq: u64, actor: &str, event: &str, case: Option<&str>, summary: &str| {
+        json!({"seq": seq, "at": at(i64::try_from(seq).unwrap() - 60), "actor": actor, "event": event, "case": case, "summary": summary,
+            "text": null, "leaf_sha256": digest(summary)})
+    };
+    let entries = json!([
+        entry(0, "server", "founded", None, "founded: policy 1"),
+        entry(1, "triage-bot for nadia", "opened", Some("CS-26-004127"), "opened: action secret rotation"),
+        entry(2, "nadia", "refused", Some("CS-26-004127"), "refused: decide separation-of-duties"),
+        entry(3, "kofi", "sealed", Some("CS-26-004127"), "sealed: revision 1"),
+    ]);
+    serde_json::from_value(json!({"entries": entries, "after": null, "size": 4, "root_sha256": digest("root")})).unwrap()
+}
+
+/// What the search finds.
+pub fn subjects() -> SubjectPage {
+    serde_json::from_value(json!({"rows": [{"id": "s-1", "name": "payments-batch", "kind": "service_account", "tier": "privileged",
+        "open_cases": ["CS-26-004090"], "entitlements": [{"target": "vault", "scopes": ["payments.read", "payments.write"]}],
+        "endpoints": [{"id": "ep-1", "kind": "email", "confirmed_at": null, "recorded_at": at(-90000)}]}]}))
+    .unwrap()
+}
+
+/// What routing would cost.
+pub fn preview() -> RoutePreview {
+    let case = proofing();
+    serde_json::from_value(json!({"lineage": case.lineage, "you_give_up": true, "could_decide": case.could_decide, "checklist": case.checklist,
+        "approvals_needed": case.approvals_needed, "problem": null}))
+    .unwrap()
+}
+
+/// What policy says about a case.
+pub fn explained() -> Value {
+    json!({"pinned_sha256": digest("policy"), "current_sha256": digest("policy"), "approvals_needed": "2 persons, one of security",
+        "checklist": proofing().checklist, "terms": ["delay before execution: 0 s", "a case expires after: 259200 s"],
+        "accountable": [{"function": "business", "owner": "r.cole"}]})
+}
