@@ -5,9 +5,10 @@
 
 use std::io;
 use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use crossterm::event::{Event, KeyEventKind};
-use futures_util::{FutureExt as _, Stream, StreamExt as _};
+use futures_util::{Stream, StreamExt as _};
 use tokio::sync::mpsc;
 
 use super::effect::Effect;
@@ -95,7 +96,7 @@ pub async fn drive(model: &mut Model, world: World<'_>, signed_in: bool) -> io::
                 answer = answers.recv() => inbox.push(answer.unwrap_or(Message::Ended)),
             }
             while inbox.len() < MAX_DRAIN {
-                match events.next().now_or_never() {
+                match waiting(events).await {
                     Some(event) => inbox.extend(message(event)),
                     None => break,
                 }
@@ -112,6 +113,17 @@ pub async fn drive(model: &mut Model, world: World<'_>, signed_in: bool) -> io::
             effects.extend(update::update(model, message));
         }
     }
+}
+
+/// What is there without waiting. Asked with this task's own waker: crossterm's stream keeps the first waker it is asked with, and one that wakes
+/// nobody would leave the loop asleep at the next key.
+async fn waiting(events: &mut Input) -> Option<Option<io::Result<Event>>> {
+    let mut events = events.as_mut();
+    let now = |cx: &mut Context<'_>| match events.as_mut().poll_next(cx) {
+        Poll::Ready(event) => Poll::Ready(Some(event)),
+        Poll::Pending => Poll::Ready(None),
+    };
+    std::future::poll_fn(now).await
 }
 
 /// A terminal event as a message; a terminal that is gone ends the program.
