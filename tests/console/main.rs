@@ -8,6 +8,7 @@ mod cases;
 mod desk;
 mod frame;
 mod live;
+mod plain;
 mod queue;
 #[path = "../support/whole.rs"]
 mod whole;

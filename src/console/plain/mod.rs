@@ -68,7 +68,6 @@ pub async fn drive(model: &mut Model, world: World<'_>, signed_in: bool) -> io::
     say(output, &["Countersign, linear mode. Type help for commands that apply, read to hear the screen again, quit to leave.".to_owned()])?;
     let effects = update::start(model, signed_in);
     perform(effects, model, performer, output, &mut open)?;
-    say(output, &talk.tell(model, false))?;
     let mut ended = false;
     while !model.ended {
         if ended && open.none() {
@@ -96,8 +95,10 @@ pub async fn drive(model: &mut Model, world: World<'_>, signed_in: bool) -> io::
             let effects = update::update(model, message);
             perform(effects, model, performer, output, &mut open)?;
         }
-        let settled = answered && open.questions == 0;
-        say(output, &talk.tell(model, settled))?;
+        // What is still being asked for would be read out twice: once as it was, once as it is.
+        if open.questions == 0 {
+            say(output, &talk.tell(model, answered))?;
+        }
     }
     output.flush()
 }

@@ -133,7 +133,8 @@ impl Sheet {
         let mut out = Vec::new();
         for p in &self.paras {
             for (i, line) in p.text.split('\n').enumerate() {
-                let lead = if i == 0 && !p.lead.is_empty() { format!("{}: ", spoken(&p.lead)) } else { String::new() };
+                let mark = if p.lead.ends_with('.') { " " } else { ": " };
+                let lead = if i == 0 && !p.lead.is_empty() { format!("{}{mark}", spoken(&p.lead)) } else { String::new() };
                 if !(lead.is_empty() && line.is_empty()) {
                     out.push(format!("{lead}{line}"));
                 }

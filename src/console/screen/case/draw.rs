@@ -180,7 +180,16 @@ impl Case {
     fn doable(&self, shared: &Shared) -> Vec<(Action, Applies)> {
         let acts = Action::ALL.iter().filter(|a| a.row().scope.meets(Scope::CASE));
         let acts = acts.filter(|a| a.row().operation.is_some() || matches!(a, Action::Approve | Action::Deny));
-        acts.map(|a| (*a, self.applies(shared, *a))).collect()
+        acts.map(|a| (*a, self.doable_now(shared, *a))).collect()
+    }
+
+    /// Deciding can always be looked at; whether it can be done is the server's word on `decide`.
+    fn doable_now(&self, shared: &Shared, action: Action) -> Applies {
+        let refused = self.seen.as_ref().and_then(|c| c.refused_actions.iter().find(|r| r.action == "decide"));
+        match (action, refused) {
+            (Action::Approve | Action::Deny, Some(refused)) => Applies::No(clean(&refused.reason)),
+            _ => self.applies(shared, action),
+        }
     }
 
     /// The case as lines to be read out.

@@ -1,0 +1,105 @@
+//! The linear mode: the whole story by typed lines.
+
+use std::sync::{Arc, Mutex};
+
+use countersign::api::lists::Me;
+use countersign::client::{Write, Written};
+use countersign::console::drive::Perform;
+use countersign::console::effect::{Ask, Effect, Order, Timer};
+use countersign::console::message::{Message, Reply};
+use countersign::console::{ConsoleConfig, plain};
+use tokio::sync::mpsc;
+
+use crate::desk::{Still, ports, usual};
+use crate::{canned, whole};
+
+/// Answers at once, and remembers what was sent.
+struct Server {
+    me: Me,
+    agent: bool,
+    out: mpsc::Sender<Message>,
+    orders: Arc<Mutex<Vec<Order>>>,
+}
+
+impl Perform for Server {
+    fn perform(&mut self, effect: Effect) {
+        let message = match effect {
+            Effect::Ask { seq, to, ask } => {
+                let case = if self.agent { whole::routed_by_me() } else { whole::sealed() };
+                let reply = match &ask {
+                    Ask::Me => Ok(Reply::Me(Box::new(self.me.clone()))),
+                    Ask::Case(_) => Ok(Reply::Case(Box::new(case))),
+                    Ask::Statement(_, decision) => Ok(Reply::Statement(Box::new(whole::statement(decision.code())))),
+                    Ask::Log(..) | Ask::Timeline(..) => Ok(Reply::Log(whole::log())),
+                    Ask::Subjects(_) | Ask::Subject(_) => Ok(Reply::Subjects(whole::subjects())),
+                    Ask::RoutePreview(_) => Ok(Reply::Preview(Box::new(whole::preview()))),
+                    other => usual(other).unwrap_or_else(|| Ok(Reply::Drafts(std::collections::BTreeMap::default()))),
+                };
+                Message::Answer { seq, to, reply }
+            }
+            Effect::Send { seq, to, order } => {
+                self.orders.lock().unwrap().push(order);
+                Message::Answer { seq, to, reply: Ok(Reply::Written(Box::new(Written::default()))) }
+            }
+            Effect::Timer(Timer::Form, _) => Message::Timer(Timer::Form),
+            _ => return,
+        };
+        self.out.try_send(message).unwrap();
+    }
+}
+
+/// Plays lines; what was heard, and what was sent.
+async fn play(me: Me, lines: &'static str) -> (String, Vec<Order>) {
+    let agent = me.operator.as_ref().is_some_and(|o| o.as_str() == "nadia");
+    let mut model = countersign::console::model(&ConsoleConfig::new("http://127.0.0.1:8443".parse().unwrap()), &ports(), (80, 24)).unwrap();
+    let (out, answers) = mpsc::channel(256);
+    let orders = Arc::new(Mutex::new(Vec::new()));
+    let mut performer = Server { me, agent, out, orders: Arc::clone(&orders) };
+    let mut heard = Vec::new();
+    let clock = Still(canned::now());
+    let input = plain::lines_of(lines.as_bytes());
+    let world = plain::World { input, output: &mut heard, performer: &mut performer, answers, clock: &clock };
+    let played = plain::drive(&mut model, world, true);
+    tokio::time::timeout(std::time::Duration::from_secs(30), played).await.unwrap().unwrap();
+    let orders = orders.lock().unwrap().clone();
+    (String::from_utf8(heard).unwrap(), orders)
+}
+
+#[tokio::test]
+async fn an_agent_hears_why_not_and_who_could() {
+    let (heard, orders) = play(canned::nadia(), "open CS-26-004127\napprove\nsend-decision\nback\nrequest-approval\nlog\nnonsense\n").await;
+    for said in
+        ["Queue, filter", "you own the automation triage-bot that routed it", "on shift: d.ruiz", "You can't approve", "It is sealed already."]
+    {
+        assert!(heard.contains(said), "{said} is missing in:\n{heard}");
+    }
+    assert!(heard.contains("refused: decide separation-of-duties") && heard.contains("\"nonsense\" is no command"), "{heard}");
+    assert!(orders.is_empty());
+}
+
+#[tokio::test]
+async fn a_supervisor_approves_with_reason_and_confirmation() {
+    let story = "1\nopen CS-26-004127\napprove\nwrite-reason\nseen with the owner\n+and by phone\n:send\nno\nsend-decision\ny\n";
+    let (heard, orders) = play(whole::ruiz(), story).await;
+    assert!(heard.contains("Approvals, page 1") && heard.contains("Cancelled.") && heard.contains("is approved by you"), "{heard}");
+    let [Order { write: Write::Decide(body), .. }] = orders.as_slice() else { panic!("{orders:?}\n{heard}") };
+    assert_eq!(body.reason.raw(), "seen with the owner\nand by phone");
+}
+
+#[tokio::test]
+async fn a_case_is_opened_field_by_field_after_hearing_the_cost() {
+    let story = "new-case\npay\n:pick 1\nsecret rotation\n2\n\n2\nticket\n\nsubject\nrotation failed\n:send\ny\n";
+    let (heard, orders) = play(canned::nadia(), story).await;
+    assert!(heard.contains("already open: CS-26-004090") && heard.contains("You give up deciding this case"), "{heard}");
+    let [Order { write: Write::Open(open), .. }] = orders.as_slice() else { panic!("{orders:?}\n{heard}") };
+    let scope: Vec<&str> = open.scope.iter().map(|s| s.as_str()).collect();
+    assert_eq!((open.action.code(), scope.as_slice(), open.channel.code()), ("secret_rotation", ["payments.write"].as_slice(), "ticket"));
+}
+
+#[tokio::test]
+async fn proofs_are_started_and_triage_is_told_by_lines() {
+    let story = "open CS-26-004127\nprove\n1\ntriage\n4\nran it twice\n\np-nadia\n:send\ncomment\nhello\n:send\n";
+    let (heard, orders) = play(whole::ruiz(), story).await;
+    let kinds: Vec<bool> = orders.iter().map(|o| matches!(&o.write, Write::Proof(_) | Write::Triage(_) | Write::Comment(_))).collect();
+    assert_eq!(kinds, [true, true, true], "{orders:?}\n{heard}");
+}
