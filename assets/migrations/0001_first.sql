@@ -153,6 +153,8 @@ CREATE TRIGGER executions_stay BEFORE DELETE ON executions BEGIN SELECT RAISE(AB
 CREATE TABLE cases (
     id           INTEGER PRIMARY KEY,
     version      INTEGER NOT NULL,
+    -- The version at which something last changed: refusals are entries and change nothing.
+    changed      INTEGER NOT NULL,
     state        INTEGER NOT NULL,
     ended        INTEGER NOT NULL,
     held         INTEGER NOT NULL,

@@ -296,7 +296,7 @@ fn write(command: &CaseCommand) -> (Option<CaseId>, Write) {
         C::Assign { case, operator } => (Some(*case), Write::Assign(Assign { operator: operator.clone() })),
         C::HandOver { case, note, to } => (Some(*case), Write::HandOver(HandOver { note: note.as_str().into(), to: to.clone() })),
         C::Evidence { case, kind, text } => (Some(*case), Write::Evidence(AddEvidence { kind: *kind, text: text.as_str().into() })),
-        C::Telemetry { case, text } => (Some(*case), Write::Telemetry(AddEvidence { kind: EvidenceKind::Telemetry, text: text.as_str().into() })),
+        C::Telemetry { case, text } => (Some(*case), Write::Telemetry(Text { text: text.as_str().into() })),
         C::StartProof { case, method, endpoint, attester } => {
             (Some(*case), Write::Proof(StartProof { method: *method, endpoint: endpoint.clone(), attester: attester.clone() }))
         }

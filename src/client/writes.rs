@@ -33,7 +33,7 @@ pub enum Write {
     /// Keep evidence.
     Evidence(AddEvidence),
     /// Keep what a program noticed.
-    Telemetry(AddEvidence),
+    Telemetry(Text),
     /// Start a proof.
     Proof(StartProof),
     /// Ask for approval.
@@ -103,10 +103,14 @@ impl Write {
             Self::Route(body) => json(body),
             Self::Assign(body) => json(body),
             Self::HandOver(body) => json(body),
-            Self::NoChange(body) | Self::Comment(body) | Self::Reopen(body) | Self::TakeBack(body) | Self::Withdraw(body) | Self::RollBack(body) => {
-                json(body)
-            }
-            Self::Evidence(body) | Self::Telemetry(body) => json(body),
+            Self::NoChange(body)
+            | Self::Comment(body)
+            | Self::Telemetry(body)
+            | Self::Reopen(body)
+            | Self::TakeBack(body)
+            | Self::Withdraw(body)
+            | Self::RollBack(body) => json(body),
+            Self::Evidence(body) => json(body),
             Self::Proof(body) => json(body),
             Self::Decide(body) => json(body),
             Self::Hold(body) => json(body),

@@ -266,7 +266,7 @@ impl Player {
         let now = loaded.case()?.clone();
         let seal = now.seal.as_ref().ok_or_else(|| DemoError::Sample("it is not sealed".to_owned()))?.sha256;
         let id = self.service.fresh("apr")?;
-        let version = now.version;
+        let version = now.changed;
         let nonce_issued_at = loaded.now;
         let ask = self.operator(operator).await?;
         let command = |reason| Command::Decide(Decide { id, decision, seal, version, nonce_issued_at, reason, signature: Signature::None });

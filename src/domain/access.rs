@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::case::ActorRef;
-use super::command::Actor;
+use super::command::{Actor, Command};
 use super::refusal::Refusal;
 use super::register::Scope;
 use super::vocabulary::Role;
@@ -158,6 +158,38 @@ operations! {
 }
 
 const NOBODY_WRITES: Row = writes(&[]);
+
+impl Operation {
+    /// The operation by which a command is asked for; `None` for what only the server's own workers and pages command.
+    pub const fn of(command: &Command) -> Option<Self> {
+        Some(match command {
+            Command::Open(_) => Self::CaseOpen,
+            Command::Triage { .. } => Self::CaseTriage,
+            Command::NoChangeNeeded { .. } => Self::CaseNoChange,
+            Command::Route { .. } => Self::CaseRoute,
+            Command::Assign { .. } => Self::CaseAssign,
+            Command::HandOver { .. } => Self::CaseHandover,
+            Command::Comment { .. } => Self::CaseComment,
+            Command::AddEvidence { .. } => Self::CaseEvidence,
+            Command::AddTelemetry { .. } => Self::CaseTelemetry,
+            Command::StartProof { .. } => Self::ProofStart,
+            Command::Seal => Self::CaseSeal,
+            Command::Reopen { .. } => Self::CaseReopen,
+            Command::Decide(_) => Self::CaseDecide,
+            Command::TakeBack { .. } => Self::ApprovalTakeBack,
+            Command::Retry => Self::CaseRetry,
+            Command::RollBack { .. } => Self::CaseRollBack,
+            Command::RevokeGrant { .. } => Self::GrantRevoke,
+            Command::Review { .. } => Self::CaseReview,
+            Command::Close => Self::CaseClose,
+            Command::Withdraw { .. } => Self::CaseWithdraw,
+            Command::Hold { .. } => Self::CaseHold,
+            Command::LiftHold { .. } => Self::CaseLiftHold,
+            Command::Flag { .. } => Self::CaseFlag,
+            _ => return None,
+        })
+    }
+}
 
 /// Whether an actor may call an operation. `roles` are those of the operator's account; they are ignored for anyone else.
 pub fn may(actor: &Actor, roles: &BTreeSet<Role>, operation: Operation) -> Result<(), Refusal> {

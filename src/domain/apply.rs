@@ -35,6 +35,7 @@ impl Case {
                 case.version += 1;
                 if !matches!(event, CaseEvent::Refused { .. }) {
                     case.times.updated_at = at;
+                    case.changed = case.version;
                 }
                 case.fold(event, at);
                 Some(case)
@@ -46,6 +47,7 @@ impl Case {
         Self {
             id,
             version: 1,
+            changed: 1,
             route: route.clone(),
             request: request.clone(),
             state: CaseState::New,

@@ -29,8 +29,11 @@ pub const MAX_ATTEMPTS_PER_CASE: u8 = 10;
 pub struct Case {
     /// Its number.
     pub id: CaseId,
-    /// How many events made it; its `ETag`.
+    /// How many events made it; what a commit compares (invariant 18).
     pub version: u64,
+    /// The version at which something last changed; its `ETag`. A refusal is an event and changes nothing, so someone refused can't make
+    /// stale what others have read.
+    pub changed: u64,
     /// What was asked for and where it goes.
     pub route: Route,
     /// Who asked, and over what.

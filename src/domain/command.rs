@@ -53,7 +53,7 @@ pub enum Command {
     /// Approve or deny the seal.
     Decide(Decide),
     /// Take one's approval back.
-    TakeBack,
+    TakeBack { reason: TextRef },
     /// Begin to carry the plan out (executor only).
     StartExecution,
     /// Report how it ended (executor only).
@@ -104,7 +104,7 @@ impl Command {
             Self::Seal => "seal",
             Self::Reopen { .. } => "reopen",
             Self::Decide(_) => "decide",
-            Self::TakeBack => "take_back",
+            Self::TakeBack { .. } => "take_back",
             Self::StartExecution => "start_execution",
             Self::EndExecution { .. } => "end_execution",
             Self::Retry => "retry",
@@ -167,12 +167,17 @@ pub struct Decide {
     pub seal: Digest,
     /// The case's version that was shown.
     pub version: u64,
-    /// When the statement's nonce was issued; checked to be the server's own before it gets here (10 minutes, product.md).
+    /// When the statement's nonce was issued, found by checking that it is the server's own (10 minutes, product.md); [`Decide::FORGED`] if it isn't.
     pub nonce_issued_at: Time,
     /// Why.
     pub reason: TextRef,
     /// How it was signed.
     pub signature: Signature,
+}
+
+impl Decide {
+    /// When a nonce counts as issued that the server never issued for this case, seal and person. Duties are named before it is looked at.
+    pub const FORGED: Time = chrono::DateTime::UNIX_EPOCH;
 }
 
 /// A command on the register.

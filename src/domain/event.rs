@@ -98,6 +98,26 @@ pub enum CaseEvent {
     Refused { command: String, refusal: String, person: Option<PersonId> },
 }
 
+impl CaseEvent {
+    /// The text kept beside the log that this event is about, if it is about one.
+    pub fn text(&self) -> Option<&TextRef> {
+        match self {
+            Self::Opened { request, .. } => request.summary.as_ref(),
+            Self::Triaged { triage } => Some(&triage.reproduction),
+            Self::HandedOver { note: text }
+            | Self::Commented { text }
+            | Self::Reopened { reason: text }
+            | Self::RollBackAsked { reason: text, .. }
+            | Self::HoldLifted { reason: text, .. } => Some(text),
+            Self::EvidenceAdded { evidence } => Some(&evidence.text),
+            Self::Decided { approval } => Some(&approval.reason),
+            Self::Held { hold } => hold.reason.as_ref(),
+            Self::Reviewed { review } => Some(&review.note),
+            _ => None,
+        }
+    }
+}
+
 /// What happened to the register.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "event")]

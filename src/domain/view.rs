@@ -22,7 +22,7 @@ pub const MAX_PAGE: u16 = 200;
 pub struct CaseRow {
     /// Its number.
     pub id: CaseId,
-    /// Its version.
+    /// The version at which it last changed: its `ETag`.
     pub version: u64,
     /// Whose access.
     pub subject: SubjectId,

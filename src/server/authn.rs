@@ -67,11 +67,16 @@ impl Caller {
         Ask::by(self.actor.clone()).in_request(self.request.clone())
     }
 
+    /// Whether this is anyone but software, or the software that opened the case.
+    pub async fn opened(&self, app: &App, id: CaseId) -> Result<bool, Failure> {
+        let ActorRef::Automation { automation: me, .. } = &self.actor.who else { return Ok(true) };
+        let case = app.service.store.case(id).await?;
+        Ok(case.is_some_and(|c| matches!(&c.request.opened_by, ActorRef::Automation { automation, .. } if automation == me)))
+    }
+
     /// Software reads the cases it opened, and no others (invariant 6). A refusal is an entry.
     pub async fn own_case(&self, app: &App, id: CaseId) -> Result<(), Failure> {
-        let ActorRef::Automation { automation: me, .. } = &self.actor.who else { return Ok(()) };
-        let case = app.service.store.case(id).await?;
-        if case.is_some_and(|c| matches!(&c.request.opened_by, ActorRef::Automation { automation, .. } if automation == me)) {
+        if self.opened(app, id).await? {
             return Ok(());
         }
         let refusal = Refusal::NotPermitted { operation: "case_read", needs: "to have opened the case".to_owned() };

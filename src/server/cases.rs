@@ -14,7 +14,7 @@ use super::App;
 use super::authn::Caller;
 use super::extract::{Id, Params};
 use super::problem::Failure;
-use super::write::{Nothing, Write, bounded, detail};
+use super::write::{Nothing, Question, Write, bounded, detail};
 use crate::api::case::{CaseDetail, RoutePreview, Statement};
 use crate::api::filter::{self, Asker};
 use crate::api::governance::PolicyExplained;
@@ -26,6 +26,7 @@ use crate::domain::command::{Command, Decide};
 use crate::domain::view::{From as Start, MAX_PAGE, QueueQuery, Sort};
 use crate::domain::vocabulary::{Decision, HoldSource};
 use crate::service::open::NewCase;
+use crate::service::told::Told;
 
 type Answer = Result<Response, Failure>;
 
@@ -89,17 +90,21 @@ impl After {
     }
 }
 
+/// An entry with its text on the wire.
+pub(super) fn wire(told: &Told) -> LogEntry {
+    LogEntry { text: told.text.clone(), ..LogEntry::from(&told.entry) }
+}
+
 #[utoipa::path(get, path = "/v1/cases/{id}/timeline", tag = "cases", params(("id" = CaseId, Path), After), responses((status = 200, body = LogPage)))]
-pub(super) async fn timeline(State(app): State<Arc<App>>, _caller: Caller, Id(id): Id<CaseId>, Params(q): Params<After>) -> Answer {
-    app.service.version(id).await?;
+pub(super) async fn timeline(State(app): State<Arc<App>>, caller: Caller, Id(id): Id<CaseId>, Params(q): Params<After>) -> Answer {
     let (limit, after) = (q.limit()?, q.after.unwrap_or(0));
-    let entries = app.service.store.case_entries(id, after, limit).await?;
-    let next = entries.last().filter(|_| entries.len() == usize::from(limit)).and_then(|e| match &e.body {
+    let entries = app.service.timeline(id, after, limit, &caller.actor).await?;
+    let next = entries.last().filter(|_| entries.len() == usize::from(limit)).and_then(|e| match &e.entry.body {
         crate::domain::event::Body::Case { version, .. } => Some(*version),
         crate::domain::event::Body::Register { .. } => None,
     });
     let (size, root) = app.service.store.head().await?;
-    Ok(Json(LogPage { entries: entries.iter().map(LogEntry::from).collect(), after: next, size, root_sha256: Some(root) }).into_response())
+    Ok(Json(LogPage { entries: entries.iter().map(wire).collect(), after: next, size, root_sha256: Some(root) }).into_response())
 }
 
 /// Query of a statement.
@@ -159,8 +164,11 @@ pub(super) async fn open(w: Write<body::OpenCase>) -> Answer {
 }
 
 #[utoipa::path(post, path = "/v1/cases/route-preview", tag = "cases", request_body = body::PreviewRoute, responses((status = 200, body = RoutePreview)))]
-pub(super) async fn preview(w: Write<body::PreviewRoute>) -> Answer {
+pub(super) async fn preview(w: Question<body::PreviewRoute>) -> Answer {
     let b = &w.body;
+    if let Some(case) = b.case {
+        w.caller.own_case(&w.app, case).await?;
+    }
     let route = route(&b.route, b.subject.clone());
     let (view, problem) = w.app.service.preview(b.case, &route, &w.caller.actor).await?;
     Ok(Json(crate::api::preview(&view, problem)).into_response())
@@ -216,8 +224,7 @@ pub(super) async fn take_next(w: Write<body::TakeNext>) -> Answer {
 pub(super) async fn decide(w: Write<body::Decide>) -> Answer {
     let (id, version) = (w.part::<CaseId>(0, "id")?, w.expected.unwrap_or(0));
     let person = w.caller.person().cloned();
-    // A nonce that is not ours counts as issued at the beginning of time: the domain names duties first, then its age.
-    let issued = person.and_then(|p| w.app.service.nonce_issued_at(id, w.body.seal_sha256, &p, &w.body.nonce)).unwrap_or_default();
+    let issued = person.and_then(|p| w.app.service.nonce_issued_at(id, w.body.seal_sha256, &p, &w.body.nonce)).unwrap_or(Decide::FORGED);
     w.run(|d, b| {
         let reason = d.text("reason", &b.reason)?;
         let id = d.fresh("apr")?;
@@ -263,7 +270,7 @@ writes! {
     };
     seal "/v1/cases/{id}/seal" Nothing => |d, b| Command::Seal;
     reopen "/v1/cases/{id}/reopen" body::Text => |d, b| Command::Reopen { reason: d.text("text", &b.text)? };
-    take_back "/v1/cases/{id}/take-back" Nothing => |d, b| Command::TakeBack;
+    take_back "/v1/cases/{id}/take-back" body::Text => |d, b| Command::TakeBack { reason: d.text("text", &b.text)? };
     withdraw "/v1/cases/{id}/withdraw" body::Text => |d, b| Command::Withdraw { reason: d.text("text", &b.text)? };
     hold "/v1/cases/{id}/hold" body::Hold => |d, b| Command::Hold { source: HoldSource::Security, reason: Some(d.text("reason", &b.reason)?) };
     lift_hold "/v1/cases/{id}/lift-hold" body::LiftHold => |d, b| {

@@ -26,9 +26,13 @@ pub fn complete(mut api: OpenApi) -> OpenApi {
         }
         if let Some(operation) = item.post.as_mut() {
             share(operation);
-            header(operation, "Idempotency-Key", "A text of your choice, new for each write; repeat it to repeat the request safely.");
+            if path != "/v1/cases/route-preview" {
+                header(operation, "Idempotency-Key", "A text of your choice, new for each write; repeat it to repeat the request safely.");
+            }
             if on_case {
                 header(operation, "If-Match", "The ETag of the case you have seen.");
+                let done = ResponseBuilder::new().description("Done, on a case that the software asking may not read").build();
+                operation.responses.responses.insert("204".to_owned(), RefOr::T(done));
             }
         }
     }

@@ -9,12 +9,12 @@ use axum::response::{IntoResponse, Response};
 
 use super::App;
 use super::authn::Caller;
-use super::cases::After;
+use super::cases::{After, wire};
 use super::extract::Params;
 use super::problem::Failure;
 use super::write::{Nothing, Write};
-use crate::api::governance as wire;
-use crate::api::lists::{LogEntry, LogPage};
+use crate::api::governance as reg;
+use crate::api::lists::LogPage;
 use crate::base::ids::{PersonId, ProposalId, TokenId};
 use crate::domain::command::RegisterCommand;
 use crate::domain::event::{RegisterChange, RegisterEvent};
@@ -28,7 +28,7 @@ const MAX_HOURS: u16 = 720;
 /// The longest chain that an automation's token names.
 const MAX_CHAIN: usize = 8;
 
-#[utoipa::path(get, path = "/v1/policy", tag = "policy", responses((status = 200, body = wire::PolicyView)))]
+#[utoipa::path(get, path = "/v1/policy", tag = "policy", responses((status = 200, body = reg::PolicyView)))]
 pub(super) async fn policy(State(app): State<Arc<App>>, _caller: Caller) -> Answer {
     let (_, policy) = app.service.rules().await?;
     let text = app.service.store.policy(&policy.sha256).await?.unwrap_or_default();
@@ -36,15 +36,15 @@ pub(super) async fn policy(State(app): State<Arc<App>>, _caller: Caller) -> Answ
 }
 
 #[utoipa::path(get, path = "/v1/log", tag = "log", params(After), responses((status = 200, body = LogPage)))]
-pub(super) async fn log(State(app): State<Arc<App>>, _caller: Caller, Params(q): Params<After>) -> Answer {
+pub(super) async fn log(State(app): State<Arc<App>>, caller: Caller, Params(q): Params<After>) -> Answer {
     let limit = q.limit()?;
-    let entries = app.service.store.entries(q.after.map_or(0, |a| a.saturating_add(1)), limit).await?;
+    let entries = app.service.log(q.after.map_or(0, |a| a.saturating_add(1)), limit, &caller.actor).await?;
     let (size, root) = app.service.store.head().await?;
-    let after = entries.last().map(|e| e.seq).filter(|seq| seq + 1 < size);
-    Ok(Json(LogPage { entries: entries.iter().map(LogEntry::from).collect(), after, size, root_sha256: Some(root) }).into_response())
+    let after = entries.last().map(|e| e.entry.seq).filter(|seq| seq + 1 < size);
+    Ok(Json(LogPage { entries: entries.iter().map(wire).collect(), after, size, root_sha256: Some(root) }).into_response())
 }
 
-#[utoipa::path(get, path = "/v1/register", tag = "register", responses((status = 200, body = wire::RegisterView)))]
+#[utoipa::path(get, path = "/v1/register", tag = "register", responses((status = 200, body = reg::RegisterView)))]
 pub(super) async fn register(State(app): State<Arc<App>>, _caller: Caller) -> Answer {
     let register = app.service.store.register().await?;
     let persons: Vec<PersonId> = register.operators.values().map(|o| o.person.clone()).take(1_000).collect();
@@ -53,12 +53,12 @@ pub(super) async fn register(State(app): State<Arc<App>>, _caller: Caller) -> An
     Ok(Json(crate::api::register_view(&register, &names, app.service.now())).into_response())
 }
 
-fn answer(done: &Governed, proposal: &ProposalId, secret: Option<(TokenId, String)>) -> wire::RegisterAnswer {
+fn answer(done: &Governed, proposal: &ProposalId, secret: Option<(TokenId, String)>) -> reg::RegisterAnswer {
     let waits = done.events.iter().any(|e| matches!(e, RegisterEvent::Proposed { .. }));
     let code =
         |e: &RegisterEvent| serde_json::to_value(e).ok().and_then(|v| v.get("event").and_then(|e| e.as_str()).map(str::to_owned)).unwrap_or_default();
     let (token, secret) = secret.map_or((None, None), |(t, s)| (Some(t), Some(s)));
-    wire::RegisterAnswer {
+    reg::RegisterAnswer {
         version: done.register.version,
         events: done.events.iter().map(code).collect(),
         proposal: waits.then(|| proposal.clone()),
@@ -72,7 +72,7 @@ async fn govern<T>(w: &Write<T>, command: &RegisterCommand, proposal: &ProposalI
     let (_flight, kept) = w.begin().await?;
     if let Some((_, kept)) = kept {
         let version = kept.get("register").and_then(serde_json::Value::as_u64).unwrap_or(0);
-        let body = wire::RegisterAnswer { version, events: Vec::new(), proposal: None, token: None, secret: None };
+        let body = reg::RegisterAnswer { version, events: Vec::new(), proposal: None, token: None, secret: None };
         return Ok(Json(body).into_response());
     }
     let mut ask = w.caller.ask();
@@ -81,8 +81,8 @@ async fn govern<T>(w: &Write<T>, command: &RegisterCommand, proposal: &ProposalI
     Ok(Json(answer(&done, proposal, secret)).into_response())
 }
 
-#[utoipa::path(post, path = "/v1/register/changes", tag = "register", request_body = wire::ChangeRegister, responses((status = 200, body = wire::RegisterAnswer)))]
-pub(super) async fn change(w: Write<wire::ChangeRegister>) -> Answer {
+#[utoipa::path(post, path = "/v1/register/changes", tag = "register", request_body = reg::ChangeRegister, responses((status = 200, body = reg::RegisterAnswer)))]
+pub(super) async fn change(w: Write<reg::ChangeRegister>) -> Answer {
     let change: RegisterChange = serde_json::from_value(w.body.change.clone())
         .map_err(|e| Failure::invalid("change", format!("change: {}.", crate::base::text::sanitise(&e.to_string(), false))))?;
     if matches!(change, RegisterChange::IssueToken(_) | RegisterChange::RevokeToken { .. } | RegisterChange::SetPolicy { .. }) {
@@ -92,20 +92,20 @@ pub(super) async fn change(w: Write<wire::ChangeRegister>) -> Answer {
     govern(&w, &RegisterCommand::Change { id: id.clone(), change }, &id, None).await
 }
 
-#[utoipa::path(post, path = "/v1/register/proposals/{id}/approve", tag = "register", params(("id" = ProposalId, Path)), request_body = Nothing, responses((status = 200, body = wire::RegisterAnswer)))]
+#[utoipa::path(post, path = "/v1/register/proposals/{id}/approve", tag = "register", params(("id" = ProposalId, Path)), request_body = Nothing, responses((status = 200, body = reg::RegisterAnswer)))]
 pub(super) async fn approve(w: Write<Nothing>) -> Answer {
     let id: ProposalId = w.part(0, "id")?;
     govern(&w, &RegisterCommand::ApproveProposal { id: id.clone() }, &id, None).await
 }
 
-#[utoipa::path(post, path = "/v1/register/proposals/{id}/end", tag = "register", params(("id" = ProposalId, Path)), request_body = Nothing, responses((status = 200, body = wire::RegisterAnswer)))]
+#[utoipa::path(post, path = "/v1/register/proposals/{id}/end", tag = "register", params(("id" = ProposalId, Path)), request_body = Nothing, responses((status = 200, body = reg::RegisterAnswer)))]
 pub(super) async fn end(w: Write<Nothing>) -> Answer {
     let id: ProposalId = w.part(0, "id")?;
     govern(&w, &RegisterCommand::EndProposal { id: id.clone() }, &id, None).await
 }
 
-#[utoipa::path(post, path = "/v1/register/tokens", tag = "register", request_body = wire::IssueToken, responses((status = 200, body = wire::RegisterAnswer)))]
-pub(super) async fn issue(w: Write<wire::IssueToken>) -> Answer {
+#[utoipa::path(post, path = "/v1/register/tokens", tag = "register", request_body = reg::IssueToken, responses((status = 200, body = reg::RegisterAnswer)))]
+pub(super) async fn issue(w: Write<reg::IssueToken>) -> Answer {
     let b = &w.body;
     if !(1..=MAX_HOURS).contains(&b.hours) {
         return Err(Failure::invalid("hours", format!("hours is 1 to {MAX_HOURS}.")));
@@ -130,7 +130,7 @@ pub(super) async fn issue(w: Write<wire::IssueToken>) -> Answer {
     govern(&w, &command, &id, Some((minted.id, minted.presented))).await
 }
 
-#[utoipa::path(post, path = "/v1/register/tokens/{id}/revoke", tag = "register", params(("id" = TokenId, Path)), request_body = Nothing, responses((status = 200, body = wire::RegisterAnswer)))]
+#[utoipa::path(post, path = "/v1/register/tokens/{id}/revoke", tag = "register", params(("id" = TokenId, Path)), request_body = Nothing, responses((status = 200, body = reg::RegisterAnswer)))]
 pub(super) async fn revoke(w: Write<Nothing>) -> Answer {
     let token: TokenId = w.part(0, "id")?;
     let id: ProposalId = w.app.service.fresh("prp")?;

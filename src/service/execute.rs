@@ -31,7 +31,7 @@ impl Service {
     pub async fn execute(&self, ask: &Ask, case: CaseId, command: &Command) -> Result<Done, ServiceError> {
         for _ in 0..MAX_TRIES {
             let loaded = self.load(case, ask.held.clone()).await?;
-            let version = loaded.case()?.version;
+            let version = loaded.case()?.changed;
             if ask.expected.is_some_and(|expected| expected != version) {
                 return Err(ServiceError::Stale { case, version });
             }
@@ -119,6 +119,6 @@ fn kept(once: &Once, after: &Case) -> KeptAnswer {
         key: once.key.clone(),
         request_sha256: once.request_sha256,
         status: once.status,
-        body: format!("{{\"case\":\"{}\",\"version\":{}}}", after.id, after.version),
+        body: format!("{{\"case\":\"{}\",\"version\":{}}}", after.id, after.changed),
     }
 }

@@ -19,6 +19,7 @@ pub mod requester;
 pub mod row;
 pub mod statement;
 pub mod tokens;
+pub mod told;
 pub mod workers;
 
 use std::collections::BTreeMap;

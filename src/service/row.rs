@@ -21,7 +21,7 @@ pub fn of(world: &World, case: &Case, now: Time) -> CaseRow {
     let done = progress.items.iter().filter(|i| i.receipt.is_some()).count();
     CaseRow {
         id: case.id,
-        version: case.version,
+        version: case.changed,
         subject: case.route.subject.clone(),
         subject_name: name,
         kind,

@@ -67,7 +67,7 @@ impl Service {
         });
         let bytes = canonical::to_vec(&statement).map_err(|e| ServiceError::Policy(e.to_string()))?;
         let statement = String::from_utf8(bytes).map_err(|e| ServiceError::Policy(e.to_string()))?;
-        Ok(Issued { statement, nonce, seal: seal.sha256, version: case.version, submit_before: now + LIFETIME })
+        Ok(Issued { statement, nonce, seal: seal.sha256, version: case.changed, submit_before: now + LIFETIME })
     }
 
     fn nonce(&self, case: &Case, seal: Digest, person: &PersonId, issued: Time) -> String {

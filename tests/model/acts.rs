@@ -176,7 +176,7 @@ pub fn perform(life: &Life, state: &State, act: Act) -> Option<State> {
             oracle::decided(&mut next, account, false);
         }
         Act::TakeBack(account) => {
-            run(life, &mut next, 0, operator(account), Command::TakeBack, 0)?;
+            run(life, &mut next, 0, operator(account), Command::TakeBack { reason: text("t") }, 0)?;
             next.approved.remove(oracle::human(account));
         }
     }
@@ -194,7 +194,7 @@ fn decision_on(case: &Case, account: &str, decision: Decision, seal: Digest) -> 
         id: id(&name),
         decision,
         seal,
-        version: case.version,
+        version: case.changed,
         nonce_issued_at: start(),
         reason: text("r"),
         signature: Signature::None,

@@ -74,7 +74,7 @@ impl Defect {
     pub fn ask(self, command: &mut Command, case: &Case) {
         if let (Self::StaleApprovalAccepted, Command::Decide(decision), Some(seal)) = (self, command, &case.seal) {
             decision.seal = seal.sha256;
-            decision.version = case.version;
+            decision.version = case.changed;
         }
     }
 

@@ -290,7 +290,7 @@ impl House {
             id: self.service.fresh("apr").unwrap(),
             decision: Decision::Approve,
             seal: sealed.seal.as_ref().unwrap().sha256,
-            version: sealed.version,
+            version: sealed.changed,
             nonce_issued_at: self.service.now(),
             reason,
             signature: Signature::None,

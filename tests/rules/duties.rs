@@ -102,8 +102,15 @@ fn invariant_02_a_new_case_inherits_the_hands_of_a_withdrawn_one_and_the_other_w
 fn invariant_06_automation_holds_no_operation_that_decides() {
     let mut play = Play::sealed(Tier::Standard);
     let decision = play.decision(Decision::Approve);
-    let commands =
-        [decision, Command::Seal, Command::TakeBack, Command::StartExecution, Command::Close, triage(), Command::Reopen { reason: text("r") }];
+    let commands = [
+        decision,
+        Command::Seal,
+        Command::TakeBack { reason: text("t") },
+        Command::StartExecution,
+        Command::Close,
+        triage(),
+        Command::Reopen { reason: text("r") },
+    ];
     for command in commands {
         assert!(matches!(play.ask(bot(vec![]), &command), Err(Refusal::NotPermitted { .. })), "{}", command.code());
     }

@@ -149,7 +149,7 @@ fn a_hold_stops_everything_until_security_reached_the_subject_on_another_channel
 fn one_denial_ends_a_case_and_an_approval_can_be_taken_back() {
     let mut play = Play::sealed(Tier::Standard);
     play.approve("ruiz").unwrap();
-    play.act(op("ruiz"), &Command::TakeBack).unwrap();
+    play.act(op("ruiz"), &Command::TakeBack { reason: text("t") }).unwrap();
     assert_eq!(play.case().state, CaseState::Sealed);
     let deny = play.decision(Decision::Deny);
     play.act(op("lind"), &deny).unwrap();

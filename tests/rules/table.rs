@@ -106,7 +106,7 @@ fn commands(play: &mut Play) -> Vec<(&'static str, ActorRef, Command)> {
         ("approve by another", op("lind"), approve.clone()),
         ("approve by the router", op("nadia"), approve),
         ("deny", op("lind"), deny),
-        ("take_back", op("ruiz"), Command::TakeBack),
+        ("take_back", op("ruiz"), Command::TakeBack { reason: text("t") }),
         ("start_execution", executor(), Command::StartExecution),
         ("end_execution", executor(), ended(1, ExecutionOutcome::Restored { scope })),
         ("retry", agent(), Command::Retry),

@@ -258,7 +258,7 @@ pub fn case_change(before: Option<&Arc<Case>>, id: CaseId, events: Vec<CaseEvent
 pub fn row(case: &Case, missing: u8) -> CaseRow {
     CaseRow {
         id: case.id,
-        version: case.version,
+        version: case.changed,
         subject: case.route.subject.clone(),
         subject_name: Untrusted::from(if case.route.subject.as_str() == "m.okafor" { "Mára Okafor" } else { "Payments batch" }),
         kind: SubjectKind::ServiceAccount,

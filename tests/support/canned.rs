@@ -90,7 +90,7 @@ pub fn case() -> CaseDetail {
         "you_cannot_decide": [{"person": "p-nadia", "name": "Nadia Rahman", "duty": "automation_owner", "via": "triage-bot", "case": null,
             "sentence": "you own the automation triage-bot that routed it"}],
         "hold": null, "flags": [{"kind": "repeat_request", "by": "server", "at": at(-60)}], "executions": [], "grants": [], "reviews": [],
-        "linked": [], "other_open_cases": ["CS-26-004090"], "accountable": [], "policy_sha256": digest, "allowed_actions": ["case.assign"],
+        "linked": [], "other_open_cases": ["CS-26-004090"], "accountable": [], "policy_sha256": digest, "allowed_actions": ["case_assign"],
         "refused_actions": [], "execute_after": null, "expires_at": at(3000)
     }))
     .unwrap()

@@ -190,7 +190,7 @@ impl Play {
     pub fn decision(&mut self, decision: Decision) -> Command {
         let name = self.name("apr");
         let seal = self.case().seal.as_ref().map_or(Digest::of(b"none"), |s| s.sha256);
-        let version = self.case().version;
+        let version = self.case().changed;
         Command::Decide(Decide { id: id(&name), decision, seal, version, nonce_issued_at: self.now, reason: text("why"), signature: Signature::None })
     }
 

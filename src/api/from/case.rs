@@ -6,6 +6,7 @@ use crate::api::case::{
     CaseDetail, Checklist, Comment, FlagDetail, HoldDetail, RefusedAction, ReviewDetail, RoutePreview, SubjectDetail, TriageDetail,
 };
 use crate::api::governance::PolicyExplained;
+use crate::api::problem::CouldDecide;
 use crate::base::Untrusted;
 use crate::base::ids::PersonId;
 use crate::domain::case::{ActorRef, Requester, TextRef};
@@ -112,8 +113,24 @@ fn reviews(v: &CaseView) -> Vec<ReviewDetail> {
     v.case.reviews.iter().map(one).collect()
 }
 
-/// What routing would cost, from the view of the case as it would be.
+/// What routing would cost, from the view of the case as it would be. Software hears what would be needed, and no one's id or address.
 pub fn preview(v: &CaseView, problem: Option<String>) -> RoutePreview {
+    if matches!(v.asker, ActorRef::Automation { .. }) {
+        let mut checklist = checklist(v);
+        checklist.next = None;
+        for item in &mut checklist.items {
+            (item.receipt, item.sessions, item.startable) = (None, Vec::new(), Vec::new());
+        }
+        let could_decide = CouldDecide { enough: v.could.enough, ..CouldDecide::default() };
+        return RoutePreview {
+            lineage: Vec::new(),
+            you_give_up: true,
+            could_decide,
+            checklist,
+            approvals_needed: parts::approvals(&v.requirement.approvals),
+            problem: problem.map(|_| "It can't be routed this way.".to_owned()),
+        };
+    }
     RoutePreview {
         lineage: v.lineage.iter().map(|e| duty(e, &v.names, you(v))).collect(),
         you_give_up: !v.duties.is_empty(),

@@ -93,10 +93,11 @@ pub fn actor_words(who: &ActorRef) -> String {
     }
 }
 
-/// The reason of a lineage entry as a sentence about someone, or about the asker.
-pub fn sentence(entry: &LineageEntry, you: bool) -> String {
+/// The reason of a lineage entry as a sentence about whoever is named, or about the asker (`None`).
+pub fn sentence(entry: &LineageEntry, name: Option<&str>) -> String {
     use crate::domain::vocabulary::Duty;
-    let who = if you { "you".to_owned() } else { entry.person.to_string() };
+    let you = name.is_none();
+    let who = name.unwrap_or("you");
     let via = entry.via.as_ref().map(principal);
     let what = match (entry.duty, you) {
         (Duty::Subject, true) => "are the subject".to_owned(),

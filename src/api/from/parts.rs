@@ -22,13 +22,15 @@ use crate::domain::vocabulary::Method;
 
 /// A lineage entry with the person's name.
 pub fn duty(entry: &LineageEntry, names: &BTreeMap<PersonId, Untrusted>, you: Option<&PersonId>) -> DutyInTheWay {
+    let name = names.get(&entry.person).cloned().unwrap_or_else(|| Untrusted::from(entry.person.as_str()));
+    let asked = if you == Some(&entry.person) { None } else { Some(name.line()) };
     DutyInTheWay {
         person: entry.person.clone(),
-        name: names.get(&entry.person).cloned().unwrap_or_else(|| Untrusted::from(entry.person.as_str())),
+        name,
         duty: entry.duty,
         via: entry.via.as_ref().map(principal),
         case: entry.case,
-        sentence: sentence(entry, you == Some(&entry.person)),
+        sentence: sentence(entry, asked.as_deref()),
     }
 }
 

@@ -8,7 +8,7 @@ use chrono::Duration;
 use super::STATEMENT_LIFETIME;
 use super::actor::{self, Caller, not_permitted};
 use super::draft::Draft;
-use crate::domain::case::{Approval, MAX_ITEMS, Signature, VoidReason};
+use crate::domain::case::{Approval, MAX_ITEMS, Signature, TextRef, VoidReason};
 use crate::domain::command::Decide;
 use crate::domain::event::CaseEvent;
 use crate::domain::quorum;
@@ -57,8 +57,14 @@ pub(super) fn decide(draft: &mut Draft<'_>, decision: &Decide) -> Result<(), Ref
 /// That what was read is what stands: seal, version, statement's age, signature, and everything the seal was made of.
 fn as_read(draft: &Draft<'_>, decision: &Decide, need: &Requirement) -> Result<(), Refusal> {
     let sealed = draft.case.seal.as_ref().map(|s| s.sha256);
-    if sealed != Some(decision.seal) || decision.version != draft.case.version {
+    if sealed != Some(decision.seal) || decision.version != draft.case.changed {
         return Err(Refusal::StaleSeal);
+    }
+    if decision.nonce_issued_at == Decide::FORGED {
+        return Err(Refusal::Invalid {
+            field: "nonce",
+            why: "it is not one that this server issued to you for this seal. Open the approval again".to_owned(),
+        });
     }
     let age = draft.now() - decision.nonce_issued_at;
     if age < Duration::zero() || age > STATEMENT_LIFETIME {
@@ -88,7 +94,7 @@ fn once(draft: &Draft<'_>, caller: &Caller, decision: Decision) -> Result<(), Re
 }
 
 /// Takes one's approval back, until execution begins.
-pub(super) fn take_back(draft: &mut Draft<'_>) -> Result<(), Refusal> {
+pub(super) fn take_back(draft: &mut Draft<'_>, reason: &TextRef) -> Result<(), Refusal> {
     let caller = actor::operator(&draft.world.register, draft.ctx, draft.code)?;
     let mine: std::collections::BTreeSet<_> = draft.case.live_approvals().filter(|a| a.person == caller.person.id).map(|a| a.id.clone()).collect();
     let given = draft.case.approvals.iter().any(|a| a.person == caller.person.id);
@@ -99,6 +105,7 @@ pub(super) fn take_back(draft: &mut Draft<'_>) -> Result<(), Refusal> {
     if mine.is_empty() {
         return Err(Refusal::Already("Your approval no longer counts.".to_owned()));
     }
+    draft.push(CaseEvent::Commented { text: reason.clone() });
     draft.push(CaseEvent::ApprovalsVoided { approvals: mine, why: VoidReason::TakenBack });
     if draft.case.state == CaseState::Approved && !draft.quorum() {
         let due = draft.requirement().deadlines.approval;

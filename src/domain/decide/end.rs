@@ -41,7 +41,7 @@ pub(super) fn close(draft: &mut Draft<'_>) -> Result<(), Refusal> {
 }
 
 /// Takes the request back: agents, the subject, or the automation that opened it.
-pub(super) fn withdraw(draft: &mut Draft<'_>, _reason: &TextRef) -> Result<(), Refusal> {
+pub(super) fn withdraw(draft: &mut Draft<'_>, reason: &TextRef) -> Result<(), Refusal> {
     match &draft.ctx.actor.who {
         ActorRef::Automation { .. } => {
             let id = actor::automation(&draft.world.register, draft.ctx, draft.code, Scope::WithdrawOwn)?;
@@ -54,6 +54,7 @@ pub(super) fn withdraw(draft: &mut Draft<'_>, _reason: &TextRef) -> Result<(), R
     }
     draft.not_held()?;
     draft.stands(&[CaseState::New, CaseState::Proofing, CaseState::Sealed, CaseState::Approved, CaseState::Failed])?;
+    draft.push(CaseEvent::Commented { text: reason.clone() });
     draft.go(CaseState::Withdrawn, None);
     Ok(())
 }

@@ -60,7 +60,7 @@ fn run(draft: &mut Draft<'_>, command: &Command) -> Result<(), Refusal> {
         Command::Seal => sealing::seal(draft),
         Command::Reopen { reason } => sealing::reopen(draft, reason),
         Command::Decide(decision) => approve::decide(draft, decision),
-        Command::TakeBack => approve::take_back(draft),
+        Command::TakeBack { reason } => approve::take_back(draft, reason),
         Command::StartExecution => execute::start(draft),
         Command::EndExecution { attempt, outcome, grant } => execute::end(draft, *attempt, outcome, grant),
         Command::Retry => execute::retry(draft),

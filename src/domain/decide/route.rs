@@ -39,10 +39,11 @@ pub(super) fn triage(draft: &mut Draft<'_>, failure: FailureType, reproduction: 
 }
 
 /// Ends it: a local fault, an outage, or another authenticator that still works.
-pub(super) fn no_change_needed(draft: &mut Draft<'_>, _reason: &TextRef) -> Result<(), Refusal> {
+pub(super) fn no_change_needed(draft: &mut Draft<'_>, reason: &TextRef) -> Result<(), Refusal> {
     actor::role(&draft.world.register, draft.ctx, draft.code, actor::AGENTS)?;
     draft.not_held()?;
     draft.stands(&[CaseState::New, CaseState::Proofing])?;
+    draft.push(CaseEvent::Commented { text: reason.clone() });
     draft.go(CaseState::NoChangeNeeded, None);
     Ok(())
 }

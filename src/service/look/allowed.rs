@@ -8,12 +8,13 @@ use std::collections::BTreeSet;
 use super::person_of;
 use crate::base::ids::{ApprovalId, EvidenceId, GrantId, IdError, PersonId, SessionId, TextId};
 use crate::base::{Digest, Time};
+use crate::domain::access::{self, Operation};
 use crate::domain::case::{ActorRef, Case, Signature, TextRef};
 use crate::domain::checklist::Progress;
 use crate::domain::command::{Actor, Command, Context, Decide, World};
 use crate::domain::decide::decide;
 use crate::domain::refusal::Refusal;
-use crate::domain::vocabulary::{Decision, EvidenceKind, FailureType, FlagKind, HoldSource};
+use crate::domain::vocabulary::{Decision, EvidenceKind, FailureType, FlagKind, HoldSource, Role};
 
 /// What `decide` says to each operation: those it lets through, and the refusals of the others.
 pub(super) fn operations(
@@ -26,9 +27,19 @@ pub(super) fn operations(
     let (mut allowed, mut refused) = (Vec::new(), Vec::new());
     let context = Context { now, actor: actor.clone(), request: None };
     let Ok(commands) = stand_ins(case, progress, actor, now) else { return (allowed, refused) };
-    for (code, command) in commands {
+    let roles = roles(world, actor);
+    for (operation, command) in commands {
+        let code = operation.code();
+        // A person who can't decide is told of every duty in the way before the role that is missing, as when they try.
+        let asked = operation == Operation::CaseDecide && person_of(&actor.who).is_some();
+        if let Err(refusal) = access::may(actor, &roles, operation)
+            && !asked
+        {
+            refused.push((code, refusal));
+            continue;
+        }
         let Some(command) = command else {
-            refused.push((code, nothing_to(code)));
+            refused.push((code, nothing_to(operation)));
             continue;
         };
         match decide(world, &command, &context) {
@@ -50,16 +61,24 @@ fn only_the_stand_in(command: &Command, refusal: &Refusal) -> bool {
     }
 }
 
-fn nothing_to(code: &'static str) -> Refusal {
-    Refusal::Already(match code {
-        "start_proof" => "There is no proof to start now: what is missing has no recorded address or contact that could serve.".to_owned(),
-        "revoke_grant" => "There is no live grant.".to_owned(),
+/// The roles of the asker's account.
+fn roles(world: &World, actor: &Actor) -> BTreeSet<Role> {
+    match &actor.who {
+        ActorRef::Operator { operator, .. } => world.register.operators.get(operator).map(|o| o.roles.clone()).unwrap_or_default(),
+        _ => BTreeSet::new(),
+    }
+}
+
+fn nothing_to(operation: Operation) -> Refusal {
+    Refusal::Already(match operation {
+        Operation::ProofStart => "There is no proof to start now: what is missing has no recorded address or contact that could serve.".to_owned(),
+        Operation::GrantRevoke => "There is no live grant.".to_owned(),
         _ => "There is nothing sealed to decide on.".to_owned(),
     })
 }
 
 /// Each operation on a case with a command that asks for it; `None` where the case holds nothing it could be about.
-fn stand_ins(case: &Case, progress: &Progress, actor: &Actor, now: Time) -> Result<Vec<(&'static str, Option<Command>)>, IdError> {
+fn stand_ins(case: &Case, progress: &Progress, actor: &Actor, now: Time) -> Result<Vec<(Operation, Option<Command>)>, IdError> {
     let text = TextRef { id: TextId::parse("stand-in")?, sha256: Digest::of(b"") };
     let someone = person_of(&actor.who).cloned().map_or_else(|| PersonId::parse("stand-in"), Ok)?;
     let evidence = EvidenceId::parse("stand-in")?;
@@ -79,7 +98,7 @@ fn stand_ins(case: &Case, progress: &Progress, actor: &Actor, now: Time) -> Resu
         id: ApprovalId::parse("stand-in")?,
         decision: Decision::Approve,
         seal: case.seal.as_ref().map_or_else(|| Digest::of(b""), |s| s.sha256),
-        version: case.version,
+        version: case.changed,
         nonce_issued_at: now,
         reason: text.clone(),
         signature: Signature::None,
@@ -99,7 +118,7 @@ fn stand_ins(case: &Case, progress: &Progress, actor: &Actor, now: Time) -> Resu
         Command::Seal,
         Command::Reopen { reason: text.clone() },
         Command::Decide(decision),
-        Command::TakeBack,
+        Command::TakeBack { reason: text.clone() },
         Command::Retry,
         Command::RollBack { reason: text.clone() },
         Command::Review { note: text.clone(), in_order: true },
@@ -109,8 +128,8 @@ fn stand_ins(case: &Case, progress: &Progress, actor: &Actor, now: Time) -> Resu
         Command::LiftHold { reason: text, contact },
         Command::Flag { kind: flag },
     ];
-    let mut all: Vec<(&'static str, Option<Command>)> = commands.into_iter().map(|c| (c.code(), Some(c))).collect();
-    all.push(("start_proof", start));
-    all.push(("revoke_grant", live.map(|grant| Command::RevokeGrant { grant })));
+    let mut all: Vec<_> = commands.into_iter().filter_map(|c| Operation::of(&c).map(|o| (o, Some(c)))).collect();
+    all.push((Operation::ProofStart, start));
+    all.push((Operation::GrantRevoke, live.map(|grant| Command::RevokeGrant { grant })));
     Ok(all)
 }

@@ -142,12 +142,6 @@ impl Service {
         let page = self.store.queue(&QueueQuery { filter, limit: MAX_OTHERS, ..QueueQuery::default() }).await?;
         Ok(page.rows.into_iter().map(|r| r.id).filter(|id| *id != case.id).collect())
     }
-
-    /// A case's version as it is now, for a reader that only compares.
-    pub async fn version(&self, id: CaseId) -> Result<u64, ServiceError> {
-        let case: Option<Arc<Case>> = self.store.case(id).await?;
-        case.map(|c| c.version).ok_or_else(|| ServiceError::NotFound(id.to_string()))
-    }
 }
 
 /// Every text a case refers to.

@@ -104,7 +104,7 @@ impl Requester {
         let (case, session) = (&found.case, &found.session);
         let Some(proof) = self.open(case, session) else { return Ok(Tried::Wrong) };
         let mut ask = Ask::by(actor(proof, session));
-        ask.expected = Some(case.version);
+        ask.expected = Some(case.changed);
         let verdict = self.judge(case, session, proof, typed).await?;
         let Verdict::Right(trust_root, codes, new_code) = verdict else {
             self.service.execute(&ask, case.id, &Command::RecordFailedAttempt { session: session.clone() }).await?;

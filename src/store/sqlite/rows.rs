@@ -160,14 +160,14 @@ fn before(conn: &Connection, id: i64) -> rusqlite::Result<Option<(String, Weight
 }
 
 const PUT: &str = "INSERT INTO cases (id, version, state, ended, held, risk, action, path, channel, kind, tier, waiting_on, proof_done,
-  proof_needed, missing, flags, grants, assignee, k_due, k_risk, k_opened, k_updated, next_due, subject, subject_name, target, seal, words)
-  VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23,?24,?25,?26,?27,?28)
+  proof_needed, missing, flags, grants, assignee, k_due, k_risk, k_opened, k_updated, next_due, subject, subject_name, target, seal, words, changed)
+  VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23,?24,?25,?26,?27,?28,?29)
   ON CONFLICT (id) DO UPDATE SET version=excluded.version, state=excluded.state, ended=excluded.ended, held=excluded.held,
   risk=excluded.risk, action=excluded.action, path=excluded.path, channel=excluded.channel, kind=excluded.kind, tier=excluded.tier,
   waiting_on=excluded.waiting_on, proof_done=excluded.proof_done, proof_needed=excluded.proof_needed, missing=excluded.missing,
   flags=excluded.flags, grants=excluded.grants, assignee=excluded.assignee, k_due=excluded.k_due, k_risk=excluded.k_risk,
   k_opened=excluded.k_opened, k_updated=excluded.k_updated, next_due=excluded.next_due, subject=excluded.subject,
-  subject_name=excluded.subject_name, target=excluded.target, seal=excluded.seal, words=excluded.words";
+  subject_name=excluded.subject_name, target=excluded.target, seal=excluded.seal, words=excluded.words, changed=excluded.changed";
 
 /// Writes a case's row, and gives what that changes in the counters.
 pub(super) fn put(conn: &Connection, row: &CaseRow, case: &Case) -> rusqlite::Result<Weights> {
@@ -179,7 +179,7 @@ pub(super) fn put(conn: &Connection, row: &CaseRow, case: &Case) -> rusqlite::Re
     let grants = small(case.grants.iter().filter(|g| lives(g)).count());
     conn.prepare_cached(PUT)?.execute(params![
         id,
-        i64::try_from(row.version).unwrap_or(i64::MAX),
+        i64::try_from(case.version).unwrap_or(i64::MAX),
         row.state.ordinal(),
         ended,
         row.held,
@@ -206,6 +206,7 @@ pub(super) fn put(conn: &Connection, row: &CaseRow, case: &Case) -> rusqlite::Re
         target,
         case.seal.as_ref().map(|s| *s.sha256.as_bytes()),
         words,
+        i64::try_from(case.changed).unwrap_or(i64::MAX),
     ])?;
     put_words(conn, "case_words", id, old.as_ref().map(|o| o.0.as_str()), &words)?;
     let was = old.map(|o| o.1).unwrap_or_default();
@@ -225,7 +226,7 @@ pub(super) fn put_words(conn: &Connection, index: &str, id: i64, old: Option<&st
 }
 
 /// The columns [`get`] reads, in its order.
-pub(super) const COLUMNS: &str = "c.id, c.version, c.subject, c.subject_name, c.kind, c.tier, c.action, c.path, c.channel, c.state, c.held, c.risk,
+pub(super) const COLUMNS: &str = "c.id, c.changed, c.subject, c.subject_name, c.kind, c.tier, c.action, c.path, c.channel, c.state, c.held, c.risk,
   c.proof_done, c.proof_needed, c.waiting_on, c.missing, c.assignee, c.k_due, c.k_opened, c.k_updated, c.flags";
 
 /// Reads a case's row.

@@ -241,7 +241,8 @@ impl Verify<'_> {
 
     /// A case's row against the case that its entries make.
     fn row(&mut self, case: &Case) -> Result<(), StoreError> {
-        const COLUMNS: &str = "version, state, ended, held, action, path, channel, flags, grants, assignee, k_due, k_opened, k_updated, next_due,
+        const COLUMNS: &str =
+            "version, changed, state, ended, held, action, path, channel, flags, grants, assignee, k_due, k_opened, k_updated, next_due,
             subject, target, seal";
         let id = case.id;
         let expected = expected(case);
@@ -300,6 +301,7 @@ fn expected(case: &Case) -> Vec<(&'static str, Value)> {
     let optional = |t: Option<i64>| t.map_or(Value::Null, Value::from);
     vec![
         ("version", i64::try_from(case.version).unwrap_or(i64::MAX).into()),
+        ("changed", i64::try_from(case.changed).unwrap_or(i64::MAX).into()),
         ("state", case.state.ordinal().into()),
         ("ended", flag(case.state.is_ended())),
         ("held", flag(case.hold.is_some())),

@@ -122,7 +122,7 @@ impl Approve {
             let why: Vec<String> = case.you_cannot_decide.iter().map(|d| clean(&d.sentence)).collect();
             return Some(format!("{}. {}", why.join("; "), who_remains(case, None)));
         }
-        if let Some(refused) = case.refused_actions.iter().find(|r| r.action == "decide") {
+        if let Some(refused) = case.refused_actions.iter().find(|r| r.action == "case_decide") {
             return Some(format!("{} {}", clean(&refused.reason), who_remains(case, None)));
         }
         (!self.differ.is_empty()).then(|| format!("The statement differs from what is shown: {}.", self.differ.join("; ")))

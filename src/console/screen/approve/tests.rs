@@ -28,7 +28,7 @@ fn case() -> CaseDetail {
             "checklist_sha256": d("checklist"), "policy_sha256": d("policy"), "lineage_sha256": d("lineage"), "by": "nadia", "at": at},
         "approvals": [], "approvals_needed": "1 person", "could_decide": {"operators": ["ruiz"], "on_shift": [], "enough": true,
             "missing_groups": []}, "you_cannot_decide": [], "hold": null, "flags": [], "executions": [], "grants": [], "reviews": [],
-        "linked": [], "other_open_cases": [], "accountable": [], "policy_sha256": d("policy"), "allowed_actions": ["decide"],
+        "linked": [], "other_open_cases": [], "accountable": [], "policy_sha256": d("policy"), "allowed_actions": ["case_decide"],
         "refused_actions": [], "execute_after": null, "expires_at": at
     }))
     .unwrap()
