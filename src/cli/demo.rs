@@ -169,11 +169,11 @@ pub async fn target(arguments: &TargetArguments, out: Out) -> Result<(), Failure
     let secret = read_private(&arguments.secret_file)?.to_string();
     let clock = Arc::new(SystemClock::new());
     let settings = target::Settings { state: arguments.state.clone(), secret, clock, tolerance: Duration::from_mins(5) };
-    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let (end, stopped) = tokio::sync::watch::channel(false);
     out.raw(format!("http://{address}\n").as_bytes())?;
     let server = tokio::spawn(target::serve(listener, settings, stopped));
     ended().await;
-    let _ = stop.send(true);
-    let served = server.await.map_err(|e| Failure::new(FAILED, e.to_string()))?;
-    served.map_err(|e| Failure::new(FAILED, e.to_string()))
+    let _ = end.send(true);
+    let outcome = server.await.map_err(|e| Failure::new(FAILED, e.to_string()))?;
+    outcome.map_err(|e| Failure::new(FAILED, e.to_string()))
 }

@@ -1,16 +1,21 @@
 //! The server's announcements as a stream that can be taken up again where it broke.
 //!
-//! Contract: one connection a call; who wants to go on calls again with the last id it saw. Silence is watched by who
-//! reads (the server sends a comment every 15 s).
+//! Contract: one connection a call; who wants to go on calls again with the last id it saw. Silence counts as a broken stream: it is watched
+//! here, below the events, since the server's sign of life is a comment that no reader of events ever sees.
 
+use std::io;
 use std::pin::Pin;
+use std::time::Duration;
 
-use futures_util::{Stream, StreamExt};
+use futures_util::{Stream, StreamExt, stream};
 use reqwest::header::{ACCEPT, HeaderValue};
 use sse_stream::SseByteStream;
 
 use super::{Client, ClientError};
 use crate::api::lists::Announcement;
+
+/// Silence after which the stream counts as broken (the server sends a comment every 15 s).
+pub const SILENCE: Duration = Duration::from_secs(50);
 
 /// One announcement and where to go on after it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,7 +45,13 @@ impl Client {
         }
         let server = self.server().origin().ascii_serialization();
         let broken = move |_| ClientError::Unreachable { server: server.clone(), why: "the live stream broke".into() };
-        let news = SseByteStream::new(Box::pin(response.bytes_stream())).filter_map(move |block| {
+        let chunks = stream::unfold(Box::pin(response.bytes_stream()), |mut chunks| async move {
+            match tokio::time::timeout(SILENCE, chunks.next()).await {
+                Ok(chunk) => Some((chunk?.map_err(io::Error::other), chunks)),
+                Err(_) => Some((Err(io::Error::from(io::ErrorKind::TimedOut)), chunks)),
+            }
+        });
+        let news = SseByteStream::new(Box::pin(chunks)).filter_map(move |block| {
             let item = match block {
                 Ok(block) => block.data.and_then(|data| {
                     let what = serde_json::from_str(&data).ok()?;

@@ -26,8 +26,6 @@ use crate::client::{Client, ClientConfig, ClientError};
 
 /// The longest wait between two tries to connect.
 const MAX_BACKOFF: u64 = 30;
-/// Silence after which the live stream counts as broken (the server sends a sign of life every 15 s).
-const SILENCE: Duration = Duration::from_secs(50);
 
 /// The connection, made when it is first needed so that the first frame never waits for it.
 struct Lazy {
@@ -204,15 +202,15 @@ async fn listen(lazy: &Lazy, token: Option<SecretString>, out: &mpsc::Sender<Mes
                     return;
                 }
                 loop {
-                    match tokio::time::timeout(SILENCE, events.next()).await {
-                        Ok(Some(Ok(news))) => {
+                    match events.next().await {
+                        Some(Ok(news)) => {
                             last = news.id.or(last);
                             if out.send(Message::Live(Live::News(news.what))).await.is_err() {
                                 return;
                             }
                         }
-                        Ok(Some(Err(error))) => break error,
-                        Ok(None) | Err(_) => {
+                        Some(Err(error)) => break error,
+                        None => {
                             let server = lazy.config.server.origin().ascii_serialization();
                             break ClientError::Unreachable { server, why: "the live stream ended".into() };
                         }

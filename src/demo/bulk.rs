@@ -199,7 +199,7 @@ impl Bulk {
             (Stage::Work, CaseState::New) if item.fate == Fate::Withdrawn => {
                 (opener(&self.register, item.number)?, Command::Withdraw { reason: said()? })
             }
-            (Stage::Work, CaseState::New) if item.fate != Fate::New => (agent()?, self.triage(item)?),
+            (Stage::Work, CaseState::New) if item.fate != Fate::New => (agent()?, Self::triage(item)?),
             (Stage::Prove, CaseState::New | CaseState::Proofing) if item.fate == Fate::NoChange => {
                 (agent()?, Command::NoChangeNeeded { reason: said()? })
             }
@@ -234,7 +234,7 @@ impl Bulk {
         Ok((opener(&self.register, item.number)?, Command::Open(open)))
     }
 
-    fn triage(&self, item: &Item) -> Result<Command, DemoError> {
+    fn triage(item: &Item) -> Result<Command, DemoError> {
         let owner = super::organisation::person("r.kaur")?;
         let failure = if item.fate == Fate::NoChange { FailureType::Outage } else { FailureType::LostCredential };
         Ok(Command::Triage { failure, reproduction: said()?, triage_owner: owner.clone(), remedy_owner: owner })

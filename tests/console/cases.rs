@@ -171,7 +171,7 @@ fn a_case_that_changes_under_the_reader_is_read_again() {
 
 #[test]
 fn what_is_refused_says_the_servers_reason_and_sends_nothing() {
-    let mut desk = keys((80, 24), &canned::nadia(), &whole::routed_by_me(), "s");
+    let desk = keys((80, 24), &canned::nadia(), &whole::routed_by_me(), "s");
     assert!(desk.text().contains("It is sealed already."), "{}", desk.text());
     assert!(desk.orders.is_empty());
 }
@@ -242,18 +242,18 @@ fn naughty(text: &str) -> CaseDetail {
     case.requester = bad();
     case.summary = Some(bad());
     case.handover = Some(bad());
-    case.opened_by = text.to_owned();
+    text.clone_into(&mut case.opened_by);
     case.scope = vec![text.to_owned()];
     case.checklist.next = Some(text.to_owned());
-    case.checklist.items[0].title = text.to_owned();
-    case.checklist.items[1].startable[0].label = text.to_owned();
+    text.clone_into(&mut case.checklist.items[0].title);
+    text.clone_into(&mut case.checklist.items[1].startable[0].label);
     case.evidence[0].text = Some(bad());
     case.comments[0].text = Some(bad());
     case.lineage[0].name = bad();
     case.approvals[0].reason = Some(bad());
     case.approvals[0].name = bad();
-    case.plan.as_mut().unwrap().steps[0] = text.to_owned();
-    case.accountable[0].owner = text.to_owned();
+    text.clone_into(&mut case.plan.as_mut().unwrap().steps[0]);
+    text.clone_into(&mut case.accountable[0].owner);
     case
 }
 
