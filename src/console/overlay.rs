@@ -243,7 +243,7 @@ impl Picker {
                 Role::Text
             };
             put(buffer, list, list.x, y, if here { "▌" } else { " " }, shared.style(Role::Marker));
-            let x = put(buffer, list, list.x + 1, y, &fit(&choice.label, width / 2), shared.style(style));
+            let x = put(buffer, list, list.x + 1, y, &fit(&choice.label, width.saturating_sub(2)), shared.style(style));
             let note = choice.refused.as_deref().map_or_else(|| choice.note.clone(), |why| format!("✕ {why}"));
             let x = x.max(list.x + 22) + 1;
             put(buffer, list, x, y, &fit(&note, usize::from(list.right().saturating_sub(x))), shared.style(Role::Dim));

@@ -50,6 +50,15 @@ fn startable(case: &CaseDetail) -> impl Iterator<Item = (&str, &Startable)> {
     case.checklist.items.iter().flat_map(|i| i.startable.iter().map(|s| (i.title.as_str(), s)))
 }
 
+/// What is started, with the recorded address where the words don't name it.
+fn label(way: &Startable) -> String {
+    let words = clean(&way.label);
+    match &way.endpoint {
+        Some(endpoint) if !words.contains(endpoint.as_str()) => format!("{words} ({endpoint})"),
+        _ => words,
+    }
+}
+
 impl Case {
     pub(super) fn do_act(&mut self, shared: &mut Shared, place: Place, action: Action) {
         if let Some(purpose) = purpose(action) {
@@ -64,11 +73,11 @@ impl Case {
             Action::WhyPolicy => shared.go(Place::Policy(Some(id))),
             Action::Prove => {
                 let ways = startable(case).enumerate();
-                let ways: Vec<Choice> = ways.map(|(i, (title, way))| Choice::new(i.to_string(), clean(&way.label), clean(title))).collect();
+                let ways: Vec<Choice> = ways.map(|(i, (title, way))| Choice::new(i.to_string(), label(way), clean(title))).collect();
                 if ways.is_empty() {
                     shared.say(Tone::Info, case.checklist.next.as_deref().map_or_else(|| "There is no proof to start now.".into(), clean));
                 } else {
-                    shared.pick(Picker::new("prove", "Start a proof (Enter starts it; the subject or attester is told at once)", ways));
+                    shared.pick(Picker::new("prove", "Start a proof: who is asked is told at once", ways));
                 }
             }
             Action::AssignMe => {

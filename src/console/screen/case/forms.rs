@@ -81,7 +81,7 @@ impl Purpose {
         match self {
             Self::Evidence => Some(gives_up("Keeping evidence")),
             Self::Comment => Some(("A comment is not routing: it costs you nothing. It is not part of what is sealed.".into(), Role::Dim)),
-            Self::Triage => Some(("Nothing is pre-chosen by what others wrote; choose what you saw yourself.".into(), Role::Dim)),
+            Self::Triage => Some(gives_up("Triage")),
             Self::LiftHold => {
                 Some(("Needs someone outside the lineage, a reason, and contact with the subject on another channel.".into(), Role::Dim))
             }
