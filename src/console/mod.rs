@@ -154,6 +154,7 @@ pub fn model(config: &ConsoleConfig, ports: &Ports, size: (u16, u16)) -> Result<
         me: None,
         counts: None,
         link: Link::Connecting,
+        retry_at: None,
         theme: theme.at_depth(config.depth),
         depth: config.depth,
         themes: config.themes.clone(),

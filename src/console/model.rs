@@ -161,6 +161,8 @@ pub struct Shared {
     pub counts: Option<Counts>,
     /// How the connection is.
     pub link: Link,
+    /// When a lost connection is tried again, by this machine's clock.
+    pub retry_at: Option<Time>,
     /// Colours.
     pub theme: Theme,
     /// How many colours there are.
@@ -343,6 +345,12 @@ impl Shared {
     /// Whether the user has a role.
     pub fn is(&self, role: Role) -> bool {
         self.me.as_ref().is_some_and(|me| me.roles.contains(&role))
+    }
+
+    /// When the countdown of a lost connection shows another second, by the server's clock.
+    pub(super) fn next_second(&self) -> Option<Time> {
+        let left = (self.retry_at? - self.now).num_milliseconds();
+        (left > 0).then(|| self.server_now() + chrono::TimeDelta::milliseconds((left - 1) % 1000 + 1))
     }
 
     /// A role's style.

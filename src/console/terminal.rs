@@ -5,7 +5,7 @@
 use std::io::{self, Stdout, Write as _, stdout};
 
 use crossterm::event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture, EventStream};
-use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
+use crossterm::terminal::{Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
 use crossterm::{clipboard::CopyToClipboard, cursor, execute};
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
@@ -17,9 +17,18 @@ use super::view;
 /// The largest text taken back from an editor, in bytes.
 const MAX_EDITED: u64 = 256 * 1024;
 
+type Screen = Terminal<CrosstermBackend<io::BufWriter<Stdout>>>;
+
+/// A terminal of which nothing is known to be drawn. `Terminal::clear` is no way to it: it asks the terminal where its cursor is and waits
+/// for seconds where no answer comes.
+fn blank() -> io::Result<Screen> {
+    execute!(stdout(), Clear(ClearType::All))?;
+    Terminal::new(CrosstermBackend::new(io::BufWriter::with_capacity(16 * 1024, stdout())))
+}
+
 /// The terminal, taken over; gives it back when dropped.
 pub struct Guard {
-    terminal: Terminal<CrosstermBackend<io::BufWriter<Stdout>>>,
+    terminal: Screen,
     mouse: bool,
     editor: Option<String>,
 }
@@ -46,8 +55,7 @@ impl Guard {
             before(info);
         }));
         enter(mouse)?;
-        let terminal = Terminal::new(CrosstermBackend::new(io::BufWriter::with_capacity(16 * 1024, stdout())))?;
-        Ok(Self { terminal, mouse, editor })
+        Ok(Self { terminal: blank()?, mouse, editor })
     }
 
     /// Columns and rows.
@@ -87,7 +95,11 @@ impl Surface for Guard {
         let editor = self.editor.clone().ok_or("Set VISUAL or EDITOR to write texts in your own editor.")?;
         give_back();
         let edited = edit(&editor, text);
-        enter(self.mouse).and_then(|()| self.terminal.clear()).map_err(|e| format!("The terminal can't be taken back: {e}."))?;
+        let taken = enter(self.mouse).and_then(|()| blank()).map(|terminal| self.terminal = terminal);
+        // What was written is never dropped for a terminal that can't be drawn on: the next drawing tells that.
+        if let (Err(e), true) = (taken, edited.is_err()) {
+            return Err(format!("The terminal can't be taken back: {e}."));
+        }
         edited
     }
 }

@@ -402,6 +402,7 @@ fn on_live(model: &mut Model, live: Live) {
         Live::Up => {
             let again = matches!(shared.link, Link::Lost(_));
             shared.link = Link::Live;
+            shared.retry_at = None;
             shared.dirty = true;
             if again {
                 shared.say(Tone::Good, "The connection is back.");
@@ -413,6 +414,7 @@ fn on_live(model: &mut Model, live: Live) {
         Live::Down { why, again_in } => {
             let first = !matches!(shared.link, Link::Lost(_));
             shared.link = Link::Lost(again_in);
+            shared.retry_at = Some(shared.now + Duration::from_secs(again_in));
             shared.dirty = true;
             if first {
                 shared.fail(&why);
@@ -481,7 +483,8 @@ fn settle(model: &mut Model) {
             }
         }
     }
-    let next = if model.overlay.is_none() { model.screen(model.place()).next_change(&model.shared) } else { None };
+    let shown = if model.overlay.is_none() { model.screen(model.place()).next_change(&model.shared) } else { None };
+    let next = [shown, model.shared.next_second()].into_iter().flatten().min();
     if let Some(next) = next
         && model.shared.clock_due.is_none_or(|due| next < due)
     {

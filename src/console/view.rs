@@ -90,7 +90,7 @@ fn head(buffer: &mut Buffer, area: Rect, model: &Model) {
     let (link, style) = match shared.link {
         Link::Live => ("live ●".to_owned(), Role::Good),
         Link::Connecting => ("connecting ◌".to_owned(), Role::Dim),
-        Link::Lost(seconds) => (format!("OFFLINE ✕ again in {seconds}s"), Role::Bad),
+        Link::Lost(seconds) => (format!("OFFLINE ✕ again in {}s", left(shared.retry_at, shared.now).unwrap_or(seconds)), Role::Bad),
     };
     let who = shared.me.as_ref().map_or_else(String::new, |me| {
         let name = me.operator.as_ref().map_or_else(|| me.name.line(), ToString::to_string);
@@ -108,6 +108,12 @@ fn head(buffer: &mut Buffer, area: Rect, model: &Model) {
     }
     let x = put(buffer, area, right, area.y, &who, shared.style(Role::Dim));
     put(buffer, area, x, area.y, &link, shared.style(style));
+}
+
+/// Whole seconds until a time, rounded up.
+fn left(until: Option<crate::base::Time>, now: crate::base::Time) -> Option<u64> {
+    let millis = u64::try_from((until? - now).num_milliseconds()).unwrap_or(0);
+    Some(millis.div_ceil(1000))
 }
 
 fn foot(buffer: &mut Buffer, area: Rect, model: &Model) {

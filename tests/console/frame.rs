@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use countersign::api::problem::Problem;
 use countersign::client::ClientError;
-use countersign::console::effect::{Ask, Effect};
+use countersign::console::effect::{Ask, Effect, Timer};
 use countersign::console::message::{Live, Message, Reply};
 use countersign::console::model::Place;
 use countersign::console::{theme::Depth, update, view};
@@ -57,6 +57,10 @@ fn a_lost_connection_shows_at_once_and_comes_back() {
     let why = ClientError::Unreachable { server: "http://127.0.0.1:8443".into(), why: "the live stream ended".into() };
     desk.tell(Message::Live(Live::Down { why, again_in: 4 }));
     assert_snapshot!("offline_120x40", desk.picture());
+    desk.model.shared.now += chrono::TimeDelta::milliseconds(1500);
+    desk.tell(Message::Timer(Timer::Clock));
+    assert!(desk.text().contains("again in 3s"), "{}", desk.text());
+    desk.model.shared.now = canned::now();
     desk.tell(Message::Live(Live::Up));
     assert!(desk.text().contains("live ●") && desk.text().contains("The connection is back."), "{}", desk.text());
     desk.press("!");

@@ -61,7 +61,8 @@ async fn until(pictures: &mut mpsc::UnboundedReceiver<String>, text: &str) {
     assert_eq!(seen, Ok(true), "\"{text}\" was never shown");
 }
 
-async fn canned_server() -> MockServer {
+/// A server that knows a few cases.
+pub async fn canned_server() -> MockServer {
     let server = MockServer::start().await;
     let rows = serde_json::json!({"rows": canned::rows(), "before": null, "after": null});
     let news = canned::row(4131, "m.okafor", 65, &serde_json::json!({"version": 9, "waiting_on": "approval", "approvals_missing": 3}));

@@ -9,6 +9,10 @@ mod desk;
 mod frame;
 mod live;
 mod plain;
+#[path = "../support/pty.rs"]
+mod pty;
 mod queue;
+#[cfg(unix)]
+mod terminal;
 #[path = "../support/whole.rs"]
 mod whole;

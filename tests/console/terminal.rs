@@ -1,0 +1,148 @@
+//! The real terminal: however the console ends, it is given back; it survives any size, lends itself to an editor, and obeys `NO_COLOR`.
+
+use portable_pty::CommandBuilder;
+use wiremock::matchers::path_regex;
+use wiremock::{Mock, MockServer, ResponseTemplate};
+
+use crate::live::canned_server;
+use crate::pty::Pty;
+use crate::whole;
+
+/// The server, the user's home, and a console in a terminal that shows the queue.
+struct Seat {
+    _server: MockServer,
+    home: tempfile::TempDir,
+    pty: Pty,
+}
+
+impl Seat {
+    async fn take(variables: &[(&str, &str)]) -> Self {
+        let server = canned_server().await;
+        let home = tempfile::tempdir().unwrap();
+        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_countersign"));
+        command.env_clear();
+        let all = [("PATH", std::env::var("PATH").unwrap_or_default()), ("TERM", "xterm-256color".to_owned())];
+        all.iter().for_each(|(name, value)| command.env(name, value));
+        for name in ["HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "TMPDIR"] {
+            command.env(name, home.path());
+        }
+        command.env("COUNTERSIGN_TOKEN", "tok");
+        variables.iter().for_each(|(name, value)| command.env(name, value));
+        command.args(["--server", &server.uri()]);
+        let case = ResponseTemplate::new(200).set_body_json(serde_json::json!(whole::proofing()));
+        Mock::given(path_regex("^/v1/cases/CS-26-[0-9]+$")).respond_with(case).mount(&server).await;
+        let mut pty = Pty::start(command, (100, 30));
+        pty.shows("3 approvals");
+        Self { _server: server, home, pty }
+    }
+}
+
+/// Nothing of the console's settings is left.
+fn given_back(pty: &Pty) {
+    let screen = pty.screen();
+    assert!(!screen.alternate_screen(), "the alternate screen is left");
+    assert!(!screen.hide_cursor(), "the cursor is shown");
+    assert!(!screen.bracketed_paste(), "bracketed paste is off");
+    assert_eq!(screen.mouse_protocol_mode(), vt100::MouseProtocolMode::None);
+    let keys = pty.line_discipline();
+    assert!(keys.is_empty() || (keys.contains("ICANON") && keys.contains("ECHO")), "lines and echo are back: {keys}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_terminal_is_given_back_on_leaving() {
+    let mut seat = Seat::take(&[]).await;
+    let screen = seat.pty.screen();
+    assert!(screen.alternate_screen() && screen.bracketed_paste());
+    assert_ne!(screen.mouse_protocol_mode(), vt100::MouseProtocolMode::None);
+    seat.pty.write("q");
+    assert!(seat.pty.ended().success());
+    given_back(&seat.pty);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_terminal_is_given_back_at_signals() {
+    for signal in ["TERM", "HUP", "INT"] {
+        let mut seat = Seat::take(&[]).await;
+        seat.pty.signal(signal);
+        assert!(seat.pty.ended().success(), "{signal}");
+        given_back(&seat.pty);
+    }
+}
+
+/// Plays itself: started anew in a terminal with the variable set it takes the terminal and panics; without it, it looks on.
+#[test]
+fn the_terminal_is_given_back_after_a_panic() {
+    const PLAY: &str = "COUNTERSIGN_TEST_PANIC";
+    if std::env::var_os(PLAY).is_some() {
+        let guard = countersign::console::terminal::Guard::take(true, None).unwrap();
+        panic!("on purpose, at {:?}", guard.size());
+    }
+    let mut command = CommandBuilder::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "terminal::the_terminal_is_given_back_after_a_panic", "--nocapture"]);
+    command.env(PLAY, "1");
+    let mut pty = Pty::start(command, (100, 30));
+    assert!(!pty.ended().success());
+    let text = pty.text();
+    assert!(text.contains("on purpose, at (100, 30)"), "what happened can be read:\n{text}");
+    assert!(String::from_utf8_lossy(&pty.bytes).contains("\u{1b}[?1049h"), "it had the terminal");
+    given_back(&pty);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn any_size_is_survived() {
+    let mut seat = Seat::take(&[]).await;
+    for (columns, rows) in [(20, 5), (1, 1), (200, 60), (20, 5), (60, 12)] {
+        seat.pty.resize(columns, rows);
+        if columns >= 60 {
+            seat.pty.shows("CS-26-004127");
+        } else if columns >= 20 {
+            seat.pty.shows("Too small");
+        }
+    }
+    seat.pty.resize(100, 30);
+    seat.pty.until("the whole queue", |s| s.contents().contains("3 approvals") && s.contents().contains("live"));
+    seat.pty.write("q");
+    assert!(seat.pty.ended().success());
+    given_back(&seat.pty);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_editor_gets_the_terminal_and_gives_it_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = folder.path().join("editor");
+    std::fs::write(&script, "printf 'EDITOR HERE '\nread line\nprintf '%s by hand' \"$line\" > \"$1\"\n").unwrap();
+    let mut seat = Seat::take(&[("EDITOR", &format!("sh {}", script.display()))]).await;
+    seat.pty.write("\r");
+    seat.pty.shows("Checklist");
+    seat.pty.write("c");
+    seat.pty.shows("Ctrl-e");
+    seat.pty.write("\u{5}");
+    seat.pty.until("the editor", |s| s.contents().contains("EDITOR HERE") && !s.alternate_screen());
+    given_back(&seat.pty);
+    seat.pty.write("written\n");
+    seat.pty.shows("written by hand");
+    assert!(seat.pty.screen().alternate_screen() && seat.pty.screen().bracketed_paste());
+    seat.pty.write(", and more");
+    seat.pty.shows("written by hand, and more");
+    seat.pty.write("\u{3}");
+    assert!(seat.pty.ended().success());
+    given_back(&seat.pty);
+    let left = std::fs::read_dir(seat.home.path()).unwrap().flatten().filter(|e| e.file_name().to_string_lossy().ends_with(".txt")).count();
+    assert_eq!(left, 0, "the editor's file is gone");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_color_means_none() {
+    let mut seat = Seat::take(&[("NO_COLOR", "1"), ("COLORTERM", "truecolor")]).await;
+    seat.pty.write("q");
+    seat.pty.ended();
+    let text = String::from_utf8_lossy(&seat.pty.bytes).into_owned();
+    let colours = |part: &&str| {
+        let codes = part.split_once('m').map_or("", |(codes, _)| codes);
+        let plain = codes.bytes().all(|b| b.is_ascii_digit() || b == b';' || b == b':');
+        plain && codes.split([';', ':']).any(|c| matches!(c.parse::<u16>(), Ok(30..=38 | 40..=48 | 90..=97 | 100..=107)))
+    };
+    let found: Vec<&str> = text.split("\u{1b}[").filter(colours).take(3).collect();
+    assert!(found.is_empty(), "{found:?}");
+    assert!(text.contains("\u{1b}[7m"), "the selection is seen all the same");
+}
