@@ -153,6 +153,7 @@ pub struct IssueToken {
     #[serde(default)]
     pub on_behalf_of: Vec<PersonId>,
     /// For how many hours, 1 to 720.
+    #[schema(minimum = 1, maximum = 720)]
     pub hours: u16,
 }
 

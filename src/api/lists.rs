@@ -71,12 +71,15 @@ pub struct QueuePage {
 /// Query of `GET /v1/cases`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema, utoipa::IntoParams)]
 #[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
 pub struct QueueParams {
     /// Filter words and fields, e.g. `risk:high subject:vault-* mine !ended okafor`; at most 500 characters.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[param(max_length = 500)]
     pub filter: Option<String>,
     /// `due` (default), `risk`, `opened` or `updated`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[param(pattern = "^(due|risk|opened|updated)$")]
     pub sort: Option<String>,
     /// Cursor to go on after.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -86,6 +89,7 @@ pub struct QueueParams {
     pub before: Option<String>,
     /// Rows, 1 to 200; default 50.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[param(minimum = 1, maximum = 200)]
     pub limit: Option<u16>,
 }
 

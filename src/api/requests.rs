@@ -34,11 +34,13 @@ bodies! {
         /// How the request came in.
         channel: Channel,
         /// Who asked: `subject`, `unknown`, or a person's id.
+        #[schema(pattern = "^[a-z0-9._-]{1,64}$")]
         requester: String,
         /// The recorded endpoint that carried the request, if it was one.
         #[serde(default)]
         endpoint: Option<EndpointId>,
         /// What they said.
+        #[schema(min_length = 1, max_length = 4096, pattern = r"\S")]
         #[serde(default)]
         summary: Option<Untrusted>,
     }
@@ -71,6 +73,7 @@ bodies! {
         /// What failed.
         failure: FailureType,
         /// How it was reproduced.
+        #[schema(min_length = 1, max_length = 4096, pattern = r"\S")]
         reproduction: Untrusted,
         /// Who owns triage; the asker if absent.
         #[serde(default)]
@@ -81,6 +84,7 @@ bodies! {
     /// Any write that takes one text: comment, reason, note.
     Text {
         /// The text, 1 to 16,384 bytes.
+        #[schema(min_length = 1, max_length = 4096, pattern = r"\S")]
         text: Untrusted,
     }
     /// `POST /v1/cases/{id}/assign`.
@@ -91,6 +95,7 @@ bodies! {
     /// `POST /v1/cases/{id}/handover`.
     HandOver {
         /// The note.
+        #[schema(min_length = 1, max_length = 4096, pattern = r"\S")]
         note: Untrusted,
         /// To whom, if to someone.
         #[serde(default)]
@@ -101,6 +106,7 @@ bodies! {
         /// What kind.
         kind: EvidenceKind,
         /// The text.
+        #[schema(min_length = 1, max_length = 4096, pattern = r"\S")]
         text: Untrusted,
     }
     /// `POST /v1/cases/{id}/proofs`.
@@ -121,18 +127,22 @@ bodies! {
         /// The seal that was shown.
         seal_sha256: Digest,
         /// The statement's nonce.
+        #[schema(max_length = 64)]
         nonce: String,
         /// Why; required.
+        #[schema(min_length = 1, max_length = 4096, pattern = r"\S")]
         reason: Untrusted,
     }
     /// `POST /v1/cases/{id}/hold`.
     Hold {
         /// Why; required.
+        #[schema(min_length = 1, max_length = 4096, pattern = r"\S")]
         reason: Untrusted,
     }
     /// `POST /v1/cases/{id}/lift-hold`.
     LiftHold {
         /// Why; required.
+        #[schema(min_length = 1, max_length = 4096, pattern = r"\S")]
         reason: Untrusted,
         /// The session in which the subject was reached on another channel.
         contact_session: crate::base::ids::SessionId,
@@ -145,6 +155,7 @@ bodies! {
     /// `POST /v1/cases/{id}/reviews`.
     AddReview {
         /// What was found.
+        #[schema(min_length = 1, max_length = 4096, pattern = r"\S")]
         note: Untrusted,
         /// Whether all was in order.
         in_order: bool,
@@ -153,6 +164,7 @@ bodies! {
     TakeNext {
         /// Filter as in `GET /v1/cases`.
         #[serde(default)]
+        #[schema(max_length = 500)]
         filter: Option<String>,
     }
 }

@@ -344,6 +344,8 @@ async fn serve(from: &Config, out: Out) -> Result<(), Failure> {
         max_body: usize::try_from(config.limits.body_bytes).unwrap_or(64 * 1024),
         requests_per_second: u32::try_from(config.limits.requests_per_minute / 60).unwrap_or(20).max(1),
         drain: std::time::Duration::from_secs(config.limits.drain_seconds),
+        connections: usize::try_from(config.limits.connections).unwrap_or(4_096),
+        trusted_proxy: config.trusted_proxy,
         tls: config.tls.as_ref().map(|t| (t.certificate.clone(), t.key.clone())),
     };
     server::run(limits, service, pages, listeners, stopped).await.map_err(failed)?;

@@ -44,7 +44,7 @@ fn query(params: &QueueParams, caller: &Caller, app: &App) -> Result<QueueQuery,
         (Some(after), None) => Some(Start::After(filter::parse_cursor(after)?)),
         (None, Some("end")) => Some(Start::End),
         (None, Some(before)) => Some(Start::Before(filter::parse_cursor(before)?)),
-        (Some(_), Some(_)) => return Err(Failure::invalid("after", "Give after or before, not both.")),
+        (Some(_), Some(_)) => return Err(Failure::meaningless("after", "Give after or before, not both.")),
     };
     let filter = filter::parse(params.filter.as_deref().unwrap_or_default(), &asker(caller), app.service.now())?;
     let sort = filter::sort(params.sort.as_deref()).map_err(|e| Failure::invalid("sort", e.to_string()))?;
@@ -76,10 +76,12 @@ pub(super) async fn policy(State(app): State<Arc<App>>, caller: Caller, Id(id): 
 /// Query of a timeline or the log.
 #[derive(Debug, Clone, Default, serde::Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
 pub(super) struct After {
     /// Go on after this place.
     pub after: Option<u64>,
     /// Entries, 1 to 200; default 100.
+    #[param(minimum = 1, maximum = 200)]
     pub limit: Option<u16>,
 }
 
@@ -110,6 +112,7 @@ pub(super) async fn timeline(State(app): State<Arc<App>>, caller: Caller, Id(id)
 /// Query of a statement.
 #[derive(Debug, Clone, Default, serde::Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
 pub(super) struct StatementParams {
     /// `approve` (default) or `deny`.
     #[param(inline)]

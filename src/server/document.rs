@@ -27,10 +27,15 @@ pub fn complete(mut api: OpenApi) -> OpenApi {
         if let Some(operation) = item.post.as_mut() {
             share(operation);
             if path != "/v1/cases/route-preview" {
-                header(operation, "Idempotency-Key", "A text of your choice, new for each write; repeat it to repeat the request safely.");
+                header(
+                    operation,
+                    "Idempotency-Key",
+                    "A text of your choice, new for each write; repeat it to repeat the request safely.",
+                    "^[!-~]{1,128}$",
+                );
             }
             if on_case {
-                header(operation, "If-Match", "The ETag of the case you have seen.");
+                header(operation, "If-Match", "The ETag of the case you have seen.", "^\"[0-9]{1,18}\"$");
                 let done = ResponseBuilder::new().description("Done, on a case that the software asking may not read").build();
                 operation.responses.responses.insert("204".to_owned(), RefOr::T(done));
             }
@@ -48,8 +53,8 @@ fn share(operation: &mut Operation) {
     }
 }
 
-fn header(operation: &mut Operation, name: &str, description: &str) {
-    let text = ObjectBuilder::new().schema_type(Type::String).build();
+fn header(operation: &mut Operation, name: &str, description: &str, pattern: &str) {
+    let text = ObjectBuilder::new().schema_type(Type::String).pattern(Some(pattern)).build();
     let parameter = ParameterBuilder::new().name(name).parameter_in(ParameterIn::Header).required(Required::True);
     let parameter = parameter.description(Some(description)).schema(Some(text)).build();
     operation.parameters.get_or_insert_default().push(RefOr::T(parameter));

@@ -3,17 +3,18 @@
 //! Contract: every answer carries `x-request-id`; every answer of 400 and above is a problem. Knows nothing about what is asked.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use axum::extract::{Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::App;
 use super::problem::Failure;
+use super::routes::operation;
 use crate::base::ids::RequestId;
+use crate::domain::access::Operation;
 
 /// The longest path with query, in bytes.
 pub const MAX_URI: usize = 2_048;
@@ -25,6 +26,7 @@ pub async fn edge(State(app): State<Arc<App>>, mut request: Request, next: Next)
     let id = RequestId::parse(&app.service.ports.random.id("req")).ok();
     request.extensions_mut().insert(id.clone());
     let (method, route) = (request.method().clone(), request.uri().path().len());
+    let matched = request.extensions().get::<MatchedPath>().and_then(|p| operation(request.method(), p.as_str())).map(Operation::code);
     let started = app.service.ports.clock.monotonic_millis();
     let too_long = request.uri().path_and_query().is_some_and(|p| p.as_str().len() > MAX_URI);
     let response = if too_long {
@@ -34,6 +36,9 @@ pub async fn edge(State(app): State<Arc<App>>, mut request: Request, next: Next)
             Failure::new(StatusCode::SERVICE_UNAVAILABLE, "timeout", "It took too long. Look whether it happened, and try again.").into_response()
         })
     };
+    if let Some(failure) = response.extensions().get::<Failure>() {
+        app.metrics.refused(failure.0.code());
+    }
     let mut response = as_problem(response, id.clone());
     if let Some(value) = id.as_ref().and_then(|id| HeaderValue::from_str(id.as_str()).ok()) {
         response.headers_mut().insert("x-request-id", value);
@@ -41,7 +46,7 @@ pub async fn edge(State(app): State<Arc<App>>, mut request: Request, next: Next)
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     let millis = app.service.ports.clock.monotonic_millis().saturating_sub(started);
-    app.metrics.requests[usize::from(response.status().as_u16() / 100).min(5)].fetch_add(1, Ordering::Relaxed);
+    app.metrics.answered(matched, response.status().as_u16(), Duration::from_millis(millis));
     let request_id = id.as_ref().map(RequestId::as_str).unwrap_or_default();
     tracing::info!(request_id, %method, path_bytes = route, status = response.status().as_u16(), millis, "request");
     response

@@ -84,9 +84,9 @@ async fn govern<T>(w: &Write<T>, command: &RegisterCommand, proposal: &ProposalI
 #[utoipa::path(post, path = "/v1/register/changes", tag = "register", request_body = reg::ChangeRegister, responses((status = 200, body = reg::RegisterAnswer)))]
 pub(super) async fn change(w: Write<reg::ChangeRegister>) -> Answer {
     let change: RegisterChange = serde_json::from_value(w.body.change.clone())
-        .map_err(|e| Failure::invalid("change", format!("change: {}.", crate::base::text::sanitise(&e.to_string(), false))))?;
+        .map_err(|e| Failure::meaningless("change", format!("change: {}.", crate::base::text::sanitise(&e.to_string(), false))))?;
     if matches!(change, RegisterChange::IssueToken(_) | RegisterChange::RevokeToken { .. } | RegisterChange::SetPolicy { .. }) {
-        return Err(Failure::invalid("change", "Tokens are issued at /v1/register/tokens, a policy is proposed on the server's host."));
+        return Err(Failure::meaningless("change", "Tokens are issued at /v1/register/tokens, a policy is proposed on the server's host."));
     }
     let id: ProposalId = w.app.service.fresh("prp")?;
     govern(&w, &RegisterCommand::Change { id: id.clone(), change }, &id, None).await
@@ -113,7 +113,7 @@ pub(super) async fn issue(w: Write<reg::IssueToken>) -> Answer {
     let holder = match (&b.operator, &b.automation) {
         (Some(operator), None) if b.on_behalf_of.is_empty() => Holder::Operator(operator.clone()),
         (None, Some(automation)) if b.on_behalf_of.len() <= MAX_CHAIN => Holder::Automation(automation.clone()),
-        _ => return Err(Failure::invalid("operator", "Name one operator, or one automation with at most 8 persons it acts for.")),
+        _ => return Err(Failure::meaningless("operator", "Name one operator, or one automation with at most 8 persons it acts for.")),
     };
     let (minted, now) = (w.app.service.mint()?, w.app.service.now());
     let token = Token {

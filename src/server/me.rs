@@ -45,8 +45,10 @@ pub(super) async fn me(State(app): State<Arc<App>>, caller: Caller) -> Result<Re
 /// Query of a search for subjects.
 #[derive(Debug, Clone, Default, serde::Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Search {
     /// Words that name or id hold; 1 to 100 bytes.
+    #[param(min_length = 1, max_length = 25, pattern = r"\S")]
     pub q: String,
 }
 

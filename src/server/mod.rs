@@ -12,11 +12,14 @@ mod events;
 mod extract;
 mod governance;
 pub mod host;
+mod listen;
 mod me;
+pub mod metrics;
 pub mod pages;
 pub mod problem;
 pub mod routes;
 mod run;
+mod tls;
 pub mod write;
 
 use std::collections::{HashMap, HashSet};
@@ -29,6 +32,7 @@ use governor::state::keyed::DefaultKeyedStateStore;
 use governor::{Quota, RateLimiter};
 use tokio::sync::watch;
 
+pub use metrics::Metrics;
 pub use run::{Listeners, run};
 
 use crate::service::Service;
@@ -47,21 +51,25 @@ pub struct ServerConfig {
     pub requests_per_second: u32,
     /// How long shutdown waits for requests in hand.
     pub drain: std::time::Duration,
+    /// Connections at a time and listener.
+    pub connections: usize,
+    /// The one peer whose `X-Forwarded-For` is believed.
+    pub trusted_proxy: Option<std::net::IpAddr>,
     /// Certificate chain and key in PEM files, reloaded when they change; without, a trusted proxy or loopback is assumed.
     pub tls: Option<(std::path::PathBuf, std::path::PathBuf)>,
 }
 
 impl Default for ServerConfig {
     fn default() -> Self {
-        Self { max_body: 64 * 1024, requests_per_second: 500, drain: std::time::Duration::from_secs(5), tls: None }
+        Self {
+            max_body: 64 * 1024,
+            requests_per_second: 500,
+            drain: std::time::Duration::from_secs(5),
+            connections: 4_096,
+            trusted_proxy: None,
+            tls: None,
+        }
     }
-}
-
-/// Numbers for Prometheus.
-#[derive(Default)]
-pub struct Metrics {
-    /// Answers by first digit of their status.
-    pub requests: [AtomicU64; 6],
 }
 
 /// What handlers share.

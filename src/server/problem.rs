@@ -44,6 +44,13 @@ impl Failure {
     }
 }
 
+impl Failure {
+    /// A value of the right shape that means nothing here.
+    pub fn meaningless(field: &str, why: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", why).at(field)
+    }
+}
+
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -60,8 +67,8 @@ fn status(refusal: &Refusal) -> StatusCode {
             StatusCode::FORBIDDEN
         }
         Refusal::Unknown(_) => StatusCode::NOT_FOUND,
-        Refusal::Invalid { .. } => StatusCode::BAD_REQUEST,
-        Refusal::ScopeExceeds
+        Refusal::Invalid { .. }
+        | Refusal::ScopeExceeds
         | Refusal::NotRecoverable(_)
         | Refusal::EndpointUnusable(_)
         | Refusal::ChecklistIncomplete { .. }
@@ -132,6 +139,6 @@ impl From<StoreError> for Failure {
 
 impl From<crate::api::filter::FilterError> for Failure {
     fn from(error: crate::api::filter::FilterError) -> Self {
-        Self::invalid("filter", error.to_string())
+        Self::meaningless("filter", error.to_string())
     }
 }

@@ -2,17 +2,20 @@
 //!
 //! Contract: the listeners are bound by the caller. Requests in hand get the drain time; event streams end at once.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
+use axum::http::header;
+use axum::response::IntoResponse;
 use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use super::listen::{How, serve};
+use super::tls::Certificates;
 use super::{App, ServerConfig, routes};
 use crate::domain::case::Worker;
 use crate::domain::event::RegisterEvent;
@@ -36,18 +39,20 @@ pub async fn run(
     listeners: Listeners,
     shutdown: watch::Receiver<bool>,
 ) -> std::io::Result<()> {
-    if config.tls.is_some() {
-        return Err(std::io::Error::new(std::io::ErrorKind::Unsupported, "TLS listening is not built yet: put a proxy in front of it"));
-    }
+    let certificates = config.tls.as_ref().map(|(certificate, key)| Certificates::load(certificate, key)).transpose()?;
+    let tls = certificates.as_ref().map(Certificates::acceptor).transpose()?;
+    let outside = How { tls, connections: config.connections, trusted_proxy: config.trusted_proxy };
+    let inside = How { tls: None, ..outside.clone() };
     let app = App::new(&config, service, shutdown.clone());
     let mut servers = tokio::task::JoinSet::new();
-    servers.spawn(serve(listeners.staff, routes::router(app.clone()), shutdown.clone()));
+    servers.spawn(serve(listeners.staff, routes::router(app.clone()), outside.clone(), shutdown.clone()));
     if let Some(listener) = listeners.pages {
-        servers.spawn(serve_pages(listener, pages, shutdown.clone()));
+        servers.spawn(serve(listener, pages, outside, shutdown.clone()));
     }
+    let fresh = certificates.map(|c| tokio::spawn(c.watch(shutdown.clone())));
     if let Some(listener) = listeners.metrics {
         let router = Router::new().route("/metrics", get(metrics)).with_state(app.clone());
-        servers.spawn(serve(listener, router, shutdown.clone()));
+        servers.spawn(serve(listener, router, inside, shutdown.clone()));
     }
     let count = tokio::spawn(strangers(app.clone(), shutdown.clone()));
     let again = tokio::spawn(reassess(app, shutdown.clone()));
@@ -60,22 +65,10 @@ pub async fn run(
     }
     let _ = tokio::time::timeout(config.drain, count).await;
     again.abort();
+    if let Some(fresh) = fresh {
+        fresh.abort();
+    }
     Ok(())
-}
-
-async fn serve(listener: TcpListener, router: Router, mut shutdown: watch::Receiver<bool>) -> std::io::Result<()> {
-    let until = async move {
-        let _ = shutdown.wait_for(|ended| *ended).await;
-    };
-    axum::serve(listener, router).with_graceful_shutdown(until).await
-}
-
-/// As [`serve`], with the peer's address, by which the pages bound who asks.
-async fn serve_pages(listener: TcpListener, router: Router, mut shutdown: watch::Receiver<bool>) -> std::io::Result<()> {
-    let until = async move {
-        let _ = shutdown.wait_for(|ended| *ended).await;
-    };
-    axum::serve(listener, router.into_make_service_with_connect_info::<std::net::SocketAddr>()).with_graceful_shutdown(until).await
 }
 
 /// One entry a minute about strangers, and one at the end (invariant 8, T35).
@@ -107,17 +100,7 @@ async fn reassess(app: Arc<App>, mut shutdown: watch::Receiver<bool>) {
     }
 }
 
-async fn metrics(State(app): State<Arc<App>>) -> String {
-    let mut out = String::from("# HELP countersign_requests Answers by class of status.\n# TYPE countersign_requests counter\n");
-    for (class, count) in app.metrics.requests.iter().enumerate().skip(1) {
-        let _ = writeln!(out, "countersign_requests_total{{class=\"{class}xx\"}} {}", count.load(Ordering::Relaxed));
-    }
-    if let Ok(counts) = app.service.store.counts(None).await {
-        let gauges = [("open_cases", counts.open), ("live_grants", counts.grants), ("held_cases", counts.held), ("log_entries", counts.log)];
-        for (name, value) in gauges {
-            let _ = writeln!(out, "# TYPE countersign_{name} gauge\ncountersign_{name} {value}");
-        }
-    }
-    out.push_str("# EOF\n");
-    out
+async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
+    let counts = app.service.store.counts(None).await.ok();
+    ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], app.metrics.text(counts))
 }

@@ -144,6 +144,10 @@ fn read<T: DeserializeOwned>(headers: &HeaderMap, bytes: &[u8]) -> Result<T, Fai
     if kind.split(';').next().map(str::trim) != Some("application/json") {
         return Err(Failure::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not-json", "Send the body as application/json."));
     }
+    // A list would be taken for an object's fields in order.
+    if bytes.iter().find(|b| !b.is_ascii_whitespace()) != Some(&b'{') {
+        return Err(Failure::invalid("body", "The body is a JSON object."));
+    }
     serde_json::from_slice(bytes).map_err(|e| {
         let why = crate::base::text::sanitise(&e.to_string(), false);
         Failure::invalid("body", format!("The body can't be read: {why}."))

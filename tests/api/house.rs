@@ -26,6 +26,7 @@ use tokio::sync::watch;
 use tower::ServiceExt as _;
 
 pub struct House {
+    pub service: Arc<Service>,
     router: Router,
     tokens: BTreeMap<String, String>,
     _stop: watch::Sender<bool>,
@@ -68,8 +69,8 @@ impl House {
         let service = Arc::new(Service::new(Arc::new(store), Ports::system(), Keys::new([7; 32])));
         let (stop, stopped) = watch::channel(false);
         let tokens = found(&service).await;
-        let router = routes::router(App::new(&ServerConfig::default(), service, stopped));
-        Self { router, tokens, _stop: stop, _folder: folder }
+        let router = routes::router(App::new(&ServerConfig::default(), service.clone(), stopped));
+        Self { service, router, tokens, _stop: stop, _folder: folder }
     }
 
     pub fn token(&self, who: &str) -> &str {

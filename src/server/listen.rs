@@ -1,0 +1,145 @@
+//! Connections: accepted within bounds, with TLS or without, ended with the server.
+//!
+//! Contract: at most so many connections at once, and none without a time limit on its handshake and on each request's head. A peer's
+//! `X-Forwarded-For` is believed from the one named proxy only. Knows nothing about what is asked.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use axum::http::{HeaderMap, Request};
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+use tower::ServiceExt as _;
+
+/// How long a TLS handshake, or the head of a request, may take; idle connections end after it.
+const HEAD_TIME: Duration = Duration::from_secs(20);
+/// Header lines of one request.
+const MAX_HEADERS: usize = 64;
+/// Bytes of a request's head.
+const MAX_HEAD: usize = 32 * 1024;
+/// Requests at once on one HTTP/2 connection.
+const MAX_STREAMS: u32 = 64;
+
+/// How one listener is served.
+#[derive(Clone)]
+pub(super) struct How {
+    /// With TLS, if that is set.
+    pub(super) tls: Option<TlsAcceptor>,
+    /// Connections at a time; further ones wait in the system's queue.
+    pub(super) connections: usize,
+    /// Whose `X-Forwarded-For` is believed.
+    pub(super) trusted_proxy: Option<IpAddr>,
+}
+
+/// Serves until told to end, then until the connections have ended.
+pub(super) async fn serve(listener: TcpListener, router: Router, how: How, mut shutdown: watch::Receiver<bool>) -> std::io::Result<()> {
+    let room = Arc::new(Semaphore::new(how.connections.clamp(1, Semaphore::MAX_PERMITS)));
+    let mut open = JoinSet::new();
+    loop {
+        let Ok(permit) = room.clone().acquire_owned().await else { break };
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = shutdown.wait_for(|ended| *ended) => break,
+        };
+        while open.try_join_next().is_some() {}
+        match accepted {
+            Ok((stream, peer)) => {
+                let (router, how, shutdown) = (router.clone(), how.clone(), shutdown.clone());
+                open.spawn(async move {
+                    connection(stream, peer, router, how, shutdown).await;
+                    drop(permit);
+                });
+            }
+            // Out of file descriptors, mostly: the listener lives on, and those who wait get their turn.
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+    drop(listener);
+    while open.join_next().await.is_some() {}
+    Ok(())
+}
+
+async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, how: How, shutdown: watch::Receiver<bool>) {
+    let _ = stream.set_nodelay(true);
+    let Some(acceptor) = how.tls else { return talk(stream, peer, router, how.trusted_proxy, shutdown).await };
+    match tokio::time::timeout(HEAD_TIME, acceptor.accept(stream)).await {
+        Ok(Ok(stream)) => talk(stream, peer, router, how.trusted_proxy, shutdown).await,
+        Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
+        Err(_) => tracing::debug!("a TLS handshake took too long"),
+    }
+}
+
+async fn talk<S>(stream: S, peer: SocketAddr, router: Router, trusted: Option<IpAddr>, mut shutdown: watch::Receiver<bool>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
+        let from = whence(peer, request.headers(), trusted);
+        request.extensions_mut().insert(ConnectInfo(from));
+        router.clone().oneshot(request.map(Body::new))
+    });
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIME).max_headers(MAX_HEADERS).max_buf_size(MAX_HEAD);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(HEAD_TIME)
+        .keep_alive_timeout(HEAD_TIME)
+        .max_concurrent_streams(MAX_STREAMS)
+        .max_header_list_size(u32::try_from(MAX_HEAD).unwrap_or(u32::MAX));
+    let connection = builder.serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    let told = async {
+        let _ = shutdown.wait_for(|ended| *ended).await;
+    };
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = told => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(error = %error, "a connection broke off");
+    }
+}
+
+/// Where a request comes from: the peer, or whom the trusted proxy says it speaks for. Only the last address of the header is its own.
+fn whence(peer: SocketAddr, headers: &HeaderMap, trusted: Option<IpAddr>) -> SocketAddr {
+    if trusted != Some(peer.ip().to_canonical()) {
+        return peer;
+    }
+    let last = headers.get_all("x-forwarded-for").iter().next_back().and_then(|v| v.to_str().ok()).and_then(|v| v.rsplit(',').next());
+    last.and_then(|a| a.trim().parse::<IpAddr>().ok()).map_or(peer, |ip| SocketAddr::new(ip, 0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_named_proxy_says_who_asks_and_only_its_own_word_counts() {
+        let mut headers = HeaderMap::new();
+        headers.insert("x-forwarded-for", "1.2.3.4, 203.0.113.9".parse().unwrap());
+        let peer: SocketAddr = "10.0.0.1:5000".parse().unwrap();
+        let seen = |trusted: Option<&str>| whence(peer, &headers, trusted.map(|t| t.parse().unwrap())).ip().to_string();
+        assert_eq!(seen(None), "10.0.0.1");
+        assert_eq!(seen(Some("10.0.0.2")), "10.0.0.1");
+        assert_eq!(seen(Some("10.0.0.1")), "203.0.113.9");
+        headers.insert("x-forwarded-for", "not an address".parse().unwrap());
+        assert_eq!(whence(peer, &headers, Some(peer.ip())), peer);
+    }
+}

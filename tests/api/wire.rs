@@ -1,0 +1,121 @@
+//! What clients rely on: codes, texts, versions, and the document.
+
+use axum::http::StatusCode;
+use countersign::domain::access::Operation;
+use countersign::domain::vocabulary::Role;
+use countersign::server::routes::OPERATIONS;
+use serde_json::json;
+
+use crate::house::House;
+
+#[tokio::test]
+async fn operators_reach_only_what_the_access_table_gives_their_role() {
+    let house = House::new().await;
+    let id = house.open("nadia", "k1").await.body["row"]["id"].as_str().unwrap().to_owned();
+    let holders = [("nadia", Role::SupportAgent), ("sam", Role::Supervisor), ("ines", Role::SecurityReviewer), ("omar", Role::PolicyOwner)];
+    for (who, role) in holders {
+        for (method, path, operation) in OPERATIONS {
+            let path = path.replace("{id}", &id).replace("{grant}", "g");
+            let headers = [("idempotency-key", "k"), ("if-match", "\"0\"")];
+            let answer = house.send(method, &path, Some(house.token(who)), &headers, Some(&json!({}))).await;
+            let given = operation.row().roles.contains(&role);
+            // Deciding is refused by the domain, with duties first: here the body is not even a decision.
+            if *operation == Operation::CaseDecide {
+                continue;
+            }
+            assert_eq!(answer.code() != "not-permitted", given, "{who} {method} {path}: {}", answer.body);
+        }
+    }
+}
+
+#[tokio::test]
+async fn operations_have_the_same_codes_everywhere() {
+    use countersign::console::action::Action;
+    let house = House::new().await;
+    let opened = house.open("nadia", "k1").await;
+    let known: Vec<&str> = Operation::ALL.iter().map(|o| o.code()).collect();
+    let of = |name: &str, field: Option<&str>| {
+        let all = opened.body[name].as_array().unwrap().clone();
+        all.into_iter().map(|v| field.map_or(v.clone(), |f| v[f].clone()).as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let told = [of("allowed_actions", None), of("refused_actions", Some("action"))].concat();
+    for code in &told {
+        assert!(known.contains(&code.as_str()), "{code}");
+    }
+    for action in Action::ALL {
+        let Some(code) = action.row().operation else { continue };
+        assert!(known.contains(&code), "{code} of the console is no operation");
+        assert!(code == "take_next" || told.iter().any(|t| t == code), "the case says nothing about {code}");
+    }
+    let me = house.get("/v1/me", "nadia").await;
+    assert!(me.body["operations"].as_array().unwrap().iter().all(|o| known.contains(&o.as_str().unwrap())));
+}
+
+#[tokio::test]
+async fn a_refused_attempt_is_in_the_log_and_makes_nobodys_view_stale() {
+    let house = House::new().await;
+    let opened = house.open("nadia", "k1").await;
+    let path = format!("/v1/cases/{}", opened.body["row"]["id"].as_str().unwrap());
+    let decision = json!({"decision": "approve", "seal_sha256": "0".repeat(64), "nonce": "1.2", "reason": "fine"});
+    let headers = [("idempotency-key", "d"), ("if-match", opened.etag.as_deref().unwrap())];
+    let refused = house.send("POST", &format!("{path}/decisions"), Some(house.token("nadia")), &headers, Some(&decision)).await;
+    assert_eq!(refused.code(), "separation-of-duties", "{}", refused.body);
+    assert!(refused.body["duties"][0]["sentence"].as_str().unwrap().starts_with("you "), "{}", refused.body);
+    let seen = house.get(&path, "sam").await;
+    assert_eq!(seen.etag, opened.etag);
+    assert!(seen.body["lineage"].as_array().unwrap().iter().all(|d| !d["sentence"].as_str().unwrap().starts_with("you ")), "{}", seen.body);
+    let headers = [("idempotency-key", "c"), ("if-match", opened.etag.as_deref().unwrap())];
+    let said = house.send("POST", &format!("{path}/comments"), Some(house.token("sam")), &headers, Some(&json!({"text": "called back"}))).await;
+    assert_eq!(said.status, StatusCode::OK, "{}", said.body);
+    for list in [format!("{path}/timeline"), "/v1/log?limit=200".to_owned()] {
+        let entries = house.get(&list, "omar").await.body["entries"].as_array().unwrap().clone();
+        let of = |event: &str| entries.iter().find(|e| e["event"] == event && !e["case"].is_null()).cloned().unwrap_or_default();
+        assert_eq!(of("commented")["text"], "called back", "{list}");
+        assert_eq!(of("opened")["text"], "can't sign in", "{list}");
+        assert!(of("refused")["summary"].as_str().unwrap().contains("separation-of-duties"), "{list}");
+    }
+}
+
+#[tokio::test]
+async fn a_preview_needs_no_key_changes_nothing_and_tells_software_about_nobody() {
+    let house = House::new().await;
+    let before = house.get("/v1/counts", "sam").await.body["log"].clone();
+    let route = json!({"action": "password_reset", "path": "assisted", "target": "directory", "scope": ["login"]});
+    let body = json!({"subject": "okafor", "route": route});
+    let ask = |who: &'static str| house.send("POST", "/v1/cases/route-preview", Some(house.token(who)), &[], Some(&body));
+    let human = ask("nadia").await;
+    assert_eq!(human.status, StatusCode::OK, "{}", human.body);
+    assert!(human.body["you_give_up"].as_bool().unwrap() && human.body.to_string().contains("sam"));
+    let bot = ask("triage-bot").await;
+    assert_eq!(bot.status, StatusCode::OK, "{}", bot.body);
+    for secret in ["p-", "e-okafor", "sam", "ines", "Okafor"] {
+        assert!(!bot.body.to_string().contains(secret), "{secret}: {}", bot.body);
+    }
+    assert_eq!(house.get("/v1/counts", "sam").await.body["log"], before);
+}
+
+#[tokio::test]
+async fn every_write_refuses_a_body_it_does_not_know_and_changes_nothing() {
+    let house = House::new().await;
+    let opened = house.open("nadia", "k1").await;
+    let (id, etag) = (opened.body["row"]["id"].as_str().unwrap(), opened.etag.as_deref().unwrap());
+    for (at, (method, path, operation)) in OPERATIONS.iter().enumerate().filter(|(_, o)| o.0 == "POST") {
+        let path = path.replace("{id}", id).replace("{grant}", "g");
+        let who = ["nadia", "sam", "ines", "triage-bot"].into_iter().zip([Role::SupportAgent, Role::Supervisor, Role::SecurityReviewer]);
+        let who = who.into_iter().find(|(_, r)| operation.row().roles.contains(r)).map_or("triage-bot", |(w, _)| w);
+        for (i, wrong) in [json!([]), json!(7), json!("x"), json!({"surprise": 1}), json!(null)].iter().enumerate() {
+            let key = format!("m{at}-{i}");
+            let headers = [("idempotency-key", key.as_str()), ("if-match", etag)];
+            let answer = house.send(method, &path, Some(house.token(who)), &headers, Some(wrong)).await;
+            assert_eq!((answer.status, answer.code().as_str()), (StatusCode::BAD_REQUEST, "invalid"), "{who} {path} {wrong}: {}", answer.body);
+        }
+    }
+    assert_eq!(house.get(&format!("/v1/cases/{id}"), "sam").await.etag.as_deref(), Some(etag));
+}
+
+#[tokio::test]
+async fn the_document_is_the_locked_one() {
+    let house = House::new().await;
+    let document = house.send("GET", "/v1/openapi.json", None, &[], None).await;
+    insta::assert_json_snapshot!("openapi", document.body);
+}
