@@ -22,7 +22,7 @@
 //! | server | service, api, domain, log, config, store, proofing, connectors, outbound |
 //! | client | api, log, config |
 //! | console | client, api, log, config |
-//! | demo | service, server, domain, config, store |
+//! | demo | service, server, domain, config, store, proofing, connectors, outbound |
 //! | cli | all |
 
 pub mod api;

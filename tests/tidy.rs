@@ -22,7 +22,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("server", &["service", "api", "domain", "log", "config", "store", "proofing", "connectors", "outbound"]),
     ("client", &["api", "log", "config"]),
     ("console", &["client", "api", "log", "config"]),
-    ("demo", &["service", "server", "domain", "config", "store"]),
+    ("demo", &["service", "server", "domain", "config", "store", "proofing", "connectors", "outbound"]),
     (
         "cli",
         &["base", "domain", "log", "config", "api", "store", "outbound", "proofing", "connectors", "service", "server", "client", "console", "demo"],

@@ -31,6 +31,8 @@ const METHODS: [Method; 3] = [Method::IssuedCode, Method::SavedCode, Method::Man
 /// Cases younger than this can still be played on, so their subjects get a saved code in their mailbox.
 const PLAYABLE: Duration = Duration::hours(80);
 
+/// How often deadlines are looked at while weeks are played in seconds.
+const PASS: Duration = Duration::hours(6);
 /// Who works on what software opened, unless the story says otherwise.
 const AGENT: &str = "tom.becker";
 /// Accounts of security reviewers.
@@ -63,12 +65,25 @@ impl Player {
         let today = acts.last().map(|(at, ..)| *at);
         for (done, (at, i, act)) in acts.iter().enumerate() {
             let Some(story) = stories.get(*i) else { continue };
-            self.clock.lead_to(*at);
+            self.pass_time(*at).await?;
             let playable = today.is_some_and(|today| today - *at < PLAYABLE);
             let played = if *act == Act::Open { self.open(*i, story, playable).await } else { self.act(*i, story, act).await };
             played.map_err(|e| DemoError::Sample(format!("case of {} at {act:?}: {e}", story.subject)))?;
             progress(done + 1, acts.len());
         }
+        Ok(())
+    }
+
+    /// Leads the clock there; deadlines that pass on the way take effect as they would have, at most [`PASS`] late.
+    async fn pass_time(&self, to: Time) -> Result<(), DemoError> {
+        while self.service.now() + PASS < to {
+            self.clock.lead_to(self.service.now() + PASS);
+            let due = self.service.store.due(self.service.now(), 200).await.map_err(ServiceError::from)?;
+            for case in due {
+                self.run(&Ask::system(Worker::Deadlines), case, &Command::Tick).await?;
+            }
+        }
+        self.clock.lead_to(to);
         Ok(())
     }
 
