@@ -40,7 +40,7 @@ bodies! {
         #[serde(default)]
         endpoint: Option<EndpointId>,
         /// What they said.
-        #[schema(min_length = 1, max_length = 4096, pattern = r"\S")]
+        #[schema(value_type = String, min_length = 1, max_length = 4096, pattern = r"\S")]
         #[serde(default)]
         summary: Option<Untrusted>,
     }
@@ -73,7 +73,7 @@ bodies! {
         /// What failed.
         failure: FailureType,
         /// How it was reproduced.
-        #[schema(min_length = 1, max_length = 4096, pattern = r"\S")]
+        #[schema(value_type = String, min_length = 1, max_length = 4096, pattern = r"\S")]
         reproduction: Untrusted,
         /// Who owns triage; the asker if absent.
         #[serde(default)]
@@ -84,7 +84,7 @@ bodies! {
     /// Any write that takes one text: comment, reason, note.
     Text {
         /// The text, 1 to 16,384 bytes.
-        #[schema(min_length = 1, max_length = 4096, pattern = r"\S")]
+        #[schema(value_type = String, min_length = 1, max_length = 4096, pattern = r"\S")]
         text: Untrusted,
     }
     /// `POST /v1/cases/{id}/assign`.
@@ -95,7 +95,7 @@ bodies! {
     /// `POST /v1/cases/{id}/handover`.
     HandOver {
         /// The note.
-        #[schema(min_length = 1, max_length = 4096, pattern = r"\S")]
+        #[schema(value_type = String, min_length = 1, max_length = 4096, pattern = r"\S")]
         note: Untrusted,
         /// To whom, if to someone.
         #[serde(default)]
@@ -106,7 +106,7 @@ bodies! {
         /// What kind.
         kind: EvidenceKind,
         /// The text.
-        #[schema(min_length = 1, max_length = 4096, pattern = r"\S")]
+        #[schema(value_type = String, min_length = 1, max_length = 4096, pattern = r"\S")]
         text: Untrusted,
     }
     /// `POST /v1/cases/{id}/proofs`.
@@ -130,19 +130,19 @@ bodies! {
         #[schema(max_length = 64)]
         nonce: String,
         /// Why; required.
-        #[schema(min_length = 1, max_length = 4096, pattern = r"\S")]
+        #[schema(value_type = String, min_length = 1, max_length = 4096, pattern = r"\S")]
         reason: Untrusted,
     }
     /// `POST /v1/cases/{id}/hold`.
     Hold {
         /// Why; required.
-        #[schema(min_length = 1, max_length = 4096, pattern = r"\S")]
+        #[schema(value_type = String, min_length = 1, max_length = 4096, pattern = r"\S")]
         reason: Untrusted,
     }
     /// `POST /v1/cases/{id}/lift-hold`.
     LiftHold {
         /// Why; required.
-        #[schema(min_length = 1, max_length = 4096, pattern = r"\S")]
+        #[schema(value_type = String, min_length = 1, max_length = 4096, pattern = r"\S")]
         reason: Untrusted,
         /// The session in which the subject was reached on another channel.
         contact_session: crate::base::ids::SessionId,
@@ -155,7 +155,7 @@ bodies! {
     /// `POST /v1/cases/{id}/reviews`.
     AddReview {
         /// What was found.
-        #[schema(min_length = 1, max_length = 4096, pattern = r"\S")]
+        #[schema(value_type = String, min_length = 1, max_length = 4096, pattern = r"\S")]
         note: Untrusted,
         /// Whether all was in order.
         in_order: bool,
