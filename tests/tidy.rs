@@ -3,6 +3,8 @@
 //! Contract: text in, complaints out; every complaint names file and line, all of them at once. Knows no Rust beyond what rustfmt makes
 //! regular: a function ends at the first line that closes at its own indentation.
 
+#![allow(clippy::expect_used, reason = "a test that can't read the sources fails")]
+
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};

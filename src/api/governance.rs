@@ -11,6 +11,7 @@ use super::words::{Role, Status};
 use crate::base::ids::{AutomationId, DelegationId, EmployerId, GroupId, OperatorId, PersonId, ProposalId, TeamId, TokenId};
 use crate::base::{Digest, Untrusted};
 use crate::domain::register::Scope;
+use crate::domain::subject::Ownership;
 
 /// The register as staff see it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -76,6 +77,12 @@ pub struct AutomationRow {
     pub owners: Vec<PersonId>,
     /// Who sponsors it now.
     pub sponsors: Vec<PersonId>,
+    /// Everyone who owns it or did, with the days.
+    #[schema(value_type = Vec<Object>)]
+    pub owner_history: Vec<Ownership>,
+    /// Everyone who sponsors it or did.
+    #[schema(value_type = Vec<Object>)]
+    pub sponsor_history: Vec<Ownership>,
     /// What its tokens may at most contain.
     pub scopes: Vec<Scope>,
     /// Whether it may sign in.
@@ -137,6 +144,14 @@ pub struct ChangeRegister {
     /// The change, e.g. `{"change": "disable_operator", "to": "nadia"}`; tokens and policy have ways of their own.
     #[schema(value_type = Object, example = json!({"change": "disable_operator", "to": "nadia"}))]
     pub change: serde_json::Value,
+}
+
+/// `POST /v1/register/policy`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ProposePolicy {
+    /// The whole policy file.
+    pub text: String,
 }
 
 /// `POST /v1/register/tokens`. Exactly one holder.

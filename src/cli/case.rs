@@ -109,6 +109,8 @@ pub enum CaseCommand {
 /// What can be done with the log.
 #[derive(Debug, Subcommand)]
 pub enum LogCommand {
+    /// Verify entries, tree and projections of the database on the server's host, also while it is served.
+    Verify(super::host::Config),
     /// List entries.
     List {
         /// Go on after this entry.
@@ -235,8 +237,12 @@ pub async fn run(command: &CaseCommand, arguments: &Arguments, out: Out) -> Resu
 
 /// Looks at the log.
 pub async fn log(command: &LogCommand, arguments: &Arguments, out: Out) -> Result<(), Failure> {
+    if let LogCommand::Verify(config) = command {
+        return super::doctor::verify(config, out);
+    }
     let client = connect::client(arguments.server.as_deref())?;
     match command {
+        LogCommand::Verify(_) => Ok(()),
         LogCommand::List { after, limit } => out.answer(&client.log(*after, *limit).await?, entries),
     }
 }

@@ -10,10 +10,13 @@ pub mod case;
 pub mod connect;
 pub mod console;
 pub mod demo;
+pub mod doctor;
+pub mod found;
 pub mod host;
 pub mod manual;
 pub mod out;
 pub mod policy;
+pub mod register;
 
 use std::process::ExitCode;
 
@@ -55,6 +58,12 @@ pub enum Command {
     /// Look at the log.
     #[command(subcommand)]
     Log(case::LogCommand),
+    /// Look at the register and change it: who may do what.
+    #[command(subcommand)]
+    Register(register::RegisterCommand),
+    /// Issue, revoke and list tokens.
+    #[command(subcommand)]
+    Token(register::TokenCommand),
     /// Read, compare and try policies.
     #[command(subcommand)]
     Policy(policy::PolicyCommand),
@@ -98,7 +107,9 @@ fn run(arguments: &Arguments, out: Out) -> Result<(), Failure> {
     match &arguments.command {
         Some(Command::Completions { shell }) => manual::completions(*shell, out),
         Some(Command::Man) => manual::man(out),
-        Some(Command::Policy(command)) => policy::run(command, out),
+        Some(Command::Policy(command)) => block(policy::run(command, arguments, out)),
+        Some(Command::Register(command)) => block(register::run(command, arguments, out)),
+        Some(Command::Token(command)) => block(register::token(command, arguments, out)),
         Some(Command::Case(command)) => block(case::run(command, arguments, out)),
         Some(Command::Log(command)) => block(case::log(command, arguments, out)),
         Some(Command::Host(command)) => block(host::run(command, out)),

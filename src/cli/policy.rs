@@ -1,43 +1,178 @@
-//! Policies from the command line: check a file.
+//! Policies from the command line: check, compare, explain, try, propose.
 //!
-//! Contract: reads files and prints what the rules say of them. Knows no rules.
+//! Contract: reads files and prints what the rules say of them; `explain` and `propose` ask the server, `simulate` looks at the database on
+//! its host. Knows no rules.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use serde::Serialize;
+use serde_json::json;
 
+use super::host::{Config, failed, settings};
 use super::out::{Failure, Out};
-use crate::domain::policy::{self, Policy};
+use super::{Arguments, connect, register};
+use crate::api::governance::{PolicyExplained, ProposePolicy};
+use crate::base::ids::CaseId;
+use crate::domain::policy::compare::{self, Comparison, Simulation};
+use crate::domain::policy::{self, Policy, crew};
+use crate::domain::register::Register;
+use crate::domain::requirement::Requirement;
+use crate::domain::vocabulary::{Role, Status};
+use crate::store::sqlite::survey;
 
 /// What can be done with policies.
 #[derive(Debug, Subcommand)]
 pub enum PolicyCommand {
-    /// Check a policy file; every mistake is listed with its line.
+    /// Check a policy file: every mistake with its line, or else the smallest crew it needs.
     Check {
         /// The file; the built-in policy if absent.
         file: Option<PathBuf>,
     },
     /// Print the built-in policy, to begin a file of one's own with.
     Default,
+    /// Say what policy asks of a case, and why.
+    Explain {
+        /// Which case.
+        case: CaseId,
+    },
+    /// Compare two policy files class by class: where the second is stricter, where laxer.
+    Diff {
+        /// The one that is.
+        old: PathBuf,
+        /// The one that would be.
+        new: PathBuf,
+    },
+    /// Say what another policy would mean for the cases there are (on the server's host).
+    Simulate {
+        /// Where the settings lie.
+        #[command(flatten)]
+        config: Config,
+        /// The policy file.
+        file: PathBuf,
+    },
+    /// Propose a policy file; it counts once a second person has approved it and the delay is over.
+    Propose {
+        /// The policy file.
+        file: PathBuf,
+    },
 }
 
 #[derive(Debug, Serialize)]
 struct Checked {
     sha256: String,
     bytes: usize,
+    smallest_crew: Option<Vec<String>>,
 }
 
 /// Runs one.
-pub fn run(command: &PolicyCommand, out: Out) -> Result<(), Failure> {
+pub async fn run(command: &PolicyCommand, arguments: &Arguments, out: Out) -> Result<(), Failure> {
     match command {
         PolicyCommand::Default => out.raw(policy::DEFAULT.as_bytes()),
         PolicyCommand::Check { file } => {
             let (text, policy) = read(file.as_deref())?;
-            let checked = Checked { sha256: policy.sha256.to_string(), bytes: text.len() };
-            out.answer(&checked, |c| format!("The policy is sound.\nsha256 {}\n", c.sha256))
+            let smallest_crew = crew::smallest(&policy.bundle).map(|crew| crew.lines());
+            out.answer(&Checked { sha256: policy.sha256.to_string(), bytes: text.len(), smallest_crew }, checked)
+        }
+        PolicyCommand::Diff { old, new } => {
+            let ((_, old), (_, new)) = (read(Some(old))?, read(Some(new))?);
+            let found = compare::diff(&old.bundle, &new.bundle);
+            out.answer(&compared(&found), |_| differences(&found))
+        }
+        PolicyCommand::Explain { case } => {
+            let client = connect::client(arguments.server.as_deref())?;
+            out.answer(&client.explain(*case).await?, explained)
+        }
+        PolicyCommand::Simulate { config, file } => simulate(config, file, out),
+        PolicyCommand::Propose { file } => {
+            let (text, _) = read(Some(file))?;
+            let client = connect::client(arguments.server.as_deref())?;
+            register::said(&client.propose_policy(&ProposePolicy { text }).await?, out)
         }
     }
+}
+
+fn checked(checked: &Checked) -> String {
+    let crew = match &checked.smallest_crew {
+        Some(lines) => format!("The smallest crew it needs:\n  {}", lines.join("\n  ")),
+        None => "It tells too many classes of case apart to work out the smallest crew.".to_owned(),
+    };
+    format!("The policy is sound.\nsha256 {}\n{crew}\n", checked.sha256)
+}
+
+fn compared(found: &Comparison) -> serde_json::Value {
+    let differences: Vec<_> = found
+        .differences
+        .iter()
+        .map(|d| json!({ "verdict": d.verdict.label(), "classes": d.classes, "gone": d.gone, "added": d.added, "example": d.example.to_string() }))
+        .collect();
+    json!({ "loosens": found.loosens(), "classes": found.classes, "too_many": found.too_many, "loosened": found.loosened, "differences": differences })
+}
+
+fn differences(found: &Comparison) -> String {
+    let mut lines = vec![if found.loosens() { "The second is laxer in something." } else { "The second is laxer in nothing." }.to_owned()];
+    lines.extend(found.too_many.then(|| "There are too many classes of case to look at each.".to_owned()));
+    lines.extend(found.loosened.iter().map(|l| format!("laxer: {l}")));
+    for difference in &found.differences {
+        lines.push(format!("{} in {} of {} classes, e.g. {}", difference.verdict.label(), difference.classes, found.classes, difference.example));
+        lines.extend(difference.gone.iter().map(|g| format!("  - {g}")));
+        lines.extend(difference.added.iter().map(|a| format!("  + {a}")));
+    }
+    if found.differences.is_empty() && found.loosened.is_empty() {
+        lines.push("They ask the same of every case.".to_owned());
+    }
+    lines.join("\n")
+}
+
+fn explained(found: &PolicyExplained) -> String {
+    let mut lines = vec![format!("opened under {}", found.pinned_sha256)];
+    if found.pinned_sha256 != found.current_sha256 {
+        lines.push(format!("in force     {} (the stricter of the two counts)", found.current_sha256));
+    }
+    for item in &found.checklist.items {
+        lines.push(format!("{} {}  ({})", if item.receipt.is_some() { "[x]" } else { "[ ]" }, item.title, item.why));
+    }
+    lines.push(format!("approvals: {}", found.approvals_needed));
+    lines.extend(found.terms.iter().cloned());
+    lines.extend(found.accountable.iter().map(|a| format!("accountable for {}: {}", a.function, a.owner)));
+    lines.join("\n")
+}
+
+fn simulate(from: &Config, file: &Path, out: Out) -> Result<(), Failure> {
+    let (_, new) = read(Some(file))?;
+    let (_, config) = settings(from)?;
+    let there = survey(&config.database).map_err(failed)?;
+    let text = there.policy.as_deref().ok_or_else(|| failed("The database holds no policy yet: run `countersign init`."))?;
+    let old = Policy::parse(text).map_err(|_| failed("The policy in force can't be read by this version."))?;
+    let found = compare::simulate(&old.bundle, &new.bundle, &there.cases, |need| enough_staff(&there.register, need));
+    out.answer(&simulated(&found, there.cases.len()), |_| {
+        let Simulation { stricter, laxer, mixed, same, undecidable } = &found;
+        format!(
+            "{} cases: {stricter} would need more, {laxer} less, {mixed} more of one thing and less of another, {same} the same.\n{undecidable} \
+             would need more approvers than there are.",
+            there.cases.len()
+        )
+    })
+}
+
+fn simulated(found: &Simulation, cases: usize) -> serde_json::Value {
+    let Simulation { stricter, laxer, mixed, same, undecidable } = found;
+    json!({ "cases": cases, "stricter": stricter, "laxer": laxer, "mixed": mixed, "same": same, "undecidable": undecidable })
+}
+
+/// Whether there are as many approving persons as a requirement asks for, each case's lineage left aside.
+fn enough_staff(register: &Register, need: &Requirement) -> bool {
+    let approvers = || {
+        register
+            .operators
+            .values()
+            .filter(|o| o.enabled && (o.roles.contains(&Role::Supervisor) || o.roles.contains(&Role::SecurityReviewer)))
+            .filter(|o| register.persons.get(&o.person).is_some_and(|p| p.status == Status::Active))
+    };
+    let all = approvers().map(|o| &o.person).collect::<BTreeSet<_>>().len();
+    let of_group = |group| approvers().filter(|o| o.groups.contains(group)).map(|o| &o.person).collect::<BTreeSet<_>>().len();
+    all >= usize::from(need.approvals.count) && need.approvals.groups.iter().all(|(group, count)| of_group(group) >= usize::from(*count))
 }
 
 /// A policy and its text, from a file or the built-in one.

@@ -7,6 +7,7 @@ mod call;
 mod error;
 mod events;
 mod reads;
+mod register;
 pub mod session;
 mod writes;
 

@@ -53,7 +53,7 @@ pub(super) async fn register(State(app): State<Arc<App>>, _caller: Caller) -> An
     Ok(Json(crate::api::register_view(&register, &names, app.service.now())).into_response())
 }
 
-fn answer(done: &Governed, proposal: &ProposalId, secret: Option<(TokenId, String)>) -> reg::RegisterAnswer {
+pub(super) fn answer(done: &Governed, proposal: &ProposalId, secret: Option<(TokenId, String)>) -> reg::RegisterAnswer {
     let waits = done.events.iter().any(|e| matches!(e, RegisterEvent::Proposed { .. }));
     let code =
         |e: &RegisterEvent| serde_json::to_value(e).ok().and_then(|v| v.get("event").and_then(|e| e.as_str()).map(str::to_owned)).unwrap_or_default();
@@ -86,7 +86,7 @@ pub(super) async fn change(w: Write<reg::ChangeRegister>) -> Answer {
     let change: RegisterChange = serde_json::from_value(w.body.change.clone())
         .map_err(|e| Failure::meaningless("change", format!("change: {}.", crate::base::text::sanitise(&e.to_string(), false))))?;
     if matches!(change, RegisterChange::IssueToken(_) | RegisterChange::RevokeToken { .. } | RegisterChange::SetPolicy { .. }) {
-        return Err(Failure::meaningless("change", "Tokens are issued at /v1/register/tokens, a policy is proposed on the server's host."));
+        return Err(Failure::meaningless("change", "Tokens are issued at /v1/register/tokens, a policy is proposed at /v1/register/policy."));
     }
     let id: ProposalId = w.app.service.fresh("prp")?;
     govern(&w, &RegisterCommand::Change { id: id.clone(), change }, &id, None).await

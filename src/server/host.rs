@@ -69,6 +69,14 @@ impl Running {
         self.server.is_finished()
     }
 
+    /// Waits until it ended by itself.
+    pub async fn over(&mut self) {
+        let mut every = tokio::time::interval(std::time::Duration::from_millis(250));
+        while !self.is_over() {
+            every.tick().await;
+        }
+    }
+
     /// Ends it: what is in hand is finished within the drain time.
     pub async fn stop(self) -> std::io::Result<()> {
         let _ = self.stop.send(true);

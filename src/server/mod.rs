@@ -17,6 +17,7 @@ mod me;
 pub mod metrics;
 pub mod pages;
 pub mod problem;
+mod propose;
 pub mod routes;
 mod run;
 mod tls;

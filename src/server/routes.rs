@@ -13,7 +13,7 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{App, cases, edge, events, governance, me};
+use super::{App, cases, edge, events, governance, me, propose};
 use crate::domain::access::Operation;
 
 #[derive(OpenApi)]
@@ -65,6 +65,7 @@ pub const OPERATIONS: &[(&str, &str, Operation)] = &[
     ("GET", "/v1/log", Operation::LogRead),
     ("GET", "/v1/register", Operation::RegisterRead),
     ("POST", "/v1/register/changes", Operation::RegisterChange),
+    ("POST", "/v1/register/policy", Operation::RegisterChange),
     ("POST", "/v1/register/proposals/{id}/approve", Operation::ProposalApprove),
     ("POST", "/v1/register/proposals/{id}/end", Operation::ProposalEnd),
     ("POST", "/v1/register/tokens", Operation::TokenIssue),
@@ -116,6 +117,7 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(governance::log))
         .routes(routes!(governance::register,))
         .routes(routes!(governance::change))
+        .routes(routes!(propose::propose))
         .routes(routes!(governance::approve))
         .routes(routes!(governance::end))
         .routes(routes!(governance::issue))

@@ -45,6 +45,8 @@ pub fn register_view(register: &Register, names: &BTreeMap<PersonId, Untrusted>,
         id: a.id.clone(),
         owners: now_only(&a.owners, now),
         sponsors: now_only(&a.sponsors, now),
+        owner_history: a.owners.clone(),
+        sponsor_history: a.sponsors.clone(),
         scopes: a.scopes.iter().copied().collect(),
         enabled: a.enabled,
     });

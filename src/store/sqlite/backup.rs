@@ -32,7 +32,11 @@ pub enum RestoreError {
 pub(super) fn copy(from: &Path, to: &Path) -> Result<(), StoreError> {
     let io = |e: std::io::Error| schema::refused(format!("can't write {}: {e}", to.display()));
     // Making the file first fails on one that exists, so that nothing is overwritten.
-    drop(fs::File::create_new(to).map_err(io)?);
+    let mut new = fs::File::options();
+    new.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut new, 0o600);
+    drop(new.open(to).map_err(io)?);
     let made = (|| {
         let source = schema::open_reader(from)?;
         let mut copy = Connection::open(to)?;
@@ -68,7 +72,8 @@ pub fn restore(from: &Path, to: &Path, replace: bool, progress: &dyn Fn(u64, u64
         return Err(RestoreError::Exists(to.to_owned()));
     }
     let new = beside(to, ".restoring");
-    fs::copy(from, &new)?;
+    schema::make_private(&new)?;
+    std::io::copy(&mut fs::File::open(from)?, &mut fs::File::options().write(true).truncate(true).open(&new)?)?;
     let checked = check(&new, progress);
     let entries = match checked {
         Ok(entries) => entries,

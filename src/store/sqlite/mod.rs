@@ -9,6 +9,7 @@ mod clock;
 mod commit;
 mod duties;
 mod errors;
+mod look;
 mod outbox;
 mod queue;
 mod readers;
@@ -40,6 +41,7 @@ use crate::domain::register::Register;
 use crate::domain::view::{CaseRow, Counts, QueuePage, QueueQuery, SubjectRow};
 
 pub use backup::{RestoreError, restore};
+pub use look::{MAX_SURVEY, Survey, backup_of, head_of, survey, verify_file};
 pub use vault::MasterKey;
 
 use batch::{Kept, Tip};

@@ -36,8 +36,40 @@ pub(super) fn lock_path(path: &Path) -> PathBuf {
     name.into()
 }
 
+/// Makes the file if there is none, for its owner alone, and takes away what others may do with one that is there. The engine gives its
+/// write-ahead log the same rights.
+pub(super) fn make_private(path: &Path) -> Result<(), StoreError> {
+    let failed = |e: std::io::Error| refused(format!("can't make {}: {e}", path.display()));
+    let mut options = File::options();
+    options.create(true).truncate(false).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.open(path).map_err(failed)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let rights = file.metadata().map_err(failed)?.permissions();
+        if rights.mode() & 0o077 != 0 {
+            file.set_permissions(std::fs::Permissions::from_mode(0o600)).map_err(failed)?;
+        }
+    }
+    drop(file);
+    Ok(())
+}
+
+/// Makes the folder of a database, for its owner alone, if there is none. One that is there is left as it is.
+pub(super) fn make_folder(path: &Path) -> Result<(), StoreError> {
+    let Some(folder) = path.parent().filter(|p| !p.as_os_str().is_empty() && !p.exists()) else { return Ok(()) };
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder).map_err(|e| refused(format!("can't make {}: {e}", folder.display())))
+}
+
 /// Takes the lock; it is let go of when the file is closed, also by a crash.
 pub(super) fn lock(path: &Path) -> Result<File, StoreError> {
+    make_folder(path)?;
     let at = lock_path(path);
     let failed = |e: &dyn std::fmt::Display| refused(format!("can't lock {}: {e}", at.display()));
     let file = File::options().create(true).truncate(false).write(true).open(&at).map_err(|e| failed(&e))?;
@@ -50,6 +82,7 @@ pub(super) fn lock(path: &Path) -> Result<File, StoreError> {
 
 /// The writer's connection, with the schema brought up to date.
 pub(super) fn open_writer(path: &Path, options: &SqliteOptions) -> Result<Connection, StoreError> {
+    make_private(path)?;
     let mut conn =
         Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     conn.busy_timeout(BUSY)?;

@@ -1,0 +1,360 @@
+//! The register and its tokens from the command line, through the API like everyone.
+//!
+//! Contract: one command is one change; whether it takes effect at once or waits for a second person and the delay is the server's answer.
+//! A token's secret is printed once, and only when it was issued. Knows no rules.
+
+use clap::{Args, Subcommand};
+use serde::Serialize;
+
+use super::out::{FAILED, Failure, Out, table};
+use super::{Arguments, connect};
+use crate::api::governance::{ChangeRegister, IssueToken, RegisterAnswer, RegisterView};
+use crate::base::Time;
+use crate::base::ids::{AutomationId, DelegationId, EmployerId, GroupId, OperatorId, PersonId, ProposalId, TeamId, TokenId};
+use crate::base::ports::{Clock as _, Random as _, SystemClock, SystemRandom};
+use crate::client::Client;
+use crate::domain::event::RegisterChange;
+use crate::domain::register::{Automation, Delegation, Operator, Person, Principal, Scope, Shift};
+use crate::domain::subject::Ownership;
+use crate::domain::vocabulary::{Role, Status};
+
+/// What can be done with the register.
+#[derive(Debug, Subcommand)]
+pub enum RegisterCommand {
+    /// Show persons, accounts, software, delegations and what waits.
+    Show,
+    /// Add or change a person.
+    Person(PersonArgs),
+    /// Add or change an account, with all its roles and groups.
+    Operator(OperatorArgs),
+    /// Stop an account from signing in; takes effect at once.
+    DisableOperator {
+        /// Which account.
+        operator: OperatorId,
+    },
+    /// Add or change software that may sign in; owners that are there stay.
+    Automation(AutomationArgs),
+    /// Stop software from signing in; takes effect at once.
+    DisableAutomation {
+        /// Which software.
+        automation: AutomationId,
+    },
+    /// End someone's ownership or sponsorship of software; it stays recorded.
+    EndOwnership {
+        /// Which software.
+        automation: AutomationId,
+        /// Whose.
+        person: PersonId,
+    },
+    /// Record that someone acts for someone else.
+    Delegate {
+        /// Who delegates: a person's id, or `automation:ID`.
+        from: String,
+        /// To whom.
+        to: String,
+    },
+    /// End a delegation; it stays recorded.
+    EndDelegation {
+        /// Which delegation.
+        delegation: DelegationId,
+    },
+    /// List what waits for a second person or its delay.
+    Proposals,
+    /// Approve someone else's proposal.
+    Approve {
+        /// Which proposal.
+        proposal: ProposalId,
+    },
+    /// Withdraw your own proposal, or refuse one.
+    End {
+        /// Which proposal.
+        proposal: ProposalId,
+    },
+}
+
+/// A person.
+#[derive(Debug, Args)]
+pub struct PersonArgs {
+    /// Opaque id.
+    id: PersonId,
+    /// Who employs them.
+    #[arg(long)]
+    employer: EmployerId,
+    /// Their team.
+    #[arg(long)]
+    team: Option<TeamId>,
+    /// Their manager.
+    #[arg(long)]
+    manager: Option<PersonId>,
+    /// Working hours in UTC, e.g. `08:00-16:30`; any time if absent.
+    #[arg(long, value_parser = shift)]
+    shift: Option<Shift>,
+    /// On call outside the shift.
+    #[arg(long)]
+    on_call: bool,
+    /// active, suspended or retired.
+    #[arg(long, default_value = "active")]
+    status: Status,
+}
+
+/// An account.
+#[derive(Debug, Args)]
+pub struct OperatorArgs {
+    /// The account.
+    id: OperatorId,
+    /// Whose it is.
+    #[arg(long)]
+    person: PersonId,
+    /// support_agent, supervisor, security_reviewer or policy_owner; again for each.
+    #[arg(long, required = true)]
+    role: Vec<Role>,
+    /// Approver groups; again for each.
+    #[arg(long)]
+    group: Vec<GroupId>,
+}
+
+/// Software.
+#[derive(Debug, Args)]
+pub struct AutomationArgs {
+    /// Its id.
+    id: AutomationId,
+    /// Who owns it from now on, beside those who do; again for each.
+    #[arg(long)]
+    owner: Vec<PersonId>,
+    /// Who sponsors it from now on; again for each.
+    #[arg(long)]
+    sponsor: Vec<PersonId>,
+    /// open, route, withdraw_own or telemetry; again for each.
+    #[arg(long, value_parser = scope)]
+    scope: Vec<Scope>,
+}
+
+/// What can be done with tokens.
+#[derive(Debug, Subcommand)]
+pub enum TokenCommand {
+    /// List live tokens, without their secrets.
+    List,
+    /// Issue a token; it is printed once, or written to a file of its own.
+    Issue {
+        /// For this account.
+        #[arg(long, required_unless_present = "automation", conflicts_with = "automation")]
+        operator: Option<OperatorId>,
+        /// For this software.
+        #[arg(long)]
+        automation: Option<AutomationId>,
+        /// The person it acts for, nearest first; again for each (software only).
+        #[arg(long)]
+        on_behalf_of: Vec<PersonId>,
+        /// For how many hours.
+        #[arg(long, default_value_t = 8)]
+        hours: u16,
+        /// A new file for it, readable by its owner alone; printed if absent.
+        #[arg(long, value_name = "FILE")]
+        file: Option<std::path::PathBuf>,
+    },
+    /// Revoke a token at once.
+    Revoke {
+        /// Its public half, e.g. `tok-...`.
+        token: TokenId,
+    },
+}
+
+fn shift(text: &str) -> Result<Shift, String> {
+    let minutes = |t: &str| {
+        let (hours, minutes) = t.trim().split_once(':')?;
+        let (hours, minutes): (u16, u16) = (hours.parse().ok()?, minutes.parse().ok()?);
+        (hours < 24 && minutes < 60).then_some(hours * 60 + minutes)
+    };
+    let both = text.split_once('-').and_then(|(start, end)| Some(Shift { start: minutes(start)?, end: minutes(end)? }));
+    both.ok_or_else(|| "write it as 08:00-16:30".to_owned())
+}
+
+fn scope(text: &str) -> Result<Scope, String> {
+    serde_json::from_value(serde_json::Value::String(text.to_owned())).map_err(|_| "one of: open, route, withdraw_own, telemetry".to_owned())
+}
+
+fn principal(text: &str) -> Result<Principal, Failure> {
+    let wrong = |e: crate::base::ids::IdError| Failure::usage(e.to_string());
+    match text.strip_prefix("automation:") {
+        Some(id) => AutomationId::parse(id).map(Principal::Automation).map_err(wrong),
+        None => PersonId::parse(text).map(Principal::Person).map_err(wrong),
+    }
+}
+
+/// Runs one.
+pub async fn run(command: &RegisterCommand, arguments: &Arguments, out: Out) -> Result<(), Failure> {
+    let client = connect::client(arguments.server.as_deref())?;
+    match command {
+        RegisterCommand::Show => out.answer(&client.register_view().await?, shown),
+        RegisterCommand::Proposals => out.answer(&client.register_view().await?.proposals, |all| proposals(all)),
+        RegisterCommand::Approve { proposal } => said(&client.approve_proposal(proposal).await?, out),
+        RegisterCommand::End { proposal } => said(&client.end_proposal(proposal).await?, out),
+        RegisterCommand::Automation(automation) => {
+            let view = client.register_view().await?;
+            change(&client, RegisterChange::SetAutomation(with_owners(automation, &view, SystemClock::new().now())), out).await
+        }
+        RegisterCommand::EndOwnership { automation, person } => {
+            let view = client.register_view().await?;
+            change(&client, RegisterChange::SetAutomation(without(automation, person, &view, SystemClock::new().now())?), out).await
+        }
+        other => change(&client, plain(other)?, out).await,
+    }
+}
+
+/// A change that needs nothing but its arguments.
+fn plain(command: &RegisterCommand) -> Result<RegisterChange, Failure> {
+    let now = SystemClock::new().now();
+    Ok(match command {
+        RegisterCommand::Person(p) => RegisterChange::SetPerson(Person {
+            id: p.id.clone(),
+            employer: p.employer.clone(),
+            team: p.team.clone(),
+            manager: p.manager.clone(),
+            shift: p.shift,
+            on_call: p.on_call,
+            status: p.status,
+        }),
+        RegisterCommand::Operator(o) => {
+            let (roles, groups) = (o.role.iter().copied().collect(), o.group.iter().cloned().collect());
+            RegisterChange::SetOperator(Operator { id: o.id.clone(), person: o.person.clone(), roles, groups, enabled: true })
+        }
+        RegisterCommand::DisableOperator { operator } => RegisterChange::DisableOperator(operator.clone()),
+        RegisterCommand::DisableAutomation { automation } => RegisterChange::DisableAutomation(automation.clone()),
+        RegisterCommand::Delegate { from, to } => {
+            let id = DelegationId::parse(&SystemRandom.id("dlg")).map_err(|e| Failure::new(FAILED, e.to_string()))?;
+            RegisterChange::Delegate(Delegation { id, from: principal(from)?, to: principal(to)?, since: now, until: None })
+        }
+        RegisterCommand::EndDelegation { delegation } => RegisterChange::RevokeDelegation { delegation: delegation.clone(), at: now },
+        _ => return Err(Failure::usage("That is no change.")),
+    })
+}
+
+/// Software as it is recorded, with further owners and scopes.
+fn with_owners(wanted: &AutomationArgs, view: &RegisterView, now: Time) -> Automation {
+    let row = view.automations.iter().find(|a| a.id == wanted.id);
+    let add = |had: Vec<Ownership>, more: &[PersonId]| {
+        let mut all = had;
+        for person in more {
+            if !all.iter().any(|o| &o.person == person && o.until.is_none()) {
+                all.push(Ownership { person: person.clone(), since: now, until: None });
+            }
+        }
+        all
+    };
+    let owners = add(row.map(|a| a.owner_history.clone()).unwrap_or_default(), &wanted.owner);
+    let sponsors = add(row.map(|a| a.sponsor_history.clone()).unwrap_or_default(), &wanted.sponsor);
+    let scopes = if wanted.scope.is_empty() { row.map(|a| a.scopes.clone()).unwrap_or_default() } else { wanted.scope.clone() };
+    Automation { id: wanted.id.clone(), owners, sponsors, scopes: scopes.into_iter().collect(), enabled: true }
+}
+
+/// Software as it is recorded, with someone's ownership and sponsorship ended now.
+fn without(id: &AutomationId, person: &PersonId, view: &RegisterView, now: Time) -> Result<Automation, Failure> {
+    let row = view.automations.iter().find(|a| &a.id == id);
+    let row = row.ok_or_else(|| Failure::new(super::out::NOT_FOUND, format!("There is no automation {id}.")))?;
+    let end = |all: &[Ownership]| {
+        let ended = |o: &Ownership| Ownership { until: o.until.or_else(|| (&o.person == person).then_some(now)), ..o.clone() };
+        all.iter().map(ended).collect::<Vec<_>>()
+    };
+    let scopes = row.scopes.iter().copied().collect();
+    Ok(Automation { id: id.clone(), owners: end(&row.owner_history), sponsors: end(&row.sponsor_history), scopes, enabled: row.enabled })
+}
+
+async fn change(client: &Client, change: RegisterChange, out: Out) -> Result<(), Failure> {
+    let change = serde_json::to_value(&change).map_err(|e| Failure::new(FAILED, e.to_string()))?;
+    said(&client.change_register(&ChangeRegister { change }).await?, out)
+}
+
+/// What became of a change.
+pub fn said(answer: &RegisterAnswer, out: Out) -> Result<(), Failure> {
+    out.answer(answer, |a| match &a.proposal {
+        Some(id) => format!("Proposed as {id}: it waits for a second person (`countersign register approve {id}`), then for the delay."),
+        None => format!("Done. The register has version {}.", a.version),
+    })
+}
+
+/// Runs one.
+pub async fn token(command: &TokenCommand, arguments: &Arguments, out: Out) -> Result<(), Failure> {
+    let client = connect::client(arguments.server.as_deref())?;
+    match command {
+        TokenCommand::List => out.answer(&client.register_view().await?.tokens, |all| {
+            let rows: Vec<Vec<String>> =
+                all.iter().map(|t| vec![t.id.to_string(), t.holder.clone(), t.on_behalf_of.join(" > "), t.expires_at.to_rfc3339()]).collect();
+            table(&["token", "holder", "acts for", "until"], &rows)
+        }),
+        TokenCommand::Issue { operator, automation, on_behalf_of, hours, file } => {
+            let body = IssueToken { operator: operator.clone(), automation: automation.clone(), on_behalf_of: on_behalf_of.clone(), hours: *hours };
+            issued(client.issue_token(&body).await?, file.as_deref(), out)
+        }
+        TokenCommand::Revoke { token } => said(&client.revoke_token(token).await?, out),
+    }
+}
+
+#[derive(Serialize)]
+struct Issued {
+    #[serde(flatten)]
+    answer: RegisterAnswer,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<std::path::PathBuf>,
+}
+
+fn issued(answer: RegisterAnswer, file: Option<&std::path::Path>, out: Out) -> Result<(), Failure> {
+    let (Some(secret), None) = (answer.secret.clone(), &answer.proposal) else { return said(&answer, out) };
+    let Some(file) = file else { return out.answer(&answer, |_| secret) };
+    crate::config::keys::write_private(file, &secret)?;
+    let issued = Issued { answer: RegisterAnswer { secret: None, ..answer }, file: Some(file.to_owned()) };
+    out.answer(&issued, |_| format!("Written to {}, readable by you alone.", file.display()))
+}
+
+fn proposals(all: &[crate::api::governance::ProposalRow]) -> String {
+    let row = |p: &crate::api::governance::ProposalRow| {
+        let stands = match (&p.approved_by, &p.effective_at) {
+            (Some(by), Some(at)) => format!("approved by {by}, counts from {}", at.to_rfc3339()),
+            _ => "waits for a second person".to_owned(),
+        };
+        vec![p.id.to_string(), p.proposed_by.to_string(), stands, p.change.to_string()]
+    };
+    table(&["proposal", "by", "stands", "change"], &all.iter().map(row).collect::<Vec<_>>())
+}
+
+fn shown(view: &RegisterView) -> String {
+    let words = |all: Vec<String>| all.join(", ");
+    let people = view.persons.iter().map(|p| vec![p.id.to_string(), p.name.line(), p.employer.to_string(), p.status.label().to_owned()]);
+    let operators = view.operators.iter().map(|o| {
+        let roles = words(o.roles.iter().map(ToString::to_string).collect());
+        let groups = words(o.groups.iter().map(ToString::to_string).collect());
+        vec![o.id.to_string(), o.person.to_string(), roles, groups, if o.enabled { String::new() } else { "disabled".to_owned() }]
+    });
+    let software = view.automations.iter().map(|a| {
+        let owners = words(a.owners.iter().map(ToString::to_string).collect());
+        vec![a.id.to_string(), owners, if a.enabled { String::new() } else { "disabled".to_owned() }]
+    });
+    let delegations = view.delegations.iter().map(|d| {
+        let until = d.until.map_or_else(|| "now".to_owned(), |u| u.to_rfc3339());
+        vec![d.id.to_string(), d.from.clone(), d.to.clone(), d.since.to_rfc3339(), until]
+    });
+    [
+        format!("version {}, policy {}\n", view.version, view.policy_sha256.map_or_else(String::new, |p| p.to_string())),
+        table(&["person", "name", "employer", "status"], &people.collect::<Vec<_>>()),
+        table(&["account", "person", "roles", "groups", ""], &operators.collect::<Vec<_>>()),
+        table(&["software", "owners", ""], &software.collect::<Vec<_>>()),
+        table(&["delegation", "from", "to", "since", "until"], &delegations.collect::<Vec<_>>()),
+        proposals(&view.proposals),
+    ]
+    .join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_become_values_or_sentences() {
+        assert_eq!(shift("08:00-16:30"), Ok(Shift { start: 480, end: 990 }));
+        assert!(shift("8-16").is_err() && shift("24:00-01:00").is_err());
+        assert_eq!(scope("withdraw_own"), Ok(Scope::WithdrawOwn));
+        assert!(scope("approve").is_err());
+        assert!(matches!(principal("automation:bot"), Ok(Principal::Automation(_))));
+        assert!(matches!(principal("p-1"), Ok(Principal::Person(_))));
+        assert!(principal("no good").is_err());
+    }
+}

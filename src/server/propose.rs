@@ -1,0 +1,41 @@
+//! Proposing another policy.
+//!
+//! Contract: the text is read with every rule and ceiling before anything is kept; it counts once a second person has approved it and the
+//! delay is over (invariant 17). Until then it lies beside the register under its digest.
+
+use axum::Json;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+
+use super::governance::answer;
+use super::problem::Failure;
+use super::write::Write;
+use crate::api::governance as wire;
+use crate::base::ids::ProposalId;
+use crate::domain::command::RegisterCommand;
+use crate::domain::event::RegisterChange;
+use crate::domain::policy::Policy;
+use crate::service::register::Beside;
+
+/// The most mistakes that an answer lists.
+const MAX_MISTAKES: usize = 20;
+
+#[utoipa::path(post, path = "/v1/register/policy", tag = "register", request_body = wire::ProposePolicy, responses((status = 200, body = wire::RegisterAnswer)))]
+pub(super) async fn propose(w: Write<wire::ProposePolicy>) -> Result<Response, Failure> {
+    let policy = Policy::parse(&w.body.text).map_err(|mistakes| {
+        let lines: Vec<String> = mistakes.iter().take(MAX_MISTAKES).map(ToString::to_string).collect();
+        Failure::meaningless("text", format!("The policy can't be used: {}", crate::base::text::sanitise(&lines.join("; "), false)))
+    })?;
+    let (_flight, kept) = w.begin().await?;
+    let id: ProposalId = w.app.service.fresh("prp")?;
+    if let Some((_, kept)) = kept {
+        let version = kept.get("register").and_then(serde_json::Value::as_u64).unwrap_or(0);
+        return Ok(Json(wire::RegisterAnswer { version, events: Vec::new(), proposal: None, token: None, secret: None }).into_response());
+    }
+    let mut ask = w.caller.ask();
+    ask.once = Some(w.once(StatusCode::OK));
+    let change = RegisterChange::SetPolicy { policy: policy.sha256, deciders: std::collections::BTreeSet::new() };
+    let beside = Beside { policy: Some((policy.sha256, w.body.text.clone())), ..Beside::default() };
+    let done = w.app.service.govern(&ask, &RegisterCommand::Change { id: id.clone(), change }, &beside).await?;
+    Ok(Json(answer(&done, &id, None)).into_response())
+}

@@ -1,0 +1,68 @@
+//! Looking at a database file from beside the server that uses it: copy, verify, and the classes of its cases.
+//!
+//! Contract: reads only, each question in one read of one moment; takes no lock and needs no key, so texts stay sealed. Knows no rules.
+
+use std::path::Path;
+
+use super::{backup, reads, schema, verify};
+use crate::base::Digest;
+use crate::base::ids::CaseId;
+use crate::domain::policy::derive::Facts;
+use crate::domain::register::Register;
+use crate::domain::subject::Subject;
+use crate::store::StoreError;
+
+/// The most cases that [`survey`] looks at: the newest ones.
+pub const MAX_SURVEY: u32 = 100_000;
+
+/// What lies in a database, as far as trying another policy needs it.
+pub struct Survey {
+    /// The register.
+    pub register: Register,
+    /// The text of the policy in force.
+    pub policy: Option<String>,
+    /// The classes of the newest cases, at most [`MAX_SURVEY`].
+    pub cases: Vec<Facts>,
+}
+
+/// Copies the database to a new file while a server uses it.
+pub fn backup_of(from: &Path, to: &Path) -> Result<(), StoreError> {
+    backup::copy(from, to)
+}
+
+/// Every difference between log, tree and projections of the file, up to 100.
+pub fn verify_file(path: &Path, progress: &dyn Fn(u64, u64)) -> Result<Vec<String>, StoreError> {
+    let conn = schema::open_reader(path)?;
+    if schema::version(&conn)? == 0 {
+        return Err(schema::refused(format!("{} holds nothing", path.display())));
+    }
+    verify::verify(&conn, progress)
+}
+
+/// How many entries the file's log has, and the tree's root.
+pub fn head_of(path: &Path) -> Result<(u64, Digest), StoreError> {
+    reads::head(&schema::open_reader(path)?)
+}
+
+/// What there is to try a policy on.
+pub fn survey(path: &Path) -> Result<Survey, StoreError> {
+    let mut conn = schema::open_reader(path)?;
+    schema::version(&conn)?;
+    let body: String = conn.query_row("SELECT body FROM register WHERE id = 0", [], |r| r.get(0))?;
+    let register: Register = serde_json::from_str(&body).map_err(|e| StoreError::Damaged(format!("the register: {e}")))?;
+    let policy = match &register.policy {
+        Some(digest) => reads::policy(&conn, digest)?,
+        None => None,
+    };
+    let keys: Vec<i64> = {
+        let mut statement = conn.prepare("SELECT id FROM cases ORDER BY id DESC LIMIT ?1")?;
+        statement.query_map([MAX_SURVEY], |r| r.get(0))?.collect::<Result<_, _>>()?
+    };
+    let mut cases = Vec::with_capacity(keys.len());
+    for id in keys.into_iter().filter_map(CaseId::from_key) {
+        let Some(case) = reads::fold(&conn, id)? else { continue };
+        let subject: Option<Subject> = reads::subject(&mut conn, &case.route.subject)?.map(|record| Subject::clone(&record.subject));
+        cases.extend(subject.map(|subject| Facts::of(&subject, &case.route, &case.flags)));
+    }
+    Ok(Survey { register, policy, cases })
+}
