@@ -2,7 +2,7 @@
 //!
 //! Contract: parses, asks one use case, answers. Knows no rules. Listeners, use cases and shutdown are handed in ([`run`]).
 //!
-//! Reading order: [`routes`] the router on one page; [`authn`] who asks; [`edge`] bounds and problems; [`write`] what writes share.
+//! Reading order: [`routes`] the router on one page; [`authn`] who asks; [`edge`] bounds and problems; [`mod@write`] what writes share.
 
 pub mod authn;
 mod cases;

@@ -103,7 +103,7 @@ pub async fn drive(model: &mut Model, world: World<'_>, signed_in: bool) -> io::
     output.flush()
 }
 
-/// Lines of a reader, read by a thread of its own: a terminal can't be waited for otherwise. Longer ones are cut at [`MAX_LINE`].
+/// Lines of a reader, read by a thread of its own: a terminal can't be waited for otherwise. Longer ones are cut at `MAX_LINE`.
 pub fn lines_of(reader: impl io::Read + Send + 'static) -> mpsc::Receiver<String> {
     let (out, lines) = mpsc::channel(1);
     std::thread::spawn(move || {

@@ -1,7 +1,7 @@
 //! The one place where it is decided what may happen to the register (invariant 17).
 //!
 //! Contract: pure, as `decide`: a change that widens who may decide, or loosens policy, becomes a proposal that a second person outside
-//! it approves and that counts only after the delay; what narrows takes effect at once. Bounds are stated in [`sound`].
+//! it approves and that counts only after the delay; what narrows takes effect at once. Bounds are stated in `sound`.
 //!
 //! Who may what: a policy owner proposes; a policy owner or security reviewer approves, ends a proposal, disables and revokes; everyone
 //! renews and revokes their own tokens; owners do so for their automations. The host's command line founds, imports and narrows, and can't

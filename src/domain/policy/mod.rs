@@ -3,7 +3,7 @@
 //! Contract: parsed from TOML text with every mistake listed at once; ceilings of standards.md are compiled in and can't be loosened.
 //! Knows nothing about files, storage or who asks.
 //!
-//! Reading order: [`bundle`] what a file says; [`ceilings`] what it may not say; [`derive`] what follows for a case; [`explain`] why;
+//! Reading order: [`bundle`] what a file says; [`ceilings`] what it may not say; [`mod@derive`] what follows for a case; [`explain`] why;
 //! [`compare`] two files; [`crew`] whom a file needs.
 
 pub mod bundle;
