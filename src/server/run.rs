@@ -54,8 +54,7 @@ pub async fn run(
         let router = Router::new().route("/metrics", get(metrics)).with_state(app.clone());
         servers.spawn(serve(listener, router, inside, shutdown.clone()));
     }
-    let count = tokio::spawn(strangers(app.clone(), shutdown.clone()));
-    let again = tokio::spawn(reassess(app, shutdown.clone()));
+    let count = tokio::spawn(strangers(app, shutdown.clone()));
     let mut ended = shutdown;
     let _ = ended.wait_for(|ended| *ended).await;
     let drained = async { while servers.join_next().await.is_some() {} };
@@ -64,7 +63,6 @@ pub async fn run(
         servers.abort_all();
     }
     let _ = tokio::time::timeout(config.drain, count).await;
-    again.abort();
     if let Some(fresh) = fresh {
         fresh.abort();
     }
@@ -83,19 +81,6 @@ async fn strangers(app: Arc<App>, mut shutdown: watch::Receiver<bool>) {
         }
         if ended {
             return;
-        }
-    }
-}
-
-/// Looks at undecided cases at the start, and whenever register or policy changed.
-async fn reassess(app: Arc<App>, mut shutdown: watch::Receiver<bool>) {
-    loop {
-        if let Err(error) = app.service.reassess_all().await {
-            tracing::warn!(%error, "undecided cases could not be looked at again");
-        }
-        tokio::select! {
-            () = app.service.reassess_wanted() => {}
-            _ = shutdown.wait_for(|ended| *ended) => return,
         }
     }
 }

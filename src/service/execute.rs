@@ -13,6 +13,7 @@ use crate::domain::command::{Command, World};
 use crate::domain::decide::decide;
 use crate::domain::effect::{Due, effects};
 use crate::domain::event::CaseEvent;
+use crate::domain::vocabulary::CaseState;
 use crate::store::{CaseChange, Change, Committed, KeptAnswer};
 
 /// What a use case did.
@@ -30,7 +31,8 @@ impl Service {
     /// Runs a command on a case.
     pub async fn execute(&self, ask: &Ask, case: CaseId, command: &Command) -> Result<Done, ServiceError> {
         for _ in 0..MAX_TRIES {
-            let loaded = self.load(case, ask.held.clone()).await?;
+            let towards = if let Command::Route { route } = command { Some(&route.target) } else { None };
+            let loaded = self.load_towards(case, ask.held.clone(), towards).await?;
             let version = loaded.case()?.changed;
             if ask.expected.is_some_and(|expected| expected != version) {
                 return Err(ServiceError::Stale { case, version });
@@ -92,6 +94,11 @@ impl Service {
             idempotency: ask.once.as_ref().map(|once| kept(once, &after)),
         };
         let committed = self.store.commit(change).await?;
+        if events.iter().any(|e| matches!(e, CaseEvent::Opened { .. } | CaseEvent::LineageGrew { .. } | CaseEvent::Routed { .. })) {
+            // Whoever came into this case came into those it is linked with.
+            let waiting = |c: &&Arc<Case>| matches!(c.state, CaseState::Sealed | CaseState::Approved);
+            self.look_again(loaded.world.linked.iter().filter(waiting).map(|c| c.id));
+        }
         Ok(Done { case: after, events, committed: Some(committed) })
     }
 }

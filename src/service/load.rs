@@ -45,6 +45,12 @@ impl Service {
 
     /// The world of a case.
     pub async fn load(&self, id: CaseId, held: Option<Scopes>) -> Result<Loaded, ServiceError> {
+        self.load_towards(id, held, None).await
+    }
+
+    /// The world of a case that is about to be sent to another target: what is linked there counts as well (invariant 2), so that
+    /// nobody sheds a lineage, or misses one, by changing where the case goes.
+    pub(super) async fn load_towards(&self, id: CaseId, held: Option<Scopes>, towards: Option<&TargetId>) -> Result<Loaded, ServiceError> {
         let case = self.store.case(id).await?.ok_or_else(|| ServiceError::NotFound(id.to_string()))?;
         let (register, current) = self.rules().await?;
         let pinned = self.policy(&case.policy).await?;
@@ -53,7 +59,7 @@ impl Service {
         loaded.reads.cases.push((id, case.version));
         loaded.world.case = Some(case.clone());
         loaded.world.held = held;
-        self.link(&mut loaded, &case.route.target).await?;
+        self.link(&mut loaded, &case.route.target, towards).await?;
         Ok(loaded)
     }
 
@@ -79,14 +85,18 @@ impl Service {
         Loaded { world, reads, now: self.now() }
     }
 
-    /// Other cases of the same subject and target, as far back as policy says.
-    async fn link(&self, loaded: &mut Loaded, target: &TargetId) -> Result<(), ServiceError> {
-        let id = loaded.case()?.id;
-        if loaded.world.subject.is_none() {
-            return Ok(());
+    /// Other cases of the same subject and target, as far back from its opening as policy says; and those where it is about to go.
+    async fn link(&self, loaded: &mut Loaded, target: &TargetId, towards: Option<&TargetId>) -> Result<(), ServiceError> {
+        let case = loaded.case()?.clone();
+        if loaded.world.subject.is_some() {
+            // From the opening, not from now: a case that waits for long does not shed what it was linked with.
+            let since = case.request.opened_at.min(loaded.now) - checklist::requirement(&loaded.world).linked_window.duration();
+            self.take_in(loaded, target, since, case.id).await?;
+            if let Some(other) = towards.filter(|t| *t != target) {
+                self.take_in(loaded, other, since, case.id).await?;
+            }
         }
-        let since = loaded.now - checklist::requirement(&loaded.world).linked_window.duration();
-        self.take_in(loaded, target, since, id).await
+        self.take_recorded(loaded, &case).await
     }
 
     /// As [`Service::link`], for a case that does not exist yet.
@@ -98,18 +108,29 @@ impl Service {
 
     async fn take_in(&self, loaded: &mut Loaded, target: &TargetId, since: Time, but: CaseId) -> Result<(), ServiceError> {
         let Some((subject, _)) = loaded.reads.subject.clone() else { return Ok(()) };
-        let mut linked = self.store.linked(&subject, target, since, Some(but)).await?;
-        // Links once recorded count for ever (invariant 2), also when they have left the window.
-        let recorded = loaded.world.case.as_ref().map(|c| c.linked.clone()).unwrap_or_default();
-        for id in recorded {
-            if linked.iter().all(|c| c.id != id)
-                && let Some(case) = self.store.case(id).await?
+        for case in self.store.linked(&subject, target, since, Some(but)).await? {
+            take(loaded, case);
+        }
+        Ok(())
+    }
+
+    /// Links once recorded count for ever (invariant 2), also when they have left the window or the target; each of at most the 200
+    /// that were linked at the opening.
+    async fn take_recorded(&self, loaded: &mut Loaded, case: &Case) -> Result<(), ServiceError> {
+        for id in &case.linked {
+            if loaded.world.linked.iter().all(|c| c.id != *id)
+                && let Some(linked) = self.store.case(*id).await?
             {
-                linked.push(case);
+                take(loaded, linked);
             }
         }
-        loaded.reads.cases.extend(linked.iter().map(|c| (c.id, c.version)));
-        loaded.world.linked = linked;
         Ok(())
+    }
+}
+
+fn take(loaded: &mut Loaded, case: Arc<Case>) {
+    if loaded.world.linked.iter().all(|c| c.id != case.id) {
+        loaded.reads.cases.push((case.id, case.version));
+        loaded.world.linked.push(case);
     }
 }

@@ -53,8 +53,8 @@ pub struct Service {
     pub keys: Keys,
     policies: Mutex<BTreeMap<Digest, Arc<Policy>>>,
     refusals: refused::Budget,
-    /// Set when the register or policy changed, so that undecided cases are looked at again.
-    pub(crate) reassess: tokio::sync::Notify,
+    /// What is to be looked at again.
+    again: register::Again,
 }
 
 /// Who asks, and what goes with the command into the same transaction.
@@ -145,7 +145,7 @@ impl Ask {
 impl Service {
     /// The use cases over a store.
     pub fn new(store: Arc<dyn Store>, ports: Ports, keys: Keys) -> Self {
-        Self { store, ports, keys, policies: Mutex::default(), refusals: refused::Budget::default(), reassess: tokio::sync::Notify::new() }
+        Self { store, ports, keys, policies: Mutex::default(), refusals: refused::Budget::default(), again: register::Again::default() }
     }
 
     /// Now, on the server's clock.

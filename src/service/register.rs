@@ -3,6 +3,7 @@
 //! Contract: as `execute`, for the register. A change that could move someone's lineage or a requirement wakes the reassessment; nothing
 //! depends on when it runs, since every decision and execution looks at the register as it then stands.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::refused::bare;
@@ -21,6 +22,8 @@ use crate::store::{Change, PersonDetails, Reads};
 
 /// Cases looked at in one go by the reassessment.
 const PAGE: u16 = 200;
+/// Cases remembered one by one for looking at again; beyond that, everything undecided is looked at.
+const MAX_AGAIN: usize = 10_000;
 
 /// What goes with a command on the register into the same transaction.
 #[derive(Debug, Clone, Default)]
@@ -87,7 +90,7 @@ impl Service {
         });
         self.store.commit(change).await?;
         if events.iter().any(moves_decisions) {
-            self.reassess.notify_one();
+            self.look_again_at_all();
         }
         Ok(Governed { register: after, events })
     }
@@ -111,26 +114,79 @@ impl Service {
 
     /// Looks at every undecided case again, after the register or policy changed (invariants 4 and 15). Returns how many changed.
     pub async fn reassess_all(&self) -> Result<u64, ServiceError> {
-        let ask = Ask::system(Worker::Reassess);
         let (mut after, mut changed): (Option<CaseId>, u64) = (None, 0);
         loop {
             let page = self.store.undecided(after, PAGE).await?;
             let Some(last) = page.last().copied() else { return Ok(changed) };
             for case in page {
-                match self.execute(&ask, case, &Command::Reassess).await {
-                    Ok(done) if !done.events.is_empty() => changed += 1,
-                    Ok(_) => {}
-                    Err(error) => tracing::warn!(%case, %error, "a case could not be looked at again after a change of the register"),
-                }
+                changed += u64::from(self.reassess_one(case).await);
             }
             after = Some(last);
         }
     }
 
-    /// Waits until the register or policy changed in a way that [`Service::reassess_all`] should answer.
-    pub async fn reassess_wanted(&self) {
-        self.reassess.notified().await;
+    /// Looks again at what [`Service::reassess_wanted`] announced. Returns how many cases changed.
+    pub async fn reassess_due(&self) -> Result<u64, ServiceError> {
+        let due = self.again.due.lock().map(|mut due| std::mem::take(&mut *due)).unwrap_or(Due { all: true, cases: BTreeSet::new() });
+        if due.all {
+            return self.reassess_all().await;
+        }
+        let mut changed = 0;
+        for case in due.cases {
+            changed += u64::from(self.reassess_one(case).await);
+        }
+        Ok(changed)
     }
+
+    async fn reassess_one(&self, case: CaseId) -> bool {
+        match self.execute(&Ask::system(Worker::Reassess), case, &Command::Reassess).await {
+            Ok(done) => !done.events.is_empty(),
+            Err(error) => {
+                tracing::warn!(%case, %error, "a case could not be looked at again after what it depends on changed");
+                false
+            }
+        }
+    }
+
+    /// Has these cases looked at again: a linked one was opened or gained hands (invariants 2 and 4).
+    pub(super) fn look_again(&self, cases: impl Iterator<Item = CaseId>) {
+        let Ok(mut due) = self.again.due.lock() else { return };
+        let before = due.cases.len();
+        due.cases.extend(cases);
+        if due.cases.len() > MAX_AGAIN {
+            *due = Due { all: true, cases: BTreeSet::new() };
+        } else if due.cases.len() == before {
+            return;
+        }
+        self.again.wake.notify_one();
+    }
+
+    fn look_again_at_all(&self) {
+        if let Ok(mut due) = self.again.due.lock() {
+            *due = Due { all: true, cases: BTreeSet::new() };
+        }
+        self.again.wake.notify_one();
+    }
+
+    /// Waits until the register, the policy or a linked case changed in a way that [`Service::reassess_due`] should answer.
+    pub async fn reassess_wanted(&self) {
+        self.again.wake.notified().await;
+    }
+}
+
+/// What is to be looked at again. Lost with the process: at its start everything undecided is looked at.
+#[derive(Debug, Default)]
+pub(super) struct Again {
+    wake: tokio::sync::Notify,
+    due: std::sync::Mutex<Due>,
+}
+
+#[derive(Debug, Default)]
+struct Due {
+    /// Everything undecided.
+    all: bool,
+    /// These.
+    cases: BTreeSet<CaseId>,
 }
 
 /// Whether an event can change a lineage, a requirement or who could decide.

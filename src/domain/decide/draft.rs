@@ -18,7 +18,7 @@ use crate::domain::refusal::{CouldDecide, Refusal};
 use crate::domain::requirement::{Requirement, Seconds};
 use crate::domain::seal;
 use crate::domain::subject::Subject;
-use crate::domain::vocabulary::{Action, CaseState, FlagKind, Path, Status};
+use crate::domain::vocabulary::{Action, CaseState, Duty, FlagKind, Path, Status};
 
 /// Most lineage entries that one event carries, so that an entry of the log stays under its size limit.
 const CHUNK: usize = 100;
@@ -126,6 +126,8 @@ impl<'a> Draft<'a> {
         let derived = lineage::lineage(&world, self.now());
         let fresh: Vec<LineageEntry> = derived.difference(&self.case.lineage).cloned().collect();
         if hands.is_empty() && fresh.is_empty() {
+            // Nobody new; but the path may be, or who decides the rules.
+            self.assist();
             return;
         }
         let mut hands = Some(hands);
@@ -142,6 +144,13 @@ impl<'a> Draft<'a> {
     /// Turns a runbook or self-service case into an assisted one if a decider of record has a hand in it (invariant 17).
     fn assist(&mut self) {
         if self.runs_itself() && self.decider_has_hand() {
+            let known = lineage::persons(&lineage::lineage(&self.world, self.now()));
+            let authors = known.intersection(&self.world.register.policy_deciders);
+            let author = |p: &crate::base::ids::PersonId| LineageEntry { person: p.clone(), duty: Duty::RuleAuthor, via: None, case: None };
+            let lineage: BTreeSet<LineageEntry> = authors.map(author).filter(|e| !self.case.lineage.contains(e)).take(CHUNK).collect();
+            if !lineage.is_empty() {
+                self.push(CaseEvent::LineageGrew { hands: BTreeSet::new(), lineage });
+            }
             let route = Route { path: Path::Assisted, ..self.case.route.clone() };
             self.push(CaseEvent::Routed { route });
         }
@@ -169,7 +178,7 @@ impl<'a> Draft<'a> {
         self.void(why);
         let due = self.requirement().deadlines.proofing;
         self.go(CaseState::Proofing, Some(due));
-        let late = self.case.evidence.iter().flat_map(|e| actor::hands(&e.by, crate::domain::vocabulary::Duty::EvidenceEditor, e.at)).collect();
+        let late = self.case.evidence.iter().flat_map(|e| actor::hands(&e.by, Duty::EvidenceEditor, e.at)).collect();
         self.grow(late);
     }
 

@@ -12,13 +12,13 @@ use crate::domain::lineage;
 use crate::domain::refusal::Refusal;
 use crate::domain::register::{Principal, Register, Scope};
 use crate::domain::subject::Subject;
-use crate::domain::vocabulary::{CaseState, Duty, FlagKind, HoldSource, InventorySource};
+use crate::domain::vocabulary::{CaseState, Duty, FlagKind, HoldSource, InventorySource, Path};
 
 const CODE: &str = "open";
 
 /// Opens a case.
 pub(super) fn open(world: &World, open: &Open, ctx: &Context) -> Result<Vec<CaseEvent>, Refusal> {
-    permitted(world, &open.route, ctx)?;
+    permitted(world, CODE, open.route.path, Scope::Open, ctx)?;
     if world.case.is_some() {
         return Err(Refusal::Already("The case is open already.".to_owned()));
     }
@@ -55,24 +55,25 @@ pub(super) fn open(world: &World, open: &Open, ctx: &Context) -> Result<Vec<Case
     Ok(draft.events)
 }
 
-fn permitted(world: &World, route: &crate::domain::case::Route, ctx: &Context) -> Result<(), Refusal> {
+/// Who may start a path: asked at the opening, and again when a case is sent down another path.
+pub(super) fn permitted(world: &World, code: &'static str, path: Path, scope: Scope, ctx: &Context) -> Result<(), Refusal> {
     let (register, policy) = (&world.register, &world.current);
     match &ctx.actor.who {
         ActorRef::Operator { .. } => {
-            let caller = actor::operator(register, ctx, CODE)?;
-            if policy.operator_may_start(route.path, &caller.operator.roles) {
+            let caller = actor::operator(register, ctx, code)?;
+            if policy.operator_may_start(path, &caller.operator.roles) {
                 return Ok(());
             }
-            Err(Refusal::RoleMissing { operation: CODE, role: crate::domain::vocabulary::Role::SupportAgent })
+            Err(Refusal::RoleMissing { operation: code, role: crate::domain::vocabulary::Role::SupportAgent })
         }
         ActorRef::Automation { .. } => {
-            actor::automation(register, ctx, CODE, Scope::Open)?;
-            if policy.automation_may(Scope::Open) && policy.automation_may_start(route.path) {
+            actor::automation(register, ctx, code, scope)?;
+            if policy.automation_may(scope) && policy.automation_may_start(path) {
                 return Ok(());
             }
-            Err(actor::not_permitted(CODE, "a path that policy lets automation start"))
+            Err(actor::not_permitted(code, "a path that policy lets automation start"))
         }
-        _ => Err(actor::not_permitted(CODE, "a support agent or an automation that may open cases")),
+        _ => Err(actor::not_permitted(code, "a support agent or an automation that may")),
     }
 }
 

@@ -66,6 +66,10 @@ pub(super) fn route(draft: &mut Draft<'_>, route: &Route) -> Result<(), Refusal>
     }
     let subject = draft.subject()?;
     recoverable(&subject, route)?;
+    if route.path != draft.case.route.path {
+        // Else a path that one may not start could be reached by way of one that one may.
+        super::open::permitted(&draft.world, draft.code, route.path, Scope::Route, draft.ctx)?;
+    }
     let sealed = !OPEN.contains(&draft.case.state);
     draft.void(VoidReason::Reopened);
     draft.push(CaseEvent::Routed { route: route.clone() });

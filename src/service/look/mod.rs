@@ -85,7 +85,7 @@ impl Service {
     /// A route as it would be: the case's view after it, and what stands against it. Nothing is written.
     pub async fn preview(&self, case: Option<CaseId>, route: &Route, actor: &Actor) -> Result<(CaseView, Option<String>), ServiceError> {
         let (id, mut loaded) = match case {
-            Some(id) => (id, self.load(id, None).await?),
+            Some(id) => (id, self.load_towards(id, None, Some(&route.target)).await?),
             None => (CaseId::new(0, 0), self.load_new(CaseId::new(0, 0), route).await?),
         };
         let command = match case {

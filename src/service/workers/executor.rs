@@ -72,8 +72,8 @@ impl Workers {
         // Whatever happened before, the target knows: an order that it shows as done is not sent again.
         let known = connector.held(&order.subject, self.service.now()).await;
         if !known.is_ok_and(|held| applied(order, &held)) {
-            if case.hold.is_some() {
-                // Nothing moves while it is held; what was ordered before the hold is found above.
+            if !self.may_order(case.id, order.attempt).await? {
+                // Held or ended meanwhile; what was ordered before that is found above.
                 return Ok(Pass::Again);
             }
             match connector.execute(order, self.service.now()).await {
@@ -97,6 +97,12 @@ impl Workers {
             Pass::Again if over => Pass::End(failed(FailureReason::Unreachable)),
             other => other,
         })
+    }
+
+    /// Asked at the last moment before the target is: that the attempt still runs, and that nothing moves while the case is held.
+    async fn may_order(&self, id: CaseId, attempt: u32) -> Result<bool, ServiceError> {
+        let case = self.service.store.case(id).await?;
+        Ok(case.is_some_and(|c| is_running(&c, attempt) && c.hold.is_none()))
     }
 
     async fn concluded(
@@ -126,6 +132,11 @@ impl Workers {
     /// Has an execution undone, until the target no longer shows it.
     pub(super) async fn roll_back(&self, item: &OutboxItem, id: CaseId, attempt: u32) -> Result<Step, ServiceError> {
         let Some(case) = self.service.store.case(id).await? else { return Ok(Step::Finished) };
+        // Only what is being undone now: an order left over from an undoing that ended must not touch what was restored since.
+        let undoing = case.executions.last().is_some_and(|e| e.attempt == attempt && e.outcome.is_some());
+        if case.state != CaseState::Executing || !undoing {
+            return Ok(Step::Finished);
+        }
         let Some(order) = order(&case, attempt) else { return Ok(Step::Finished) };
         let Some(connector) = self.hands.connectors.get(&case.route.target) else { return Ok(Step::Again) };
         if let Err(error) = connector.roll_back(&order, self.service.now()).await {

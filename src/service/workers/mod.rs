@@ -135,15 +135,16 @@ impl Workers {
         }
     }
 
+    /// Everything undecided at the start, since what was to be looked at again is lost with a process; then whatever announces itself.
     async fn reassess_loop(&self, mut stop: watch::Receiver<bool>) {
+        let mut looked = self.service.reassess_all().await;
         while !*stop.borrow() {
+            if let Err(error) = looked {
+                tracing::error!(%error, "undecided cases could not be looked at again");
+            }
             tokio::select! {
-                _ = stop.changed() => {}
-                () = self.service.reassess_wanted() => {
-                    if let Err(error) = self.service.reassess_all().await {
-                        tracing::error!(%error, "undecided cases could not be looked at again");
-                    }
-                }
+                _ = stop.changed() => return,
+                () = self.service.reassess_wanted() => looked = self.service.reassess_due().await,
             }
         }
     }
