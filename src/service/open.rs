@@ -5,9 +5,11 @@
 use super::{Ask, Done, MAX_TRIES, Service, ServiceError};
 use crate::base::Untrusted;
 use crate::base::ids::EndpointId;
-use crate::domain::case::{Requester, Route};
+use crate::domain::case::{ActorRef, Case, Requester, Route, Worker};
+use crate::domain::checklist;
 use crate::domain::command::{Command, Open};
-use crate::domain::vocabulary::Channel;
+use crate::domain::subject::Endpoint;
+use crate::domain::vocabulary::{CaseState, Channel, EndpointKind, Method, Path};
 
 /// What opening a case takes, before it has a number.
 #[derive(Debug, Clone)]
@@ -49,9 +51,39 @@ impl Service {
             let loaded = self.load_new(id, &new.route).await?;
             match self.attempt(&ask, id, &loaded, &command).await {
                 Err(ServiceError::Conflict) => {}
+                Ok(done) => return Ok(self.begin_proof(done).await),
                 other => return other,
             }
         }
         Err(ServiceError::Conflict)
+    }
+
+    /// A case that software opened for the subject's own path is proved without an agent: the server opens the first session, to the first
+    /// recorded mailbox that can serve it. Where it can't, an agent still can; the case stands either way.
+    async fn begin_proof(&self, done: Done) -> Done {
+        let case = &done.case;
+        let by_software = matches!(case.request.opened_by, ActorRef::Automation { .. });
+        if !by_software || case.route.path != Path::SelfService || case.state != CaseState::Proofing || case.hold.is_some() {
+            return done;
+        }
+        match self.first_session(case).await {
+            Ok(Some(begun)) => Done { case: begun.case, events: done.events.into_iter().chain(begun.events).collect(), committed: done.committed },
+            Ok(None) => done,
+            Err(error) => {
+                tracing::warn!(case = %case.id, %error, "no proof session could be opened for a case that proves itself");
+                done
+            }
+        }
+    }
+
+    async fn first_session(&self, case: &Case) -> Result<Option<Done>, ServiceError> {
+        let loaded = self.load(case.id, None).await?;
+        let Some(subject) = loaded.world.subject.clone() else { return Ok(None) };
+        let need = checklist::requirement(&loaded.world);
+        let usable = |e: &&Endpoint| e.kind == EndpointKind::Email && checklist::endpoint_problem(case, &subject, &need, &e.id).is_none();
+        let Some(endpoint) = subject.endpoints.iter().find(usable).map(|e| e.id.clone()) else { return Ok(None) };
+        let session = self.fresh("ses")?;
+        let start = Command::StartProof { session, method: Method::IssuedCode, endpoint: Some(endpoint), attester: None };
+        self.execute(&Ask::system(Worker::Notices), case.id, &start).await.map(Some)
     }
 }

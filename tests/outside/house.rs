@@ -18,8 +18,8 @@ use countersign::domain::case::{ActorRef, Case, Requester as Who, Route, Signatu
 use countersign::domain::command::{Actor, Command, Decide, RegisterCommand};
 use countersign::domain::event::{Body, CaseEvent, RegisterChange};
 use countersign::domain::policy::Policy;
-use countersign::domain::register::{Operator, Person};
-use countersign::domain::subject::{Endpoint, Subject};
+use countersign::domain::register::{Automation, Operator, Person, Scope};
+use countersign::domain::subject::{Endpoint, Ownership, Subject};
 use countersign::domain::vocabulary::{
     Aal, Action, Channel, Decision, EndpointKind, Environment, FailureType, Ial, InventorySource, Method, Path, Role, Status, SubjectKind, Tier,
 };
@@ -165,6 +165,7 @@ impl House {
         let policy = Policy::parse(text).unwrap();
         let mut changes: Vec<RegisterChange> = PEOPLE.iter().map(|p| RegisterChange::SetPerson(person(p))).collect();
         changes.extend(PEOPLE.iter().filter_map(operator).map(RegisterChange::SetOperator));
+        changes.push(RegisterChange::SetAutomation(bot()));
         let people = PEOPLE.iter().map(|p| PersonDetails {
             id: id(&format!("p-{}", p.0)),
             name: Untrusted::from(p.0),
@@ -228,7 +229,7 @@ impl House {
         self.service.execute(&Ask::by(staff(by)), case, &command).await.unwrap_or_else(|e| panic!("{by} {}: {e}", command.code()))
     }
 
-    fn text(&self, case: CaseId, by: &str, text: &str) -> (countersign::domain::case::TextRef, Ask) {
+    pub fn text(&self, case: CaseId, by: &str, text: &str) -> (countersign::domain::case::TextRef, Ask) {
         let (reference, kept) = self.service.text(case, &Untrusted::from(text)).unwrap();
         (reference, Ask::by(staff(by)).with_text(kept))
     }
@@ -357,6 +358,12 @@ fn person(human: &Human) -> Person {
     Person { id: id(&format!("p-{}", human.0)), employer: id("corp"), team: None, manager: None, shift: None, on_call: false, status: Status::Active }
 }
 
+/// Sam's bot: it may open and route.
+fn bot() -> Automation {
+    let owners = vec![Ownership { person: id("p-sam"), since: id("2025-01-01T00:00:00Z"), until: None }];
+    Automation { id: id("helper"), owners, sponsors: vec![], scopes: [Scope::Open, Scope::Route].into(), enabled: true }
+}
+
 fn operator(human: &Human) -> Option<Operator> {
     (!human.1.is_empty()).then(|| Operator {
         id: id::<OperatorId>(human.0),
@@ -368,9 +375,9 @@ fn operator(human: &Human) -> Option<Operator> {
 }
 
 /// Name, kind, misbehaviour of its account.
-type Sample = (&'static str, SubjectKind, Option<Misbehaviour>);
+pub type Sample = (&'static str, SubjectKind, Option<Misbehaviour>);
 
-const SUBJECTS: &[Sample] = &[
+pub const SUBJECTS: &[Sample] = &[
     ("okafor", SubjectKind::Employee, None),
     ("vega", SubjectKind::Contractor, None),
     ("lazy", SubjectKind::Employee, Some(Misbehaviour::Nothing)),

@@ -4,12 +4,16 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 #![allow(missing_docs, reason = "a test's name says what it is")]
 
+mod desk;
 mod guesses;
 mod house;
 mod imports;
+mod incidents;
+mod itself;
 mod kills;
 mod mail;
 mod pages;
+mod races;
 mod story;
 mod targets;
 

@@ -7,4 +7,6 @@ mod play;
 
 mod duties;
 mod life;
+mod limits;
+mod properties;
 mod table;

@@ -9,7 +9,9 @@ use super::actor::{self, Caller, hands, holds_session};
 use super::draft::Draft;
 use crate::base::Time;
 use crate::base::ids::{EndpointId, PersonId, ReceiptId, SessionId};
-use crate::domain::case::{ActorRef, MAX_ATTEMPTS_PER_CASE, MAX_ATTEMPTS_PER_CODE, MAX_ITEMS, ProofSession, Receipt, SessionOutcome, TrustRoot};
+use crate::domain::case::{
+    ActorRef, MAX_ATTEMPTS_PER_CASE, MAX_ATTEMPTS_PER_CODE, MAX_ITEMS, ProofSession, Receipt, SessionOutcome, TrustRoot, Worker,
+};
 use crate::domain::checklist::{self, Reach};
 use crate::domain::event::CaseEvent;
 use crate::domain::refusal::Refusal;
@@ -76,7 +78,9 @@ fn may_start(draft: &Draft<'_>) -> Result<Option<Caller>, Refusal> {
             Err(other) => Err(other),
         };
     }
-    if actor::is_subject(draft) {
+    // What runs by itself is proved without an agent: the subject asks, or the server on its behalf, which is nobody's hand.
+    let itself = matches!(draft.ctx.actor.who, ActorRef::System { worker: Worker::Notices }) && draft.runs_itself();
+    if itself || actor::is_subject(draft) {
         return Ok(None);
     }
     actor::role(&draft.world.register, draft.ctx, draft.code, actor::AGENTS).map(Some)

@@ -1,0 +1,112 @@
+//! Cases that run by themselves, end to end: opened by staff or software, proved by the subject, sealed and executed by the server; and
+//! never where whoever decided the rule has a hand in it (invariant 17).
+
+use countersign::domain::command::Command;
+use countersign::domain::refusal::Refusal;
+use countersign::domain::vocabulary::*;
+use countersign::service::Ask;
+use countersign::store::Store;
+
+use crate::desk::{helper, okafor, refusal, route};
+use crate::house::{House, id, staff};
+
+#[tokio::test]
+async fn self_service_opened_by_software_is_proved_on_the_page_and_restored_without_anyone_at_the_desk() {
+    let house = House::new().await;
+    let case = house.open(helper(vec![]), route("okafor", Action::PasswordReset, Path::SelfService, &["login"])).await.unwrap().case;
+    assert_eq!((case.state, case.sessions.len()), (CaseState::Proofing, 1), "the server opened the session itself");
+    house.settle().await;
+    let letter = house.letter("okafor@corp.example", "Your code");
+    let (status, page) = house.post(&letter.link("p"), &[("code", &letter.code())]).await;
+    assert_eq!(status, 200, "{page}");
+    assert_eq!(house.case(case.id).await.state, CaseState::Approved, "nothing is missing: it seals itself and needs no approval");
+    house.live(120, 4).await;
+    let restored = house.case(case.id).await;
+    assert_eq!(restored.state, CaseState::Restored, "{:?}", restored.executions);
+    assert_eq!(house.account("okafor").status, Status::Active);
+    assert!(restored.hands.iter().all(|h| h.duty != Duty::Prover && h.duty != Duty::Sealer), "{:?}", restored.hands);
+}
+
+#[tokio::test]
+async fn self_service_opened_by_staff_is_proved_and_restored_and_an_elevated_one_waits_for_approval() {
+    let house = House::new().await;
+    let case = house.open(staff("nadia"), route("okafor", Action::PasswordReset, Path::SelfService, &["login"])).await.unwrap().case.id;
+    house.prove(case, Method::IssuedCode, "e1").await;
+    house.live(120, 4).await;
+    assert_eq!(house.case(case).await.state, CaseState::Restored);
+
+    let mut shared = okafor(|s| s.tier = Tier::Elevated);
+    shared.id = id("vega");
+    house.record(vec![shared]).await;
+    let case = house.open(staff("nadia"), route("vega", Action::PasswordReset, Path::SelfService, &["login"])).await.unwrap().case.id;
+    house.prove(case, Method::IssuedCode, "e1").await;
+    assert_eq!(house.case(case).await.state, CaseState::Sealed);
+    house.live(120, 4).await;
+    house.untouched("vega");
+    assert!(matches!(refusal(house.try_approve("nadia", case).await), Refusal::SeparationOfDuties { .. }));
+    house.try_approve("sam", case).await.unwrap();
+    house.live(120, 4).await;
+    assert_eq!(house.case(case).await.state, CaseState::Restored);
+}
+
+#[tokio::test]
+async fn invariant_17_what_a_decider_of_the_rule_has_a_hand_in_becomes_assisted() {
+    let house = House::new().await;
+    assert!(house.store.register().await.unwrap().policy_deciders.contains(&id("p-ines")));
+    // Ines decided the policy and opens a runbook case; Omar did and is the subject of a self-service case.
+    let runbook = house.open(staff("ines"), route("okafor", Action::PasswordReset, Path::Runbook, &["login"])).await.unwrap().case;
+    let mut omar = okafor(|s| s.person = Some(id("p-omar")));
+    omar.id = id("vega");
+    house.record(vec![omar]).await;
+    let own = house.open(helper(vec![]), route("vega", Action::PasswordReset, Path::SelfService, &["login"])).await.unwrap().case;
+    for (case, decider) in [(runbook, "p-ines"), (own, "p-omar")] {
+        assert_eq!((case.route.path, case.state), (Path::Assisted, CaseState::New));
+        assert!(case.lineage.iter().any(|e| e.person == id(decider) && e.duty == Duty::RuleAuthor), "{:?}", case.lineage);
+        assert!(case.sessions.is_empty());
+        house.triage("nadia", case.id).await.unwrap();
+        house.prove(case.id, Method::IssuedCode, "e1").await;
+        house.attempt("nadia", case.id, Command::Seal).await.unwrap();
+        // Sent back down the path, it comes out of it again at once.
+        let back = route(case.route.subject.as_str(), Action::PasswordReset, Path::SelfService, &["login"]);
+        house.attempt("nadia", case.id, Command::Route { route: back }).await.unwrap();
+        assert_eq!(house.case(case.id).await.route.path, Path::Assisted);
+        house.ends_blocked(case.id).await;
+    }
+}
+
+#[tokio::test]
+async fn no_path_is_reached_by_way_of_another_that_one_may_not_start() {
+    let house = House::new().await;
+    let case = house.open(helper(vec![]), route("okafor", Action::PasswordReset, Path::Assisted, &["login"])).await.unwrap().case.id;
+    let runbook = Command::Route { route: route("okafor", Action::PasswordReset, Path::Runbook, &["login"]) };
+    assert!(matches!(refusal(house.service.execute(&Ask::by(helper(vec![])), case, &runbook).await), Refusal::NotPermitted { .. }));
+    assert_eq!(house.case(case).await.route.path, Path::Assisted);
+}
+
+#[tokio::test]
+async fn invariant_02_a_case_sent_to_another_target_takes_in_who_routed_what_is_there() {
+    let house = House::new().await;
+    house.record(vec![okafor(|s| drop(s.entitlements.insert(id("vault"), [id("login")].into())))]).await;
+    let mut there = route("okafor", Action::PasswordReset, Path::SelfService, &["login"]);
+    there.target = id("vault");
+    let other = house.open(staff("sam"), there.clone()).await.unwrap().case.id;
+    let case = house.open(staff("nadia"), route("okafor", Action::PasswordReset, Path::Assisted, &["login"])).await.unwrap().case.id;
+    assert!(house.case(case).await.lineage.iter().all(|e| e.person != id("p-sam")));
+    there.path = Path::Assisted;
+    let moved = house.attempt("nadia", case, Command::Route { route: there }).await.unwrap().case;
+    assert!(moved.lineage.iter().any(|e| e.person == id("p-sam") && e.case == Some(other)), "{:?}", moved.lineage);
+    let Refusal::SeparationOfDuties { .. } = refusal(house.try_approve("sam", case).await) else { panic!("sam decides") };
+}
+
+#[tokio::test]
+async fn invariant_04_a_sealed_case_is_looked_at_again_when_a_linked_one_brings_hands() {
+    let house = House::new().await;
+    let case = house.proved("okafor", Action::PasswordReset).await;
+    house.attempt("nadia", case, Command::Seal).await.unwrap();
+    assert_eq!(house.service.reassess_due().await.unwrap(), 0);
+    house.open(staff("sam"), route("okafor", Action::AccountUnlock, Path::SelfService, &["login"])).await.unwrap();
+    assert_eq!(house.service.reassess_due().await.unwrap(), 1);
+    let after = house.case(case).await;
+    assert_eq!(after.state, CaseState::Proofing);
+    assert!(after.lineage.iter().any(|e| e.person == id("p-sam")));
+}

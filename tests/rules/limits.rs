@@ -1,0 +1,219 @@
+//! What runs out, waits or is taken back: employers and groups, grants, lifetimes, delays, holds, expiry, and paused clocks.
+
+use std::sync::Arc;
+
+use chrono::Duration;
+use countersign::domain::case::{ActorRef, ExecutionOutcome, GrantEnd, VoidReason, Worker};
+use countersign::domain::command::Command;
+use countersign::domain::event::CaseEvent;
+use countersign::domain::policy::{DEFAULT, Policy};
+use countersign::domain::refusal::Refusal;
+use countersign::domain::vocabulary::*;
+
+use crate::play::*;
+
+/// The built-in policy with something in its base changed.
+fn with_base(play: &mut Play, from: &str, to: &str) {
+    assert!(DEFAULT.contains(from));
+    let policy = Arc::new(Policy::parse(&DEFAULT.replacen(from, to, 1)).unwrap());
+    (play.world.pinned, play.world.current) = (policy.clone(), policy);
+}
+
+fn sealed_with(from: &str, to: &str) -> Play {
+    let mut play = Play::new(Tier::Standard);
+    with_base(&mut play, from, to);
+    play.proofed(op("nadia"));
+    play.act(op("nadia"), &Command::Seal).unwrap();
+    play
+}
+
+fn tick(play: &mut Play) {
+    play.act(system(Worker::Deadlines), &Command::Tick).unwrap();
+}
+
+#[test]
+fn where_another_employer_is_asked_for_one_approver_must_be_of_another_than_the_router() {
+    let mut play = sealed_with("approvals = 1\n", "approvals = 2\nother_employer = true\n");
+    play.register(|r| r.persons.get_mut(&id("sato")).unwrap().employer = id("partner"));
+    play.approve("ruiz").unwrap();
+    play.approve("lind").unwrap();
+    assert_eq!(play.case().state, CaseState::Sealed, "two of the router's own employer");
+    play.approve("sato").unwrap();
+    assert_eq!(play.case().state, CaseState::Approved);
+}
+
+#[test]
+fn invariant_15_no_seal_where_all_are_of_one_employer() {
+    let mut play = Play::new(Tier::Standard);
+    with_base(&mut play, "approvals = 1\n", "approvals = 1\nother_employer = true\n");
+    play.proofed(op("nadia"));
+    assert!(play.case().has_flag(FlagKind::Deadlock));
+    assert!(matches!(play.ask(op("nadia"), &Command::Seal), Err(Refusal::Deadlock { .. })));
+}
+
+#[test]
+fn invariant_03_groups_are_covered_by_distinct_persons() {
+    let mut play = sealed_with("approvals = 1\n", "approvals = 2\nfrom_groups = { security = 1 }\n");
+    play.approve("lind").unwrap();
+    play.approve("sam").unwrap_err();
+    play.approve("omar").unwrap();
+    assert_eq!(play.case().state, CaseState::Sealed, "two persons, none of security");
+    play.approve("vega").unwrap();
+    assert_eq!(play.case().state, CaseState::Approved);
+}
+
+/// A case of temporary access, restored.
+fn granted() -> Play {
+    let mut play = Play::new(Tier::Standard);
+    let mut request = open(1, Path::Assisted);
+    request.route.action = Action::JitAccess;
+    play.act(op("nadia"), &Command::Open(request)).unwrap();
+    play.act(op("nadia"), &triage()).unwrap();
+    play.code();
+    play.act(op("nadia"), &Command::Seal).unwrap();
+    play.approve("ruiz").unwrap();
+    play.restore();
+    assert_eq!(play.case().live_grants().count(), 1);
+    play
+}
+
+fn why(play: &Play) -> Option<GrantEnd> {
+    play.log.iter().find_map(|e| if let CaseEvent::GrantEnding { why, .. } = e { Some(*why) } else { None })
+}
+
+#[test]
+fn invariant_11_a_grant_ends_at_its_expiry_at_hand_back_at_a_hold_and_at_close_whichever_is_first() {
+    let mut expired = granted();
+    expired.now = expired.case().grants[0].expires_at - Duration::seconds(1);
+    tick(&mut expired);
+    assert_eq!(why(&expired), None);
+    expired.now += Duration::seconds(1);
+    tick(&mut expired);
+    assert_eq!(why(&expired), Some(GrantEnd::Expired));
+
+    let mut returned = granted();
+    let session = returned.case().sessions.keys().next().unwrap().clone();
+    let back = Command::RevokeGrant { grant: id("g-1") };
+    returned.act(ActorRef::Subject { session }, &back).unwrap();
+    assert_eq!(why(&returned), Some(GrantEnd::HandedBack));
+    assert!(returned.ask(op("nadia"), &back).is_err());
+    let gone = Command::ConfirmRevoked { grant: id("g-1") };
+    assert!(matches!(returned.ask(op("vega"), &gone), Err(Refusal::NotPermitted { .. })), "only the target's word ends it");
+    returned.act(system(Worker::Grants), &gone).unwrap();
+    assert!(returned.case().grants[0].revoked_at.is_some());
+
+    let mut held = granted();
+    held.act(op("vega"), &Command::Hold { source: HoldSource::Security, reason: Some(text("odd")) }).unwrap();
+    assert_eq!(why(&held), Some(GrantEnd::Held));
+
+    let mut closed = granted();
+    assert!(matches!(closed.ask(op("nadia"), &Command::Close), Err(Refusal::Invalid { field: "review", .. })));
+    closed.act(op("vega"), &Command::Review { note: text("fine"), in_order: true }).unwrap();
+    closed.act(op("nadia"), &Command::Close).unwrap();
+    assert_eq!(why(&closed), Some(GrantEnd::Closed));
+}
+
+#[test]
+fn an_approval_runs_out_and_the_case_is_to_be_sealed_anew() {
+    let mut play = sealed_with("approvals = 1\n", "approvals = 2\n");
+    play.approve("ruiz").unwrap();
+    play.now += Duration::hours(24);
+    tick(&mut play);
+    assert_eq!(play.case().approvals[0].void, Some(VoidReason::Expired));
+    assert_eq!(play.case().state, CaseState::Proofing);
+    // Quorum is of approvals in force: one that ran out unnoticed does not complete another.
+    let mut unnoticed = sealed_with("approvals = 1\n", "approvals = 2\n");
+    unnoticed.approve("ruiz").unwrap();
+    unnoticed.now += Duration::hours(24);
+    let _ = unnoticed.approve("lind");
+    assert_ne!(unnoticed.case().state, CaseState::Approved);
+}
+
+#[test]
+fn nothing_is_executed_before_delay_and_grace_are_over_and_an_approval_taken_back_meanwhile_stops_it() {
+    for (from, to, wait) in [("delay = \"0 s\"", "delay = \"30 min\"", 1800), ("grace = \"0 s\"", "grace = \"60 s\"", 60)] {
+        let mut play = sealed_with(from, to);
+        play.approve("ruiz").unwrap();
+        let then = play.now + Duration::seconds(wait);
+        assert_eq!(play.ask(system(Worker::Executor), &Command::StartExecution), Err(Refusal::TooEarly(then)));
+        play.now = then - Duration::seconds(1);
+        assert_eq!(play.ask(system(Worker::Executor), &Command::StartExecution), Err(Refusal::TooEarly(then)));
+        play.act(op("ruiz"), &Command::TakeBack).unwrap();
+        play.now = then;
+        assert!(matches!(play.ask(system(Worker::Executor), &Command::StartExecution), Err(Refusal::WrongState { .. })));
+        assert!(play.approve("ruiz").is_err(), "a person decides once on a seal");
+        play.approve("lind").unwrap();
+        play.now += Duration::seconds(wait);
+        play.restore();
+        assert_eq!(play.case().state, CaseState::Restored);
+    }
+}
+
+#[test]
+fn only_who_approved_takes_back_and_not_once_it_is_being_executed() {
+    let mut play = Play::sealed(Tier::Standard);
+    play.approve("ruiz").unwrap();
+    assert!(matches!(play.ask(op("lind"), &Command::TakeBack), Err(Refusal::NotPermitted { .. })));
+    play.act(system(Worker::Executor), &Command::StartExecution).unwrap();
+    assert!(matches!(play.ask(op("ruiz"), &Command::TakeBack), Err(Refusal::WrongState { .. })));
+}
+
+#[test]
+fn a_hold_nobody_lifts_escalates_and_what_is_held_neither_expires_nor_executes() {
+    let mut play = Play::sealed(Tier::Standard);
+    play.approve("ruiz").unwrap();
+    play.act(op("vega"), &Command::Hold { source: HoldSource::Security, reason: None }).unwrap();
+    assert_eq!(play.ask(system(Worker::Executor), &Command::StartExecution), Err(Refusal::Held));
+    play.now += Duration::hours(4);
+    tick(&mut play);
+    assert_eq!(play.log.last(), Some(&CaseEvent::Escalated { hold: true }));
+    play.now += Duration::days(30);
+    tick(&mut play);
+    assert_eq!(play.case().state, CaseState::Approved);
+    assert!(play.case().hold.is_some());
+}
+
+#[test]
+fn an_expired_case_keeps_no_approval_and_is_not_reopened() {
+    let mut play = Play::sealed(Tier::Standard);
+    play.now = play.case().times.expires_at - Duration::hours(1);
+    play.approve("ruiz").unwrap_err();
+    let mut play = sealed_with("delay = \"0 s\"", "delay = \"24 h\"");
+    play.now += Duration::hours(1);
+    play.approve("ruiz").unwrap();
+    play.now = play.case().times.expires_at;
+    tick(&mut play);
+    assert_eq!(play.case().state, CaseState::Expired);
+    assert_eq!(play.case().live_approvals().count(), 0);
+    assert!(play.ask(op("nadia"), &Command::Reopen { reason: text("r") }).is_err());
+    assert!(play.ask(system(Worker::Executor), &Command::StartExecution).is_err());
+}
+
+#[test]
+fn the_clock_pauses_while_the_subject_is_waited_for_and_runs_on_when_the_session_is_over() {
+    let mut play = Play::new(Tier::Standard);
+    play.open(op("nadia"), Path::Assisted);
+    play.act(op("nadia"), &triage()).unwrap();
+    let due = play.case().times.due.unwrap();
+    play.now += Duration::hours(1);
+    play.act(op("nadia"), &start_code("ses-1", "mail-1")).unwrap();
+    assert_eq!(play.case().times.due, None);
+    // The code's life is over without anyone typing it: the rest of the time begins again.
+    play.now += Duration::minutes(31);
+    tick(&mut play);
+    assert_eq!(play.case().times.due, Some(due + Duration::minutes(31)));
+    assert!(!play.log.iter().any(|e| matches!(e, CaseEvent::Escalated { .. })));
+}
+
+#[test]
+fn a_failed_attempt_is_retried_only_while_its_approvals_count() {
+    let mut play = Play::sealed(Tier::Standard);
+    play.approve("ruiz").unwrap();
+    play.act(system(Worker::Executor), &Command::StartExecution).unwrap();
+    play.act(system(Worker::Executor), &ended(1, ExecutionOutcome::Failed { reason: FailureReason::Unreachable })).unwrap();
+    play.act(op("nadia"), &Command::Retry).unwrap();
+    play.act(system(Worker::Executor), &Command::StartExecution).unwrap();
+    play.act(system(Worker::Executor), &ended(2, ExecutionOutcome::Failed { reason: FailureReason::Unreachable })).unwrap();
+    play.now += Duration::hours(25);
+    assert_eq!(play.ask(op("nadia"), &Command::Retry), Err(Refusal::StaleSeal));
+}
