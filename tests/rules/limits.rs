@@ -33,8 +33,11 @@ fn tick(play: &mut Play) {
 
 #[test]
 fn where_another_employer_is_asked_for_one_approver_must_be_of_another_than_the_router() {
-    let mut play = sealed_with("approvals = 1\n", "approvals = 2\nother_employer = true\n");
+    let mut play = Play::new(Tier::Standard);
+    with_base(&mut play, "approvals = 1\n", "approvals = 2\nother_employer = true\n");
     play.register(|r| r.persons.get_mut(&id("sato")).unwrap().employer = id("partner"));
+    play.proofed(op("nadia"));
+    play.act(op("nadia"), &Command::Seal).unwrap();
     play.approve("ruiz").unwrap();
     play.approve("lind").unwrap();
     assert_eq!(play.case().state, CaseState::Sealed, "two of the router's own employer");
@@ -175,13 +178,10 @@ fn a_hold_nobody_lifts_escalates_and_what_is_held_neither_expires_nor_executes()
 
 #[test]
 fn an_expired_case_keeps_no_approval_and_is_not_reopened() {
-    let mut play = Play::sealed(Tier::Standard);
-    play.now = play.case().times.expires_at - Duration::hours(1);
-    play.approve("ruiz").unwrap_err();
     let mut play = sealed_with("delay = \"0 s\"", "delay = \"24 h\"");
-    play.now += Duration::hours(1);
+    play.now = play.case().times.expires_at - Duration::hours(1);
     play.approve("ruiz").unwrap();
-    play.now = play.case().times.expires_at;
+    play.now += Duration::hours(1);
     tick(&mut play);
     assert_eq!(play.case().state, CaseState::Expired);
     assert_eq!(play.case().live_approvals().count(), 0);
