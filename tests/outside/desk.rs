@@ -98,7 +98,7 @@ impl House {
             id: self.service.fresh("apr").unwrap(),
             decision,
             seal: case.seal.as_ref().map_or(Digest::of(b"none"), |s| s.sha256),
-            version: case.version,
+            version: case.changed,
             nonce_issued_at: self.service.now(),
             reason,
             signature: Signature::None,

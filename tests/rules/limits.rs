@@ -178,7 +178,7 @@ fn a_hold_nobody_lifts_escalates_and_what_is_held_neither_expires_nor_executes()
 
 #[test]
 fn an_expired_case_keeps_no_approval_and_is_not_reopened() {
-    let mut play = sealed_with("delay = \"0 s\"", "delay = \"24 h\"");
+    let mut play = sealed_with("delay = \"0 s\"", "delay = \"12 h\"");
     play.now = play.case().times.expires_at - Duration::hours(1);
     play.approve("ruiz").unwrap();
     play.now += Duration::hours(1);
