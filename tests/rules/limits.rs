@@ -141,7 +141,7 @@ fn nothing_is_executed_before_delay_and_grace_are_over_and_an_approval_taken_bac
         assert_eq!(play.ask(system(Worker::Executor), &Command::StartExecution), Err(Refusal::TooEarly(then)));
         play.now = then - Duration::seconds(1);
         assert_eq!(play.ask(system(Worker::Executor), &Command::StartExecution), Err(Refusal::TooEarly(then)));
-        play.act(op("ruiz"), &Command::TakeBack).unwrap();
+        play.act(op("ruiz"), &Command::TakeBack { reason: text("r") }).unwrap();
         play.now = then;
         assert!(matches!(play.ask(system(Worker::Executor), &Command::StartExecution), Err(Refusal::WrongState { .. })));
         assert!(play.approve("ruiz").is_err(), "a person decides once on a seal");
@@ -156,9 +156,9 @@ fn nothing_is_executed_before_delay_and_grace_are_over_and_an_approval_taken_bac
 fn only_who_approved_takes_back_and_not_once_it_is_being_executed() {
     let mut play = Play::sealed(Tier::Standard);
     play.approve("ruiz").unwrap();
-    assert!(matches!(play.ask(op("lind"), &Command::TakeBack), Err(Refusal::NotPermitted { .. })));
+    assert!(matches!(play.ask(op("lind"), &Command::TakeBack { reason: text("r") }), Err(Refusal::NotPermitted { .. })));
     play.act(system(Worker::Executor), &Command::StartExecution).unwrap();
-    assert!(matches!(play.ask(op("ruiz"), &Command::TakeBack), Err(Refusal::WrongState { .. })));
+    assert!(matches!(play.ask(op("ruiz"), &Command::TakeBack { reason: text("r") }), Err(Refusal::WrongState { .. })));
 }
 
 #[test]

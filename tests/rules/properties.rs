@@ -34,7 +34,7 @@ fn step(play: &mut Play, what: u8, who: &str) {
         },
         5 | 6 => (agent(), Command::Seal),
         7..=10 if play.world.case.is_some() => (by, play.decision(Decision::Approve)),
-        11 => (by, Command::TakeBack),
+        11 => (by, Command::TakeBack { reason: text("r") }),
         12 => {
             let mut wide = route(Path::Assisted);
             wide.scope.insert(id("write"));
