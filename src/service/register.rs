@@ -127,7 +127,8 @@ impl Service {
 
     /// Looks again at what [`Service::reassess_wanted`] announced. Returns how many cases changed.
     pub async fn reassess_due(&self) -> Result<u64, ServiceError> {
-        let due = self.again.due.lock().map(|mut due| std::mem::take(&mut *due)).unwrap_or(Due { all: true, cases: BTreeSet::new() });
+        let all = Due { all: true, cases: BTreeSet::new() };
+        let due = self.again.due.lock().map_or(all, |mut due| std::mem::take(&mut *due));
         if due.all {
             return self.reassess_all().await;
         }
