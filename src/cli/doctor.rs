@@ -5,13 +5,14 @@
 
 use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use serde::Serialize;
 use tokio::net::TcpStream;
 
 use super::host::{Config, settings};
 use super::out::{FAILED, Failure, Out};
+use crate::base::ports::{Clock as _, SystemClock};
 use crate::config::ServerConfig;
 use crate::config::keys::{ServerKeys, read_private};
 use crate::config::server::MailWay;
@@ -22,7 +23,7 @@ use crate::store::sqlite::{head_of, verify_file};
 /// How long connecting to a target or mail server may take.
 const CONNECT: Duration = Duration::from_secs(5);
 /// The first time that a sane clock can show: this program is not older than 2026.
-const NOT_BEFORE: u64 = 1_767_225_600;
+const NOT_BEFORE: i64 = 1_767_225_600;
 
 /// One thing that was looked at.
 #[derive(Debug, Serialize)]
@@ -92,7 +93,7 @@ fn policy(config: &ServerConfig) -> Result<String, String> {
 }
 
 fn clock() -> Result<String, String> {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_secs());
+    let now = SystemClock::new().now().timestamp();
     if now < NOT_BEFORE { Err("shows a time before this program was written: set it".to_owned()) } else { Ok("plausible".to_owned()) }
 }
 
