@@ -1,0 +1,96 @@
+//! The whole story over the network: routed, proved, refused in every way, approved by others, carried out at the target, restored, logged.
+
+use serde_json::Value;
+
+use crate::attempts;
+use crate::demo::Demo;
+use crate::proving::triaged_and_proved;
+
+/// Events of a case's timeline, in order.
+async fn timeline(demo: &Demo, case: &str) -> Vec<Value> {
+    let (mut entries, mut after) = (Vec::new(), 0);
+    loop {
+        let (status, page) = demo.get("nadia", &format!("/v1/cases/{case}/timeline?limit=200&after={after}")).await;
+        assert_eq!(status, 200, "{page}");
+        entries.extend(page["entries"].as_array().unwrap().iter().cloned());
+        match page["after"].as_u64() {
+            Some(next) => after = next,
+            None => return entries,
+        }
+    }
+}
+
+fn in_order(entries: &[Value], events: &[&str]) {
+    let told: Vec<&str> = entries.iter().map(|e| e["event"].as_str().unwrap()).collect();
+    let mut rest = told.iter();
+    for event in events {
+        assert!(rest.any(|e| e == event), "{event} is not where it should be in {told:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bot_routes_its_owner_is_refused_in_every_way_a_supervisor_approves_and_access_is_back() {
+    let demo = Demo::start();
+    let subject = "crm-export-key";
+    let held = demo.account(subject).await;
+    let case = demo.open("triage-bot", subject, "api_key_reissue", "assisted").await;
+    triaged_and_proved(&demo, "nadia", &case, &["issued_code", "saved_code", "manager_attestation"]).await;
+    attempts::rerouted_by_someone_else(&demo, &case).await;
+    let checklist = demo.case(&case).await["checklist"].clone();
+    assert_eq!(checklist["complete"], true, "the same way again asks for nothing new: {checklist:#}");
+    demo.act("nadia", &case, "seal", &serde_json::json!({})).await;
+
+    attempts::own_token_and_second_account(&demo, &case).await;
+    attempts::own_bot_and_bot_acting_for_them(&demo, &case).await;
+    attempts::delegation(&demo, &case).await;
+    attempts::after_rerouting(&demo, &case).await;
+    let still = demo.case(&case).await;
+    assert_eq!((&still["row"]["state"], still["approvals"].as_array().unwrap().len()), (&Value::from("sealed"), 0));
+    assert_eq!(demo.account(subject).await, held, "the target was not touched");
+
+    let (status, approved) = demo.decide("d.ruiz", &case, "approve").await;
+    assert_eq!(status, 200, "{approved:#}");
+    let restored = demo.until(&case, "restored").await;
+    let execution = restored["executions"].as_array().unwrap().last().unwrap().clone();
+    assert_eq!(execution["restored_scope"], serde_json::json!(["crm.export"]), "{execution:#}");
+    let now = demo.account(subject).await;
+    assert_eq!((&now["status"], &now["scope"]), (&Value::from("active"), &serde_json::json!(["crm.export"])));
+    assert!(now["generation"].as_u64() > held["generation"].as_u64(), "{now}");
+    let told = demo.letter("crm-export-key-owners@ferrol.example", &["A recovery was completed", &case]);
+    assert!(told.body.contains("/n/"));
+
+    let entries = timeline(&demo, &case).await;
+    in_order(&entries, &["opened", "triaged", "receipt_added", "receipt_added", "receipt_added", "routed", "sealed", "refused", "decided", "execution_started"]);
+    let refusals: Vec<String> = entries.iter().filter(|e| e["event"] == "refused").map(|e| format!("{} {}", e["actor"], e["summary"])).collect();
+    assert!(refusals.len() >= 8, "{refusals:#?}");
+    for who in ["nadia", "nadia.deputy", "triage-bot", "m.chen", "a.lindqvist"] {
+        assert!(refusals.iter().any(|r| r.contains(who)), "no refusal of {who}: {refusals:#?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_case_withdrawn_and_created_again_keeps_its_hands_and_security_decides_where_policy_asks() {
+    let demo = Demo::start();
+    let subject = "t.oneill";
+    let first = demo.open("nadia", subject, "password_reset", "assisted").await;
+    demo.act("nadia", &first, "withdraw", &serde_json::json!({"text": "they remembered"})).await;
+    let again = demo.open("a.lindqvist", subject, "password_reset", "assisted").await;
+    triaged_and_proved(&demo, "a.lindqvist", &again, &["issued_code"]).await;
+    demo.act("a.lindqvist", &again, "seal", &serde_json::json!({})).await;
+    attempts::withdrawn_and_created_again(&demo, &again, &first).await;
+    let (status, approved) = demo.decide("d.ruiz", &again, "approve").await;
+    assert_eq!(status, 200, "{approved:#}");
+    demo.until(&again, "restored").await;
+    assert_eq!(demo.account(subject).await["status"], "active");
+
+    let broken = demo.open("nadia", "retired.jones", "password_reset", "assisted").await;
+    assert_ne!(demo.case(&broken).await["row"]["state"], "restored", "a retired identity stays so (invariant 10)");
+
+    let urgent = demo.open("nadia", "l.fontaine", "password_reset", "break_glass").await;
+    triaged_and_proved(&demo, "nadia", &urgent, &["issued_code"]).await;
+    demo.act("nadia", &urgent, "seal", &serde_json::json!({})).await;
+    assert_eq!(demo.decide("d.ruiz", &urgent, "approve").await.0, 200);
+    assert_eq!(demo.case(&urgent).await["row"]["state"], "sealed", "a supervisor alone is not enough");
+    assert_eq!(demo.decide("a.lindqvist", &urgent, "approve").await.0, 200);
+    demo.until(&urgent, "restored").await;
+}
