@@ -119,6 +119,7 @@ fn identities(tokens: &BTreeMap<String, String>) -> Vec<Identity> {
         "a.lindqvist" => "security reviewer",
         "nadia.deputy" => "nadia's second account, a supervisor's",
         "e.morgan" => "policy owner",
+        "tom.becker" => "support agent, a colleague of nadia's",
         _ => "",
     };
     let known = fill::IDENTITIES.iter().filter_map(|name| {

@@ -31,7 +31,7 @@ const BULK_DAYS: i64 = 390;
 /// Who founded it.
 const FOUNDERS: [&str; 2] = ["e.morgan", "j.dubois"];
 /// Accounts the user of the demo can be, in the order in which they are offered.
-pub const IDENTITIES: [&str; 6] = ["nadia", "d.ruiz", "a.lindqvist", "nadia.deputy", "m.chen", "e.morgan"];
+pub const IDENTITIES: [&str; 7] = ["nadia", "d.ruiz", "a.lindqvist", "nadia.deputy", "m.chen", "e.morgan", "tom.becker"];
 /// The routing bot; its token acts for nobody but its owner.
 pub const BOT: &str = "triage-bot";
 

@@ -1,6 +1,6 @@
 //! The whole story over the network: routed, proved, refused in every way, approved by others, carried out at the target, restored, logged.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::attempts;
 use crate::demo::Demo;
@@ -31,14 +31,14 @@ fn in_order(entries: &[Value], events: &[&str]) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bot_routes_its_owner_is_refused_in_every_way_a_supervisor_approves_and_access_is_back() {
     let demo = Demo::start();
-    let subject = "crm-export-key";
+    let subject = "n.ferreira";
     let held = demo.account(subject).await;
-    let case = demo.open("triage-bot", subject, "api_key_reissue", "assisted").await;
-    triaged_and_proved(&demo, "nadia", &case, &["issued_code", "saved_code", "manager_attestation"]).await;
+    let case = demo.open("triage-bot", subject, "account_unlock", "assisted").await;
+    triaged_and_proved(&demo, "nadia", &case, &["issued_code"]).await;
     attempts::rerouted_by_someone_else(&demo, &case).await;
     let checklist = demo.case(&case).await["checklist"].clone();
     assert_eq!(checklist["complete"], true, "the same way again asks for nothing new: {checklist:#}");
-    demo.act("nadia", &case, "seal", &serde_json::json!({})).await;
+    demo.act("nadia", &case, "seal", &json!({})).await;
 
     attempts::own_token_and_second_account(&demo, &case).await;
     attempts::own_bot_and_bot_acting_for_them(&demo, &case).await;
@@ -50,47 +50,71 @@ async fn a_bot_routes_its_owner_is_refused_in_every_way_a_supervisor_approves_an
 
     let (status, approved) = demo.decide("d.ruiz", &case, "approve").await;
     assert_eq!(status, 200, "{approved:#}");
-    let restored = demo.until(&case, "restored").await;
-    let execution = restored["executions"].as_array().unwrap().last().unwrap().clone();
-    assert_eq!(execution["restored_scope"], serde_json::json!(["crm.export"]), "{execution:#}");
-    let now = demo.account(subject).await;
-    assert_eq!((&now["status"], &now["scope"]), (&Value::from("active"), &serde_json::json!(["crm.export"])));
-    assert!(now["generation"].as_u64() > held["generation"].as_u64(), "{now}");
-    let told = demo.letter("crm-export-key-owners@ferrol.example", &["A recovery was completed", &case]);
+    restored(&demo, subject, &case, &held, &json!(["mail"])).await;
+    let told = demo.letter("n.ferreira@ferrol.example", &["A recovery was completed", &case]);
     assert!(told.body.contains("/n/"));
 
     let entries = timeline(&demo, &case).await;
-    in_order(&entries, &["opened", "triaged", "receipt_added", "receipt_added", "receipt_added", "routed", "sealed", "refused", "decided", "execution_started"]);
+    in_order(&entries, &["opened", "triaged", "routed", "sealed", "refused", "decided", "execution_started"]);
     let refusals: Vec<String> = entries.iter().filter(|e| e["event"] == "refused").map(|e| format!("{} {}", e["actor"], e["summary"])).collect();
     assert!(refusals.len() >= 8, "{refusals:#?}");
-    for who in ["nadia", "nadia.deputy", "triage-bot", "m.chen", "a.lindqvist"] {
+    for who in ["nadia", "nadia.deputy", "triage-bot", "m.chen", "tom.becker"] {
         assert!(refusals.iter().any(|r| r.contains(who)), "no refusal of {who}: {refusals:#?}");
     }
 }
 
+/// Restored, and the target says so too.
+async fn restored(demo: &Demo, subject: &str, case: &str, before: &Value, scope: &Value) {
+    let restored = demo.until(case, "restored").await;
+    let execution = restored["executions"].as_array().unwrap().last().unwrap().clone();
+    assert_eq!(execution["restored_scope"], *scope, "{execution:#}");
+    let now = demo.account(subject).await;
+    assert_eq!((&now["status"], &now["scope"]), (&Value::from("active"), scope));
+    assert!(now["generation"].as_u64() > before["generation"].as_u64(), "{now}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn a_case_withdrawn_and_created_again_keeps_its_hands_and_security_decides_where_policy_asks() {
+async fn a_bots_case_about_a_machine_takes_two_codes_and_its_owners_word() {
     let demo = Demo::start();
-    let subject = "t.oneill";
-    let first = demo.open("nadia", subject, "password_reset", "assisted").await;
-    demo.act("nadia", &first, "withdraw", &serde_json::json!({"text": "they remembered"})).await;
-    let again = demo.open("a.lindqvist", subject, "password_reset", "assisted").await;
-    triaged_and_proved(&demo, "a.lindqvist", &again, &["issued_code"]).await;
-    demo.act("a.lindqvist", &again, "seal", &serde_json::json!({})).await;
+    let subject = "invoice-batch";
+    let held = demo.account(subject).await;
+    let (_, found) = demo.get("nadia", &format!("/v1/subjects/{subject}")).await;
+    let case = found["open_cases"][0].as_str().unwrap().to_owned();
+    triaged_and_proved(&demo, "nadia", &case, &["issued_code", "saved_code", "manager_attestation"]).await;
+    demo.act("nadia", &case, "seal", &json!({})).await;
+    attempts::own_token_and_second_account(&demo, &case).await;
+    let (status, approved) = demo.decide("d.ruiz", &case, "approve").await;
+    assert_eq!(status, 200, "{approved:#}");
+    restored(&demo, subject, &case, &held, &json!(["invoices.read"])).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_case_withdrawn_and_created_again_keeps_its_hands_and_waits_before_it_is_carried_out() {
+    let demo = Demo::start();
+    let first = demo.open("nadia", "p.rossi", "password_reset", "assisted").await;
+    demo.act("nadia", &first, "withdraw", &json!({"text": "they remembered"})).await;
+    let again = demo.open("tom.becker", "p.rossi", "password_reset", "assisted").await;
+    triaged_and_proved(&demo, "tom.becker", &again, &["issued_code", "manager_attestation"]).await;
+    demo.act("tom.becker", &again, "seal", &json!({})).await;
     attempts::withdrawn_and_created_again(&demo, &again, &first).await;
     let (status, approved) = demo.decide("d.ruiz", &again, "approve").await;
     assert_eq!(status, 200, "{approved:#}");
-    demo.until(&again, "restored").await;
-    assert_eq!(demo.account(subject).await["status"], "active");
+    assert_eq!(approved["row"]["state"], "approved");
+    assert!(
+        approved["execute_after"].is_string() && approved["executions"].as_array().unwrap().is_empty(),
+        "a repeated request leaves time to object"
+    );
+}
 
-    let broken = demo.open("nadia", "retired.jones", "password_reset", "assisted").await;
-    assert_ne!(demo.case(&broken).await["row"]["state"], "restored", "a retired identity stays so (invariant 10)");
-
-    let urgent = demo.open("nadia", "l.fontaine", "password_reset", "break_glass").await;
+#[tokio::test(flavor = "multi_thread")]
+async fn security_decides_beside_a_supervisor_where_policy_asks() {
+    let demo = Demo::start();
+    let urgent = demo.open("nadia", "j.costa", "account_unlock", "break_glass").await;
     triaged_and_proved(&demo, "nadia", &urgent, &["issued_code"]).await;
-    demo.act("nadia", &urgent, "seal", &serde_json::json!({})).await;
-    assert_eq!(demo.decide("d.ruiz", &urgent, "approve").await.0, 200);
-    assert_eq!(demo.case(&urgent).await["row"]["state"], "sealed", "a supervisor alone is not enough");
-    assert_eq!(demo.decide("a.lindqvist", &urgent, "approve").await.0, 200);
+    demo.act("nadia", &urgent, "seal", &json!({})).await;
+    let (status, first) = demo.decide("d.ruiz", &urgent, "approve").await;
+    assert_eq!((status, &first["row"]["state"]), (200, &json!("sealed")), "a supervisor alone is not enough: {first:#}");
+    let (status, second) = demo.decide("a.lindqvist", &urgent, "approve").await;
+    assert_eq!(status, 200, "{second:#}");
     demo.until(&urgent, "restored").await;
 }

@@ -112,12 +112,7 @@ impl Demo {
         });
         let line = heard.recv_timeout(START).expect("the demo did not start in time");
         let line: Line = serde_json::from_str(&line).unwrap_or_else(|e| panic!("{line:?}: {e}"));
-        let web = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .timeout(SOON)
-            .build()
-            .unwrap();
+        let web = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().timeout(SOON).build().unwrap();
         Self { child, line, web, serial: std::sync::atomic::AtomicU32::new(0) }
     }
 
@@ -140,7 +135,8 @@ impl Demo {
     /// Writes, having seen that version.
     pub async fn post(&self, who: &str, path: &str, body: &Value, seen: Option<u64>) -> (u16, Value) {
         let serial = self.serial.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
-        let request = self.web.post(format!("{}{path}", self.line.api)).bearer_auth(self.token(who)).header("Idempotency-Key", format!("e2e-{serial}"));
+        let request =
+            self.web.post(format!("{}{path}", self.line.api)).bearer_auth(self.token(who)).header("Idempotency-Key", format!("e2e-{serial}"));
         let request = if let Some(seen) = seen { request.header("If-Match", format!("\"{seen}\"")) } else { request };
         Self::answer(request.json(body)).await
     }
@@ -190,7 +186,13 @@ impl Demo {
         let (status, statement) = self.get(who, &format!("/v1/cases/{id}/statement?decision={decision}")).await;
         let seal = self.case(id).await["seal"]["sha256"].clone();
         let nonce = if status == 200 { statement["nonce"].clone() } else { json!("none") };
-        self.try_act(who, id, "decisions", &json!({"decision": decision, "seal_sha256": seal, "nonce": nonce, "reason": "called back, all is as it says"})).await
+        self.try_act(
+            who,
+            id,
+            "decisions",
+            &json!({"decision": decision, "seal_sha256": seal, "nonce": nonce, "reason": "called back, all is as it says"}),
+        )
+        .await
     }
 
     /// Waits until a case is in that state; fails early where it ended elsewhere.
