@@ -169,7 +169,16 @@ pub struct IssueToken {
     pub on_behalf_of: Vec<PersonId>,
     /// For how many hours, 1 to 720.
     #[schema(minimum = 1, maximum = 720)]
+    #[serde(deserialize_with = "whole")]
     pub hours: u16,
+}
+
+/// A whole number, also when it is written as `24.0`: JSON has one kind of number (RFC 8259 §6).
+fn whole<'de, D: serde::Deserializer<'de>>(d: D) -> Result<u16, D::Error> {
+    let number = f64::deserialize(d)?;
+    let fits = number.fract() == 0.0 && (0.0..=f64::from(u16::MAX)).contains(&number);
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked just above")]
+    if fits { Ok(number as u16) } else { Err(serde::de::Error::custom("a whole number from 0 to 65535 is needed")) }
 }
 
 /// What became of a change of the register.

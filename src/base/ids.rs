@@ -150,7 +150,7 @@ impl utoipa::PartialSchema for CaseId {
     fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
         utoipa::openapi::ObjectBuilder::new()
             .schema_type(utoipa::openapi::Type::String)
-            .pattern(Some("^CS-[0-9]{2}-[0-9]{6,10}$"))
+            .pattern(Some("^CS-[0-9]{2}-[0-9]{6,9}$"))
             .examples(["CS-26-004127"])
             .into()
     }

@@ -79,6 +79,7 @@ pub(super) async fn policy(State(app): State<Arc<App>>, caller: Caller, Id(id): 
 #[into_params(parameter_in = Query)]
 pub(super) struct After {
     /// Go on after this place.
+    #[param(minimum = 0, maximum = 9_007_199_254_740_991_u64)]
     pub after: Option<u64>,
     /// Entries, 1 to 200; default 100.
     #[param(minimum = 1, maximum = 200)]
@@ -86,6 +87,14 @@ pub(super) struct After {
 }
 
 impl After {
+    /// The largest place: an integer that every JSON reader holds exactly (RFC 8785 §3.2.2.3).
+    const MAX_PLACE: u64 = (1 << 53) - 1;
+
+    pub(super) fn after(&self) -> Result<Option<u64>, Failure> {
+        let too_far = self.after.is_some_and(|after| after > Self::MAX_PLACE);
+        if too_far { Err(Failure::invalid("after", format!("after is at most {}.", Self::MAX_PLACE))) } else { Ok(self.after) }
+    }
+
     pub(super) fn limit(&self) -> Result<u16, Failure> {
         let limit = self.limit.unwrap_or(100);
         if (1..=MAX_PAGE).contains(&limit) { Ok(limit) } else { Err(Failure::invalid("limit", format!("limit is 1 to {MAX_PAGE}."))) }
@@ -99,7 +108,7 @@ pub(super) fn wire(told: &Told) -> LogEntry {
 
 #[utoipa::path(get, path = "/v1/cases/{id}/timeline", tag = "cases", params(("id" = CaseId, Path), After), responses((status = 200, body = LogPage)))]
 pub(super) async fn timeline(State(app): State<Arc<App>>, caller: Caller, Id(id): Id<CaseId>, Params(q): Params<After>) -> Answer {
-    let (limit, after) = (q.limit()?, q.after.unwrap_or(0));
+    let (limit, after) = (q.limit()?, q.after()?.unwrap_or(0));
     let entries = app.service.timeline(id, after, limit, &caller.actor).await?;
     let next = entries.last().filter(|_| entries.len() == usize::from(limit)).and_then(|e| match &e.entry.body {
         crate::domain::event::Body::Case { version, .. } => Some(*version),

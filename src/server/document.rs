@@ -26,6 +26,12 @@ pub fn complete(mut api: OpenApi) -> OpenApi {
         }
         if let Some(operation) = item.post.as_mut() {
             share(operation);
+            // Without a body the whole queue is meant.
+            if path == "/v1/queue/take-next"
+                && let Some(RefOr::T(body)) = operation.request_body.as_mut()
+            {
+                body.required = Some(Required::False);
+            }
             if path != "/v1/cases/route-preview" {
                 header(
                     operation,

@@ -38,7 +38,7 @@ pub(super) async fn policy(State(app): State<Arc<App>>, _caller: Caller) -> Answ
 #[utoipa::path(get, path = "/v1/log", tag = "log", params(After), responses((status = 200, body = LogPage)))]
 pub(super) async fn log(State(app): State<Arc<App>>, caller: Caller, Params(q): Params<After>) -> Answer {
     let limit = q.limit()?;
-    let entries = app.service.log(q.after.map_or(0, |a| a.saturating_add(1)), limit, &caller.actor).await?;
+    let entries = app.service.log(q.after()?.map_or(0, |a| a.saturating_add(1)), limit, &caller.actor).await?;
     let (size, root) = app.service.store.head().await?;
     let after = entries.last().map(|e| e.entry.seq).filter(|seq| seq + 1 < size);
     Ok(Json(LogPage { entries: entries.iter().map(wire).collect(), after, size, root_sha256: Some(root) }).into_response())

@@ -47,15 +47,15 @@ pub(super) async fn me(State(app): State<Arc<App>>, caller: Caller) -> Result<Re
 #[serde(deny_unknown_fields, default)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Search {
-    /// Words that name or id hold; 1 to 100 bytes.
-    #[param(min_length = 1, max_length = 25, pattern = r"\S")]
+    /// Words that name or id hold; 1 to 100 characters.
+    #[param(required, min_length = 1, max_length = 100, pattern = r"\S")]
     pub q: String,
 }
 
 #[utoipa::path(get, path = "/v1/subjects", tag = "subjects", params(Search), responses((status = 200, body = SubjectPage)))]
 pub(super) async fn subjects(State(app): State<Arc<App>>, _caller: Caller, Params(search): Params<Search>) -> Result<Response, Failure> {
-    if search.q.trim().is_empty() || search.q.len() > 100 {
-        return Err(Failure::invalid("q", "q: 1 to 100 bytes, and not only blanks."));
+    if search.q.trim().is_empty() || search.q.chars().count() > 100 {
+        return Err(Failure::invalid("q", "q: 1 to 100 characters, and not only blanks."));
     }
     let mut rows = Vec::new();
     for found in app.service.store.find_subjects(&search.q, MAX_SUBJECTS).await? {
