@@ -5,6 +5,8 @@ mod cli;
 mod proving;
 mod story;
 mod targets;
+mod terminals;
 
 #[path = "../support/demo.rs"]
 mod demo;
+mod pty;
