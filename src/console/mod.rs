@@ -231,7 +231,11 @@ async fn run_plain(config: &ConsoleConfig, ports: &Ports) -> Result<(), ConsoleE
     };
     let done = plain::drive(&mut model, world, config.token.is_some()).await;
     signals.abort();
-    Ok(done?)
+    match done {
+        // Whoever read along has gone: no reason to shout.
+        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        done => Ok(done?),
+    }
 }
 
 /// Tells the loop when the system asks to end, so that the terminal is given back and drafts are kept.

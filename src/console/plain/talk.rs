@@ -7,6 +7,7 @@ use crossterm::event::{KeyCode, KeyEvent};
 use crate::base::ids::CaseId;
 use crate::base::text::sanitise;
 use crate::console::action::{Action, Applies};
+use crate::console::keymap::{Key, Meaning};
 use crate::console::message::Message;
 use crate::console::mistakes::did_you_mean;
 use crate::console::model::{Model, Note, Place, Tone};
@@ -87,7 +88,7 @@ impl Talk {
         let action = match word {
             "send" => Some(Action::Submit),
             "back" if model.scope() == crate::console::action::Scope::FORM => Some(Action::Cancel),
-            _ => Action::ALL.iter().copied().find(|a| a.row().name == word),
+            _ => Action::ALL.iter().copied().find(|a| a.row().name == word).or_else(|| by_keys(model, text)),
         };
         if let Some(action) = action {
             return (vec![Message::Act(action)], vec![]);
@@ -196,6 +197,15 @@ impl Talk {
             }
         }
         self.field = now;
+    }
+}
+
+/// The action of keys typed as a line: `d a`, `ctrl-r`.
+fn by_keys(model: &Model, text: &str) -> Option<Action> {
+    let keys: Vec<Key> = text.split_whitespace().map(Key::parse).collect::<Option<_>>()?;
+    match model.shared.keymap.meaning(&keys, |a| a.row().scope.meets(model.scope())) {
+        Meaning::Act(action) => Some(action),
+        Meaning::Prefix | Meaning::Nothing => None,
     }
 }
 
