@@ -35,11 +35,11 @@ pub fn sealed() -> CaseDetail {
 pub fn routed_by_me() -> CaseDetail {
     let mut value = serde_json::to_value(sealed()).unwrap();
     let refused = json!([
-        {"action": "decide", "reason": "You own the automation that routed it.", "code": "separation-of-duties"},
-        {"action": "seal", "reason": "It is sealed already.", "code": "wrong-state"}
+        {"action": "case_decide", "reason": "You own the automation that routed it.", "code": "separation-of-duties"},
+        {"action": "case_seal", "reason": "It is sealed already.", "code": "wrong-state"}
     ]);
     let you = serde_json::to_value(canned::case().you_cannot_decide).unwrap();
-    canned::merge(&mut value, &json!({"you_cannot_decide": you, "refused_actions": refused, "allowed_actions": ["comment", "flag", "reopen"]}));
+    canned::merge(&mut value, &json!({"you_cannot_decide": you, "refused_actions": refused, "allowed_actions": ["case_comment", "case_flag", "case_reopen"]}));
     serde_json::from_value(value).unwrap()
 }
 
@@ -49,7 +49,7 @@ pub fn proofing() -> CaseDetail {
     canned::merge(&mut value["row"], &json!({"state": "proofing", "approvals_missing": 0, "waiting_on": "subject"}));
     canned::merge(
         &mut value,
-        &json!({"seal": null, "plan": null, "approvals": [], "allowed_actions": ["start_proof", "seal", "triage", "evidence"]}),
+        &json!({"seal": null, "plan": null, "approvals": [], "allowed_actions": ["proof_start", "case_seal", "case_triage", "case_evidence"]}),
     );
     serde_json::from_value(value).unwrap()
 }
@@ -73,7 +73,7 @@ fn parts() -> Value {
         "handover": "owner answers after ten",
         "plan": {"target": "vault", "scope": ["payments.write"], "lifetime_seconds": null, "revokes_old": true, "rotates": ["s-2"],
             "reversible": false, "steps": ["make a new secret", "hand it to the workload", "revoke the old one"]},
-        "you_cannot_decide": [], "allowed_actions": ["decide", "comment"], "refused_actions": [],
+        "you_cannot_decide": [], "allowed_actions": ["case_decide", "case_comment"], "refused_actions": [],
         "accountable": [{"function": "business", "owner": "r.cole"}]
     })
 }

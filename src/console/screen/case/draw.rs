@@ -185,7 +185,7 @@ impl Case {
 
     /// Deciding can always be looked at; whether it can be done is the server's word on `decide`.
     fn doable_now(&self, shared: &Shared, action: Action) -> Applies {
-        let refused = self.seen.as_ref().and_then(|c| c.refused_actions.iter().find(|r| r.action == "decide"));
+        let refused = self.seen.as_ref().and_then(|c| c.refused_actions.iter().find(|r| r.action == "case_decide"));
         match (action, refused) {
             (Action::Approve | Action::Deny, Some(refused)) => Applies::No(clean(&refused.reason)),
             _ => self.applies(shared, action),
