@@ -18,6 +18,12 @@ macro_rules! bodies {
     )+};
 }
 
+/// A nonce has at most 64 characters; a longer text is none and goes no further.
+fn short<'de, D: serde::Deserializer<'de>>(d: D) -> Result<String, D::Error> {
+    let text = String::deserialize(d)?;
+    if text.chars().count() <= 64 { Ok(text) } else { Err(serde::de::Error::custom("a nonce has at most 64 characters")) }
+}
+
 bodies! {
     /// `POST /v1/cases`.
     OpenCase {
@@ -128,6 +134,7 @@ bodies! {
         seal_sha256: Digest,
         /// The statement's nonce.
         #[schema(max_length = 64)]
+        #[serde(deserialize_with = "short")]
         nonce: String,
         /// Why; required.
         #[schema(value_type = String, min_length = 1, max_length = 4096, pattern = r"\S")]
