@@ -1,6 +1,6 @@
 //! Screens: keys in, snapshots of text and styles out, at 80x24 and 120x40; and what the terminal gets to see of it in bytes.
 
-#![allow(clippy::unwrap_used, reason = "tests say what they expect")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests say what they expect")]
 
 #[path = "../support/canned.rs"]
 mod canned;

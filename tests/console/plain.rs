@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use countersign::api::lists::Me;
-use countersign::client::{Write, Written};
+use countersign::client::Write;
 use countersign::console::drive::Perform;
 use countersign::console::effect::{Ask, Effect, Order, Timer};
 use countersign::console::message::{Message, Reply};
@@ -39,7 +39,7 @@ impl Perform for Server {
             }
             Effect::Send { seq, to, order } => {
                 self.orders.lock().unwrap().push(order);
-                Message::Answer { seq, to, reply: Ok(Reply::Written(Box::new(Written::default()))) }
+                Message::Answer { seq, to, reply: Ok(Reply::Written(Box::default())) }
             }
             Effect::Timer(Timer::Form, _) => Message::Timer(Timer::Form),
             _ => return,
@@ -92,7 +92,7 @@ async fn a_case_is_opened_field_by_field_after_hearing_the_cost() {
     let (heard, orders) = play(canned::nadia(), story).await;
     assert!(heard.contains("already open: CS-26-004090") && heard.contains("You give up deciding this case"), "{heard}");
     let [Order { write: Write::Open(open), .. }] = orders.as_slice() else { panic!("{orders:?}\n{heard}") };
-    let scope: Vec<&str> = open.scope.iter().map(|s| s.as_str()).collect();
+    let scope: Vec<&str> = open.scope.iter().map(countersign::base::ids::ScopeId::as_str).collect();
     assert_eq!((open.action.code(), scope.as_slice(), open.channel.code()), ("secret_rotation", ["payments.write"].as_slice(), "ticket"));
 }
 

@@ -22,12 +22,16 @@ impl Seat {
         let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_countersign"));
         command.env_clear();
         let all = [("PATH", std::env::var("PATH").unwrap_or_default()), ("TERM", "xterm-256color".to_owned())];
-        all.iter().for_each(|(name, value)| command.env(name, value));
+        for (name, value) in &all {
+            command.env(name, value);
+        }
         for name in ["HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "TMPDIR"] {
             command.env(name, home.path());
         }
         command.env("COUNTERSIGN_TOKEN", "tok");
-        variables.iter().for_each(|(name, value)| command.env(name, value));
+        for (name, value) in variables {
+            command.env(name, value);
+        }
         command.args(["--server", &server.uri()]);
         let case = ResponseTemplate::new(200).set_body_json(serde_json::json!(whole::proofing()));
         Mock::given(path_regex("^/v1/cases/CS-26-[0-9]+$")).respond_with(case).mount(&server).await;

@@ -15,7 +15,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 /// How long the demo may take to be filled.
-const START: Duration = Duration::from_secs(180);
+const START: Duration = Duration::from_mins(3);
 /// How long anything else may take.
 pub const SOON: Duration = Duration::from_secs(45);
 

@@ -39,7 +39,10 @@ pub fn routed_by_me() -> CaseDetail {
         {"action": "case_seal", "reason": "It is sealed already.", "code": "wrong-state"}
     ]);
     let you = serde_json::to_value(canned::case().you_cannot_decide).unwrap();
-    canned::merge(&mut value, &json!({"you_cannot_decide": you, "refused_actions": refused, "allowed_actions": ["case_comment", "case_flag", "case_reopen"]}));
+    canned::merge(
+        &mut value,
+        &json!({"you_cannot_decide": you, "refused_actions": refused, "allowed_actions": ["case_comment", "case_flag", "case_reopen"]}),
+    );
     serde_json::from_value(value).unwrap()
 }
 
