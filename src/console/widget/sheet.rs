@@ -192,7 +192,7 @@ mod tests {
         sheet.fact("Subject", "one two three four");
         sheet.item(("✓", Role::Good), "done thing", Role::Text);
         assert_eq!(sheet.lines(), ["Who", "Subject: one two three four", "done: done thing"]);
-        assert_eq!(sheet.height(26), 5, "the fact takes three lines beside its label");
+        assert_eq!(sheet.height(22), 5, "the fact takes three lines beside its label");
     }
 
     #[test]
