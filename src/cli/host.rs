@@ -7,6 +7,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 use tokio::net::TcpListener;
@@ -211,9 +212,12 @@ async fn serve(from: &Config, out: Out) -> Result<(), Failure> {
     let bind = |address| async move { TcpListener::bind(address).await.map_err(|e| failed(format!("can't listen on {address}: {e}"))) };
     let staff = bind(config.listen.staff).await?;
     let listeners = Listeners { staff, pages: Some(bind(config.listen.pages).await?), metrics: Some(bind(config.listen.metrics).await?) };
+    let address = |l: Option<&TcpListener>| l.and_then(|l| l.local_addr().ok()).map(|a| a.to_string());
     let bound = serde_json::json!({
-        "api": listeners.staff.local_addr().map_err(failed)?.to_string(),
+        "api": address(Some(&listeners.staff)),
         "pages": config.public_url,
+        "pages_listener": address(listeners.pages.as_ref()),
+        "metrics": address(listeners.metrics.as_ref()),
         "policy_waits": waiting,
     });
     out.answer(&bound, |b| {
@@ -244,8 +248,11 @@ async fn policy_that_waits(config: &ServerConfig, service: &Service) -> Result<b
 fn limits(config: &ServerConfig) -> server::ServerConfig {
     server::ServerConfig {
         max_body: usize::try_from(config.limits.body_bytes).unwrap_or(64 * 1024),
-        requests_per_second: u32::try_from(config.limits.requests_per_minute / 60).unwrap_or(20).max(1),
-        drain: std::time::Duration::from_secs(config.limits.drain_seconds),
+        request_time: Duration::from_secs(config.limits.request_seconds),
+        requests_per_minute: u32::try_from(config.limits.requests_per_minute).unwrap_or(u32::MAX),
+        stranger_requests_per_minute: u32::try_from(config.limits.stranger_requests_per_minute).unwrap_or(u32::MAX),
+        streams: usize::try_from(config.limits.streams).unwrap_or(usize::MAX),
+        drain: Duration::from_secs(config.limits.drain_seconds),
         connections: usize::try_from(config.limits.connections).unwrap_or(4_096),
         trusted_proxy: config.trusted_proxy,
         tls: config.tls.as_ref().map(|t| (t.certificate.clone(), t.key.clone())),

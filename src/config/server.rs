@@ -134,11 +134,11 @@ pub struct Limits {
     pub connections: u64,
     /// Bytes of a request body.
     pub body_bytes: u64,
-    /// Seconds for a request.
+    /// Seconds for a request; event streams are answered within them and live on.
     pub request_seconds: u64,
-    /// Requests a minute and principal.
+    /// Requests a minute and principal; a thirtieth of them, and at least 10, at once.
     pub requests_per_minute: u64,
-    /// Requests a minute from one unauthenticated peer.
+    /// Requests a minute from one address that shows no good token: on the staff API, and looks at the pages; an eighth as many forms.
     pub stranger_requests_per_minute: u64,
     /// Event streams at a time.
     pub streams: u64,
@@ -153,7 +153,7 @@ impl Default for Limits {
             body_bytes: 256 * 1024,
             request_seconds: 20,
             requests_per_minute: 1_200,
-            stranger_requests_per_minute: 60,
+            stranger_requests_per_minute: 240,
             streams: 2_000,
             drain_seconds: 10,
         }
@@ -170,7 +170,7 @@ impl ServerConfig {
         let data = reader.text(root, "data").map_or_else(|| folder.to_owned(), |d| folder.join(d));
         let listen = reader.section(root, "listen", listen);
         let tls = reader.section(root, "tls", |reader, tls| tls_of(reader, tls, folder));
-        let trusted_proxy = reader.parsed(root, "trusted_proxy");
+        let trusted_proxy = reader.parsed(root, "trusted_proxy").map(|ip: IpAddr| ip.to_canonical());
         let config = Self {
             listen,
             public_url: public_url(reader, root, listen.pages),

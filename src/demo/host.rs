@@ -190,7 +190,12 @@ impl Demo {
             connectors: connectors(&targets).map_err(|e| DemoError::Machine(e.to_string()))?,
             public_url: format!("http://{}", self.pages),
             organisation: self.name.clone(),
-            config: ServerConfig { requests_per_second: 100_000, drain: Duration::from_secs(2), ..ServerConfig::default() },
+            config: ServerConfig {
+                requests_per_minute: 6_000_000,
+                stranger_requests_per_minute: 1_000_000,
+                drain: Duration::from_secs(2),
+                ..ServerConfig::default()
+            },
             patience: Patience { first: Duration::from_secs(1), ..Patience::default() },
         };
         if let Some(listeners) = self.listeners.take() {

@@ -3,25 +3,28 @@
 //! Contract: a bearer token or 401, the same for every reason. Strangers are counted, one entry a minute (T35). Single sign-on will come
 //! here and nowhere else.
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use axum::extract::{FromRequestParts, MatchedPath};
+use axum::extract::{ConnectInfo, FromRequestParts, MatchedPath};
 use axum::http::request::Parts;
-use axum::http::{StatusCode, header};
+use axum::http::{Extensions, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::App;
+use super::limit::Limits;
 use super::problem::Failure;
 use super::routes::operation;
 use crate::base::Time;
-use crate::base::ids::{CaseId, OperatorId, PersonId, RequestId};
+use crate::base::ids::{CaseId, OperatorId, PersonId, RequestId, TokenId};
 use crate::domain::access::{self, Operation};
 use crate::domain::case::ActorRef;
 use crate::domain::command::Actor;
 use crate::domain::refusal::Refusal;
 use crate::domain::vocabulary::Role;
 use crate::service::Ask;
+use governor::clock::Clock as _;
 
 /// Someone who is signed in.
 #[derive(Debug, Clone)]
@@ -34,6 +37,8 @@ pub struct Caller {
     pub request: Option<RequestId>,
     /// Until when the credential holds.
     pub expires_at: Time,
+    /// The credential's public half.
+    pub token: TokenId,
 }
 
 impl Caller {
@@ -108,11 +113,33 @@ impl Caller {
     }
 }
 
+/// A refusal that says when to come back.
+pub(super) fn later(failure: Failure, seconds: u64) -> Response {
+    let mut response = failure.into_response();
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+    response
+}
+
+/// Counts someone without a good token against their address; the refusal, if a minute holds no more of them. Whoever shows a good token is
+/// not counted, so that one host behind a shared address locks nobody out.
+pub(super) fn outsider(app: &App, extensions: &Extensions) -> Result<(), Response> {
+    let from = extensions.get::<ConnectInfo<SocketAddr>>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |c| c.0.ip());
+    let now = app.service.ports.clock.monotonic_millis();
+    if app.outsiders.allows(from, false, now) {
+        return Ok(());
+    }
+    let why = "Too many requests without a valid token came from your address. Wait a minute and try again.";
+    Err(later(Failure::new(StatusCode::TOO_MANY_REQUESTS, "rate-limited", why), Limits::wait(now)))
+}
+
 /// The answer to everyone who is not known.
-fn unknown(app: &App) -> Response {
+fn unknown(app: &App, parts: &Parts) -> Response {
     app.strangers.fetch_add(1, Ordering::Relaxed);
+    if let Err(refused) = outsider(app, &parts.extensions) {
+        return refused;
+    }
     let mut response = Failure::new(StatusCode::UNAUTHORIZED, "unauthenticated", "Sign in with a valid token.").into_response();
-    response.headers_mut().insert(header::WWW_AUTHENTICATE, axum::http::HeaderValue::from_static("Bearer"));
+    response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     response
 }
 
@@ -121,16 +148,15 @@ impl FromRequestParts<Arc<App>> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Response> {
         let presented = parts.headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok()).and_then(|v| v.strip_prefix("Bearer "));
-        let Some(presented) = presented else { return Err(unknown(app)) };
+        let Some(presented) = presented else { return Err(unknown(app, parts)) };
         let signed_in = app.service.authenticate(presented.trim()).await.map_err(|e| Failure::from(e).into_response())?;
-        let Some(signed_in) = signed_in else { return Err(unknown(app)) };
+        let Some(signed_in) = signed_in else { return Err(unknown(app, parts)) };
         let request = parts.extensions.get::<Option<RequestId>>().cloned().flatten();
-        let caller = Self { actor: signed_in.actor, roles: signed_in.roles, request, expires_at: signed_in.expires_at };
-        if app.rates.check_key(&caller.principal()).is_err() {
-            let mut response =
-                Failure::new(StatusCode::TOO_MANY_REQUESTS, "rate-limited", "Too many requests. Wait a second and try again.").into_response();
-            response.headers_mut().insert(header::RETRY_AFTER, axum::http::HeaderValue::from_static("1"));
-            return Err(response);
+        let caller = Self { actor: signed_in.actor, roles: signed_in.roles, request, expires_at: signed_in.expires_at, token: signed_in.token };
+        if let Err(early) = app.rates.check_key(&caller.principal()) {
+            let wait = early.wait_time_from(app.rates.clock().now()).as_secs() + 1;
+            let why = format!("Too many requests. Wait {wait} s and try again.");
+            return Err(later(Failure::new(StatusCode::TOO_MANY_REQUESTS, "rate-limited", why), wait));
         }
         caller.may(app, parts).await.map_err(IntoResponse::into_response)?;
         Ok(caller)

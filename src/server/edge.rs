@@ -18,8 +18,6 @@ use crate::domain::access::Operation;
 
 /// The longest path with query, in bytes.
 pub const MAX_URI: usize = 2_048;
-/// How long one request may take; event streams are answered at once and live on.
-pub const MAX_TIME: Duration = Duration::from_secs(15);
 
 /// Wraps every request.
 pub async fn edge(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
@@ -32,7 +30,7 @@ pub async fn edge(State(app): State<Arc<App>>, mut request: Request, next: Next)
     let response = if too_long {
         Failure::new(StatusCode::URI_TOO_LONG, "uri-too-long", format!("An address has at most {MAX_URI} bytes.")).into_response()
     } else {
-        tokio::time::timeout(MAX_TIME, next.run(request)).await.unwrap_or_else(|_| {
+        tokio::time::timeout(app.request_time, next.run(request)).await.unwrap_or_else(|_| {
             Failure::new(StatusCode::SERVICE_UNAVAILABLE, "timeout", "It took too long. Look whether it happened, and try again.").into_response()
         })
     };

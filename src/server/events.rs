@@ -1,7 +1,7 @@
 //! Server-sent events: every committed change, with resume by `Last-Event-ID`.
 //!
 //! Contract: a stream that missed something beyond [`MAX_RESUME`] entries says so (`lagged`) and the client loads again. Streams end at
-//! shutdown, so none stalls it, and are bounded per principal.
+//! shutdown, so none stalls it, and with the credential that opened them; they are bounded per principal and altogether.
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
@@ -35,9 +35,13 @@ struct Slot {
 impl Slot {
     fn take(app: &Arc<App>, principal: String) -> Result<Self, Failure> {
         let mut streams = app.streams.lock().map_err(|_| Failure::new(StatusCode::SERVICE_UNAVAILABLE, "failed", "Try again."))?;
+        let full = |why: String| Err(Failure::new(StatusCode::TOO_MANY_REQUESTS, "limit", why));
+        if streams.values().sum::<usize>() >= app.max_streams {
+            return full("The server has as many event streams open as it may. Ask for the queue from time to time instead.".to_owned());
+        }
         let open = streams.entry(principal.clone()).or_insert(0);
         if *open >= MAX_STREAMS {
-            return Err(Failure::new(StatusCode::TOO_MANY_REQUESTS, "limit", format!("Open event streams are limited to {MAX_STREAMS}.")));
+            return full(format!("Open event streams are limited to {MAX_STREAMS}."));
         }
         *open += 1;
         Ok(Self { app: app.clone(), principal })
@@ -113,15 +117,24 @@ pub(super) async fn events(State(app): State<Arc<App>>, caller: Caller, headers:
         None => Vec::new(),
     };
     let mut ended = app.shutdown.clone();
-    let live = stream::unfold((receiver, slot), |(mut receiver, slot)| async move {
-        match receiver.recv().await {
-            Ok(a) => Some((announce(&a), (receiver, slot))),
-            Err(RecvError::Lagged(_)) => Some((Event::default().event("lagged").data(r#"{"kind":"lagged"}"#), (receiver, slot))),
-            Err(RecvError::Closed) => None,
+    let over = (caller.expires_at - app.service.now()).to_std().unwrap_or_default();
+    let live = stream::unfold((receiver, slot, caller.token), |(mut receiver, slot, token)| async move {
+        let (told, look) = match receiver.recv().await {
+            Ok(a) => (announce(&a), a.row.is_none()),
+            Err(RecvError::Lagged(_)) => (Event::default().event("lagged").data(r#"{"kind":"lagged"}"#), true),
+            Err(RecvError::Closed) => return None,
+        };
+        // Whatever ends a credential is a change of the register: a revoked token, a disabled account.
+        if look && !slot.app.service.still_good(&token).await.unwrap_or(false) {
+            return None;
         }
+        Some((told, (receiver, slot, token)))
     });
     let until = async move {
-        let _ = ended.wait_for(|ended| *ended).await;
+        tokio::select! {
+            _ = ended.wait_for(|ended| *ended) => {}
+            () = tokio::time::sleep(over) => {}
+        }
     };
     let all = stream::iter(before).chain(live).take_until(Box::pin(until)).map(Ok::<_, Infallible>);
     Ok(Sse::new(all).keep_alive(KeepAlive::default()).into_response())

@@ -58,7 +58,10 @@ impl Running {
         };
         let workers = Arc::new(Workers::new(Arc::clone(&parts.service), Arc::new(hands), parts.patience));
         let requester = Requester::new(Arc::clone(&parts.service), parts.codes);
-        let pages = pages::router(requester, pages::Settings::new(&parts.public_url, &parts.organisation));
+        let rates = pages::Rates::of(parts.config.stranger_requests_per_minute);
+        let request_time = parts.config.request_time;
+        let settings = pages::Settings { rates, request_time, ..pages::Settings::new(&parts.public_url, &parts.organisation) };
+        let pages = pages::router(requester, settings);
         let workers = tokio::spawn(workers.run(stopped.clone()));
         let server = tokio::spawn(run(parts.config, parts.service, pages, listeners, stopped));
         Self { stop, server, workers }

@@ -123,7 +123,13 @@ fn whence(peer: SocketAddr, headers: &HeaderMap, trusted: Option<IpAddr>) -> Soc
         return peer;
     }
     let last = headers.get_all("x-forwarded-for").iter().next_back().and_then(|v| v.to_str().ok()).and_then(|v| v.rsplit(',').next());
-    last.and_then(|a| a.trim().parse::<IpAddr>().ok()).map_or(peer, |ip| SocketAddr::new(ip, 0))
+    last.and_then(|a| address(a.trim())).map_or(peer, |ip| SocketAddr::new(ip, 0))
+}
+
+/// An address as proxies write it: bare, in brackets, or with the port it came from.
+fn address(text: &str) -> Option<IpAddr> {
+    let bare = text.strip_prefix('[').and_then(|t| t.strip_suffix(']')).unwrap_or(text);
+    bare.parse().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|a| a.ip()))
 }
 
 #[cfg(test)]
@@ -139,6 +145,10 @@ mod tests {
         assert_eq!(seen(None), "10.0.0.1");
         assert_eq!(seen(Some("10.0.0.2")), "10.0.0.1");
         assert_eq!(seen(Some("10.0.0.1")), "203.0.113.9");
+        for (written, meant) in [("203.0.113.9:4711", "203.0.113.9"), ("[2001:db8::7]:443", "2001:db8::7"), ("[2001:db8::7]", "2001:db8::7")] {
+            headers.insert("x-forwarded-for", written.parse().unwrap());
+            assert_eq!(whence(peer, &headers, Some(peer.ip())).ip().to_string(), meant, "{written}");
+        }
         headers.insert("x-forwarded-for", "not an address".parse().unwrap());
         assert_eq!(whence(peer, &headers, Some(peer.ip())), peer);
     }

@@ -12,6 +12,7 @@ mod events;
 mod extract;
 mod governance;
 pub mod host;
+pub mod limit;
 mod listen;
 mod me;
 pub mod metrics;
@@ -27,6 +28,7 @@ use std::collections::{HashMap, HashSet};
 use std::num::NonZeroU32;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use governor::clock::DefaultClock;
 use governor::state::keyed::DefaultKeyedStateStore;
@@ -42,16 +44,24 @@ use crate::service::Service;
 pub const MAX_CONCURRENT: usize = 512;
 /// Idempotency keys in flight at once.
 pub const MAX_IN_FLIGHT: usize = 4_096;
+/// Requests that a principal may send at once, if a minute allows so many.
+pub const MIN_BURST: u32 = 10;
 
 /// What can be set.
 #[derive(Debug, Clone)]
 pub struct ServerConfig {
     /// The largest body, in bytes.
     pub max_body: usize,
-    /// Requests a second and principal; twice as many at once.
-    pub requests_per_second: u32,
+    /// How long a request may take; event streams are answered within it and live on.
+    pub request_time: Duration,
+    /// Requests a minute and principal; a thirtieth of them, and at least [`MIN_BURST`], at once.
+    pub requests_per_minute: u32,
+    /// Requests a minute from one address without a good token; on the pages as [`limit::Rates::of`] says.
+    pub stranger_requests_per_minute: u32,
+    /// Event streams at a time, of all principals together.
+    pub streams: usize,
     /// How long shutdown waits for requests in hand.
-    pub drain: std::time::Duration,
+    pub drain: Duration,
     /// Connections at a time and listener.
     pub connections: usize,
     /// The one peer whose `X-Forwarded-For` is believed.
@@ -64,8 +74,11 @@ impl Default for ServerConfig {
     fn default() -> Self {
         Self {
             max_body: 64 * 1024,
-            requests_per_second: 500,
-            drain: std::time::Duration::from_secs(5),
+            request_time: Duration::from_secs(20),
+            requests_per_minute: 30_000,
+            stranger_requests_per_minute: 240,
+            streams: 2_000,
+            drain: Duration::from_secs(5),
             connections: 4_096,
             trusted_proxy: None,
             tls: None,
@@ -85,6 +98,9 @@ pub struct App {
     pub metrics: Metrics,
     /// Strangers refused since the last entry about them.
     pub strangers: AtomicU64,
+    request_time: Duration,
+    max_streams: usize,
+    outsiders: limit::Limits,
     rates: RateLimiter<String, DefaultKeyedStateStore<String>, DefaultClock>,
     in_flight: Mutex<HashSet<(String, String)>>,
     streams: Mutex<HashMap<String, usize>>,
@@ -93,14 +109,20 @@ pub struct App {
 impl App {
     /// What handlers share, over those use cases.
     pub fn new(config: &ServerConfig, service: Arc<Service>, shutdown: watch::Receiver<bool>) -> Arc<Self> {
-        let per_second = NonZeroU32::new(config.requests_per_second).unwrap_or(NonZeroU32::MIN);
-        let quota = Quota::per_second(per_second).allow_burst(per_second.saturating_mul(NonZeroU32::MIN.saturating_add(1)));
+        let per_minute = config.requests_per_minute.max(1);
+        let burst = (per_minute / 30).max(MIN_BURST).min(per_minute);
+        let quota = Quota::per_minute(NonZeroU32::new(per_minute).unwrap_or(NonZeroU32::MIN));
+        let quota = quota.allow_burst(NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN));
+        let outsiders = limit::Rates { looks: config.stranger_requests_per_minute, forms: 0 };
         Arc::new(Self {
             service,
             max_body: config.max_body,
             shutdown,
             metrics: Metrics::default(),
             strangers: AtomicU64::new(0),
+            request_time: config.request_time,
+            max_streams: config.streams,
+            outsiders: limit::Limits::new(outsiders),
             rates: RateLimiter::keyed(quota),
             in_flight: Mutex::default(),
             streams: Mutex::default(),

@@ -5,15 +5,16 @@
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, State};
-use axum::http::{Method, header};
+use axum::http::{Extensions, Method, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{App, cases, edge, events, governance, me, propose};
+use super::{App, authn, cases, edge, events, governance, me, propose};
 use crate::domain::access::Operation;
 
 #[derive(OpenApi)]
@@ -127,8 +128,13 @@ fn documented() -> OpenApiRouter<Arc<App>> {
 /// The staff API.
 pub fn router(app: Arc<App>) -> Router {
     let (router, document) = documented().split_for_parts();
-    let document: Arc<str> = super::document::complete(document).to_json().unwrap_or_default().into();
-    let openapi = move || async move { ([(header::CONTENT_TYPE, "application/json")], document.to_string()).into_response() };
+    let document = Bytes::from(super::document::complete(document).to_json().unwrap_or_default());
+    let openapi = move |State(app): State<Arc<App>>, extensions: Extensions| async move {
+        match authn::outsider(&app, &extensions) {
+            Ok(()) => ([(header::CONTENT_TYPE, "application/json")], document).into_response(),
+            Err(refused) => refused,
+        }
+    };
     router
         .route("/v1/openapi.json", get(openapi))
         .route("/healthz", get(|| async { "ok\n" }))

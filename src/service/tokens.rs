@@ -44,6 +44,8 @@ pub struct SignedIn {
     pub roles: BTreeSet<Role>,
     /// Until when.
     pub expires_at: Time,
+    /// The credential's public half.
+    pub token: TokenId,
 }
 
 impl Service {
@@ -61,6 +63,12 @@ impl Service {
         let register = self.store.register().await?;
         Ok(check(&register, presented, self.now()))
     }
+
+    /// Whether whoever signed in with that token could still do so: for what lives longer than a request.
+    pub async fn still_good(&self, token: &TokenId) -> Result<bool, ServiceError> {
+        let register = self.store.register().await?;
+        Ok(register.tokens.get(token).is_some_and(|t| is_alive(t, self.now()) && actor_of(&register, t).is_some()))
+    }
 }
 
 fn check(register: &Register, presented: &str, now: Time) -> Option<SignedIn> {
@@ -69,13 +77,16 @@ fn check(register: &Register, presented: &str, now: Time) -> Option<SignedIn> {
     let id = TokenId::parse(id).ok()?;
     let token = register.tokens.get(&id)?;
     let same: bool = secret_digest(&id, secret).as_bytes().ct_eq(token.secret_sha256.as_bytes()).into();
-    let alive = token.revoked_at.is_none() && now < token.expires_at && token.issued_at <= now;
-    let actor = (same && alive).then(|| actor_of(register, token))??;
+    let actor = (same && is_alive(token, now)).then(|| actor_of(register, token))??;
     let roles = match &token.holder {
         Holder::Operator(id) => register.operators.get(id).map(|o| o.roles.clone()).unwrap_or_default(),
         Holder::Automation(_) => BTreeSet::new(),
     };
-    Some(SignedIn { actor, roles, expires_at: token.expires_at })
+    Some(SignedIn { actor, roles, expires_at: token.expires_at, token: id })
+}
+
+fn is_alive(token: &Token, now: Time) -> bool {
+    token.revoked_at.is_none() && now < token.expires_at && token.issued_at <= now
 }
 
 /// The actor behind a token, if the holder may sign in at all.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::{Request, StatusCode};
+use axum::http::{HeaderMap, Request, StatusCode};
 use countersign::base::ids::OperatorId;
 use countersign::base::ports::Ports;
 use countersign::base::{Digest, Time, Untrusted};
@@ -27,7 +27,7 @@ use tower::ServiceExt as _;
 
 pub struct House {
     pub service: Arc<Service>,
-    router: Router,
+    pub router: Router,
     tokens: BTreeMap<String, String>,
     _stop: watch::Sender<bool>,
     _folder: tempfile::TempDir,
@@ -37,10 +37,16 @@ pub struct House {
 pub struct Answer {
     pub status: StatusCode,
     pub etag: Option<String>,
+    pub headers: HeaderMap,
     pub body: Value,
 }
 
 impl Answer {
+    /// A header's text, empty if it is not there.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |v| v.to_str().unwrap())
+    }
+
     pub fn code(&self) -> String {
         self.body["type"].as_str().unwrap_or_default().rsplit(':').next().unwrap_or_default().to_owned()
     }
@@ -63,13 +69,17 @@ const PEOPLE: &[(&str, &str, Role)] = &[
 
 impl House {
     pub async fn new() -> Self {
+        Self::with(&ServerConfig { stranger_requests_per_minute: 100_000, ..ServerConfig::default() }).await
+    }
+
+    pub async fn with(config: &ServerConfig) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let options = SqliteOptions { durable: false, ..SqliteOptions::default() };
         let store = SqliteStore::open(&folder.path().join("db"), &options, Ports::system(), &MasterKey::new([42; 32])).unwrap();
         let service = Arc::new(Service::new(Arc::new(store), Ports::system(), Keys::new([7; 32])));
         let (stop, stopped) = watch::channel(false);
         let tokens = found(&service).await;
-        let router = routes::router(App::new(&ServerConfig::default(), service.clone(), stopped));
+        let router = routes::router(App::new(config, service.clone(), stopped));
         Self { service, router, tokens, _stop: stop, _folder: folder }
     }
 
@@ -101,12 +111,13 @@ impl House {
         let body = body.filter(|_| method != "GET").map_or_else(Body::empty, |b| Body::from(b.to_string()));
         let request = request.header("content-type", "application/json").body(body).unwrap();
         let response = self.router.clone().oneshot(request).await.unwrap();
-        let (status, etag) = (response.status(), response.headers().get("etag").map(|v| v.to_str().unwrap().to_owned()));
-        if response.headers().get("content-type").is_some_and(|t| t.to_str().unwrap().starts_with("text/event-stream")) {
-            return Answer { status, etag, body: Value::Null };
+        let (status, headers) = (response.status(), response.headers().clone());
+        let etag = headers.get("etag").map(|v| v.to_str().unwrap().to_owned());
+        if headers.get("content-type").is_some_and(|t| t.to_str().unwrap().starts_with("text/event-stream")) {
+            return Answer { status, etag, headers, body: Value::Null };
         }
         let bytes = response.into_body().collect().await.unwrap().to_bytes();
-        Answer { status, etag, body: serde_json::from_slice(&bytes).unwrap_or_default() }
+        Answer { status, etag, headers, body: serde_json::from_slice(&bytes).unwrap_or_default() }
     }
 }
 

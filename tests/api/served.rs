@@ -4,19 +4,22 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use axum::Router;
+use countersign::proofing;
+use countersign::server::pages::{self, Rates, Settings};
 use countersign::server::{Listeners, ServerConfig, run};
+use countersign::service::requester::Requester;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::house::House;
 
-const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
-struct Served {
-    house: House,
-    staff: SocketAddr,
+pub struct Served {
+    pub house: House,
+    pub staff: SocketAddr,
+    pub pages: SocketAddr,
     metrics: SocketAddr,
     stop: watch::Sender<bool>,
     server: JoinHandle<std::io::Result<()>>,
@@ -24,18 +27,26 @@ struct Served {
 
 impl Served {
     async fn start(tls: Option<&Path>) -> Self {
-        let house = House::new().await;
-        let bind = || TcpListener::bind("127.0.0.1:0");
-        let (staff, metrics) = (bind().await.unwrap(), bind().await.unwrap());
-        let addresses = (staff.local_addr().unwrap(), metrics.local_addr().unwrap());
-        let (stop, stopped) = watch::channel(false);
-        let config = ServerConfig { tls: tls.map(|f| (f.join("cert.pem"), f.join("key.pem"))), ..ServerConfig::default() };
-        let listeners = Listeners { staff, pages: None, metrics: Some(metrics) };
-        let server = tokio::spawn(run(config, house.service.clone(), Router::new(), listeners, stopped));
-        Self { house, staff: addresses.0, metrics: addresses.1, stop, server }
+        Self::with(ServerConfig { tls: tls.map(|f| (f.join("cert.pem"), f.join("key.pem"))), ..ServerConfig::default() }).await
     }
 
-    async fn end(self) {
+    pub async fn with(config: ServerConfig) -> Self {
+        let house = House::new().await;
+        let bind = || TcpListener::bind("127.0.0.1:0");
+        let (staff, pages, metrics) = (bind().await.unwrap(), bind().await.unwrap(), bind().await.unwrap());
+        let at = |l: &TcpListener| l.local_addr().unwrap();
+        let (staff_at, pages_at, metrics_at) = (at(&staff), at(&pages), at(&metrics));
+        let (stop, stopped) = watch::channel(false);
+        let requester = Requester::new(house.service.clone(), proofing::Keys::new(&[9; 32]).unwrap());
+        let rates = Rates::of(config.stranger_requests_per_minute);
+        let settings = Settings { rates, floor: Duration::ZERO, ..Settings::new("http://localhost", "Corp") };
+        let router = pages::router(requester, settings);
+        let listeners = Listeners { staff, pages: Some(pages), metrics: Some(metrics) };
+        let server = tokio::spawn(run(config, house.service.clone(), router, listeners, stopped));
+        Self { house, staff: staff_at, pages: pages_at, metrics: metrics_at, stop, server }
+    }
+
+    pub async fn end(self) {
         self.stop.send_replace(true);
         tokio::time::timeout(ServerConfig::default().drain, self.server).await.expect("ends within the drain time").unwrap().unwrap();
     }
@@ -81,7 +92,7 @@ async fn a_certificate_that_cannot_be_read_stops_the_start_with_the_files_name()
 }
 
 /// Reads a stream until it holds a text.
-async fn until(answer: &mut reqwest::Response, wanted: &str) -> String {
+pub async fn until(answer: &mut reqwest::Response, wanted: &str) -> String {
     let mut text = String::new();
     let read = async {
         while !text.contains(wanted) {

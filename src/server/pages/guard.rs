@@ -1,16 +1,17 @@
 //! What holds for every page: who may ask how often, from which site, and what the browser is told about the answer.
 //!
-//! Contract: wraps all routes. A form from another site is refused (T27); a form is not answered before the floor (T24). Knows no page.
+//! Contract: wraps all routes and bounds their time. A form from another site is refused (T27); a form is not answered before the floor (T24). Knows no page.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::header::{HeaderName, ORIGIN, STRICT_TRANSPORT_SECURITY};
+use axum::http::header::{HeaderName, ORIGIN, RETRY_AFTER, STRICT_TRANSPORT_SECURITY};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
 
+use super::limit::Limits;
 use super::{Pages, forms};
 
 const POLICY: &str = "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
@@ -32,13 +33,19 @@ pub(super) async fn guard(State(pages): State<Arc<Pages>>, request: Request, nex
     let arrived = tokio::time::Instant::now();
     let form = request.method() == Method::POST;
     let from = request.extensions().get::<ConnectInfo<SocketAddr>>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |c| c.0.ip());
-    let mut answer = if !pages.limits.allows(from, form, pages.requester.monotonic_millis()) {
-        forms::message(&pages, StatusCode::TOO_MANY_REQUESTS, "Too many tries", "Wait a minute, then try again.")
+    let now = pages.requester.monotonic_millis();
+    let mut answer = if !pages.limits.allows(from, form, now) {
+        let mut answer = forms::message(&pages, StatusCode::TOO_MANY_REQUESTS, "Too many tries", "Wait a minute, then try again.");
+        answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(Limits::wait(now)));
+        answer
     } else if form && !same_site(request.headers(), &pages.settings.public_url) {
         let text = "This form was sent from another page. Open the link in your message and try again.";
         forms::message(&pages, StatusCode::FORBIDDEN, "Not from here", text)
     } else {
-        next.run(request).await
+        tokio::time::timeout(pages.settings.request_time, next.run(request)).await.unwrap_or_else(|_| {
+            let text = "Look whether it happened, and try again.";
+            forms::message(&pages, StatusCode::SERVICE_UNAVAILABLE, "It took too long", text)
+        })
     };
     if form {
         tokio::time::sleep_until(arrived + pages.settings.floor).await;

@@ -6,7 +6,6 @@
 
 mod forms;
 mod guard;
-mod limit;
 mod templates;
 
 use std::sync::Arc;
@@ -18,8 +17,9 @@ use axum::middleware;
 use axum::routing::{get, post};
 use tower::limit::GlobalConcurrencyLimitLayer;
 
-pub use limit::Rates;
+pub use super::limit::Rates;
 
+use super::limit;
 use crate::service::requester::Requester;
 
 /// The largest form, in bytes.
@@ -37,6 +37,8 @@ pub struct Settings {
     pub floor: Duration,
     /// How often one address may ask.
     pub rates: Rates,
+    /// How long one request may take.
+    pub request_time: Duration,
 }
 
 impl Settings {
@@ -46,7 +48,8 @@ impl Settings {
             public_url: public_url.trim_end_matches('/').to_owned(),
             organisation: organisation.to_owned(),
             floor: Duration::from_millis(500),
-            rates: Rates::default(),
+            rates: Rates::of(240),
+            request_time: Duration::from_secs(20),
         }
     }
 

@@ -19,9 +19,10 @@ pub struct Rates {
     pub forms: u32,
 }
 
-impl Default for Rates {
-    fn default() -> Self {
-        Self { looks: 240, forms: 30 }
+impl Rates {
+    /// So many looks, and an eighth as many forms: a form is filled in by a person, a look also fetches what belongs to a page.
+    pub fn of(looks: u32) -> Self {
+        Self { looks: looks.max(1), forms: (looks / 8).max(1) }
     }
 }
 
@@ -33,18 +34,24 @@ struct Window {
 }
 
 /// Counts by address.
-pub(super) struct Limits {
+pub struct Limits {
     rates: Rates,
     seen: Mutex<HashMap<IpAddr, Window>>,
 }
 
 impl Limits {
-    pub(super) fn new(rates: Rates) -> Self {
+    /// Nobody has asked yet.
+    pub fn new(rates: Rates) -> Self {
         Self { rates, seen: Mutex::default() }
     }
 
+    /// Seconds until the window that `millis` lies in is over, 1 to 60.
+    pub fn wait(millis: u64) -> u64 {
+        60 - millis % 60_000 / 1_000
+    }
+
     /// Whether an address may ask now, `millis` on the monotonic clock.
-    pub(super) fn allows(&self, address: IpAddr, form: bool, millis: u64) -> bool {
+    pub fn allows(&self, address: IpAddr, form: bool, millis: u64) -> bool {
         let minute = millis / 60_000;
         let Ok(mut seen) = self.seen.lock() else { return false };
         let mut key = block(address);
