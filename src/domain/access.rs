@@ -47,8 +47,10 @@ use Role::{PolicyOwner as P, SecurityReviewer as R, Supervisor as S, SupportAgen
 
 const NOBODY: Row = Row { roles: &[], scopes: &[], subject: false, attester: false, writes: false };
 const ANY: &[Role] = &[A, S, R, P];
-/// Those who work cases.
+/// Those who work cases: take, comment, keep evidence.
 const DESK: &[Role] = &[A, S, R];
+/// Those who route: support executes, and whoever routes a case never decides it (product.md, "route").
+const AGENTS: &[Role] = &[A];
 
 const fn reads(roles: &'static [Role]) -> Row {
     Row { roles, ..NOBODY }
@@ -71,16 +73,16 @@ operations! {
     CaseRead = "case_read", bot(&[Scope::Open, Scope::Route, Scope::WithdrawOwn, Scope::Telemetry], reads(ANY));
     /// A case's timeline.
     CaseTimeline = "case_timeline", reads(ANY);
-    /// Open a case.
+    /// Open a case; policy says which role may start which path.
     CaseOpen = "case_open", bot(&[Scope::Open], writes(DESK));
     /// What routing would cost, and who would remain.
     RoutePreview = "route_preview", bot(&[Scope::Open, Scope::Route], reads(DESK));
     /// Say what failed.
-    CaseTriage = "case_triage", writes(DESK);
+    CaseTriage = "case_triage", writes(AGENTS);
     /// End it: nothing to recover.
-    CaseNoChange = "case_no_change", writes(DESK);
+    CaseNoChange = "case_no_change", writes(AGENTS);
     /// Route it anew.
-    CaseRoute = "case_route", bot(&[Scope::Route], writes(DESK));
+    CaseRoute = "case_route", bot(&[Scope::Route], writes(AGENTS));
     /// Assign it.
     CaseAssign = "case_assign", writes(DESK);
     /// Hand it over.
@@ -91,12 +93,12 @@ operations! {
     CaseEvidence = "case_evidence", writes(DESK);
     /// Keep a fact that a program sent.
     CaseTelemetry = "case_telemetry", bot(&[Scope::Telemetry], NOBODY_WRITES);
-    /// Open a proof session to a recorded endpoint.
-    ProofStart = "proof_start", writes(DESK);
+    /// Open a proof session to a recorded endpoint; while a case is held, security's contact on another channel.
+    ProofStart = "proof_start", writes(&[A, R]);
     /// Request approval.
-    CaseSeal = "case_seal", writes(DESK);
+    CaseSeal = "case_seal", writes(AGENTS);
     /// Open a sealed case again.
-    CaseReopen = "case_reopen", writes(DESK);
+    CaseReopen = "case_reopen", writes(&[A, S]);
     /// The statement to sign, with its nonce.
     StatementRead = "statement_read", reads(&[S, R]);
     /// Approve or deny.
@@ -104,7 +106,7 @@ operations! {
     /// Take one's approval back.
     ApprovalTakeBack = "approval_take_back", writes(&[S, R]);
     /// Withdraw the request.
-    CaseWithdraw = "case_withdraw", bot(&[Scope::WithdrawOwn], writes(DESK));
+    CaseWithdraw = "case_withdraw", bot(&[Scope::WithdrawOwn], writes(AGENTS));
     /// Freeze it.
     CaseHold = "case_hold", writes(&[R]);
     /// Lift the freeze.
@@ -116,7 +118,7 @@ operations! {
     /// Close a restored case.
     CaseClose = "case_close", writes(DESK);
     /// Try the same plan again.
-    CaseRetry = "case_retry", writes(DESK);
+    CaseRetry = "case_retry", writes(&[A, S]);
     /// Undo what was done.
     CaseRollBack = "case_roll_back", writes(&[S, R]);
     /// End temporary access early.

@@ -9,4 +9,5 @@ mod duties;
 mod life;
 mod limits;
 mod properties;
+mod roles;
 mod table;

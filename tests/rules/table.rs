@@ -11,7 +11,7 @@ use countersign::domain::vocabulary::*;
 use crate::play::*;
 
 /// A case in that state, reached by accepted commands alone. Its plan is temporary access that can be undone, so that every end can be tried.
-fn reach(state: CaseState) -> Play {
+pub fn reach(state: CaseState) -> Play {
     let mut play = Play::new(Tier::Standard);
     let mut request = open(1, Path::Assisted);
     request.route.action = Action::JitAccess;
@@ -73,7 +73,7 @@ fn step(mut play: Play, who: ActorRef, command: &Command) -> Play {
 }
 
 /// Every command but opening, by someone who may ask for it in general.
-fn commands(play: &mut Play) -> Vec<(&'static str, ActorRef, Command)> {
+pub fn commands(play: &mut Play) -> Vec<(&'static str, ActorRef, Command)> {
     let approve = play.decision(Decision::Approve);
     let deny = play.decision(Decision::Deny);
     let mut other = play.case().route.clone();
