@@ -20,6 +20,7 @@
 //! 7. A snapshot at both sizes in `tests/console`.
 
 pub mod action;
+pub mod choose;
 pub mod drive;
 pub mod effect;
 pub mod keep;

@@ -1,14 +1,15 @@
 //! What lies over a screen and takes the keys: a list to pick from, a confirmation.
 //!
-//! Contract: a confirmation is a value with a number of its own; the key that confirms is never the one that asked, never Enter alone,
-//! and anything else cancels. Knows no screen.
+//! Contract: a confirmation is a value with a number of its own; the key that confirms is never the one that asked, never Enter alone. Only
+//! that key confirms, only Esc and n cancel; any other key changes nothing and is told what would. Knows no screen.
 
-use crossterm::event::{KeyCode, KeyEvent};
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use frizbee::{Config, Matcher};
 use ratatui::Frame;
 use ratatui::layout::Rect;
 
 use super::effect::Order;
+use super::keymap::Key;
 use super::model::{Place, Shared};
 use super::theme::Role;
 use super::widget::list::Cursor;
@@ -123,6 +124,8 @@ pub struct Confirmation {
     pub key: char,
     /// The words for that key.
     pub label: String,
+    /// The first of its lines in sight, where they don't fit.
+    pub top: usize,
     /// Who gets the answer.
     pub to: Place,
     /// What is sent.
@@ -136,6 +139,8 @@ pub enum Outcome {
     Stays,
     /// It goes, nothing happens.
     Gone,
+    /// It stays: the key means nothing to it, and this sentence says which do.
+    Astray(String),
     /// A value was picked for a purpose.
     Picked(&'static str, String),
     /// The order is confirmed.
@@ -146,12 +151,9 @@ impl Overlay {
     /// Takes a key.
     pub fn key(&mut self, key: KeyEvent) -> Outcome {
         match self {
-            Self::Confirm(c) => match key.code {
-                KeyCode::Char(k) if k == c.key => Outcome::Confirmed(c.to, Box::new(c.order.clone())),
-                _ => Outcome::Gone,
-            },
+            Self::Confirm(c) => c.key(key),
             Self::Pick(p) => {
-                let ctrl = key.modifiers.contains(crossterm::event::KeyModifiers::CONTROL);
+                let ctrl = key.modifiers.contains(KeyModifiers::CONTROL);
                 match key.code {
                     KeyCode::Esc => return Outcome::Gone,
                     KeyCode::Enter => {
@@ -209,7 +211,7 @@ impl Overlay {
             Self::Confirm(c) => {
                 let mut lines = vec![c.question.clone()];
                 lines.extend(c.lines.iter().cloned());
-                lines.push(format!("Press {} to {}, anything else cancels.", c.key, c.label));
+                lines.push(format!("Press {} to {}, Esc to cancel.", c.key, c.label));
                 lines
             }
         }
@@ -257,6 +259,24 @@ impl Picker {
 }
 
 impl Confirmation {
+    fn key(&mut self, key: KeyEvent) -> Outcome {
+        let plain = !key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT);
+        match key.code {
+            KeyCode::Char(k) if plain && k == self.key => Outcome::Confirmed(self.to, Box::new(self.order.clone())),
+            KeyCode::Esc => Outcome::Gone,
+            KeyCode::Char('n') if plain => Outcome::Gone,
+            KeyCode::Down => {
+                self.top = (self.top + 1).min(self.lines.len().saturating_mul(4));
+                Outcome::Stays
+            }
+            KeyCode::Up => {
+                self.top = self.top.saturating_sub(1);
+                Outcome::Stays
+            }
+            _ => Outcome::Astray(format!("{} means nothing here: {} to {}, Esc to cancel.", Key::of(key), self.key, self.label)),
+        }
+    }
+
     fn draw(&self, frame: &mut Frame<'_>, area: Rect, shared: &Shared) {
         let width = 72.min(area.width);
         let lines: Vec<String> = self.lines.iter().flat_map(|l| wrap(l, usize::from(width).saturating_sub(4))).collect();
@@ -266,20 +286,26 @@ impl Confirmation {
         clear(buffer, place, shared.style(Role::Text));
         let inner = boxed(buffer, place, &self.question, shared.style(Role::Warn), shared.style(Role::Warn));
         let room = Rect { height: inner.height.saturating_sub(2), ..inner };
-        for (i, line) in lines.iter().enumerate() {
+        let below = lines.len().saturating_sub(usize::from(room.height));
+        let top = self.top.min(below);
+        for (i, line) in lines.iter().skip(top).take(usize::from(room.height)).enumerate() {
             put(buffer, room, inner.x + 1, inner.y + u16::try_from(i).unwrap_or(0), line, shared.style(Role::Text));
         }
         let y = inner.bottom().saturating_sub(1);
         let x = put(buffer, inner, inner.x + 1, y, &self.key.to_string(), shared.style(Role::Key));
         let x = put(buffer, inner, x + 1, y, &self.label, shared.style(Role::Text));
-        put(buffer, inner, x + 3, y, "anything else cancels", shared.style(Role::Dim));
+        let x = put(buffer, inner, x + 3, y, "Esc", shared.style(Role::Key));
+        let x = put(buffer, inner, x + 1, y, "cancel", shared.style(Role::Text));
+        if below > 0 {
+            let text = format!("↓ ↑ {} more lines", below - top);
+            put(buffer, inner, x + 3, y, &text, shared.style(Role::Info));
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crossterm::event::KeyModifiers;
 
     fn press(overlay: &mut Overlay, code: KeyCode) -> Outcome {
         overlay.key(KeyEvent::new(code, KeyModifiers::NONE))
@@ -295,12 +321,17 @@ mod tests {
                 lines: vec![],
                 key: 'y',
                 label: "do it".into(),
+                top: 0,
                 to: Place::Queue,
                 order: order.clone(),
             })
         };
-        for other in [KeyCode::Enter, KeyCode::Esc, KeyCode::Char('n'), KeyCode::Char(' ')] {
-            assert_eq!(press(&mut make(), other), Outcome::Gone);
+        for other in [KeyCode::Enter, KeyCode::Char('s'), KeyCode::Char('Y'), KeyCode::Char(' ')] {
+            assert!(matches!(press(&mut make(), other), Outcome::Astray(why) if why.contains("y to do it, Esc to cancel")));
+        }
+        assert!(matches!(make().key(KeyEvent::new(KeyCode::Char('y'), KeyModifiers::CONTROL)), Outcome::Astray(_)));
+        for cancels in [KeyCode::Esc, KeyCode::Char('n')] {
+            assert_eq!(press(&mut make(), cancels), Outcome::Gone);
         }
         assert_eq!(press(&mut make(), KeyCode::Char('y')), Outcome::Confirmed(Place::Queue, Box::new(order.clone())));
     }

@@ -10,10 +10,9 @@ use super::action::{Action, Applies};
 use super::effect::{Ask, Effect, Timer};
 use super::keymap::{Key, Meaning};
 use super::message::{Live, Message, Reply};
-use super::model::{Link, Model, Place, Tone, Wish};
-use super::overlay::{Choice, Outcome, Overlay, Picker};
-use super::theme::{EMBEDDED, Theme};
-use super::view;
+use super::model::{Link, Model, Note, Place, Tone, Wish};
+use super::overlay::{Outcome, Overlay};
+use super::{choose, view};
 use crate::client::ClientError;
 
 /// How deep one can go before the oldest way back is forgotten.
@@ -67,7 +66,7 @@ pub fn start(model: &mut Model, signed_in: bool) -> Vec<Effect> {
 }
 
 /// There is a token: everything is asked for.
-fn arrive(model: &mut Model) {
+pub(super) fn arrive(model: &mut Model) {
     let shared = &mut model.shared;
     shared.ask(Place::Queue, Ask::Me);
     shared.ask(Place::Queue, Ask::Counts);
@@ -131,10 +130,21 @@ fn on_key(model: &mut Model, event: KeyEvent) {
     }
 }
 
+/// Stands in the bottom line until the next key; not worth keeping among the messages.
+fn passing(model: &mut Model, text: String) {
+    model.shared.notice = Some(Note { at: model.shared.now, tone: Tone::Info, text, request_id: None, code: None });
+    model.shared.dirty = true;
+}
+
 fn on_outcome(model: &mut Model, outcome: Outcome) {
     match outcome {
         Outcome::Stays => {}
-        Outcome::Gone => model.overlay = None,
+        Outcome::Gone => {
+            if matches!(model.overlay.take(), Some(Overlay::Confirm(_))) {
+                passing(model, "Cancelled: nothing was sent.".into());
+            }
+        }
+        Outcome::Astray(why) => passing(model, why),
         Outcome::Confirmed(to, order) => {
             model.overlay = None;
             let seq = model.shared.send(to, *order);
@@ -149,8 +159,8 @@ fn on_outcome(model: &mut Model, outcome: Outcome) {
                         act(model, action);
                     }
                 }
-                "theme" => choose_theme(model, &value),
-                "identity" => become_other(model, &value),
+                "theme" => choose::theme(model, &value),
+                "identity" => choose::identity(model, &value),
                 _ => {
                     let place = model.place();
                     let (screen, shared) = model.screen_mut(place);
@@ -213,7 +223,7 @@ fn everywhere(model: &mut Model, action: Action) -> bool {
         }
         Action::Leave => leave(model),
         Action::Back if model.stack.len() > 1 => model.shared.back(),
-        Action::Palette => model.overlay = Some(Overlay::Pick(palette(model))),
+        Action::Palette => model.overlay = Some(Overlay::Pick(choose::palette(model))),
         Action::Help => go_unless_there(model, Place::Help),
         Action::Messages => go_unless_there(model, Place::Messages),
         Action::GoQueue => top(model, Place::Queue),
@@ -221,10 +231,9 @@ fn everywhere(model: &mut Model, action: Action) -> bool {
         Action::GoPolicy => go_unless_there(model, Place::Policy(None)),
         Action::GoLog => top(model, Place::Log),
         Action::GoMailbox => go_unless_there(model, Place::Mailbox),
-        Action::Theme => model.overlay = Some(Overlay::Pick(themes(model))),
+        Action::Theme => model.overlay = Some(Overlay::Pick(choose::themes(model))),
         Action::Identity => {
-            let choices = model.shared.identities.iter().map(|i| Choice::new(&i.name, &i.name, &i.note)).collect();
-            model.overlay = Some(Overlay::Pick(Picker::new("identity", "Work as", choices)));
+            model.overlay = Some(Overlay::Pick(choose::identities(model)));
         }
         Action::Mouse => {
             model.shared.mouse = !model.shared.mouse;
@@ -273,53 +282,6 @@ fn refresh(model: &mut Model) {
     let place = model.place();
     let (screen, shared) = model.screen_mut(place);
     screen.refresh(shared, place);
-}
-
-fn palette(model: &Model) -> Picker {
-    let scope = model.scope();
-    let offered = Action::ALL.iter().filter(|a| a.row().scope.meets(scope) && !matches!(a, Action::Palette | Action::Leave));
-    let choices = offered.filter_map(|a| {
-        let row = a.row();
-        let refused = match applies(model, *a) {
-            Applies::Yes => None,
-            Applies::No(why) => Some(why),
-            Applies::Hidden => return None,
-        };
-        let keys = model.shared.keymap.shown(*a).map(|k| format!("  {k}")).unwrap_or_default();
-        Some(Choice { value: row.name.into(), label: format!("{}{keys}", row.name), note: row.help.into(), refused })
-    });
-    Picker::new("command", "Commands", choices.collect())
-}
-
-fn themes(model: &Model) -> Picker {
-    let own = model.shared.themes.iter().map(|t| Choice::new(&t.name, &t.name, "yours"));
-    let embedded = EMBEDDED.iter().map(|(name, _)| Choice::new(*name, *name, ""));
-    Picker::new("theme", "Themes", own.chain(embedded).collect())
-}
-
-fn choose_theme(model: &mut Model, name: &str) {
-    let own = model.shared.themes.iter().find(|t| t.name == name).cloned();
-    match own.map_or_else(|| Theme::embedded(name), Ok) {
-        Ok(theme) => {
-            model.shared.theme = theme.at_depth(model.shared.depth);
-            model.shared.state.theme = Some(name.to_owned());
-        }
-        Err(why) => model.shared.say(Tone::Bad, why),
-    }
-}
-
-/// Works as someone else: nothing of the former's screens stays.
-fn become_other(model: &mut Model, name: &str) {
-    let Some(identity) = model.shared.identities.iter().find(|i| i.name == name).cloned() else { return };
-    model.shared.flush_draft();
-    model.screens = super::model::Screens::default();
-    model.shared.me = None;
-    model.shared.counts = None;
-    model.shared.state.screen = None;
-    model.shared.link = Link::Connecting;
-    model.shared.effects.push(Effect::UseToken(identity.token, false));
-    model.stack = vec![Place::Queue];
-    arrive(model);
 }
 
 fn on_mouse(model: &mut Model, event: crossterm::event::MouseEvent) {

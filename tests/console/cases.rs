@@ -114,12 +114,19 @@ fn a_decision_is_sent_once_confirmed_by_another_key_with_what_was_shown() {
     let mut desk = keys((80, 24), &whole::ruiz(), &whole::sealed(), "d a s");
     assert!(desk.text().contains("A decision needs a reason"), "{}", desk.text());
     desk.write("seen");
-    for other in ["ctrl-s enter", "e ctrl-s esc", "e ctrl-s ctrl-s", "e ctrl-s s"] {
+    desk.press("ctrl-s");
+    for other in ["enter", "ctrl-s", "s", "Y", "ctrl-y", "space", "j"] {
         desk.press(other);
-        assert!(desk.orders.is_empty() && desk.model.overlay.is_none(), "{other} does not confirm");
+        assert!(desk.orders.is_empty() && desk.model.overlay.is_some(), "{other} neither confirms nor cancels");
+        assert!(desk.text().contains("means nothing here: y to"), "{}", desk.text());
     }
-    desk.press("e");
-    desk.press("ctrl-s y");
+    for cancels in ["esc", "n"] {
+        desk.press(cancels);
+        assert!(desk.orders.is_empty() && desk.model.overlay.is_none(), "{cancels} cancels");
+        assert!(desk.text().contains("Cancelled: nothing was sent."), "{}", desk.text());
+        desk.press("e ctrl-s");
+    }
+    desk.press("y");
     let order = desk.orders.pop().unwrap();
     let Write::Decide(body) = order.write else { panic!("{order:?}") };
     assert_eq!((body.decision, body.reason.raw(), body.nonce.as_str()), (Decision::Approve, "seen", "n-1"));

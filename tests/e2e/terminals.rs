@@ -44,7 +44,7 @@ async fn story(size: (u16, u16)) {
     ruiz.keys("called back, all is as it says");
     ruiz.wait_for("called back");
     ruiz.keys("\u{13}");
-    ruiz.wait_for("anything else cancels");
+    ruiz.wait_for("Esc cancel");
     ruiz.keys("y");
     demo.until(&case, "restored").await;
     nadia.keys("\u{1b}");

@@ -168,7 +168,7 @@ impl Approve {
         let label = word.to_lowercase();
         let to = Place::Approve(id, decision);
         self.write_reason(false);
-        shared.confirm(Confirmation { number: 0, question, lines, key: CONFIRM, label, to, order });
+        shared.confirm(Confirmation { number: 0, question, lines, key: CONFIRM, label, top: 0, to, order });
     }
 
     fn sent_back(&mut self, shared: &mut Shared, reply: Result<Reply, ClientError>) {

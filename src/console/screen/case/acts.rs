@@ -152,7 +152,7 @@ impl Case {
         let Some((id, version)) = self.seen.as_ref().map(|c| (c.row.id, c.row.version)) else { return };
         let order = shared.order(write, Some(id), Some(version));
         self.doing = Some((done, draft));
-        shared.confirm(Confirmation { number: 0, question, lines, key: CONFIRM, label: label.to_owned(), to: place, order });
+        shared.confirm(Confirmation { number: 0, question, lines, key: CONFIRM, label: label.to_owned(), top: 0, to: place, order });
     }
 
     /// Sends what the open form says, after a confirmation where it can't be undone.

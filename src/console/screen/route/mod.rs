@@ -149,7 +149,7 @@ impl Routing {
         let version = self.case.as_ref().map(|c| c.row.version);
         let order = shared.order(write, self.case_id, version);
         let to = self.place();
-        shared.confirm(Confirmation { number: 0, question, lines, key: CONFIRM, label: "route it".into(), to, order });
+        shared.confirm(Confirmation { number: 0, question, lines, key: CONFIRM, label: "route it".into(), top: 0, to, order });
     }
 
     fn sent_back(&mut self, shared: &mut Shared, reply: Result<Reply, ClientError>) {

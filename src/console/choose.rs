@@ -1,0 +1,66 @@
+//! Lists to choose from that are offered everywhere, and what choosing does: commands, themes, whom to work as (demo).
+//!
+//! Contract: changes the model as `update` does, without I/O. Knows no screen.
+
+use super::action::{Action, Applies};
+use super::effect::Effect;
+use super::model::{Link, Model, Place, Screens, Tone};
+use super::overlay::{Choice, Picker};
+use super::theme::{EMBEDDED, Theme};
+use super::update::{self, applies};
+
+/// Every command that applies here, refused ones with their reasons.
+pub fn palette(model: &Model) -> Picker {
+    let scope = model.scope();
+    let offered = Action::ALL.iter().filter(|a| a.row().scope.meets(scope) && !matches!(a, Action::Palette | Action::Leave));
+    let choices = offered.filter_map(|a| {
+        let row = a.row();
+        let refused = match applies(model, *a) {
+            Applies::Yes => None,
+            Applies::No(why) => Some(why),
+            Applies::Hidden => return None,
+        };
+        let keys = model.shared.keymap.shown(*a).map(|k| format!("  {k}")).unwrap_or_default();
+        Some(Choice { value: row.name.into(), label: format!("{}{keys}", row.name), note: row.help.into(), refused })
+    });
+    Picker::new("command", "Commands", choices.collect())
+}
+
+/// Every theme there is.
+pub fn themes(model: &Model) -> Picker {
+    let own = model.shared.themes.iter().map(|t| Choice::new(&t.name, &t.name, "yours"));
+    let embedded = EMBEDDED.iter().map(|(name, _)| Choice::new(*name, *name, ""));
+    Picker::new("theme", "Themes", own.chain(embedded).collect())
+}
+
+/// Wears a theme from now on.
+pub fn theme(model: &mut Model, name: &str) {
+    let own = model.shared.themes.iter().find(|t| t.name == name).cloned();
+    match own.map_or_else(|| Theme::embedded(name), Ok) {
+        Ok(theme) => {
+            model.shared.theme = theme.at_depth(model.shared.depth);
+            model.shared.state.theme = Some(name.to_owned());
+        }
+        Err(why) => model.shared.say(Tone::Bad, why),
+    }
+}
+
+/// Whom one can work as.
+pub fn identities(model: &Model) -> Picker {
+    let choices = model.shared.identities.iter().map(|i| Choice::new(&i.name, &i.name, &i.note)).collect();
+    Picker::new("identity", "Work as", choices)
+}
+
+/// Works as someone else: nothing of the former's screens stays.
+pub fn identity(model: &mut Model, name: &str) {
+    let Some(identity) = model.shared.identities.iter().find(|i| i.name == name).cloned() else { return };
+    model.shared.flush_draft();
+    model.screens = Screens::default();
+    model.shared.me = None;
+    model.shared.counts = None;
+    model.shared.state.screen = None;
+    model.shared.link = Link::Connecting;
+    model.shared.effects.push(Effect::UseToken(identity.token, false));
+    model.stack = vec![Place::Queue];
+    update::arrive(model);
+}
