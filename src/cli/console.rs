@@ -11,6 +11,7 @@ use super::connect::{Settings, access, settings};
 use super::out::{FAILED, Failure};
 use crate::base::ports::Ports;
 use crate::config;
+use crate::console::background;
 use crate::console::keep;
 use crate::console::keymap::Keymap;
 use crate::console::theme::{Depth, Theme};
@@ -36,8 +37,9 @@ pub fn configure(arguments: &Arguments, settings: &Settings, server: Url, state:
     }
     let variable = |name: &str| std::env::var(name).ok();
     out.depth = Depth::of(variable("NO_COLOR").as_deref(), variable("COLORTERM").as_deref(), variable("TERM").as_deref());
-    // The terminal's own sixteen colours fit every background.
-    out.theme = if settings.config.theme == "auto" { "sixteen".to_owned() } else { settings.config.theme.clone() };
+    out.theme.clone_from(&settings.config.theme);
+    out.background = variable("COLORFGBG").as_deref().and_then(background::from_variable);
+    out.may_ask = background::may_ask(variable("TERM").as_deref(), variable("STY").is_some());
     out.mouse = settings.config.mouse;
     out.read_only = settings.config.read_only || arguments.read_only;
     out.plain = settings.config.plain || arguments.plain;

@@ -2,7 +2,7 @@
 //!
 //! Contract: nothing waits for the answer and there is no second reader of the terminal: the answer comes in among the keys, and [`Sieve`]
 //! takes it out of them, early or late, whole or in pieces, so that no letter of it is ever a key. Where no answer comes, what
-//! `COLORFGBG` said or the terminal's own sixteen colours stay. Knows no theme and no screen.
+//! `COLORFGBG` said or the terminal's own sixteen colours stay. Knows no screen.
 
 use std::collections::VecDeque;
 use std::io;
@@ -16,10 +16,14 @@ use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use futures_util::Stream;
 use tokio::time::Sleep;
 
+use super::theme::Depth;
+
 /// The question: "which colour is your background?"
 pub const QUESTION: &str = "\x1b]11;?\x1b\\";
 /// How long keys that could be the beginning of an answer are kept back. A terminal writes its answer at once; nobody types as fast.
 const PATIENCE: Duration = Duration::from_millis(50);
+/// How long the rest of what surely is an answer is waited for (a slow line).
+const REST: Duration = Duration::from_secs(1);
 /// The longest answer, in letters; more is none.
 const MAX_ANSWER: usize = 64;
 /// What an answer begins with, after escape.
@@ -48,6 +52,33 @@ pub fn from_variable(value: &str) -> Option<Background> {
 pub fn may_ask(term: Option<&str>, inside_screen: bool) -> bool {
     let term = term.unwrap_or("");
     !(inside_screen || term.is_empty() || term == "dumb" || term == "linux" || term == "cons25" || term.starts_with("eterm"))
+}
+
+/// `theme = "auto"`: whether it is on, and what is known.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Auto {
+    /// Whether the theme follows the background.
+    pub on: bool,
+    /// Whether the terminal can be asked.
+    pub may_ask: bool,
+    /// The background, as far as it is known.
+    pub background: Option<Background>,
+}
+
+impl Auto {
+    /// The theme that fits. With few colours those of the terminal itself fit every background.
+    pub const fn theme(&self, depth: Depth) -> &'static str {
+        match (depth, self.background) {
+            (Depth::None | Depth::Sixteen, _) | (_, None) => "sixteen",
+            (_, Some(Background::Dark)) => "dark",
+            (_, Some(Background::Light)) => "light",
+        }
+    }
+
+    /// Whether asking would change anything.
+    pub const fn asks(&self, depth: Depth) -> bool {
+        self.on && self.may_ask && matches!(depth, Depth::Indexed | Depth::True)
+    }
 }
 
 /// Reads `rgb:1e1e/1e1e/2e2e` or `rgba:...`: one to four hexadecimal digits a part.
@@ -162,10 +193,13 @@ impl Sieve {
         match std::mem::replace(&mut self.stage, Stage::Idle) {
             Stage::Idle => {}
             Stage::Head(held, _) => self.release(held),
-            // The rest may still be on its way over a slow line: go on taking it in.
-            Stage::Body(text) => self.stage = Stage::Body(text),
-            Stage::Ending(text) => self.answer(&text),
+            Stage::Body(text) | Stage::Ending(text) => self.answer(&text),
         }
+    }
+
+    /// How long to wait for more before giving up.
+    const fn patience(&self) -> Duration {
+        if matches!(self.stage, Stage::Body(_)) { REST } else { PATIENCE }
     }
 
     fn idle(&mut self, event: Event) {
@@ -240,7 +274,7 @@ impl<S: Stream<Item = io::Result<Event>> + Unpin> Stream for Sieved<S> {
                 Poll::Ready(Some(Ok(event))) => {
                     this.sieve.take(event);
                     this.awaited.store(this.sieve.awaits(), Ordering::Relaxed);
-                    this.patience = this.sieve.holds().then(|| Box::pin(tokio::time::sleep(PATIENCE)));
+                    this.patience = this.sieve.holds().then(|| Box::pin(tokio::time::sleep(this.sieve.patience())));
                 }
                 Poll::Ready(Some(Err(why))) => return Poll::Ready(Some(Err(why))),
                 Poll::Ready(None) => {
@@ -284,15 +318,10 @@ mod tests {
         out
     }
 
-    /// What comes out, as letters; answers as `<Dark>`. A pause at each `|` if `pauses`.
-    fn through(bytes: &str, awaited: bool, pauses: bool) -> String {
+    /// What comes out, as letters; answers as `<Dark>`.
+    fn through(bytes: &str, awaited: bool) -> String {
         let mut sieve = Sieve::new(awaited);
-        for piece in bytes.split_inclusive('|') {
-            events(piece).into_iter().for_each(|e| sieve.take(e));
-            if pauses && piece.ends_with('|') {
-                sieve.give_up();
-            }
-        }
+        events(bytes).into_iter().for_each(|e| sieve.take(e));
         sieve.give_up();
         std::iter::from_fn(|| sieve.ready())
             .map(|seen| match seen {
@@ -307,25 +336,21 @@ mod tests {
     fn an_answer_is_never_a_key_early_or_late_or_in_pieces() {
         let dark = "\x1b]11;rgb:1e1e/1e1e/2e2e";
         for end in ["\x1b\\", "\x07", "\x1b|\\"] {
-            assert_eq!(through(&format!("j{dark}{end}k"), true, false), "j<Dark>k");
-            assert_eq!(through(&format!("j{dark}{end}k"), false, false), "j<Dark>k", "not awaited any more");
+            assert_eq!(through(&format!("j{dark}{end}k"), true), "j<Dark>k");
+            assert_eq!(through(&format!("j{dark}{end}k"), false), "j<Dark>k", "not awaited any more");
         }
         let whole = format!("{dark}\x1b\\");
         for at in 1..whole.len() {
             let pieces = format!("j{}|{}k", &whole[..at], &whole[at..]);
-            assert_eq!(through(&pieces, true, false), "j<Dark>k", "cut at {at}");
-        }
-        for at in HEAD.len() + 1..whole.len() - 1 {
-            let pieces = format!("j{}|{}k", &whole[..at], &whole[at..]);
-            assert_eq!(through(&pieces, true, true), "j<Dark>k", "cut at {at} with a pause");
+            assert_eq!(through(&pieces, true), "j<Dark>k", "cut at {at}");
         }
     }
 
     #[test]
     fn keys_stay_keys() {
-        assert_eq!(through("\x1b|j\x1b]x\x1b]1|1j", true, false), "EjA]xA]11j");
-        assert_eq!(through("\x1b|", true, true), "E");
-        assert_eq!(through("\x1b]|q", true, true), "A]q");
+        assert_eq!(through("\x1b|j\x1b]x\x1b]1|1j", true), "EjA]xA]11j");
+        assert_eq!(through("\x1b|", true), "E");
+        assert_eq!(through("\x1b]|q", true), "A]q");
         let mut sieve = Sieve::new(false);
         sieve.take(key(KeyCode::Esc, KeyModifiers::NONE));
         assert!(sieve.ready().is_some(), "without an answer to come, Esc is not kept back");
@@ -339,7 +364,7 @@ mod tests {
         for (answer, background) in all.into_iter().chain([("rgb:12345/0/0", None), ("rgb:/0/0", None), ("rgb:1/2", None), ("", None), ("rgb:gg/00/00", None)]) {
             assert_eq!(parse(answer), background, "{answer}");
         }
-        assert_eq!(through("\x1b]11;nonsense\x07q", true, false), "q");
+        assert_eq!(through("\x1b]11;nonsense\x07q", true), "q");
     }
 
     #[test]
@@ -360,7 +385,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn nothing_typed_is_lost_or_reordered(text in "[a-z0-9;:/\\]]{0,40}") {
-            proptest::prop_assert_eq!(through(&text, true, false), text);
+            proptest::prop_assert_eq!(through(&text, true), text);
         }
     }
 }

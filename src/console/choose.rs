@@ -3,8 +3,9 @@
 //! Contract: changes the model as `update` does, without I/O. Knows no screen.
 
 use super::action::{Action, Applies};
+use super::background::Background;
 use super::effect::Effect;
-use super::model::{Link, Model, Place, Screens, Tone};
+use super::model::{Link, Model, Place, Screens, Shared, Tone};
 use super::overlay::{Choice, Picker};
 use super::theme::{EMBEDDED, Theme};
 use super::update::{self, applies};
@@ -28,20 +29,47 @@ pub fn palette(model: &Model) -> Picker {
 
 /// Every theme there is.
 pub fn themes(model: &Model) -> Picker {
+    let auto = Choice::new("auto", "auto", "dark or light, as the terminal's background is");
     let own = model.shared.themes.iter().map(|t| Choice::new(&t.name, &t.name, "yours"));
     let embedded = EMBEDDED.iter().map(|(name, _)| Choice::new(*name, *name, ""));
-    Picker::new("theme", "Themes", own.chain(embedded).collect())
+    Picker::new("theme", "Themes", std::iter::once(auto).chain(own).chain(embedded).collect())
 }
 
 /// Wears a theme from now on.
 pub fn theme(model: &mut Model, name: &str) {
-    let own = model.shared.themes.iter().find(|t| t.name == name).cloned();
+    let shared = &mut model.shared;
+    shared.auto.on = name == "auto";
+    if shared.auto.asks(shared.depth) {
+        shared.effects.push(Effect::AskBackground);
+    }
+    let worn = if shared.auto.on { shared.auto.theme(shared.depth) } else { name };
+    if wear(shared, worn) {
+        shared.state.theme = Some(name.to_owned());
+    }
+}
+
+/// The terminal said which background it has.
+pub fn background(model: &mut Model, background: Background) {
+    let shared = &mut model.shared;
+    shared.auto.background = Some(background);
+    if shared.auto.on {
+        wear(shared, shared.auto.theme(shared.depth));
+    }
+}
+
+fn wear(shared: &mut Shared, name: &str) -> bool {
+    let own = shared.themes.iter().find(|t| t.name == name).cloned();
     match own.map_or_else(|| Theme::embedded(name), Ok) {
         Ok(theme) => {
-            model.shared.theme = theme.at_depth(model.shared.depth);
-            model.shared.state.theme = Some(name.to_owned());
+            let theme = theme.at_depth(shared.depth);
+            shared.dirty |= shared.theme != theme;
+            shared.theme = theme;
+            true
         }
-        Err(why) => model.shared.say(Tone::Bad, why),
+        Err(why) => {
+            shared.say(Tone::Bad, why);
+            false
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use crossterm::event::{Event, KeyEventKind};
 use futures_util::{Stream, StreamExt as _};
 use tokio::sync::mpsc;
 
+use super::background::Seen;
 use super::effect::Effect;
 use super::message::Message;
 use super::model::Model;
@@ -22,8 +23,8 @@ const MAX_DRAIN: usize = 1024;
 /// The most answers that wait to be taken in.
 pub const MAX_WAITING: usize = 1024;
 
-/// Events of the terminal.
-pub type Input = Pin<Box<dyn Stream<Item = io::Result<Event>> + Send>>;
+/// What comes from the terminal.
+pub type Input = Pin<Box<dyn Stream<Item = io::Result<Seen>> + Send>>;
 
 /// Where the screen is shown.
 pub trait Surface {
@@ -33,6 +34,10 @@ pub trait Surface {
     fn copy(&mut self, text: &str) -> io::Result<()>;
     /// Mouse on or off.
     fn mouse(&mut self, on: bool) -> io::Result<()>;
+    /// Asks which background there is; the answer comes as input, some time or never.
+    fn ask_background(&mut self) -> io::Result<()> {
+        Ok(())
+    }
     /// Gives the terminal to `$EDITOR` with a text; returns what it was saved as, or why not.
     fn edit(&mut self, text: &str) -> Result<String, String>;
 }
@@ -74,6 +79,7 @@ pub async fn drive(model: &mut Model, world: World<'_>, signed_in: bool) -> io::
             match effect {
                 Effect::Copy(text) => surface.copy(&text)?,
                 Effect::Mouse(on) => surface.mouse(on)?,
+                Effect::AskBackground => surface.ask_background()?,
                 Effect::Edit(text) => {
                     input = None;
                     inbox.push(Message::Edited(surface.edit(&text)));
@@ -117,7 +123,7 @@ pub async fn drive(model: &mut Model, world: World<'_>, signed_in: bool) -> io::
 
 /// What is there without waiting. Asked with this task's own waker: crossterm's stream keeps the first waker it is asked with, and one that wakes
 /// nobody would leave the loop asleep at the next key.
-async fn waiting(events: &mut Input) -> Option<Option<io::Result<Event>>> {
+async fn waiting(events: &mut Input) -> Option<Option<io::Result<Seen>>> {
     let mut events = events.as_mut();
     let now = |cx: &mut Context<'_>| match events.as_mut().poll_next(cx) {
         Poll::Ready(event) => Poll::Ready(Some(event)),
@@ -126,14 +132,15 @@ async fn waiting(events: &mut Input) -> Option<Option<io::Result<Event>>> {
     std::future::poll_fn(now).await
 }
 
-/// A terminal event as a message; a terminal that is gone ends the program.
-fn message(event: Option<io::Result<Event>>) -> Option<Message> {
-    match event {
-        Some(Ok(Event::Key(key))) => (key.kind != KeyEventKind::Release).then_some(Message::Key(key)),
-        Some(Ok(Event::Mouse(mouse))) => Some(Message::Mouse(mouse)),
-        Some(Ok(Event::Paste(text))) => Some(Message::Paste(text)),
-        Some(Ok(Event::Resize(columns, rows))) => Some(Message::Resize(columns, rows)),
-        Some(Ok(Event::FocusGained | Event::FocusLost)) => None,
+/// What came from the terminal as a message; a terminal that is gone ends the program.
+fn message(seen: Option<io::Result<Seen>>) -> Option<Message> {
+    match seen {
+        Some(Ok(Seen::Event(Event::Key(key)))) => (key.kind != KeyEventKind::Release).then_some(Message::Key(key)),
+        Some(Ok(Seen::Event(Event::Mouse(mouse)))) => Some(Message::Mouse(mouse)),
+        Some(Ok(Seen::Event(Event::Paste(text)))) => Some(Message::Paste(text)),
+        Some(Ok(Seen::Event(Event::Resize(columns, rows)))) => Some(Message::Resize(columns, rows)),
+        Some(Ok(Seen::Event(Event::FocusGained | Event::FocusLost))) => None,
+        Some(Ok(Seen::Background(background))) => Some(Message::Background(background)),
         Some(Err(_)) | None => Some(Message::Ended),
     }
 }

@@ -49,6 +49,8 @@ pub enum Effect {
     Edit(String),
     /// Mouse on or off.
     Mouse(bool),
+    /// Ask the terminal which background it has.
+    AskBackground,
     /// Keep what is being typed, or forget it.
     Draft(String, Option<String>),
     /// Keep where the user was.

@@ -38,6 +38,8 @@ pub enum Message {
     },
     /// The live stream.
     Live(Live),
+    /// The terminal says which background it has.
+    Background(super::background::Background),
     /// A timer ran out.
     Timer(Timer),
     /// `$EDITOR` was left; the text as it is now, or why not.

@@ -20,6 +20,7 @@
 //! 7. A snapshot at both sizes in `tests/console`.
 
 pub mod action;
+pub mod background;
 pub mod choose;
 pub mod drive;
 pub mod effect;
@@ -41,6 +42,7 @@ pub mod widget;
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use secrecy::SecretString;
 use tokio::sync::mpsc;
@@ -48,6 +50,7 @@ use url::Url;
 
 use crate::base::ports::Ports;
 use crate::client::ClientConfig;
+use background::{Auto, Background};
 use keep::Paths;
 use keymap::Keymap;
 use message::Message;
@@ -76,8 +79,12 @@ pub struct ConsoleConfig {
     pub token: Option<SecretString>,
     /// Where state, views, drafts and session are kept.
     pub paths: Paths,
-    /// The name of the theme; one of [`ConsoleConfig::themes`] or an embedded one. The one chosen last time goes first.
+    /// The name of the theme: `auto`, one of [`ConsoleConfig::themes`] or an embedded one. The one chosen last time goes first.
     pub theme: String,
+    /// The terminal's background, if the environment tells.
+    pub background: Option<Background>,
+    /// Whether the terminal can be asked for it ([`background::may_ask`]).
+    pub may_ask: bool,
     /// The user's own themes.
     pub themes: Vec<Theme>,
     /// Keys.
@@ -107,6 +114,8 @@ impl ConsoleConfig {
             token: None,
             paths: Paths::default(),
             theme: "dark".into(),
+            background: None,
+            may_ask: false,
             themes: Vec::new(),
             keymap: Keymap::default(),
             depth: Depth::Sixteen,
@@ -141,8 +150,10 @@ pub enum ConsoleError {
 pub fn model(config: &ConsoleConfig, ports: &Ports, size: (u16, u16)) -> Result<Model, ConsoleError> {
     let state = keep::load_state(config.paths.state.as_deref());
     let find = |name: &str| config.themes.iter().find(|t| t.name == name).cloned().map_or_else(|| Theme::embedded(name), Ok);
-    let chosen = state.theme.as_deref().and_then(|name| find(name).ok());
-    let theme = chosen.map_or_else(|| find(&config.theme), Ok).map_err(ConsoleError::Theme)?;
+    let known = |name: &&str| *name == "auto" || find(name).is_ok();
+    let name = state.theme.as_deref().filter(known).unwrap_or(&config.theme);
+    let auto = Auto { on: name == "auto", may_ask: config.may_ask, background: config.background };
+    let theme = find(if auto.on { auto.theme(config.depth) } else { name }).map_err(ConsoleError::Theme)?;
     let (views, trouble) = match keep::load_views(config.paths.views.as_deref()) {
         Ok(views) => (views, None),
         Err(why) => (Vec::new(), Some(why)),
@@ -158,6 +169,7 @@ pub fn model(config: &ConsoleConfig, ports: &Ports, size: (u16, u16)) -> Result<
         retry_at: None,
         theme: theme.at_depth(config.depth),
         depth: config.depth,
+        auto,
         themes: config.themes.clone(),
         keymap: config.keymap.clone(),
         read_only: config.read_only,
@@ -209,8 +221,10 @@ pub async fn run(mut config: ConsoleConfig, ports: Ports) -> Result<(), ConsoleE
     let client = ClientConfig { server: config.server.clone(), ca_pem: config.ca_pem.clone(), token: config.token.clone() };
     let mut performer = perform::Performer::new(client, ports.random.clone(), out.clone(), config.paths.clone(), config.mailbox.clone());
     let signals = tokio::spawn(ended_by_signal(out));
+    let awaited = guard.awaited();
+    let mut open = move || terminal::input(Arc::clone(&awaited));
     let world =
-        drive::World { surface: &mut guard, open_input: &mut terminal::input, performer: &mut performer, answers, clock: ports.clock.as_ref() };
+        drive::World { surface: &mut guard, open_input: &mut open, performer: &mut performer, answers, clock: ports.clock.as_ref() };
     let done = drive::drive(&mut model, world, config.token.is_some()).await;
     signals.abort();
     Ok(done?)

@@ -167,6 +167,8 @@ pub struct Shared {
     pub theme: Theme,
     /// How many colours there are.
     pub depth: Depth,
+    /// Whether the theme follows the terminal's background, and what is known of that.
+    pub auto: super::background::Auto,
     /// Other themes to choose from (user files), beside the embedded ones.
     pub themes: Vec<Theme>,
     /// Keys.

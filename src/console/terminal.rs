@@ -3,19 +3,26 @@
 //! Contract: after [`Guard`] is dropped, or a panic, the terminal is as it was before: screen, cursor, mouse, paste. Knows no screen of ours.
 
 use std::io::{self, Stdout, Write as _, stdout};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use crossterm::event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture, EventStream};
+use crossterm::event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture, EventStream, poll, read};
 use crossterm::terminal::{Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
 use crossterm::{clipboard::CopyToClipboard, cursor, execute};
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 
+use super::background::{QUESTION, Sieve, Sieved};
 use super::drive::{Input, Surface};
 use super::model::Model;
 use super::view;
 
 /// The largest text taken back from an editor, in bytes.
 const MAX_EDITED: u64 = 256 * 1024;
+
+/// How long an answer that is still on its way is waited for before the terminal is given to somebody else, and the most events taken then.
+const LAST_ANSWER: (Duration, usize) = (Duration::from_millis(50), 100);
 
 type Screen = Terminal<CrosstermBackend<io::BufWriter<Stdout>>>;
 
@@ -31,6 +38,7 @@ pub struct Guard {
     terminal: Screen,
     mouse: bool,
     editor: Option<String>,
+    awaited: Arc<AtomicBool>,
 }
 
 /// Takes the terminal's settings back; safe to do twice.
@@ -55,12 +63,32 @@ impl Guard {
             before(info);
         }));
         enter(mouse)?;
-        Ok(Self { terminal: blank()?, mouse, editor })
+        Ok(Self { terminal: blank()?, mouse, editor, awaited: Arc::default() })
     }
 
     /// Columns and rows.
     pub fn size(&self) -> (u16, u16) {
         self.terminal.size().map_or((80, 24), |s| (s.width, s.height))
+    }
+}
+
+impl Guard {
+    /// Whether an answer of the terminal is on its way; to be handed to [`input`].
+    pub fn awaited(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.awaited)
+    }
+
+    /// Takes in an answer that is still on its way, so that whoever has the terminal next (a shell, an editor) does not find it typed.
+    fn take_answer(&self) {
+        if !self.awaited.swap(false, Ordering::Relaxed) {
+            return;
+        }
+        let mut sieve = Sieve::new(true);
+        for _ in 0..LAST_ANSWER.1 {
+            let (Ok(true), true) = (poll(LAST_ANSWER.0), sieve.awaits()) else { break };
+            let Ok(event) = read() else { break };
+            sieve.take(event);
+        }
     }
 }
 
@@ -73,6 +101,7 @@ fn enter(mouse: bool) -> io::Result<()> {
 
 impl Drop for Guard {
     fn drop(&mut self) {
+        self.take_answer();
         give_back();
     }
 }
@@ -91,8 +120,16 @@ impl Surface for Guard {
         if on { execute!(stdout(), EnableMouseCapture) } else { execute!(stdout(), DisableMouseCapture) }
     }
 
+    fn ask_background(&mut self) -> io::Result<()> {
+        self.awaited.store(true, Ordering::Relaxed);
+        let mut out = stdout();
+        out.write_all(QUESTION.as_bytes())?;
+        out.flush()
+    }
+
     fn edit(&mut self, text: &str) -> Result<String, String> {
         let editor = self.editor.clone().ok_or("Set VISUAL or EDITOR to write texts in your own editor.")?;
+        self.take_answer();
         give_back();
         let edited = edit(&editor, text);
         let taken = enter(self.mouse).and_then(|()| blank()).map(|terminal| self.terminal = terminal);
@@ -136,7 +173,7 @@ fn edit(editor: &str, text: &str) -> Result<String, String> {
     result.map_err(say)
 }
 
-/// The terminal's events.
-pub fn input() -> Input {
-    Box::pin(EventStream::new())
+/// The terminal's events, with its answers taken out of them; `awaited` as in [`Guard::awaited`].
+pub fn input(awaited: Arc<AtomicBool>) -> Input {
+    Box::pin(Sieved::new(EventStream::new(), awaited))
 }

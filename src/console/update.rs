@@ -42,6 +42,7 @@ pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
         Message::Open(case) => model.shared.go(Place::Case(case)),
         Message::Answer { seq, to, reply } => on_answer(model, seq, to, reply),
         Message::Live(live) => on_live(model, live),
+        Message::Background(background) => choose::background(model, background),
         Message::Timer(timer) => on_timer(model, timer),
         Message::Edited(Ok(text)) => pasted(model, &text, true),
         Message::Edited(Err(why)) | Message::Trouble(why) => model.shared.say(Tone::Bad, why),
@@ -55,6 +56,9 @@ pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
 pub fn start(model: &mut Model, signed_in: bool) -> Vec<Effect> {
     let shared = &mut model.shared;
     shared.ask(Place::Queue, Ask::Drafts);
+    if shared.auto.asks(shared.depth) {
+        shared.effects.push(Effect::AskBackground);
+    }
     if signed_in {
         arrive(model);
     } else {

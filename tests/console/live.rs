@@ -93,7 +93,7 @@ async fn keys_go_in_and_the_server_answers_onto_the_screen() {
         Box::pin(futures_util::stream::unfold(typed, |typed| async move {
             let mut typed = typed?;
             let event = typed.recv().await?;
-            Some((Ok(event), Some(typed)))
+            Some((Ok(countersign::console::background::Seen::Event(event)), Some(typed)))
         }))
     };
     let (pictures, mut shown) = mpsc::unbounded_channel();

@@ -150,3 +150,39 @@ async fn no_color_means_none() {
     assert!(found.is_empty(), "{found:?}");
     assert!(text.contains("\u{1b}[7m"), "the selection is seen all the same");
 }
+
+/// The colour of the product's name in the head line.
+fn name_colour(screen: &vt100::Screen) -> Option<vt100::Color> {
+    screen.cell(0, 1).map(vt100::Cell::fgcolor)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_theme_follows_the_background_whenever_the_terminal_answers() {
+    const LIGHT: vt100::Color = vt100::Color::Rgb(0x0b, 0x5c, 0xad);
+    const DARK: vt100::Color = vt100::Color::Rgb(0x6c, 0xb6, 0xff);
+    let mut seat = Seat::take(&[("COLORTERM", "truecolor")]).await;
+    let asked = String::from_utf8_lossy(&seat.pty.bytes).into_owned();
+    let (first, question) = (asked.find("Countersign"), asked.find("\u{1b}]11;?"));
+    assert!(first.is_some() && first < question, "asked once the first frame is there: {first:?} {question:?}");
+    assert!(![Some(LIGHT), Some(DARK)].contains(&name_colour(seat.pty.screen())), "the terminal's own colours until then");
+    // Keys before, between and after the answer's pieces; not one of its letters acts.
+    seat.pty.write("j\u{1b}]11;rgb:ffff/ff");
+    seat.pty.write("ff/f0f0\u{1b}\\j");
+    seat.pty.until("the light theme", |s| name_colour(s) == Some(LIGHT) && s.contents().contains("▌CS-26-004131"));
+    // Once more, long after and unasked.
+    seat.pty.write("\u{1b}]11;rgb:0000/0000/0000\u{7}k");
+    seat.pty.until("the dark theme", |s| name_colour(s) == Some(DARK) && s.contents().contains("▌CS-26-004127"));
+    seat.pty.write("q");
+    assert!(seat.pty.ended().success());
+    given_back(&seat.pty);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_terminal_that_can_not_answer_is_not_asked() {
+    for variables in [&[("TERM", "dumb")][..], &[("NO_COLOR", "1")], &[("STY", "1.pts"), ("COLORTERM", "truecolor")], &[("TERM", "linux")]] {
+        let mut seat = Seat::take(variables).await;
+        seat.pty.write("q");
+        assert!(seat.pty.ended().success());
+        assert!(!String::from_utf8_lossy(&seat.pty.bytes).contains("\u{1b}]11;?"), "{variables:?}");
+    }
+}

@@ -142,7 +142,7 @@ fn perform(
                 let why = "The linear mode opens no editor: type the text; a line that begins with + is added below.";
                 model.shared.say(super::model::Tone::Info, why);
             }
-            Effect::Mouse(_) | Effect::Quit => {}
+            Effect::Mouse(_) | Effect::AskBackground | Effect::Quit => {}
             other => {
                 match &other {
                     Effect::Ask { .. } | Effect::Send { .. } => open.questions += 1,
