@@ -95,7 +95,7 @@ pub struct Item {
 pub fn progress(world: &World, now: Time) -> Progress {
     let need = requirement(world);
     let Some(case) = world.case.as_deref() else { return Progress { items: Vec::new(), complete: false } };
-    let valid: Vec<&Receipt> = case.receipts.iter().filter(|r| r.valid_until > now).collect();
+    let valid: Vec<&Receipt> = case.receipts.iter().filter(|r| counts_until(&need, r) > now).collect();
     let mut items: Vec<Item> = Vec::new();
     let mut complete = true;
     for proof in &need.proofs {
@@ -120,6 +120,25 @@ pub fn progress(world: &World, now: Time) -> Progress {
 pub fn sealed_progress(world: &World, now: Time) -> Progress {
     let at = world.case.as_deref().and_then(|c| c.seal.as_ref()).map_or(now, |s| s.at);
     progress(world, at)
+}
+
+/// Until when a receipt counts: as long as was said when it was recorded, or less where policy has become stricter since (invariant 14).
+fn counts_until(need: &Requirement, receipt: &Receipt) -> Time {
+    receipt.valid_until.min(receipt.at + need.receipt_lifetime.duration())
+}
+
+/// Until when the proof under a case's seal counts: the first moment at which one of its receipts does no longer. Whoever approves later
+/// would decide on a proof that is none any more.
+pub fn proof_until(world: &World, now: Time) -> Option<Time> {
+    let need = requirement(world);
+    sealed_progress(world, now).items.iter().filter_map(|i| i.receipt.as_ref()).map(|r| counts_until(&need, r)).min()
+}
+
+/// The methods of the receipts under a case's seal that no longer count.
+pub fn lapsed(world: &World, now: Time) -> Vec<Method> {
+    let need = requirement(world);
+    let over = |r: &&Receipt| counts_until(&need, r) <= now;
+    sealed_progress(world, now).items.iter().filter_map(|i| i.receipt.as_ref()).filter(over).map(|r| r.method).collect()
 }
 
 /// What is still missing: methods any of which would help next.

@@ -1,7 +1,7 @@
 //! Pure rules: what a case is, who may do what to it, and why not. No I/O, no async, no clock, no randomness: all comes in as arguments.
 //!
 //! Reading order: [`vocabulary`], [`subject`], [`register`], [`requirement`], [`policy`], [`case`], [`event`], [`command`], [`refusal`],
-//! [`effect`], [`view`]; then the rules: [`apply`], [`lineage`], [`quorum`], [`checklist`], [`seal`], [`decide`], [`govern`].
+//! [`effect`], [`view`]; then the rules: [`apply`], [`lineage`], [`quorum`], [`checklist`], [`next`], [`seal`], [`decide`], [`govern`].
 
 pub mod access;
 pub mod apply;
@@ -15,6 +15,7 @@ pub mod event;
 pub mod govern;
 pub mod grant;
 pub mod lineage;
+pub mod next;
 pub mod policy;
 pub mod quorum;
 pub mod receipt;

@@ -68,6 +68,12 @@ pub enum Refusal {
     /// The statement came too late.
     #[error("The statement is more than 10 minutes old. Open the approval again.")]
     StatementExpired,
+    /// A proof under the seal no longer counts: nothing is approved on it any more.
+    #[error("The proof that was sealed no longer counts: {} ran out. The case is to be proved and sealed anew.", words(.methods))]
+    ProofExpired {
+        /// The methods whose receipts ran out.
+        methods: Vec<Method>,
+    },
     /// The checklist is not complete.
     #[error("The checklist is not complete: {} missing.", words(.missing))]
     ChecklistIncomplete {
@@ -141,6 +147,7 @@ impl Refusal {
             Self::Held => "held",
             Self::StaleSeal => "stale-seal",
             Self::StatementExpired => "statement-expired",
+            Self::ProofExpired { .. } => "proof-expired",
             Self::ChecklistIncomplete { .. } => "checklist-incomplete",
             Self::Deadlock { .. } => "deadlock",
             Self::ScopeExceeds => "scope-exceeds",

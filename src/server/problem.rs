@@ -79,6 +79,7 @@ fn status(refusal: &Refusal) -> StatusCode {
         | Refusal::Held
         | Refusal::StaleSeal
         | Refusal::StatementExpired
+        | Refusal::ProofExpired { .. }
         | Refusal::SessionEnded
         | Refusal::Already(_)
         | Refusal::TooEarly(_) => StatusCode::CONFLICT,

@@ -95,9 +95,12 @@ impl Service {
         };
         let committed = self.store.commit(change).await?;
         if events.iter().any(|e| matches!(e, CaseEvent::Opened { .. } | CaseEvent::LineageGrew { .. } | CaseEvent::Routed { .. })) {
-            // Whoever came into this case came into those it is linked with.
-            let waiting = |c: &&Arc<Case>| matches!(c.state, CaseState::Sealed | CaseState::Approved);
-            self.look_again(loaded.world.linked.iter().filter(waiting).map(|c| c.id));
+            // Whoever came into this case came into those it is linked with: sealed ones lose what no longer holds, and those still being
+            // proved show who can't decide them, and whether anyone could (invariant 15), before they are sealed.
+            let undecided = |c: &&Arc<Case>| {
+                matches!(c.state, CaseState::New | CaseState::Proofing | CaseState::Sealed | CaseState::Approved | CaseState::Failed)
+            };
+            self.look_again(loaded.world.linked.iter().filter(undecided).map(|c| c.id));
         }
         Ok(Done { case: after, events, committed: Some(committed) })
     }

@@ -161,7 +161,8 @@ fn time_escalates_expires_and_pauses_for_the_subject() {
     let mut play = Play::sealed(Tier::Standard);
     play.now += Duration::hours(9);
     play.act(system(Worker::Deadlines), &Command::Tick).unwrap();
-    assert_eq!(play.log.last(), Some(&CaseEvent::Escalated { hold: false }));
+    let until = play.case().receipts[0].valid_until;
+    assert_eq!(play.log[play.log.len() - 2..], [CaseEvent::Escalated { hold: false }, CaseEvent::ClockResumed { due: until }]);
     assert!(play.ask(system(Worker::Deadlines), &Command::Tick).unwrap().is_empty());
     play.now += Duration::days(8);
     play.act(system(Worker::Deadlines), &Command::Tick).unwrap();

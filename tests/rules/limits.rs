@@ -178,8 +178,13 @@ fn a_hold_nobody_lifts_escalates_and_what_is_held_neither_expires_nor_executes()
 
 #[test]
 fn an_expired_case_keeps_no_approval_and_is_not_reopened() {
-    let mut play = sealed_with("delay = \"0 s\"", "delay = \"12 h\"");
+    let mut play = Play::new(Tier::Standard);
+    with_base(&mut play, "delay = \"0 s\"", "delay = \"12 h\"");
+    play.open(op("nadia"), Path::Assisted);
+    play.act(op("nadia"), &triage()).unwrap();
     play.now = play.case().times.expires_at - Duration::hours(1);
+    play.code();
+    play.act(op("nadia"), &Command::Seal).unwrap();
     play.approve("ruiz").unwrap();
     play.now += Duration::hours(1);
     tick(&mut play);
@@ -216,4 +221,58 @@ fn a_failed_attempt_is_retried_only_while_its_approvals_count() {
     play.act(system(Worker::Executor), &ended(2, ExecutionOutcome::Failed { reason: FailureReason::Unreachable })).unwrap();
     play.now += Duration::hours(25);
     assert_eq!(play.ask(op("nadia"), &Command::Retry), Err(Refusal::StaleSeal));
+}
+
+#[test]
+fn invariant_05_a_receipt_counts_at_approval_only_until_it_expires_and_whoever_tries_later_hears_which_ran_out() {
+    let mut play = sealed_with("receipt_lifetime = \"24 h\"", "receipt_lifetime = \"2 h\"");
+    let until = play.case().receipts[0].valid_until;
+    assert_eq!(play.case().times.due, Some(until), "approval is awaited no longer than the proof counts");
+    play.now = until - Duration::seconds(1);
+    let mut in_time = Play::new(Tier::Standard);
+    (in_time.world, in_time.now) = (play.world.clone(), play.now);
+    in_time.approve("ruiz").unwrap();
+    play.now = until;
+    let refused = play.approve("ruiz").unwrap_err();
+    assert_eq!(refused, Refusal::ProofExpired { methods: vec![Method::IssuedCode] });
+    assert!(refused.to_string().contains("issued code"), "{refused}");
+    // Denying needs no proof; what was approved in time is carried out later, as long as the approval counts.
+    let deny = play.decision(Decision::Deny);
+    assert!(play.ask(op("ruiz"), &deny).is_ok());
+    in_time.now = until + Duration::hours(1);
+    in_time.restore();
+    assert_eq!(in_time.case().state, CaseState::Restored);
+}
+
+#[test]
+fn a_sealed_case_whose_proof_ran_out_goes_back_to_be_proved_anew_before_or_after_it_escalated() {
+    for (lifetime, escalates) in [("2 h", false), ("12 h", true)] {
+        let mut play = sealed_with("receipt_lifetime = \"24 h\"", &format!("receipt_lifetime = \"{lifetime}\""));
+        let until = play.case().receipts[0].valid_until;
+        if escalates {
+            play.now = play.case().next_due().unwrap();
+            tick(&mut play);
+            assert!(play.case().times.escalated_at.is_some());
+            assert_eq!(play.case().state, CaseState::Sealed);
+        }
+        assert_eq!(play.case().next_due(), Some(until));
+        play.now = until;
+        tick(&mut play);
+        assert_eq!(play.case().state, CaseState::Proofing);
+        assert!(play.case().seal.is_none());
+        play.code();
+        play.act(op("nadia"), &Command::Seal).unwrap();
+        play.approve("ruiz").unwrap();
+        assert_eq!(play.case().state, CaseState::Approved);
+    }
+}
+
+#[test]
+fn invariant_14_a_receipt_counts_no_longer_than_a_policy_that_became_stricter_lets_it() {
+    let mut play = Play::new(Tier::Standard);
+    play.proofed(op("nadia"));
+    play.now += Duration::hours(3);
+    let stricter = DEFAULT.replacen("receipt_lifetime = \"24 h\"", "receipt_lifetime = \"2 h\"", 1);
+    play.world.current = Arc::new(Policy::parse(&stricter).unwrap());
+    assert!(matches!(play.ask(op("nadia"), &Command::Seal), Err(Refusal::ChecklistIncomplete { .. })));
 }

@@ -8,6 +8,7 @@ mod play;
 mod duties;
 mod life;
 mod limits;
+mod next;
 mod properties;
 mod roles;
 mod table;

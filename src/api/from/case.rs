@@ -3,13 +3,14 @@
 use super::parts;
 use super::{actor_words, parts::duty};
 use crate::api::case::{
-    CaseDetail, Checklist, Comment, FlagDetail, HoldDetail, RefusedAction, ReviewDetail, RoutePreview, SubjectDetail, TriageDetail,
+    CaseDetail, Comment, FlagDetail, HoldDetail, RefusedAction, ReviewDetail, RoutePreview, SubjectDetail, TriageDetail,
 };
 use crate::api::governance::PolicyExplained;
 use crate::api::problem::CouldDecide;
 use crate::base::Untrusted;
 use crate::base::ids::PersonId;
 use crate::domain::case::{ActorRef, Requester, TextRef};
+use crate::domain::next;
 use crate::domain::view::CaseView;
 use crate::domain::vocabulary::{Environment, InventorySource, Status};
 
@@ -32,7 +33,7 @@ impl From<&CaseView> for CaseDetail {
                 triage_owner: t.triage_owner.clone(),
                 remedy_owner: t.remedy_owner.clone(),
             }),
-            checklist: checklist(v),
+            checklist: parts::checklist(v),
             lineage: v.lineage.iter().map(|e| duty(e, &v.names, you)).collect(),
             evidence: parts::evidence(v),
             handover: case.handover.as_ref().and_then(text),
@@ -40,7 +41,7 @@ impl From<&CaseView> for CaseDetail {
             plan: case.plan.as_ref().map(parts::plan),
             seal: case.seal.as_ref().map(parts::seal),
             approvals: case.approvals.iter().map(|a| parts::approval(v, a)).collect(),
-            approvals_needed: parts::approvals(&v.requirement.approvals),
+            approvals_needed: next::approvals(&v.requirement.approvals),
             could_decide: (&v.could).into(),
             you_cannot_decide: v.duties.iter().map(|e| duty(e, &v.names, you)).collect(),
             hold: case.hold.as_ref().map(|h| HoldDetail { source: h.source, reason: h.reason.as_ref().and_then(text), since: h.since }),
@@ -69,10 +70,6 @@ fn you(v: &CaseView) -> Option<&PersonId> {
         ActorRef::Operator { person, .. } => Some(person),
         _ => None,
     }
-}
-
-fn checklist(v: &CaseView) -> Checklist {
-    parts::checklist(Some(&v.case), &v.progress, &v.requirement, v.now)
 }
 
 fn subject(v: &CaseView) -> SubjectDetail {
@@ -116,7 +113,7 @@ fn reviews(v: &CaseView) -> Vec<ReviewDetail> {
 /// What routing would cost, from the view of the case as it would be. Software hears what would be needed, and no one's id or address.
 pub fn preview(v: &CaseView, problem: Option<String>) -> RoutePreview {
     if matches!(v.asker, ActorRef::Automation { .. }) {
-        let mut checklist = checklist(v);
+        let mut checklist = parts::checklist(v);
         checklist.next = None;
         for item in &mut checklist.items {
             (item.receipt, item.sessions, item.startable) = (None, Vec::new(), Vec::new());
@@ -127,7 +124,7 @@ pub fn preview(v: &CaseView, problem: Option<String>) -> RoutePreview {
             you_give_up: true,
             could_decide,
             checklist,
-            approvals_needed: parts::approvals(&v.requirement.approvals),
+            approvals_needed: next::approvals(&v.requirement.approvals),
             problem: problem.map(|_| "It can't be routed this way.".to_owned()),
         };
     }
@@ -135,8 +132,8 @@ pub fn preview(v: &CaseView, problem: Option<String>) -> RoutePreview {
         lineage: v.lineage.iter().map(|e| duty(e, &v.names, you(v))).collect(),
         you_give_up: !v.duties.is_empty(),
         could_decide: (&v.could).into(),
-        checklist: checklist(v),
-        approvals_needed: parts::approvals(&v.requirement.approvals),
+        checklist: parts::checklist(v),
+        approvals_needed: next::approvals(&v.requirement.approvals),
         problem,
     }
 }
@@ -148,8 +145,8 @@ pub fn explain(v: &CaseView) -> PolicyExplained {
     PolicyExplained {
         pinned_sha256: v.world.pinned.sha256,
         current_sha256: v.world.current.sha256,
-        checklist: checklist(v),
-        approvals_needed: parts::approvals(&r.approvals),
+        checklist: parts::checklist(v),
+        approvals_needed: next::approvals(&r.approvals),
         terms: vec![
             seconds("age an address must have before the request", r.min_endpoint_age),
             seconds("a receipt counts for", r.receipt_lifetime),

@@ -8,17 +8,16 @@ use crate::api::case::{
     PlanDetail, ReceiptDetail, SealDetail, SessionDetail, Startable, SubjectDetail,
 };
 use crate::base::Untrusted;
-use crate::base::ids::{EndpointId, PersonId};
+use crate::base::ids::PersonId;
 use crate::domain::case::{
     Approval, Case, Execution, ExecutionOutcome, Grant, LineageEntry, MAX_ATTEMPTS_PER_CODE, Plan, ProofSession, Seal, SessionOutcome,
 };
-use crate::domain::checklist::{Item, Progress};
+use crate::domain::checklist::Item;
 use crate::domain::command::World;
+use crate::domain::next;
 use crate::domain::policy::Policy;
-use crate::domain::requirement::{ApprovalNeed, Requirement};
 use crate::domain::subject::Subject;
 use crate::domain::view::CaseView;
-use crate::domain::vocabulary::Method;
 
 /// A lineage entry with the person's name.
 pub fn duty(entry: &LineageEntry, names: &BTreeMap<PersonId, Untrusted>, you: Option<&PersonId>) -> DutyInTheWay {
@@ -62,15 +61,11 @@ fn unusable(view: &CaseView, endpoint: &crate::domain::subject::Endpoint, min_ag
     (endpoint.recorded_at + min_age > view.case.request.opened_at).then(|| "it was recorded or changed too shortly before the request".to_owned())
 }
 
-pub(super) fn checklist(case: Option<&Case>, progress: &Progress, requirement: &Requirement, now: crate::base::Time) -> Checklist {
-    let items: Vec<ChecklistItem> = progress.items.iter().map(|i| item(case, i, now)).collect();
+pub(super) fn checklist(v: &CaseView) -> Checklist {
+    let items: Vec<ChecklistItem> = v.progress.items.iter().map(|i| item(Some(&v.case), i, v.now)).collect();
     let done = items.iter().filter(|i| i.state == ItemState::Done).count();
-    let next = items.iter().find(|i| i.state != ItemState::Done).map(|i| match i.state {
-        ItemState::Pending => format!("wait for {}", i.title),
-        _ => i.startable.first().map_or_else(|| format!("find a way to {}", i.title), |s| s.label.clone()),
-    });
-    let next = next.or_else(|| progress.complete.then(|| format!("request approval: {}", approvals(&requirement.approvals))));
-    Checklist { done: u8::try_from(done).unwrap_or(u8::MAX), items, complete: progress.complete, next }
+    let next = Some(next::step(&v.world, &v.progress, &v.could, v.now));
+    Checklist { done: u8::try_from(done).unwrap_or(u8::MAX), items, complete: v.progress.complete, next }
 }
 
 fn item(case: Option<&Case>, item: &Item, now: crate::base::Time) -> ChecklistItem {
@@ -100,18 +95,10 @@ fn item(case: Option<&Case>, item: &Item, now: crate::base::Time) -> ChecklistIt
         startable: item
             .startable
             .iter()
-            .map(|(m, e, a)| Startable { method: *m, endpoint: e.clone(), attester: a.clone(), label: label(*m, e.as_ref(), a.as_ref()) })
+            .map(|(m, e, a)| Startable { method: *m, endpoint: e.clone(), attester: a.clone(), label: next::start(*m, e.as_ref(), a.as_ref()) })
             .collect(),
         why: if item.gate { "policy's gate beside proof (SP 800-63B-4 §4.2.1)" } else { "policy's proof of identity (SP 800-63B-4 §4.2.2)" }
             .to_owned(),
-    }
-}
-
-fn label(method: Method, endpoint: Option<&EndpointId>, attester: Option<&PersonId>) -> String {
-    match (method, endpoint, attester) {
-        (Method::IssuedCode, Some(e), _) => format!("send a code to the recorded address {e}"),
-        (_, _, Some(who)) => format!("ask {who} to attest"),
-        (method, ..) => format!("ask for {}", method.label()),
     }
 }
 
@@ -130,15 +117,6 @@ fn session(id: &crate::base::ids::SessionId, s: &ProofSession, now: crate::base:
         tries_left: MAX_ATTEMPTS_PER_CODE.saturating_sub(s.failed_attempts),
         outcome: outcome.or((s.expires_at <= now).then_some("expired")).map(str::to_owned),
     }
-}
-
-/// Approvals needed, in words.
-pub(super) fn approvals(need: &ApprovalNeed) -> String {
-    let persons = if need.count == 1 { "1 person".to_owned() } else { format!("{} persons", need.count) };
-    let groups = need.groups.iter().map(|(g, n)| format!(", {n} of {g}"));
-    let other = need.other_employer.then(|| ", one with another employer".to_owned());
-    let signed = need.signature.then(|| ", signed".to_owned());
-    std::iter::once(persons).chain(groups).chain(other).chain(signed).collect()
 }
 
 pub(super) fn plan(plan: &Plan) -> PlanDetail {

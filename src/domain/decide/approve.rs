@@ -9,6 +9,7 @@ use super::STATEMENT_LIFETIME;
 use super::actor::{self, Caller, not_permitted};
 use super::draft::Draft;
 use crate::domain::case::{Approval, MAX_ITEMS, Signature, TextRef, VoidReason};
+use crate::domain::checklist;
 use crate::domain::command::Decide;
 use crate::domain::event::CaseEvent;
 use crate::domain::quorum;
@@ -31,6 +32,9 @@ pub(super) fn decide(draft: &mut Draft<'_>, decision: &Decide) -> Result<(), Ref
         Decision::Deny => draft.stands(&[CaseState::Sealed, CaseState::Approved])?,
     }
     as_read(draft, decision, &need)?;
+    if decision.decision == Decision::Approve {
+        still_proved(draft)?;
+    }
     once(draft, &caller, decision.decision)?;
     let approval = Approval {
         id: decision.id.clone(),
@@ -79,6 +83,13 @@ fn as_read(draft: &Draft<'_>, decision: &Decide, need: &Requirement) -> Result<(
     Ok(())
 }
 
+/// That the receipts under the seal still count: a receipt counts until it expires, at approval as at sealing. An approval once accepted
+/// carries them on for its own lifetime. Denying needs no proof.
+fn still_proved(draft: &Draft<'_>) -> Result<(), Refusal> {
+    let methods = checklist::lapsed(&draft.world, draft.now());
+    if methods.is_empty() { Ok(()) } else { Err(Refusal::ProofExpired { methods }) }
+}
+
 /// A person decides once on a seal, through whichever account; who approved may still deny.
 fn once(draft: &Draft<'_>, caller: &Caller, decision: Decision) -> Result<(), Refusal> {
     if draft.case.approvals.len() >= MAX_ITEMS {
@@ -108,8 +119,7 @@ pub(super) fn take_back(draft: &mut Draft<'_>, reason: &TextRef) -> Result<(), R
     draft.push(CaseEvent::Commented { text: reason.clone() });
     draft.push(CaseEvent::ApprovalsVoided { approvals: mine, why: VoidReason::TakenBack });
     if draft.case.state == CaseState::Approved && !draft.quorum() {
-        let due = draft.requirement().deadlines.approval;
-        draft.go(CaseState::Sealed, Some(due));
+        draft.await_approval();
     }
     Ok(())
 }

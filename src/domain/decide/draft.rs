@@ -204,10 +204,17 @@ impl<'a> Draft<'a> {
         let revision = self.case.revision.saturating_add(1);
         let (plan, seal) = seal::make(&self.world, revision, by, self.now())?;
         self.push(CaseEvent::Sealed { plan, seal });
+        self.await_approval();
         let need = self.requirement();
-        self.go(CaseState::Sealed, Some(need.deadlines.approval));
         self.approve_if_reached(&need);
         Ok(())
+    }
+
+    /// The case waits for its approvers: no longer than policy's deadline, nor than the proof counts on which they are to decide.
+    pub fn await_approval(&mut self) {
+        let deadline = self.requirement().deadlines.approval;
+        let proof = checklist::proof_until(&self.world, self.now()).map(|until| super::proof::left(until, self.now()));
+        self.go(CaseState::Sealed, Some(proof.map_or(deadline, |left| left.min(deadline))));
     }
 
     /// Schedules the execution if the quorum is reached: not before delay and grace are over.

@@ -23,6 +23,7 @@ use super::command::{Command, Context, World};
 use super::event::CaseEvent;
 use super::refusal::Refusal;
 use draft::Draft;
+pub use sealing::what_would_help;
 
 /// How long a statement may be submitted after its nonce was issued (product.md, "Life of a case").
 pub const STATEMENT_LIFETIME: Duration = Duration::minutes(10);

@@ -32,7 +32,7 @@ pub(super) fn seal(draft: &mut Draft<'_>) -> Result<(), Refusal> {
 }
 
 /// What would let someone decide.
-pub(super) fn what_would_help(could: &CouldDecide) -> String {
+pub fn what_would_help(could: &CouldDecide) -> String {
     let groups: Vec<&str> = could.missing_groups.iter().map(crate::base::ids::GroupId::as_str).collect();
     match (groups.as_slice(), could.operators.as_slice()) {
         ([], []) => "add approvers who have no hand in it, or an external approver group.".to_owned(),

@@ -9,6 +9,7 @@ use super::draft::Draft;
 use super::proof::resume;
 use crate::base::ids::GrantId;
 use crate::domain::case::{GrantEnd, VoidReason, Worker};
+use crate::domain::checklist;
 use crate::domain::event::CaseEvent;
 use crate::domain::refusal::Refusal;
 use crate::domain::seal;
@@ -34,14 +35,28 @@ pub(super) fn tick(draft: &mut Draft<'_>) -> Result<(), Refusal> {
         draft.go(CaseState::Expired, None);
         return Ok(());
     }
-    if approvals_ran_out(draft) {
+    if approvals_ran_out(draft) || proof_ran_out(draft) {
         return Ok(());
     }
     resume(draft);
     if due {
         draft.push(CaseEvent::Escalated { hold: false });
+        if draft.case.state == CaseState::Sealed
+            && let Some(due) = checklist::proof_until(&draft.world, now)
+        {
+            draft.push(CaseEvent::ClockResumed { due });
+        }
     }
     Ok(())
+}
+
+/// Nobody can approve on a proof that no longer counts: the case goes back to gathering it, visibly, instead of waiting for nothing.
+fn proof_ran_out(draft: &mut Draft<'_>) -> bool {
+    if draft.case.state != CaseState::Sealed || checklist::lapsed(&draft.world, draft.now()).is_empty() {
+        return false;
+    }
+    draft.unseal(VoidReason::Expired);
+    true
 }
 
 /// An approval whose lifetime is over no longer counts, and its giver can't repeat it on the same seal: the case is to be sealed anew.

@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 
 use crate::api::case::{ApprovalDetail, CaseDetail, ChecklistItem, DutyInTheWay, ItemState, SealDetail};
 use crate::api::lists::LogEntry;
-use crate::api::words::{CaseState, Decision};
+use crate::api::words::Decision;
 use crate::base::Time;
 use crate::base::text::sanitise;
 use crate::console::model::Shared;
@@ -32,7 +32,7 @@ fn list<T: ToString>(all: &[T]) -> String {
 pub(super) fn overview(case: &CaseDetail, shared: &Shared) -> Sheet {
     let mut s = Sheet::default();
     let row = &case.row;
-    if let Some(next) = case.checklist.next.as_ref().filter(|_| matches!(row.state, CaseState::New | CaseState::Proofing)) {
+    if let Some(next) = &case.checklist.next {
         s.fact_as("Next", clean(next), Role::Info);
     }
     s.fact(
@@ -174,9 +174,8 @@ fn outcome(s: &mut Sheet, case: &CaseDetail, shared: &Shared) {
 pub(in crate::console::screen) fn checklist(case: &CaseDetail, shared: &Shared) -> Sheet {
     let mut s = Sheet::default();
     let list = &case.checklist;
-    if matches!(case.row.state, CaseState::New | CaseState::Proofing) {
-        let next = list.next.as_deref().map_or_else(|| if list.complete { "Request approval.".into() } else { "Wait.".into() }, clean);
-        s.fact_as("Next", next, Role::Info);
+    if let Some(next) = &list.next {
+        s.fact_as("Next", clean(next), Role::Info);
     }
     s.fact("Done", format!("{} of {}", list.done, list.items.len()));
     s.fact("Approvals", format!("needed after it: {}", clean(&case.approvals_needed)));

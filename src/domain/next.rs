@@ -1,0 +1,152 @@
+//! The next step of a case: one sentence that says what it waits for now, and whom.
+//!
+//! Contract: pure; true in every state, held and ended ones too. Names accounts, persons and endpoints by id only. Knows no screens.
+
+use super::case::{Case, ExecutionOutcome, ProofSession};
+use super::checklist::{self, Item, Progress};
+use super::command::World;
+use super::refusal::CouldDecide;
+use super::requirement::{ApprovalNeed, Requirement};
+use super::vocabulary::{CaseState, FailureReason, FailureType, Method};
+use crate::base::Time;
+use crate::base::ids::{EndpointId, OperatorId, PersonId};
+
+/// How many of those who could act are named.
+const NAMED: usize = 3;
+
+/// What a case waits for; `could` says who could decide it.
+pub fn step(world: &World, progress: &Progress, could: &CouldDecide, now: Time) -> String {
+    let Some(case) = world.case.as_deref() else { return "open the case".to_owned() };
+    if case.hold.is_some() {
+        return "wait for security to reach the subject on another channel and lift the hold".to_owned();
+    }
+    let need = checklist::requirement(world);
+    match case.state {
+        CaseState::New => triage(case),
+        CaseState::Proofing => proofing(case, progress, &need, could, now),
+        CaseState::Sealed => sealed(world, case, &need, could, now),
+        CaseState::Approved => match case.times.execute_after.filter(|t| *t > now) {
+            Some(then) => format!("wait until {}: approvers can take an approval back, the subject can object", minute(then)),
+            None => "wait for the server to carry it out".to_owned(),
+        },
+        CaseState::Executing if undoing(case) => "wait for the target to undo it".to_owned(),
+        CaseState::Executing => "wait for the target".to_owned(),
+        CaseState::Restored => restored(case, &need),
+        CaseState::Failed => failed(case),
+        CaseState::Denied | CaseState::Withdrawn | CaseState::Expired => {
+            format!("nothing: it is {}; another try is a new case, linked to this one", case.state.label())
+        }
+        CaseState::Closed | CaseState::NoChangeNeeded | CaseState::RolledBack => format!("nothing: it is {}", case.state.label()),
+    }
+}
+
+fn triage(case: &Case) -> String {
+    match &case.triage {
+        None => "triage it: say what failed, and how that was reproduced".to_owned(),
+        Some(t) if t.failure == FailureType::AuthenticatorRemains => {
+            "end it as \"no change needed\": another authenticator still works; or triage it again".to_owned()
+        }
+        Some(t) => format!("end it as \"no change needed\": {}; or triage it again", t.failure.label()),
+    }
+}
+
+fn proofing(case: &Case, progress: &Progress, need: &Requirement, could: &CouldDecide, now: Time) -> String {
+    match progress.items.iter().find(|i| i.receipt.is_none()) {
+        Some(item) => missing(case, item, now),
+        None if !progress.complete => "route it another way: no proof could meet what policy asks here".to_owned(),
+        None if !could.enough => nobody(could),
+        None => format!("request approval: {}", approvals(&need.approvals)),
+    }
+}
+
+fn missing(case: &Case, item: &Item, now: Time) -> String {
+    let open = |s: &&ProofSession| item.methods.contains(&s.method) && s.outcome.is_none() && s.expires_at > now;
+    if let Some(session) = case.sessions.values().find(open) {
+        let whom = session.attester.as_ref().map_or_else(|| "the subject".to_owned(), ToString::to_string);
+        return format!("wait for {whom}: {}, until {}", session.method.label(), minute(session.expires_at));
+    }
+    let title = item.methods.iter().map(|m| m.label()).collect::<Vec<_>>().join(" or ");
+    item.startable.first().map_or_else(
+        || format!("find a way to {title}: no recorded address or person can serve now"),
+        |(method, endpoint, attester)| start(*method, endpoint.as_ref(), attester.as_ref()),
+    )
+}
+
+fn sealed(world: &World, case: &Case, need: &Requirement, could: &CouldDecide, now: Time) -> String {
+    let lapsed = checklist::lapsed(world, now);
+    if !lapsed.is_empty() {
+        let words: Vec<&str> = lapsed.iter().map(|m| m.label()).collect();
+        return format!("open it again and prove anew: {} no longer counts", words.join(", "));
+    }
+    if !could.enough {
+        return nobody(could);
+    }
+    let given = case.live_approvals().count();
+    let left = need.approvals.persons().saturating_sub(given);
+    let so_far = if given == 0 { String::new() } else { format!(", {left} more") };
+    let who = match (could.on_shift.as_slice(), could.operators.as_slice()) {
+        ([], all) => format!("{}; none is on shift", named(all)),
+        (on_shift, _) => format!("{}, on shift", named(on_shift)),
+    };
+    format!("wait for approval by {}{so_far}: {who}", approvals(&need.approvals))
+}
+
+fn restored(case: &Case, need: &Requirement) -> String {
+    if need.review && case.reviews.is_empty() {
+        return "wait for a security reviewer who neither had a hand in it nor approved it to look back".to_owned();
+    }
+    match case.live_grants().map(|g| g.expires_at).min() {
+        Some(then) => format!("close it; its temporary access ends then, at the latest at {}", minute(then)),
+        None => "close it".to_owned(),
+    }
+}
+
+fn failed(case: &Case) -> String {
+    let reason = case.executions.last().and_then(|e| match &e.outcome {
+        Some(ExecutionOutcome::Failed { reason }) => Some(*reason),
+        _ => None,
+    });
+    match reason {
+        Some(FailureReason::NoLongerAllowed) => "open it again: what allowed it no longer holds".to_owned(),
+        Some(reason) => format!("{}: try again, open it again, or withdraw it", reason.label()),
+        None => "try again, open it again, or withdraw it".to_owned(),
+    }
+}
+
+fn undoing(case: &Case) -> bool {
+    case.executions.last().is_some_and(|e| e.outcome.is_some())
+}
+
+fn nobody(could: &CouldDecide) -> String {
+    format!("no one could decide it: {}", super::decide::what_would_help(could))
+}
+
+fn named(operators: &[OperatorId]) -> String {
+    let names: Vec<&str> = operators.iter().take(NAMED).map(OperatorId::as_str).collect();
+    match operators.len().saturating_sub(NAMED) {
+        0 => names.join(", "),
+        more => format!("{} and {more} others", names.join(", ")),
+    }
+}
+
+fn minute(at: Time) -> String {
+    at.format("%d %b %H:%MZ").to_string()
+}
+
+/// What starts a proof, in words.
+pub fn start(method: Method, endpoint: Option<&EndpointId>, attester: Option<&PersonId>) -> String {
+    match (method, endpoint, attester) {
+        (Method::IssuedCode, Some(e), _) => format!("send a code to the recorded address {e}"),
+        (_, _, Some(who)) => format!("ask {who} to attest"),
+        (method, ..) => format!("ask for {}", method.label()),
+    }
+}
+
+/// Approvals needed, in words.
+pub fn approvals(need: &ApprovalNeed) -> String {
+    let persons = if need.count == 1 { "1 person".to_owned() } else { format!("{} persons", need.count) };
+    let groups = need.groups.iter().map(|(g, n)| format!(", {n} of {g}"));
+    let other = need.other_employer.then(|| ", one with another employer".to_owned());
+    let signed = need.signature.then(|| ", signed".to_owned());
+    std::iter::once(persons).chain(groups).chain(other).chain(signed).collect()
+}

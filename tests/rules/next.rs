@@ -1,0 +1,110 @@
+//! The next step that a case shows is the true one in every state.
+
+use chrono::Duration;
+use countersign::domain::case::ExecutionOutcome;
+use countersign::domain::command::Command;
+use countersign::domain::next::step;
+use countersign::domain::policy::{DEFAULT, Policy};
+use countersign::domain::vocabulary::*;
+use countersign::domain::{checklist, lineage};
+
+use crate::play::*;
+use crate::table::reach;
+
+fn next(play: &Play) -> String {
+    step(&play.world, &checklist::progress(&play.world, play.now), &lineage::could_decide(&play.world, play.now), play.now)
+}
+
+#[test]
+fn every_state_names_its_own_next_step() {
+    let expected = |state: CaseState| match state {
+        CaseState::New => "triage it: say what failed, and how that was reproduced",
+        CaseState::Proofing => "request approval: 1 person",
+        CaseState::Sealed => "wait for approval by 1 person: lind, omar, ruiz and 2 others, on shift",
+        CaseState::Approved => "wait for the server to carry it out",
+        CaseState::Executing => "wait for the target",
+        CaseState::Restored => "wait for a security reviewer who neither had a hand in it nor approved it to look back",
+        CaseState::Closed => "nothing: it is closed",
+        CaseState::Denied => "nothing: it is denied; another try is a new case, linked to this one",
+        CaseState::Withdrawn => "nothing: it is withdrawn; another try is a new case, linked to this one",
+        CaseState::Expired => "nothing: it is expired; another try is a new case, linked to this one",
+        CaseState::NoChangeNeeded => "nothing: it is no change needed",
+        CaseState::Failed => "target could not be reached: try again, open it again, or withdraw it",
+        CaseState::RolledBack => "nothing: it is rolled back",
+    };
+    for state in CaseState::ALL {
+        let mut play = reach(*state);
+        assert_eq!(next(&play), expected(*state), "{state}");
+        play.act(op("vega"), &Command::Hold { source: HoldSource::Security, reason: None }).unwrap();
+        assert_eq!(next(&play), "wait for security to reach the subject on another channel and lift the hold", "{state}, held");
+    }
+}
+
+#[test]
+fn while_it_is_proved_the_next_step_is_the_first_thing_missing() {
+    let mut play = Play::new(Tier::Standard);
+    play.open(op("nadia"), Path::Assisted);
+    play.act(op("nadia"), &triage()).unwrap();
+    // The first of the ways that could be started.
+    assert_eq!(next(&play), "ask for saved recovery code");
+    play.act(op("nadia"), &start_code("ses-1", "mail-1")).unwrap();
+    assert_eq!(next(&play), "wait for the subject: issued code, until 02 Mar 10:30Z");
+    play.now += Duration::hours(1);
+    assert_eq!(next(&play), "ask for saved recovery code", "the code's life is over");
+}
+
+#[test]
+fn a_fault_that_is_none_of_the_identitys_is_to_be_ended() {
+    let mut play = Play::new(Tier::Standard);
+    play.open(op("nadia"), Path::Assisted);
+    let Command::Triage { reproduction, triage_owner, remedy_owner, .. } = triage() else { panic!("a triage") };
+    for (failure, words) in [(FailureType::Outage, "outage"), (FailureType::AuthenticatorRemains, "another authenticator still works")] {
+        let (reproduction, triage_owner, remedy_owner) = (reproduction.clone(), triage_owner.clone(), remedy_owner.clone());
+        play.act(op("nadia"), &Command::Triage { failure, reproduction, triage_owner, remedy_owner }).unwrap();
+        assert_eq!(next(&play), format!("end it as \"no change needed\": {words}; or triage it again"));
+    }
+}
+
+#[test]
+fn while_approval_is_awaited_the_next_step_says_by_whom_how_many_more_and_when_no_one_could() {
+    let mut play = Play::new(Tier::Standard);
+    let two = std::sync::Arc::new(Policy::parse(&DEFAULT.replacen("approvals = 1", "approvals = 2", 1)).unwrap());
+    (play.world.pinned, play.world.current) = (two.clone(), two);
+    play.proofed(op("nadia"));
+    play.act(op("nadia"), &Command::Seal).unwrap();
+    assert_eq!(next(&play), "wait for approval by 2 persons: lind, omar, ruiz and 2 others, on shift");
+    play.approve("ruiz").unwrap();
+    assert_eq!(next(&play), "wait for approval by 2 persons, 1 more: lind, omar, sato, on shift");
+    let mut alone = Play::new(Tier::Standard);
+    (alone.world, alone.now) = (play.world.clone(), play.now);
+    alone.register(|r| {
+        for name in ["lind", "omar", "sato"] {
+            r.operators.get_mut(&id(name)).unwrap().enabled = false;
+        }
+    });
+    assert_eq!(next(&alone), "no one could decide it: add approvers who have no hand in it, or an external approver group.");
+    play.now += Duration::hours(24);
+    assert_eq!(next(&play), "open it again and prove anew: issued code no longer counts");
+}
+
+#[test]
+fn after_approval_the_next_step_is_the_delay_and_after_restoring_review_then_close() {
+    let mut play = Play::new(Tier::Standard);
+    let slow = std::sync::Arc::new(Policy::parse(&DEFAULT.replacen("delay = \"0 s\"", "delay = \"30 min\"", 1)).unwrap());
+    (play.world.pinned, play.world.current) = (slow.clone(), slow);
+    play.proofed(op("nadia"));
+    play.act(op("nadia"), &Command::Seal).unwrap();
+    play.approve("ruiz").unwrap();
+    assert_eq!(next(&play), "wait until 02 Mar 10:30Z: approvers can take an approval back, the subject can object");
+
+    let mut restored = reach(CaseState::Restored);
+    restored.act(op("vega"), &Command::Review { note: text("v"), in_order: true }).unwrap();
+    assert_eq!(next(&restored), "close it; its temporary access ends then, at the latest at 02 Mar 18:00Z");
+    restored.act(op("lind"), &Command::RollBack { reason: text("b") }).unwrap();
+    assert_eq!(next(&restored), "wait for the target to undo it");
+
+    let mut failed = reach(CaseState::Executing);
+    let unlawful = ExecutionOutcome::Failed { reason: FailureReason::NoLongerAllowed };
+    failed.act(system(countersign::domain::case::Worker::Executor), &ended(1, unlawful)).unwrap();
+    assert_eq!(next(&failed), "open it again: what allowed it no longer holds");
+}
