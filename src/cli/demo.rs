@@ -34,6 +34,12 @@ pub struct DemoArguments {
     /// No console: print one line of JSON with addresses and tokens, and serve until standard input ends.
     #[arg(long)]
     pub headless: bool,
+    /// Serve with TLS: the certificate, in PEM. Only with `--headless`, for whoever tries the pages in a browser of theirs.
+    #[arg(long, value_name = "FILE", requires_all = ["headless", "key"])]
+    pub certificate: Option<PathBuf>,
+    /// The certificate's private key, in PEM.
+    #[arg(long, value_name = "FILE", requires = "certificate")]
+    pub key: Option<PathBuf>,
 }
 
 /// What the sample target takes.
@@ -80,6 +86,7 @@ impl Progress {
 /// Prepares, fills and starts a demo.
 async fn begin(arguments: &DemoArguments) -> Result<(Demo, BTreeMap<String, String>), Failure> {
     let mut demo = Demo::prepare(arguments.cases).await?;
+    demo.tls = arguments.certificate.clone().zip(arguments.key.clone());
     let progress = Progress::new();
     let tokens = demo.fill(&|what, done, of| progress.tell(what, done, of)).await?;
     demo.start().await?;
@@ -130,20 +137,23 @@ fn identities(tokens: &BTreeMap<String, String>) -> Vec<Identity> {
 }
 
 async fn headless(arguments: &DemoArguments, out: Out) -> Result<(), Failure> {
-    let (demo, tokens) = tokio::select! {
+    let (mut demo, tokens) = tokio::select! {
         begun = begin(arguments) => begun?,
         () = ended() => return Ok(()),
     };
     let line = json!({
-        "api": format!("http://{}", demo.api),
-        "pages": format!("http://{}", demo.pages),
+        "api": format!("{}://{}", demo.scheme(), demo.api),
+        "pages": format!("{}://{}", demo.scheme(), demo.pages),
         "mail": demo.mailbox(),
         "target": demo.target_url,
         "tokens": tokens,
     });
     out.raw(format!("{line}\n").as_bytes())?;
-    ended().await;
-    Ok(demo.stop().await?)
+    tokio::select! {
+        () = ended() => Ok(demo.stop().await?),
+        // A certificate that can't be read, for one: stopping it tells why.
+        () = demo.over() => demo.stop().await.map_err(Failure::from).and(Err(Failure::new(FAILED, "The demo's server ended."))),
+    }
 }
 
 /// Waits for the end of standard input or a signal.

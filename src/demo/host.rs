@@ -51,6 +51,8 @@ pub struct Demo {
     pub api: SocketAddr,
     /// Where the requester's pages are.
     pub pages: SocketAddr,
+    /// Certificate and key to serve with TLS; plain on the loopback address without.
+    pub tls: Option<(PathBuf, PathBuf)>,
     running: Option<Running>,
     cases: u64,
     name: String,
@@ -125,10 +127,16 @@ impl Demo {
             listeners: Some(Listeners { staff, pages: Some(pages), metrics: None }),
             api,
             pages: pages_at,
+            tls: None,
             running: None,
             cases,
             name: String::new(),
         })
+    }
+
+    /// How its addresses begin.
+    pub const fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
     }
 
     /// Where the mails of all its people are.
@@ -188,12 +196,13 @@ impl Demo {
             codes: self.codes.clone(),
             mailer: self.mailer()?,
             connectors: connectors(&targets).map_err(|e| DemoError::Machine(e.to_string()))?,
-            public_url: format!("http://{}", self.pages),
+            public_url: format!("{}://{}", self.scheme(), self.pages),
             organisation: self.name.clone(),
             config: ServerConfig {
                 requests_per_minute: 6_000_000,
                 stranger_requests_per_minute: 1_000_000,
                 drain: Duration::from_secs(2),
+                tls: self.tls.clone(),
                 ..ServerConfig::default()
             },
             patience: Patience { first: Duration::from_secs(1), ..Patience::default() },
@@ -219,6 +228,14 @@ impl Demo {
         line.trim().clone_into(&mut self.target_url);
         self.target = Some(child);
         if self.target_url.starts_with("http://127.0.0.1:") { Ok(()) } else { Err(DemoError::Machine("the sample target did not start".to_owned())) }
+    }
+
+    /// Waits until the server has ended by itself.
+    pub async fn over(&mut self) {
+        match &mut self.running {
+            Some(running) => running.over().await,
+            None => std::future::pending().await,
+        }
     }
 
     /// Ends server and target and removes the folder.

@@ -59,6 +59,7 @@ async fn a_code_is_good_once_and_only_on_its_own_page() {
     let house = House::new().await;
     let case = house.proved("okafor", Action::PasswordReset).await;
     let letter = house.letter("okafor@corp.example", "Your code");
+    house.clock.pass(60);
     assert_eq!(house.post(&letter.link("p"), &[("code", &letter.code())]).await.0, 422, "used");
     let other = house.routed("greedy", Action::PasswordReset).await;
     house.start_proof(other, Method::IssuedCode, Some("e1"), None).await;

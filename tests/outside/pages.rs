@@ -133,3 +133,99 @@ async fn one_address_can_not_ask_without_end() {
     house.clock.pass(60);
     assert_eq!(house.post(&url, &[("code", "00000001")]).await.0, 422);
 }
+
+#[tokio::test]
+async fn a_wrong_code_is_told_with_the_tries_that_can_be_left_and_what_is_no_code_is_not_counted() {
+    let house = House::new().await;
+    let (case, letter) = with_code(&house).await;
+    let link = letter.link("p");
+    let wrong = if letter.code() == "0000 0000" { "1111 1111" } else { "0000 0000" };
+    let (_, page) = house.post(&link, &[("code", "1234")]).await;
+    assert!(page.contains("was not counted") && !page.contains("name=\"tried\""), "{page}");
+    for tried in 0..5_u8 {
+        let before = tried.to_string();
+        let (status, page) = house.post(&link, &[("code", wrong), ("tried", &before)]).await;
+        let told = ["at most 4 tries", "at most 3 tries", "at most 2 tries", "at most 1 try ", "void"][usize::from(tried)];
+        assert!(status == 422 && page.contains(told), "{tried}: {page}");
+        assert!(page.contains(&format!("name=\"tried\" value=\"{}\"", tried + 1)), "{page}");
+    }
+    assert_eq!(house.case(case).await.failed_attempts, 5);
+    for odd in ["300", "-1", "x", ""] {
+        assert_eq!(house.post(&link, &[("code", wrong), ("tried", odd)]).await.0, 400, "{odd}");
+    }
+    assert!(house.post(&link, &[("code", wrong), ("tried", "255")]).await.1.contains("value=\"5\""));
+}
+
+#[tokio::test]
+async fn a_code_sent_twice_in_one_go_is_answered_twice_and_recorded_once() {
+    let house = House::new().await;
+    let (case, letter) = with_code(&house).await;
+    let (link, code) = (letter.link("p"), letter.code());
+    let form = [("code", code.as_str())];
+    let ((first, one), (second, two)) = tokio::join!(house.post(&link, &form), house.post(&link, &form));
+    assert!(first == 200 && second == 200 && one == two && one.contains("Your code was right"), "{one}\n{two}");
+    let proved = house.case(case).await;
+    assert_eq!((proved.receipts.len(), proved.failed_attempts), (1, 0));
+}
+
+#[tokio::test]
+async fn a_saved_code_sent_twice_in_one_go_shows_the_same_new_one_twice() {
+    let house = House::new().await;
+    let case = house.routed("okafor", Action::PasswordReset).await;
+    let saved = house.service.issue_saved_codes(&"okafor".parse().unwrap()).await.unwrap();
+    house.start_proof(case, Method::SavedCode, Some("e1"), None).await;
+    let link = house.letter("okafor@corp.example", "A recovery code is asked for").link("p");
+    let form = [("code", saved[0].as_str())];
+    let (one, two) = (house.post(&link, &form).await, house.post(&link, &form).await);
+    assert!(one.0 == 200 && one == two && one.1.contains("Your new recovery code"), "{one:?}\n{two:?}");
+    assert_eq!(house.case(case).await.receipts.len(), 1);
+    house.clock.pass(60);
+    let (status, page) = house.post(&link, &form).await;
+    assert!(status == 422 && !page.contains("Your new recovery code"), "{page}");
+}
+
+/// Sends a form with a cookie, as a browser does.
+async fn with_cookie(house: &House, url: &str, form: &[(&str, &str)], cookie: &str) -> (u16, String) {
+    let answer = house.web.post(url).header("cookie", cookie).form(form).send().await.unwrap();
+    (answer.status().as_u16(), answer.text().await.unwrap())
+}
+
+#[tokio::test]
+async fn a_page_loaded_or_sent_again_by_who_proved_shows_the_case_and_not_an_error() {
+    let house = House::new().await;
+    let (_, letter) = with_code(&house).await;
+    let link = letter.link("p");
+    let answer = house.web.post(&link).form(&[("code", letter.code())]).send().await.unwrap();
+    let cookie = answer.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
+    house.clock.pass(60);
+    let (status, page) = with_cookie(&house, &link, &[("code", &letter.code())], &cookie).await;
+    assert!(status == 200 && page.contains("What is asked for"), "{page}");
+    let page = house.web.get(&link).header("cookie", &cookie).send().await.unwrap().text().await.unwrap();
+    assert!(page.contains("What is asked for"), "{page}");
+    house.clock.pass(3_600);
+    let page = house.web.get(&link).header("cookie", &cookie).send().await.unwrap().text().await.unwrap();
+    assert!(page.contains("Type your code"), "the pass has ended: {page}");
+}
+
+#[tokio::test]
+async fn an_answer_sent_twice_is_recorded_once_and_a_page_that_is_over_leads_back_to_its_code() {
+    let house = House::new().await;
+    let case = house.routed("vega", Action::PasswordReset).await;
+    house.start_proof(case, Method::ManagerAttestation, None, Some("p-kim")).await;
+    let letter = house.letter("kim@corp.example", "Your answer is asked for");
+    let link = letter.link("a");
+    let answer = house.web.post(&link).form(&[("code", letter.code())]).send().await.unwrap();
+    let cookie = answer.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
+    let question = format!("{link}/answer");
+    let (status, page) = house.get(&question).await;
+    assert!(status == 200 && page.contains(&format!("action=\"/a/{}\"", token(&link))), "without a pass the code goes to its own page: {page}");
+    let yes = [("answer", "yes"), ("confirm", "yes")];
+    assert!(with_cookie(&house, &question, &yes, &cookie).await.1.contains("Thank you"));
+    let before = house.case(case).await;
+    for again in [yes, [("answer", "no"), ("confirm", "yes")]] {
+        let (status, page) = with_cookie(&house, &question, &again, &cookie).await;
+        assert!(status == 200 && page.contains("Your answer is recorded"), "{page}");
+    }
+    let after = house.case(case).await;
+    assert_eq!((before.changed, before.receipts.len()), (after.changed, after.receipts.len()), "refused, and nothing besides");
+}

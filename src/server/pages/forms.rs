@@ -14,7 +14,8 @@ use axum::response::{Html, IntoResponse, Response};
 use serde::Deserialize;
 
 use super::Pages;
-use super::templates::{Attest, CasePage, Code, Message, NotMe};
+use super::templates::{Attest, CasePage, Code, Message, NotMe, Problem};
+use crate::domain::case::MAX_ATTEMPTS_PER_CODE;
 use crate::service::ServiceError;
 use crate::service::requester::{Answered, PASS_MINUTES, Page, Right, TOKEN_LEN, Tried, could_be_a_code};
 
@@ -24,6 +25,8 @@ type Shared = State<Arc<Pages>>;
 #[serde(deny_unknown_fields)]
 pub(super) struct CodeForm {
     code: String,
+    /// Wrong codes typed on this page before, as it counts them itself.
+    tried: Option<u8>,
 }
 
 #[derive(Deserialize)]
@@ -80,56 +83,96 @@ pub(super) async fn style() -> Response {
     ([(CONTENT_TYPE, HeaderValue::from_static("text/css; charset=utf-8"))], css).into_response()
 }
 
-fn code_page(pages: &Pages, token: &str, page: Page, wrong: bool) -> Response {
+/// The page on which a code is typed. What it says depends on what was typed and on the page's own count, never on the link (T24).
+fn code_page(pages: &Pages, token: &str, page: Page, (problem, tried): (Problem, u8)) -> Response {
     // A token goes back into the page only in the one shape that a token has.
     let shaped = token.len() == TOKEN_LEN && token.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
-    let not_me_action = if shaped { format!("/p/{token}/not-me") } else { "/".to_owned() };
-    let status = if wrong { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
-    draw(status, &Code { organisation: &pages.settings.organisation, wrong, not_me: page == Page::Proof, not_me_action })
-}
-
-pub(super) async fn proof(State(pages): Shared, Path(token): Path<String>) -> Response {
-    code_page(&pages, &token, Page::Proof, false)
-}
-
-pub(super) async fn attestation(State(pages): Shared, Path(token): Path<String>) -> Response {
-    code_page(&pages, &token, Page::Attestation, false)
-}
-
-/// The subject typed a code.
-pub(super) async fn prove(State(pages): Shared, Path(token): Path<String>, form: Result<Form<CodeForm>, FormRejection>) -> Response {
-    let typed = match form {
-        Ok(Form(form)) => form.code,
-        Err(why) => return malformed(&pages, &why),
+    let base = match page {
+        Page::Attestation => "a",
+        Page::Proof | Page::NotMe => "p",
     };
-    match tried(&pages, Page::Proof, &token, &typed).await {
-        Ok(Tried::Right(right)) => match pages.requester.shown(Page::Proof, &token, &right.pass).await {
-            Ok(Some(shown)) => {
-                let new_code = right.new_code.as_ref().map(|c| c.as_str());
-                let not_me_action = format!("/p/{token}/not-me");
-                let page = CasePage { organisation: &pages.settings.organisation, shown: &shown, just_proved: true, new_code, not_me_action };
-                admitted(&pages, draw(StatusCode::OK, &page), &right)
-            }
-            Ok(None) => code_page(&pages, &token, Page::Proof, true),
-            Err(error) => trouble(&pages, &error),
-        },
-        Ok(Tried::Wrong) => code_page(&pages, &token, Page::Proof, true),
+    let action = if shaped { format!("/{base}/{token}") } else { "/".to_owned() };
+    let status = if problem == Problem::None { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+    let left = MAX_ATTEMPTS_PER_CODE.saturating_sub(tried);
+    let organisation = &pages.settings.organisation;
+    draw(status, &Code { organisation, problem, tried, left, not_me: page == Page::Proof, action })
+}
+
+const FRESH: (Problem, u8) = (Problem::None, 0);
+
+/// After a form: what could not be a code is not counted, by the page as by the server.
+fn not_right(form: &CodeForm) -> (Problem, u8) {
+    let tried = form.tried.unwrap_or_default().min(MAX_ATTEMPTS_PER_CODE);
+    if could_be_a_code(&form.code) { (Problem::Wrong, (tried + 1).min(MAX_ATTEMPTS_PER_CODE)) } else { (Problem::NoCode, tried) }
+}
+
+/// The case for whose code was right a while ago, so that a page that is loaded or sent again does not call a used code wrong.
+async fn known(pages: &Pages, token: &str, headers: &HeaderMap) -> Result<Option<Response>, ServiceError> {
+    let shown = match pass(pages, headers) {
+        "" => None,
+        pass => pages.requester.shown(Page::Proof, token, pass).await?,
+    };
+    let organisation = &pages.settings.organisation;
+    let not_me_action = format!("/p/{token}/not-me");
+    Ok(shown.map(|shown| draw(StatusCode::OK, &CasePage { organisation, shown: &shown, just_proved: false, new_code: None, not_me_action })))
+}
+
+/// The case again, while the pass counts; before the code and afterwards, the page on which it is typed.
+pub(super) async fn proof(State(pages): Shared, Path(token): Path<String>, headers: HeaderMap) -> Response {
+    match known(&pages, &token, &headers).await {
+        Ok(Some(page)) => page,
+        Ok(None) => code_page(&pages, &token, Page::Proof, FRESH),
         Err(error) => trouble(&pages, &error),
     }
 }
 
-/// A manager or owner typed the code of their message.
-pub(super) async fn enter(State(pages): Shared, Path(token): Path<String>, form: Result<Form<CodeForm>, FormRejection>) -> Response {
-    let typed = match form {
-        Ok(Form(form)) => form.code,
+pub(super) async fn attestation(State(pages): Shared, Path(token): Path<String>) -> Response {
+    code_page(&pages, &token, Page::Attestation, FRESH)
+}
+
+/// The subject typed a code.
+pub(super) async fn prove(
+    State(pages): Shared,
+    Path(token): Path<String>,
+    headers: HeaderMap,
+    form: Result<Form<CodeForm>, FormRejection>,
+) -> Response {
+    let form = match form {
+        Ok(Form(form)) => form,
         Err(why) => return malformed(&pages, &why),
     };
-    match tried(&pages, Page::Attestation, &token, &typed).await {
+    let proved = match tried(&pages, Page::Proof, &token, &form.code).await {
+        Ok(Tried::Right(right)) => just_proved(&pages, &token, &right).await,
+        Ok(Tried::Wrong) => known(&pages, &token, &headers).await,
+        Err(error) => Err(error),
+    };
+    match proved {
+        Ok(Some(page)) => page,
+        Ok(None) => code_page(&pages, &token, Page::Proof, not_right(&form)),
+        Err(error) => trouble(&pages, &error),
+    }
+}
+
+async fn just_proved(pages: &Pages, token: &str, right: &Right) -> Result<Option<Response>, ServiceError> {
+    let Some(shown) = pages.requester.shown(Page::Proof, token, &right.pass).await? else { return Ok(None) };
+    let new_code = right.new_code.as_ref().map(|c| c.as_str());
+    let not_me_action = format!("/p/{token}/not-me");
+    let page = CasePage { organisation: &pages.settings.organisation, shown: &shown, just_proved: true, new_code, not_me_action };
+    Ok(Some(admitted(pages, draw(StatusCode::OK, &page), right)))
+}
+
+/// A manager or owner typed the code of their message.
+pub(super) async fn enter(State(pages): Shared, Path(token): Path<String>, form: Result<Form<CodeForm>, FormRejection>) -> Response {
+    let form = match form {
+        Ok(Form(form)) => form,
+        Err(why) => return malformed(&pages, &why),
+    };
+    match tried(&pages, Page::Attestation, &token, &form.code).await {
         Ok(Tried::Right(right)) => {
             let to = HeaderValue::from_str(&format!("/a/{token}/answer")).unwrap_or(HeaderValue::from_static("/"));
             admitted(&pages, (StatusCode::SEE_OTHER, [(LOCATION, to)]).into_response(), &right)
         }
-        Ok(Tried::Wrong) => code_page(&pages, &token, Page::Attestation, true),
+        Ok(Tried::Wrong) => code_page(&pages, &token, Page::Attestation, not_right(&form)),
         Err(error) => trouble(&pages, &error),
     }
 }
@@ -153,19 +196,6 @@ fn pass<'a>(pages: &Pages, headers: &'a HeaderMap) -> &'a str {
     all.filter_map(|pair| pair.split_once('=')).find(|(name, _)| *name == pages.settings.cookie()).map_or("", |(_, value)| value)
 }
 
-/// The case again, while the pass counts.
-pub(super) async fn case(State(pages): Shared, Path(token): Path<String>, headers: HeaderMap) -> Response {
-    match pages.requester.shown(Page::Proof, &token, pass(&pages, &headers)).await {
-        Ok(Some(shown)) => {
-            let not_me_action = format!("/p/{token}/not-me");
-            let organisation = &pages.settings.organisation;
-            draw(StatusCode::OK, &CasePage { organisation, shown: &shown, just_proved: false, new_code: None, not_me_action })
-        }
-        Ok(None) => code_page(&pages, &token, Page::Proof, false),
-        Err(error) => trouble(&pages, &error),
-    }
-}
-
 /// The question, after the code.
 pub(super) async fn question(State(pages): Shared, Path(token): Path<String>, headers: HeaderMap) -> Response {
     asked(&pages, &token, pass(&pages, &headers), false).await
@@ -175,7 +205,7 @@ async fn asked(pages: &Pages, token: &str, pass: &str, unconfirmed: bool) -> Res
     let status = if unconfirmed { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     match pages.requester.shown(Page::Attestation, token, pass).await {
         Ok(Some(shown)) => draw(status, &Attest { organisation: &pages.settings.organisation, shown: &shown, unconfirmed }),
-        Ok(None) => code_page(pages, token, Page::Attestation, false),
+        Ok(None) => code_page(pages, token, Page::Attestation, FRESH),
         Err(error) => trouble(pages, &error),
     }
 }
@@ -201,7 +231,8 @@ pub(super) async fn answer(
         Ok(Answered::Recorded) => {
             message(&pages, StatusCode::OK, "Thank you", "Your answer is recorded. There is nothing more to do; you can close this page.")
         }
-        Ok(Answered::Over) => code_page(&pages, &token, Page::Attestation, true),
+        // Sent twice, or over: whoever may still see the question sees what became of it.
+        Ok(Answered::Over) => asked(&pages, &token, pass, false).await,
         Err(error) => trouble(&pages, &error),
     }
 }

@@ -79,7 +79,7 @@ pub fn router(requester: Requester, settings: Settings) -> Router {
         .route("/style.css", get(forms::style))
         .route("/p/{token}", get(forms::proof).post(forms::prove))
         .route("/p/{token}/not-me", post(forms::not_me_here))
-        .route("/p/{token}/case", get(forms::case))
+        .route("/p/{token}/case", get(forms::proof))
         .route("/a/{token}", get(forms::attestation).post(forms::enter))
         .route("/a/{token}/answer", get(forms::question).post(forms::answer))
         .route("/n/{token}", get(forms::not_me).post(forms::say_not_me))

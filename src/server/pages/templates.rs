@@ -6,14 +6,36 @@ use askama::Template;
 
 use crate::service::requester::shown::Shown;
 
+/// What a page says about the code that was typed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Problem {
+    /// Nothing: none was typed.
+    None,
+    /// It can't be one.
+    NoCode,
+    /// It was not taken.
+    Wrong,
+}
+
 /// The page on which a code is typed: the same for every link.
 #[derive(Template)]
 #[template(path = "code.html", config = "assets/pages/askama.toml")]
 pub(super) struct Code<'a> {
     pub(super) organisation: &'a str,
-    pub(super) wrong: bool,
+    pub(super) problem: Problem,
+    /// Wrong codes typed on this page so far.
+    pub(super) tried: u8,
+    /// Tries that can be left at most.
+    pub(super) left: u8,
     pub(super) not_me: bool,
-    pub(super) not_me_action: String,
+    /// Where the code goes: this page may stand at another address, in place of one that is over.
+    pub(super) action: String,
+}
+
+impl Code<'_> {
+    fn not_me_action(&self) -> String {
+        format!("{}/not-me", self.action.trim_end_matches('/'))
+    }
 }
 
 /// The page on which the word of a message is typed.

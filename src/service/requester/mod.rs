@@ -2,8 +2,10 @@
 //!
 //! Contract: a link alone does nothing (T25). A guess is judged and counted in one versioned commit, before it is answered: at most
 //! [`crate::domain::case::MAX_ATTEMPTS_PER_CODE`] guesses of a session are ever judged (T23). Whether a link, a session or a case exists is
-//! told only to who typed its code: everything else is [`Tried::Wrong`] (T24). No secret leaves but a new saved code, once, to its subject.
+//! told only to who typed its code: everything else is [`Tried::Wrong`] (T24). No secret leaves but a new saved code, once, to its subject; a form
+//! that was sent twice in one go gets its one answer twice.
 
+mod again;
 mod locks;
 pub mod shown;
 
@@ -21,6 +23,7 @@ pub use crate::proofing::derive::{Page, TOKEN_LEN};
 use crate::proofing::{Keys, saved};
 use crate::service::workers::recipients;
 use crate::store::CodeChange;
+use again::Again;
 use locks::Locks;
 
 /// How long a pass counts after the right code was typed.
@@ -36,7 +39,7 @@ pub enum Tried {
 }
 
 /// What the right code gives.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Right {
     /// For a cookie: opens the page of this session for [`PASS_MINUTES`].
     pub pass: String,
@@ -58,6 +61,7 @@ pub struct Requester {
     service: Arc<Service>,
     keys: Keys,
     locks: Locks,
+    again: Again,
     /// Bounds the work of hashing saved codes.
     hashing: tokio::sync::Semaphore,
 }
@@ -76,7 +80,7 @@ enum Verdict {
 impl Requester {
     /// Over a service, with the keys that codes and links are derived with.
     pub fn new(service: Arc<Service>, keys: Keys) -> Self {
-        Self { service, keys, locks: Locks::new(), hashing: tokio::sync::Semaphore::new(2) }
+        Self { service, keys, locks: Locks::new(), again: Again::default(), hashing: tokio::sync::Semaphore::new(2) }
     }
 
     /// Milliseconds on the monotonic clock, for whoever counts requests.
@@ -88,11 +92,21 @@ impl Requester {
     pub async fn try_code(&self, page: Page, token: &str, typed: &str) -> Result<Tried, ServiceError> {
         let Some(found) = self.find(page, token).await? else { return Ok(Tried::Wrong) };
         let _one_at_a_time = self.locks.of(found.session.as_str()).await;
+        let form = self.keys.salted("form-again", &format!("{} {typed}", found.session));
+        if let Some(right) = self.again.given(&form, self.monotonic_millis()) {
+            return Ok(Tried::Right(right));
+        }
         for _ in 0..MAX_TRIES {
             let Some(found) = self.find(page, token).await? else { return Ok(Tried::Wrong) };
             match self.try_once(page, &found, typed).await {
                 Err(ServiceError::Stale { .. } | ServiceError::Conflict) => {}
                 Err(ServiceError::Refused(_) | ServiceError::Forbidden(_)) => return Ok(Tried::Wrong),
+                Ok(Tried::Right(right)) => {
+                    if page == Page::Proof {
+                        self.again.keep(form, &right, self.monotonic_millis());
+                    }
+                    return Ok(Tried::Right(right));
+                }
                 other => return other,
             }
         }

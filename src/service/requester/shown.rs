@@ -62,7 +62,7 @@ impl Requester {
 
     async fn requester(&self, case: &Case, subject: &str) -> Result<String, ServiceError> {
         Ok(match &case.request.requester {
-            Who::Subject => format!("someone who says to be {subject}"),
+            Who::Subject => format!("someone who says they are {subject}"),
             Who::Person(id) => self.name(id).await?,
             Who::Automation(id) => format!("a program ({id})"),
             Who::Unknown => "someone who is not known".to_owned(),
