@@ -11,6 +11,7 @@ use super::connect::{Settings, access, settings};
 use super::out::{FAILED, Failure};
 use crate::base::ports::Ports;
 use crate::config;
+use crate::console::attention::Wanted;
 use crate::console::background;
 use crate::console::keep;
 use crate::console::keymap::Keymap;
@@ -42,6 +43,11 @@ pub fn configure(arguments: &Arguments, settings: &Settings, server: Url, state:
     out.may_ask = background::may_ask(variable("TERM").as_deref(), variable("STY").is_some());
     out.mouse = settings.config.mouse;
     out.read_only = settings.config.read_only || arguments.read_only;
+    out.attention = Wanted {
+        how: settings.config.attention,
+        quiet: settings.config.quiet_hours,
+        hour_of: |now| chrono::Timelike::hour(&now.with_timezone(&chrono::Local)),
+    };
     out.plain = settings.config.plain || arguments.plain;
     out.editor = variable("VISUAL").or_else(|| variable("EDITOR"));
     if let Some(state) = state {

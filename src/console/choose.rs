@@ -86,6 +86,7 @@ pub fn identity(model: &mut Model, name: &str) {
     model.screens = Screens::default();
     model.shared.me = None;
     model.shared.counts = None;
+    model.shared.attention.forget();
     model.shared.state.screen = None;
     model.shared.link = Link::Connecting;
     model.shared.effects.push(Effect::UseToken(identity.token, false));

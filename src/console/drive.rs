@@ -11,6 +11,7 @@ use crossterm::event::{Event, KeyEventKind};
 use futures_util::{Stream, StreamExt as _};
 use tokio::sync::mpsc;
 
+use super::attention::How;
 use super::background::Seen;
 use super::effect::Effect;
 use super::message::Message;
@@ -36,6 +37,10 @@ pub trait Surface {
     fn mouse(&mut self, on: bool) -> io::Result<()>;
     /// Asks which background there is; the answer comes as input, some time or never.
     fn ask_background(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+    /// Rings, or has the terminal notify with these words.
+    fn attend(&mut self, _how: How, _text: &str) -> io::Result<()> {
         Ok(())
     }
     /// Gives the terminal to `$EDITOR` with a text; returns what it was saved as, or why not.
@@ -80,6 +85,7 @@ pub async fn drive(model: &mut Model, world: World<'_>, signed_in: bool) -> io::
                 Effect::Copy(text) => surface.copy(&text)?,
                 Effect::Mouse(on) => surface.mouse(on)?,
                 Effect::AskBackground => surface.ask_background()?,
+                Effect::Attend(how, text) => surface.attend(how, &text)?,
                 Effect::Edit(text) => {
                     input = None;
                     inbox.push(Message::Edited(surface.edit(&text)));

@@ -51,6 +51,8 @@ pub enum Effect {
     Mouse(bool),
     /// Ask the terminal which background it has.
     AskBackground,
+    /// Call for the user's attention, with these words where words can be shown.
+    Attend(super::attention::How, String),
     /// Keep what is being typed, or forget it.
     Draft(String, Option<String>),
     /// Keep where the user was.
@@ -124,4 +126,6 @@ pub enum Timer {
     Form,
     /// The case in front should be asked for again.
     Case,
+    /// Something may call for attention now.
+    Attention,
 }

@@ -20,6 +20,7 @@
 //! 7. A snapshot at both sizes in `tests/console`.
 
 pub mod action;
+pub mod attention;
 pub mod background;
 pub mod choose;
 pub mod drive;
@@ -70,6 +71,7 @@ pub struct Identity {
 
 /// What the console is started with. Files of themes and keys are read by the caller and given as values.
 #[derive(Debug, Clone)]
+#[allow(clippy::struct_excessive_bools, reason = "independent switches, each from a setting of its own")]
 pub struct ConsoleConfig {
     /// The server's address.
     pub server: Url,
@@ -95,6 +97,8 @@ pub struct ConsoleConfig {
     pub mouse: bool,
     /// Whether nothing may be changed.
     pub read_only: bool,
+    /// How to call for attention.
+    pub attention: attention::Wanted,
     /// Linear mode, for screen readers.
     pub plain: bool,
     /// The command for long texts (`$VISUAL` or `$EDITOR`).
@@ -121,6 +125,7 @@ impl ConsoleConfig {
             depth: Depth::Sixteen,
             mouse: true,
             read_only: false,
+            attention: attention::Wanted::default(),
             plain: false,
             editor: None,
             identities: Vec::new(),
@@ -185,9 +190,11 @@ pub fn model(config: &ConsoleConfig, ports: &Ports, size: (u16, u16)) -> Result<
         wishes: Vec::new(),
         seq: 0,
         run: ports.random.id("con"),
+        attention: attention::Attention::new(config.attention),
         draft_waiting: None,
         clock_due: None,
         running: Vec::new(),
+        attention_due: None,
         state,
     };
     let mut stack = vec![Place::Queue];

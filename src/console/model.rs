@@ -191,6 +191,8 @@ pub struct Shared {
     pub notes: VecDeque<Note>,
     /// What stands in the bottom line until the next key.
     pub notice: Option<Note>,
+    /// What calls for attention.
+    pub attention: super::attention::Attention,
     /// Whether something visible changed since the last drawing.
     pub dirty: bool,
     pub(super) effects: Vec<Effect>,
@@ -201,6 +203,7 @@ pub struct Shared {
     pub(super) draft_waiting: Option<(String, String)>,
     pub(super) clock_due: Option<Time>,
     pub(super) running: Vec<Timer>,
+    pub(super) attention_due: Option<Time>,
 }
 
 /// What a screen wants that is not an effect on the world.
@@ -228,6 +231,9 @@ impl Shared {
     /// Sends a change; the answer comes to `to` under the number returned.
     pub fn send(&mut self, to: Place, order: Order) -> u64 {
         self.seq += 1;
+        if let Some(case) = order.case {
+            self.attention.wrote(case, self.now);
+        }
         self.effects.push(Effect::Send { seq: self.seq, to, order });
         self.seq
     }

@@ -151,7 +151,7 @@ impl Perform for Performer {
             Effect::KeepState(state) => self.file("Where you were", keep::save_state(self.paths.state.as_deref(), &state)),
             Effect::KeepViews(views) => self.file("The views", keep::save_views(self.paths.views.as_deref(), &views)),
             // These are the loop's own: it has the terminal.
-            Effect::Copy(_) | Effect::Edit(_) | Effect::Mouse(_) | Effect::AskBackground | Effect::Quit => {}
+            Effect::Copy(_) | Effect::Edit(_) | Effect::Mouse(_) | Effect::AskBackground | Effect::Attend(..) | Effect::Quit => {}
         }
     }
 }

@@ -13,6 +13,7 @@ use crossterm::{clipboard::CopyToClipboard, cursor, execute};
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 
+use super::attention::How;
 use super::background::{QUESTION, Sieve, Sieved};
 use super::drive::{Input, Surface};
 use super::model::Model;
@@ -124,6 +125,17 @@ impl Surface for Guard {
         self.awaited.store(true, Ordering::Relaxed);
         let mut out = stdout();
         out.write_all(QUESTION.as_bytes())?;
+        out.flush()
+    }
+
+    fn attend(&mut self, how: How, text: &str) -> io::Result<()> {
+        let mut out = stdout();
+        match how {
+            How::Off => return Ok(()),
+            How::Bell => out.write_all(b"\x07")?,
+            // OSC 9; nothing that could end it or begin another survives the sanitiser.
+            How::Notify => write!(out, "\x1b]9;Countersign: {}\x1b\\", crate::base::text::sanitise(text, false))?,
+        }
         out.flush()
     }
 

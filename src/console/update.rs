@@ -12,7 +12,7 @@ use super::keymap::{Key, Meaning};
 use super::message::{Live, Message, Reply};
 use super::model::{Link, Model, Note, Place, Tone, Wish};
 use super::overlay::{Outcome, Overlay};
-use super::{choose, view};
+use super::{attention, choose, view};
 use crate::client::ClientError;
 
 /// How deep one can go before the oldest way back is forgotten.
@@ -318,6 +318,7 @@ fn on_answer(model: &mut Model, seq: u64, to: Place, reply: Result<Reply, Client
     {
         model.shared.fail(error);
     }
+    attention::answered(&mut model.shared, &reply);
     match reply {
         Ok(Reply::Me(me)) => {
             let shared = &mut model.shared;
@@ -387,6 +388,7 @@ fn on_live(model: &mut Model, live: Live) {
             }
         }
         Live::News(news) => {
+            attention::announced(shared, &news);
             shared.timer_once(Timer::Counts, Duration::from_secs(1));
             let place = model.place();
             let (screen, shared) = model.screen_mut(place);
@@ -403,6 +405,7 @@ fn on_timer(model: &mut Model, timer: Timer) {
             model.shared.dirty = true;
         }
         Timer::Draft => model.shared.flush_draft(),
+        Timer::Attention => model.shared.attention_due = None,
         Timer::Counts => {
             model.shared.ask(Place::Queue, Ask::Counts);
         }
@@ -449,6 +452,7 @@ fn settle(model: &mut Model) {
             }
         }
     }
+    attention::settle(&mut model.shared);
     let shown = if model.overlay.is_none() { model.screen(model.place()).next_change(&model.shared) } else { None };
     let next = [shown, model.shared.next_second()].into_iter().flatten().min();
     if let Some(next) = next

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests say what they expect")]
 
+mod attention;
 #[path = "../support/canned.rs"]
 mod canned;
 mod cases;

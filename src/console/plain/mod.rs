@@ -138,6 +138,10 @@ fn perform(
     for effect in effects {
         match effect {
             Effect::Copy(text) => say(output, &[crate::base::text::sanitise(&text, false)])?,
+            Effect::Attend(how, text) => {
+                let bell = if how == super::attention::How::Bell { "\x07" } else { "" };
+                say(output, &[format!("{bell}Attention: {}", crate::base::text::sanitise(&text, false))])?;
+            }
             Effect::Edit(_) => {
                 let why = "The linear mode opens no editor: type the text; a line that begins with + is added below.";
                 model.shared.say(super::model::Tone::Info, why);
