@@ -25,6 +25,9 @@ use crate::config::keys::read_private;
 use crate::console::Identity;
 use crate::demo::{DemoError, fill, host::Demo, target};
 
+/// Whose case the tour is about, in `assets/demo/stories.toml`.
+const TOUR: &str = "e.sorensen";
+
 /// What the demo takes.
 #[derive(Debug, Args)]
 pub struct DemoArguments {
@@ -116,6 +119,7 @@ async fn show(demo: &Demo, arguments: &Arguments, settings: &Settings, tokens: &
     let mut config = console::configure(arguments, settings, url, Some(demo.path()))?;
     config.identities = identities(tokens);
     config.mailbox = Some(demo.mailbox());
+    config.tour = TOUR.parse().ok();
     console::open(config).await
 }
 

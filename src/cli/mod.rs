@@ -71,6 +71,10 @@ pub enum Command {
     #[command(flatten)]
     Host(host::HostCommand),
     /// Try everything: a server, a sample organisation and the console, thrown away afterwards.
+    ///
+    /// In its console T, or :tutor, begins a tour of five minutes on the real screens: find a case, take it, start a proof, type the code as
+    /// the subject, request approval, be refused it yourself, become a supervisor, approve, and see access restored. T leaves the tour and
+    /// goes on with it.
     Demo(demo::DemoArguments),
     /// The sample target of the demo, which it starts itself.
     #[command(hide = true)]

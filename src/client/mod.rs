@@ -6,6 +6,7 @@
 mod call;
 mod error;
 mod events;
+pub mod page;
 mod reads;
 mod register;
 pub mod session;

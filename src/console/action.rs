@@ -165,7 +165,9 @@ actions! {
     GoPolicy, "policy", Scope::ANY, ["g p"], "", "To the policy";
     GoLog, "log", Scope::ANY, ["g l"], "", "To the log";
     GoMailbox, "mailbox", Scope::ANY, ["g m"], "", "To the subject's mailbox (demo)";
+    TypeCode, "type-code", Scope::MAILBOX, ["t"], "type the code", "Type the code of the selected mail into the subject's page (demo)";
     Identity, "identity", Scope::ANY, ["g i"], "", "Work as someone else (demo)";
+    Tutor, "tutor", Scope::ANY, ["T"], "", "The tour of one case in five minutes: begin it, leave it, go on with it (demo)";
     Messages, "messages", Scope::ANY, ["!"], "", "What happened: errors and confirmations, with request ids";
     Refresh, "refresh", Scope::ANY, ["ctrl-r"], "", "Ask the server again";
     Theme, "theme", Scope::ANY, ["g t"], "", "Choose a theme";

@@ -360,8 +360,14 @@ mod tests {
 
     #[test]
     fn answers_are_read_and_nonsense_is_none() {
-        let all = [("rgb:ffff/ffff/ffff", Some(Background::Light)), ("rgb:ff/f/eee", Some(Background::Light)), ("rgba:0000/0000/0000/ffff", Some(Background::Dark))];
-        for (answer, background) in all.into_iter().chain([("rgb:12345/0/0", None), ("rgb:/0/0", None), ("rgb:1/2", None), ("", None), ("rgb:gg/00/00", None)]) {
+        let all = [
+            ("rgb:ffff/ffff/ffff", Some(Background::Light)),
+            ("rgb:ff/f/eee", Some(Background::Light)),
+            ("rgba:0000/0000/0000/ffff", Some(Background::Dark)),
+        ];
+        for (answer, background) in
+            all.into_iter().chain([("rgb:12345/0/0", None), ("rgb:/0/0", None), ("rgb:1/2", None), ("", None), ("rgb:gg/00/00", None)])
+        {
             assert_eq!(parse(answer), background, "{answer}");
         }
         assert_eq!(through("\x1b]11;nonsense\x07q", true), "q");
@@ -369,15 +375,10 @@ mod tests {
 
     #[test]
     fn the_environment_is_a_second_source() {
-        assert_eq!(["15;0", "0;15", "0;default;15", "12;8", "x", "", "1;77"].map(from_variable), [
-            Some(Background::Dark),
-            Some(Background::Light),
-            Some(Background::Light),
-            Some(Background::Dark),
-            None,
-            None,
-            None
-        ]);
+        assert_eq!(
+            ["15;0", "0;15", "0;default;15", "12;8", "x", "", "1;77"].map(from_variable),
+            [Some(Background::Dark), Some(Background::Light), Some(Background::Light), Some(Background::Dark), None, None, None]
+        );
         assert!(may_ask(Some("xterm-256color"), false) && !may_ask(Some("xterm-256color"), true));
         assert!(["dumb", "linux", "", "eterm-color"].iter().all(|t| !may_ask(Some(t), false)) && !may_ask(None, false));
     }

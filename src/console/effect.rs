@@ -105,6 +105,8 @@ pub enum Ask {
     RoutePreview(Box<PreviewRoute>),
     /// The demo's mail.
     Mail,
+    /// Type a code into a subject's page (demo): link and code.
+    TypeCode(String, String),
     /// Drafts on disk.
     Drafts,
 }

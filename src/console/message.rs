@@ -75,6 +75,8 @@ pub enum Reply {
     Written(Box<Written>),
     /// Mail in the demo's folder, newest first.
     Mail(Vec<Mail>),
+    /// The subject's page took the code (demo).
+    Typed,
     /// Drafts found on disk, by key.
     Drafts(BTreeMap<String, String>),
 }

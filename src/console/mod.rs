@@ -36,6 +36,7 @@ pub mod plain;
 pub mod screen;
 pub mod terminal;
 pub mod theme;
+pub mod tutor;
 pub mod update;
 pub mod view;
 pub mod widget;
@@ -49,6 +50,7 @@ use secrecy::SecretString;
 use tokio::sync::mpsc;
 use url::Url;
 
+use crate::base::ids::SubjectId;
 use crate::base::ports::Ports;
 use crate::client::ClientConfig;
 use background::{Auto, Background};
@@ -105,6 +107,8 @@ pub struct ConsoleConfig {
     pub editor: Option<String>,
     /// Whom one can work as (demo); the first is who one begins as if there is no token.
     pub identities: Vec<Identity>,
+    /// Whose case the tour is about (demo).
+    pub tour: Option<SubjectId>,
     /// The folder of mails to show (demo).
     pub mailbox: Option<PathBuf>,
 }
@@ -129,6 +133,7 @@ impl ConsoleConfig {
             plain: false,
             editor: None,
             identities: Vec::new(),
+            tour: None,
             mailbox: None,
         }
     }
@@ -190,6 +195,7 @@ pub fn model(config: &ConsoleConfig, ports: &Ports, size: (u16, u16)) -> Result<
         wishes: Vec::new(),
         seq: 0,
         run: ports.random.id("con"),
+        tutor: tutor::Tutor::new(config.tour.clone(), config.plain),
         attention: attention::Attention::new(config.attention),
         draft_waiting: None,
         clock_due: None,
@@ -230,8 +236,7 @@ pub async fn run(mut config: ConsoleConfig, ports: Ports) -> Result<(), ConsoleE
     let signals = tokio::spawn(ended_by_signal(out));
     let awaited = guard.awaited();
     let mut open = move || terminal::input(Arc::clone(&awaited));
-    let world =
-        drive::World { surface: &mut guard, open_input: &mut open, performer: &mut performer, answers, clock: ports.clock.as_ref() };
+    let world = drive::World { surface: &mut guard, open_input: &mut open, performer: &mut performer, answers, clock: ports.clock.as_ref() };
     let done = drive::drive(&mut model, world, config.token.is_some()).await;
     signals.abort();
     Ok(done?)

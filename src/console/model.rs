@@ -191,6 +191,8 @@ pub struct Shared {
     pub notes: VecDeque<Note>,
     /// What stands in the bottom line until the next key.
     pub notice: Option<Note>,
+    /// The tour (demo).
+    pub tutor: super::tutor::Tutor,
     /// What calls for attention.
     pub attention: super::attention::Attention,
     /// Whether something visible changed since the last drawing.
@@ -343,6 +345,11 @@ impl Shared {
         if let Some((key, text)) = self.draft_waiting.take() {
             self.effects.push(Effect::Draft(key, Some(text)));
         }
+    }
+
+    /// The area of a screen.
+    pub fn body(&self) -> ratatui::layout::Rect {
+        super::view::body(self.size, self.tutor.rows(self.size.1))
     }
 
     /// The server's time, as well as it is known.

@@ -21,6 +21,7 @@ use super::model::Place;
 use super::screen::mailbox;
 use crate::api::lists::SubjectPage;
 use crate::base::ports::Random;
+use crate::client::page;
 use crate::client::session::{self, Session};
 use crate::client::{Client, ClientConfig, ClientError};
 
@@ -114,6 +115,9 @@ impl Perform for Performer {
                     Ok(Reply::Mail(read.unwrap_or_default()))
                 });
             }
+            Effect::Ask { seq, to, ask: Ask::TypeCode(link, code) } => {
+                self.answer(seq, to, async move { page::type_code(&link, &code).await.map(|()| Reply::Typed) });
+            }
             Effect::Ask { seq, to, ask } => {
                 let (lazy, token) = (Arc::clone(&self.lazy), self.token.clone());
                 self.answer(seq, to, async move {
@@ -181,8 +185,8 @@ async fn fetch(client: &Client, ask: Ask) -> Result<Reply, ClientError> {
         Ask::CasePolicy(id) => Reply::Value(Box::new(client.case_policy(id).await?)),
         Ask::Log(after, limit) => Reply::Log(client.log(after, Some(limit)).await?),
         Ask::RoutePreview(body) => Reply::Preview(Box::new(client.route_preview(&body).await?)),
-        // Files, answered above.
-        Ask::Mail | Ask::Drafts => Reply::Mail(Vec::new()),
+        // Not the server's: answered above.
+        Ask::Mail | Ask::Drafts | Ask::TypeCode(..) => Reply::Mail(Vec::new()),
     })
 }
 

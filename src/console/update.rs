@@ -12,7 +12,7 @@ use super::keymap::{Key, Meaning};
 use super::message::{Live, Message, Reply};
 use super::model::{Link, Model, Note, Place, Tone, Wish};
 use super::overlay::{Outcome, Overlay};
-use super::{attention, choose, view};
+use super::{attention, choose, tutor, view};
 use crate::client::ClientError;
 
 /// How deep one can go before the oldest way back is forgotten.
@@ -184,6 +184,9 @@ pub fn applies(model: &Model, action: Action) -> Applies {
     let none = match action {
         Action::GoMailbox => !model.shared.mailbox,
         Action::Identity => model.shared.identities.is_empty(),
+        Action::Tutor if !model.shared.tutor.exists() => {
+            return Applies::No("The tour is in the demo: `countersign demo`.".into());
+        }
         _ => false,
     };
     if none {
@@ -194,6 +197,11 @@ pub fn applies(model: &Model, action: Action) -> Applies {
 
 /// Does an action, or says why not.
 pub fn act(model: &mut Model, action: Action) {
+    if action == Action::Back && model.stack.len() == 1 && model.shared.tutor.shows() {
+        model.shared.tutor.leave();
+        model.shared.dirty = true;
+        return;
+    }
     match applies(model, action) {
         Applies::Hidden => return,
         Applies::No(why) => return model.shared.say(Tone::Bad, why),
@@ -239,6 +247,7 @@ fn everywhere(model: &mut Model, action: Action) -> bool {
         Action::Identity => {
             model.overlay = Some(Overlay::Pick(choose::identities(model)));
         }
+        Action::Tutor => tutor::toggle(&mut model.shared),
         Action::Mouse => {
             model.shared.mouse = !model.shared.mouse;
             let on = model.shared.mouse;
@@ -306,7 +315,7 @@ fn on_mouse(model: &mut Model, event: crossterm::event::MouseEvent) {
         }
         return;
     }
-    let (place, area) = (model.place(), view::body(model.shared.size));
+    let (place, area) = (model.place(), model.shared.body());
     let (screen, shared) = model.screen_mut(place);
     screen.mouse(shared, place, event, area);
 }
@@ -319,6 +328,7 @@ fn on_answer(model: &mut Model, seq: u64, to: Place, reply: Result<Reply, Client
         model.shared.fail(error);
     }
     attention::answered(&mut model.shared, &reply);
+    tutor::answered(&mut model.shared, &reply);
     match reply {
         Ok(Reply::Me(me)) => {
             let shared = &mut model.shared;
@@ -389,6 +399,7 @@ fn on_live(model: &mut Model, live: Live) {
         }
         Live::News(news) => {
             attention::announced(shared, &news);
+            tutor::announced(shared, &news);
             shared.timer_once(Timer::Counts, Duration::from_secs(1));
             let place = model.place();
             let (screen, shared) = model.screen_mut(place);
@@ -453,6 +464,7 @@ fn settle(model: &mut Model) {
         }
     }
     attention::settle(&mut model.shared);
+    tutor::settle(model);
     let shown = if model.overlay.is_none() { model.screen(model.place()).next_change(&model.shared) } else { None };
     let next = [shown, model.shared.next_second()].into_iter().flatten().min();
     if let Some(next) = next

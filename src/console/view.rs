@@ -11,15 +11,16 @@ use super::action::{Action, Applies, Scope};
 use super::keymap;
 use super::model::{Link, Model, Place, Tone};
 use super::theme::Role;
+use super::tutor;
 use super::update::applies;
 use super::widget::{fit, put};
 
 /// The least that is worked in: columns and rows.
 pub const LEAST: (u16, u16) = (60, 12);
 
-/// The area of a screen: without head line and hints.
-pub fn body(size: (u16, u16)) -> Rect {
-    Rect { x: 0, y: 1, width: size.0, height: size.1.saturating_sub(2) }
+/// The area of a screen: without head line and hints, and without the rows the tour takes.
+pub fn body(size: (u16, u16), tour: u16) -> Rect {
+    Rect { x: 0, y: 1, width: size.0, height: size.1.saturating_sub(2 + tour) }
 }
 
 /// Draws everything.
@@ -33,9 +34,11 @@ pub fn draw(frame: &mut Frame<'_>, model: &Model) {
     }
     frame.buffer_mut().set_style(area, shared.style(Role::Text));
     head(frame.buffer_mut(), Rect { height: 1, ..area }, model);
-    let body = body((area.width, area.height));
+    let rows = shared.tutor.rows(area.height);
+    let body = body((area.width, area.height), rows);
     let place = model.place();
     model.screen(place).draw(frame, body, shared, place);
+    tutor::draw(frame.buffer_mut(), Rect { y: body.bottom(), height: rows, ..area }, shared);
     foot(frame.buffer_mut(), Rect { y: area.bottom() - 1, height: 1, ..area }, model);
     if let Some(overlay) = &model.overlay {
         overlay.draw(frame, body, shared);
@@ -145,8 +148,19 @@ fn foot(buffer: &mut Buffer, area: Rect, model: &Model) {
         }
         return;
     }
-    for (key, hint) in hints(model) {
-        if usize::from(x) + key.width() + hint.width() + 1 > usize::from(area.right()) {
+    let (mut hints, mut room) = (hints(model), usize::from(area.right()));
+    // The way to all keys is never what there is no room for.
+    if let (Some(key), true) = (shared.keymap.shown(Action::Help), model.scope() != Scope::FORM) {
+        let help = hints.iter().position(|(k, h)| *k == key && *h == Action::Help.row().hint).map(|at| hints.remove(at));
+        if let Some((key, hint)) = help {
+            room = room.saturating_sub(key.width() + hint.width() + 3);
+            let at = u16::try_from(room + 1).unwrap_or(0);
+            let at = put(buffer, area, at, area.y, &key, shared.style(Role::Key)) + 1;
+            put(buffer, area, at, area.y, hint, shared.style(Role::Dim));
+        }
+    }
+    for (key, hint) in hints {
+        if usize::from(x) + key.width() + hint.width() + 1 > room {
             break;
         }
         x = put(buffer, area, x, area.y, &key, shared.style(Role::Key)) + 1;

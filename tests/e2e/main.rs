@@ -8,6 +8,7 @@ mod proving;
 mod story;
 mod targets;
 mod terminals;
+mod tour;
 
 #[path = "../support/demo.rs"]
 mod demo;

@@ -13,6 +13,8 @@ use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system}
 
 /// How long a screen may take to say something.
 const SOON: Duration = Duration::from_secs(20);
+/// How long a demo may take to be filled before its console opens.
+const FILLED: Duration = Duration::from_mins(3);
 
 /// A terminal with the program in it.
 pub struct Pty {
@@ -89,7 +91,16 @@ impl Pty {
 
     /// Waits until a condition on the screen holds.
     pub fn wait_until(&mut self, what: &str, holds: impl Fn(&Self) -> bool) {
-        let until = Instant::now() + SOON;
+        self.wait_within(SOON, what, holds);
+    }
+
+    /// Waits until a demo is filled and its console says that.
+    pub fn wait_long(&mut self, text: &str) {
+        self.wait_within(FILLED, &format!("no {text:?}"), |pty| pty.text().contains(text));
+    }
+
+    fn wait_within(&mut self, most: Duration, what: &str, holds: impl Fn(&Self) -> bool) {
+        let until = Instant::now() + most;
         while !holds(self) {
             let left = until.saturating_duration_since(Instant::now());
             match self.output.recv_timeout(left) {

@@ -71,8 +71,7 @@ fn given(holds: impl Fn(Operation) -> bool) -> BTreeSet<&'static str> {
 #[test]
 fn the_rules_admit_a_role_to_what_the_access_table_gives_it_and_to_nothing_else() {
     for role in Role::ALL {
-        let account =
-            Operator { id: id("probe"), person: id("probe"), roles: [*role].into(), groups: [id("security")].into(), enabled: true };
+        let account = Operator { id: id("probe"), person: id("probe"), roles: [*role].into(), groups: [id("security")].into(), enabled: true };
         let actor = actor(op("probe"));
         assert_eq!(admitted(&actor, Some(&account)), given(|o| o.row().roles.contains(role)), "{role}");
     }

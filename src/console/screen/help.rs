@@ -12,7 +12,6 @@ use crate::console::keymap;
 use crate::console::message::Reply;
 use crate::console::model::{Place, Shared};
 use crate::console::theme::Role;
-use crate::console::view;
 use crate::console::widget::list::Cursor;
 use crate::console::widget::{fit, put};
 
@@ -39,6 +38,7 @@ impl Help {
         let here = Action::ALL.iter().filter(|a| a.row().scope.meets(self.scope));
         let here = here.filter(|a| match a {
             Action::GoMailbox => shared.mailbox,
+            Action::Tutor => shared.tutor.exists(),
             Action::Identity => !shared.identities.is_empty(),
             _ => true,
         });
@@ -52,7 +52,7 @@ impl Help {
 
 impl Screen for Help {
     fn act(&mut self, shared: &mut Shared, _place: Place, action: Action) {
-        let height = usize::from(view::body(shared.size).height.saturating_sub(2));
+        let height = usize::from(shared.body().height.saturating_sub(2));
         self.cursor.act(action, self.rows(shared).len(), height);
     }
 

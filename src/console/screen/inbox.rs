@@ -21,7 +21,6 @@ use crate::console::effect::{Ask, Timer};
 use crate::console::message::Reply;
 use crate::console::model::{Latest, Link, Place, Shared};
 use crate::console::theme::Role;
-use crate::console::view;
 use crate::console::widget::list::Cursor;
 use crate::console::widget::{fit, put, wrap};
 
@@ -63,7 +62,7 @@ impl Inbox {
     }
 
     fn height(shared: &Shared) -> usize {
-        usize::from(view::body(shared.size).height.saturating_sub(3))
+        usize::from(shared.body().height.saturating_sub(3))
     }
 
     fn load(&mut self, shared: &mut Shared, after: Option<String>) {

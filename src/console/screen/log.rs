@@ -65,7 +65,7 @@ pub struct Log {
 
 impl Log {
     fn height(shared: &Shared) -> usize {
-        usize::from(view::body(shared.size).height.saturating_sub(DETAIL + 2))
+        usize::from(shared.body().height.saturating_sub(DETAIL + 2))
     }
 
     fn ask(&mut self, shared: &mut Shared, what: Asked) {

@@ -10,12 +10,12 @@ use ratatui::layout::Rect;
 use super::Screen;
 use crate::base::Untrusted;
 use crate::client::ClientError;
-use crate::console::action::Action;
+use crate::console::action::{Action, Applies};
 use crate::console::effect::Ask;
 use crate::console::message::{Mail, Reply};
-use crate::console::model::{Latest, Place, Shared};
+use crate::console::model::{Latest, Place, Shared, Tone};
+use crate::console::overlay::Picker;
 use crate::console::theme::Role;
-use crate::console::view;
 use crate::console::widget::list::Cursor;
 use crate::console::widget::{fit, put, wrap};
 
@@ -30,6 +30,9 @@ pub struct Mailbox {
     mails: Option<Vec<Mail>>,
     cursor: Cursor,
     asked: Latest,
+    typed: Latest,
+    /// The link of the mail a code is typed for.
+    link: Option<String>,
 }
 
 /// Reads the newest mails of a folder.
@@ -100,6 +103,11 @@ impl TwoDigits for std::str::Bytes<'_> {
 }
 
 impl Mailbox {
+    /// The link of the mail in front to a page that takes its code.
+    fn page(&self) -> Option<String> {
+        self.link().filter(|l| l.contains("/p/"))
+    }
+
     /// The first link of the mail in front.
     fn link(&self) -> Option<String> {
         let mail = self.mails.as_ref()?.get(self.cursor.at)?;
@@ -114,17 +122,40 @@ impl Screen for Mailbox {
 
     fn act(&mut self, shared: &mut Shared, _place: Place, action: Action) {
         let len = self.mails.as_ref().map_or(0, Vec::len);
-        let height = usize::from(view::body(shared.size).height / 3);
-        if !self.cursor.act(action, len, height)
-            && action == Action::Copy
-            && let Some(link) = self.link()
-        {
-            shared.copy(link);
+        let height = usize::from(shared.body().height / 3);
+        if self.cursor.act(action, len, height) {
+            return;
+        }
+        match action {
+            Action::Copy => self.link().into_iter().for_each(|link| shared.copy(link)),
+            Action::TypeCode => {
+                self.link = self.page();
+                shared.pick(Picker::new("code", "The code, as the subject types it on the page", Vec::new()).or_typed());
+            }
+            _ => {}
+        }
+    }
+
+    fn applies(&self, _shared: &Shared, action: Action) -> Applies {
+        match action {
+            Action::TypeCode if self.page().is_none() => Applies::No("This mail leads to no page that takes a code.".into()),
+            _ => Applies::Yes,
+        }
+    }
+
+    fn picked(&mut self, shared: &mut Shared, place: Place, purpose: &str, value: &str) {
+        if let ("code", Some(link)) = (purpose, self.link.take()) {
+            self.typed.begin(shared.ask(place, Ask::TypeCode(link, value.to_owned())));
         }
     }
 
     fn answer(&mut self, shared: &mut Shared, _place: Place, seq: u64, reply: Result<Reply, ClientError>) {
-        if let (true, Ok(Reply::Mail(mails))) = (self.asked.take(seq), reply) {
+        if self.typed.take(seq) {
+            match reply {
+                Ok(_) => shared.say(Tone::Good, "The page took the code, as if the subject had typed it."),
+                Err(why) => shared.fail(&why),
+            }
+        } else if let (true, Ok(Reply::Mail(mails))) = (self.asked.take(seq), reply) {
             shared.dirty |= self.mails.as_ref() != Some(&mails);
             self.mails = Some(mails);
         }
@@ -136,7 +167,14 @@ impl Screen for Mailbox {
 
     fn draw(&self, frame: &mut Frame<'_>, area: Rect, shared: &Shared, _place: Place) {
         let buffer = frame.buffer_mut();
-        put(buffer, area, area.x + 1, area.y, "The subject's mailbox (demo): y copies the link, ctrl-r looks again", shared.style(Role::Heading));
+        put(
+            buffer,
+            area,
+            area.x + 1,
+            area.y,
+            "The subject's mailbox (demo): y copies the link, t types the code, Ctrl-r looks again",
+            shared.style(Role::Heading),
+        );
         let list = Rect { y: area.y + 1, height: area.height / 3, ..area };
         let mails = self.mails.as_deref().unwrap_or_default();
         if mails.is_empty() {

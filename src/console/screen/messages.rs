@@ -11,7 +11,6 @@ use crate::console::action::Action;
 use crate::console::message::Reply;
 use crate::console::model::{Note, Place, Shared, Tone};
 use crate::console::theme::Role;
-use crate::console::view;
 use crate::console::widget::list::Cursor;
 use crate::console::widget::{fit, put, wrap};
 
@@ -35,7 +34,7 @@ impl Messages {
 
 impl Screen for Messages {
     fn act(&mut self, shared: &mut Shared, _place: Place, action: Action) {
-        let height = usize::from(view::body(shared.size).height.saturating_sub(6));
+        let height = usize::from(shared.body().height.saturating_sub(6));
         if self.cursor.act(action, shared.notes.len(), height) {
             return;
         }

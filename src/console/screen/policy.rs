@@ -17,7 +17,6 @@ use crate::console::effect::Ask;
 use crate::console::message::Reply;
 use crate::console::model::{Latest, Place, Shared};
 use crate::console::theme::Role;
-use crate::console::view;
 use crate::console::widget::sheet::{Scroll, Sheet};
 
 /// How deep an unknown value is shown.
@@ -139,7 +138,7 @@ impl Screen for Policy {
     }
 
     fn act(&mut self, shared: &mut Shared, _place: Place, action: Action) {
-        let area = view::body(shared.size);
+        let area = shared.body();
         let sheet = self.sheet(shared);
         if !self.scroll.act(action, sheet.height(area.width), usize::from(area.height)) && action == Action::Copy {
             shared.copy(sheet.lines().join("\n"));

@@ -32,7 +32,6 @@ use crate::console::model::{Latest, Place, Shared, Tone};
 use crate::console::overlay::Confirmation;
 use crate::console::screen::queue::draw::next_change;
 use crate::console::theme::Role;
-use crate::console::view;
 use crate::console::widget::form::{Did, Field, Form};
 use crate::console::widget::sheet::Scroll;
 use crate::console::widget::{fit, put, wrap};
@@ -307,7 +306,7 @@ impl Screen for Approve {
             }
             return;
         }
-        let page = self.page(view::body(shared.size));
+        let page = self.page(shared.body());
         let lines = self.case.as_deref().map_or(0, |c| self.sheet(c, shared).height(page.width));
         if self.scroll.act(action, lines, usize::from(page.height)) {
             return;

@@ -51,7 +51,7 @@ fn startable(case: &CaseDetail) -> impl Iterator<Item = (&str, &Startable)> {
 }
 
 /// What is started, with the recorded address where the words don't name it.
-fn label(way: &Startable) -> String {
+pub(super) fn label(way: &Startable) -> String {
     let words = clean(&way.label);
     match &way.endpoint {
         Some(endpoint) if !words.contains(endpoint.as_str()) => format!("{words} ({endpoint})"),

@@ -69,12 +69,13 @@ impl Case {
 
     fn tabs(&self) -> Vec<(String, Tab)> {
         let Some(case) = &self.seen else { return Vec::new() };
+        let missing = usize::from(case.row.approvals_missing);
         let (list, decisions) = (&case.checklist, case.approvals.iter().filter(|a| a.void.is_none()).count());
         vec![
             ("1 Overview".into(), Tab::Overview),
             (format!("2 Checklist {}/{}", list.done, list.items.len()), Tab::Checklist),
             (format!("3 Evidence {}", case.evidence.len()), Tab::Evidence),
-            (format!("4 Approvals {decisions}/{}", decisions + usize::from(case.row.approvals_missing)), Tab::Approvals),
+            (if case.seal.is_some() { format!("4 Approvals {decisions}/{}", decisions + missing) } else { "4 Approvals".into() }, Tab::Approvals),
             ("5 Timeline".into(), Tab::Timeline),
         ]
     }

@@ -26,7 +26,6 @@ use crate::console::effect::{Ask, Timer};
 use crate::console::message::Reply;
 use crate::console::model::{Latest, Place, Shared, Tone};
 use crate::console::screen::queue::draw::next_change;
-use crate::console::view;
 use crate::console::widget::form::{Did, Form};
 use crate::console::widget::sheet::{Scroll, Sheet};
 use forms::Purpose;
@@ -192,7 +191,7 @@ impl Case {
 
     /// Columns and rows of the page below the head.
     fn room(&self, shared: &Shared) -> Rect {
-        let area = view::body(shared.size);
+        let area = shared.body();
         draw::split(area, self.head_height(area.width, shared)).0
     }
 }

@@ -24,6 +24,16 @@ pub(in crate::console::screen) fn when(at: Time) -> String {
     at.format("%d %b %H:%MZ").to_string()
 }
 
+/// A text of the log with its times as they are read: `2026-03-02T09:00:00.000Z` becomes `02 Mar 09:00Z`.
+fn readable(text: &str) -> String {
+    let word = |w: &str| {
+        let (stem, tail) = w.strip_suffix(',').map_or((w, ""), |stem| (stem, ","));
+        let at = stem.parse::<Time>().ok().filter(|_| stem.contains('T') && stem.ends_with('Z'));
+        at.map_or_else(|| w.to_owned(), |at| format!("{}{tail}", when(at)))
+    };
+    text.split(' ').map(word).collect::<Vec<_>>().join(" ")
+}
+
 fn list<T: ToString>(all: &[T]) -> String {
     if all.is_empty() { "none".into() } else { all.iter().map(|x| clean(&x.to_string())).collect::<Vec<_>>().join(", ") }
 }
@@ -213,7 +223,7 @@ pub(in crate::console::screen) fn checklist_item(s: &mut Sheet, item: &Checklist
     }
     if item.state != ItemState::Done {
         for way in &item.startable {
-            s.more(format!("can be started: {}", clean(&way.label)), Role::Text);
+            s.more(format!("can be started: {}", super::acts::label(way)), Role::Text);
         }
         if item.startable.is_empty() && item.sessions.is_empty() {
             let any: Vec<&str> = item.methods.iter().map(|m| m.label()).collect();
@@ -256,7 +266,7 @@ pub(in crate::console::screen) fn evidence_items(s: &mut Sheet, case: &CaseDetai
 pub(super) fn approvals(case: &CaseDetail) -> Sheet {
     let mut s = Sheet::default();
     s.fact("Needed", clean(&case.approvals_needed));
-    s.fact("Missing", case.row.approvals_missing.to_string());
+    s.fact("Missing", if case.seal.is_some() { case.row.approvals_missing.to_string() } else { "all: not asked for yet".to_owned() });
     who_may(&mut s, case);
     s.head("Decisions");
     if case.approvals.is_empty() {
@@ -337,7 +347,7 @@ pub(in crate::console::screen) fn lineage(s: &mut Sheet, case: &CaseDetail) {
 pub(super) fn timeline(entries: &[LogEntry], loading: bool) -> Sheet {
     let mut s = Sheet::default();
     for e in entries {
-        s.fact(&e.at.format("%d %b %H:%M").to_string(), format!("{}  {}", clean(&e.actor), clean(&e.summary)));
+        s.fact(&e.at.format("%d %b %H:%M").to_string(), format!("{}  {}", clean(&e.actor), readable(&clean(&e.summary))));
         if let Some(text) = &e.text {
             s.more(text.sanitise(), Role::Dim);
         }

@@ -30,7 +30,6 @@ use crate::console::keep::{MAX_VIEWS, State, View};
 use crate::console::message::Reply;
 use crate::console::model::{Latest, Place, Shared, Tone};
 use crate::console::overlay::{Choice, Picker};
-use crate::console::view;
 use crate::console::widget::text::TextBox;
 use window::{From, PAGE, Window};
 
@@ -64,6 +63,11 @@ pub struct Queue {
 }
 
 impl Queue {
+    /// The filter that is applied.
+    pub fn filter(&self) -> Option<&str> {
+        self.filter.as_deref()
+    }
+
     /// Adds what is kept between two starts.
     pub fn keep(&self, state: &mut State) {
         if self.begun {
@@ -84,7 +88,7 @@ impl Queue {
 
     /// Rows of the list in sight.
     fn height(shared: &Shared) -> usize {
-        usize::from(view::body(shared.size).height.saturating_sub(2))
+        usize::from(shared.body().height.saturating_sub(2))
     }
 
     fn split(&self, width: u16) -> bool {
