@@ -15,6 +15,7 @@ use crate::base::ids::{
     ApprovalId, CaseId, EmployerId, EndpointId, EvidenceId, GrantId, OperatorId, PersonId, ReceiptId, SessionId, SubjectId, TargetId,
 };
 use crate::base::{Digest, Untrusted};
+pub use crate::domain::seal::SeenLog;
 
 /// A case, whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -253,9 +254,11 @@ pub struct EvidenceItem {
     pub id: EvidenceId,
     /// What kind.
     pub kind: EvidenceKind,
-    /// The text.
+    /// The text; absent once it is erased.
     pub text: Option<Untrusted>,
-    /// Digest in the log.
+    /// The salt it was hashed with, in hexadecimal, for whoever may read the text.
+    pub salt: Option<String>,
+    /// Digest in the log: `SHA-256(salt || text)`.
     pub sha256: Digest,
     /// Who, in words.
     pub by: String,
@@ -312,6 +315,10 @@ pub struct SealDetail {
     pub policy_sha256: Digest,
     /// Of the lineage.
     pub lineage_sha256: Digest,
+    /// Of the requirement alone, which the checklist's digest covers.
+    pub requirement_sha256: Digest,
+    /// The policy in force at sealing, which the policies' digest covers beside the one the case was opened under.
+    pub in_force_sha256: Digest,
     /// Who sealed it, in words.
     pub by: String,
     /// When.
@@ -441,8 +448,16 @@ pub struct Statement {
     pub seal_sha256: Digest,
     /// The version of the case it was made for.
     pub version: u64,
+    /// When the nonce was issued.
+    pub issued: DateTime<Utc>,
     /// Until when it can be submitted.
     pub submit_before: DateTime<Utc>,
+    /// The log's name for itself, from its first entry.
+    pub origin: String,
+    /// Who vouches for the approver's account.
+    pub issuer: String,
+    /// The log when the nonce was issued.
+    pub log: SeenLog,
 }
 
 /// What routing would cost: `POST /v1/cases/route-preview`.

@@ -9,6 +9,7 @@ mod from;
 pub mod governance;
 pub mod lists;
 pub mod problem;
+pub mod recompute;
 pub mod requests;
 
 /// The words of the product, the same on the wire as everywhere.

@@ -28,6 +28,10 @@ pub struct Seal {
     pub policy_sha256: Digest,
     /// Of the lineage at sealing.
     pub lineage_sha256: Digest,
+    /// Of the requirement alone, which the checklist's digest covers.
+    pub requirement_sha256: Digest,
+    /// The policy in force at sealing, which the policies' digest covers beside the pinned one.
+    pub in_force: Digest,
     /// Who sealed it.
     pub by: ActorRef,
     /// When.

@@ -89,14 +89,17 @@ pub fn make(world: &World, revision: u32, by: &super::case::ActorRef, at: Time) 
     let case = world.case.as_deref().ok_or_else(|| Refusal::Unknown("The case".to_owned()))?;
     let plan = checklist::plan(world).ok_or_else(|| Refusal::Unknown("The subject".to_owned()))?;
     let progress = checklist::progress(world, at);
+    let requirement = checklist::requirement(world);
     let mut seal = Seal {
         sha256: Digest::from([0; 32]),
         revision,
         plan_sha256: plan_digest(&plan).map_err(refuse)?,
         evidence_sha256: evidence_digest(case, &progress).map_err(refuse)?,
-        checklist_sha256: checklist_digest(&checklist::requirement(world), &progress).map_err(refuse)?,
+        checklist_sha256: checklist_digest(&requirement, &progress).map_err(refuse)?,
         policy_sha256: policy_digest(case.policy, world.current.sha256).map_err(refuse)?,
         lineage_sha256: lineage_digest(&lineage::lineage(world, at)).map_err(refuse)?,
+        requirement_sha256: requirement_digest(&requirement).map_err(refuse)?,
+        in_force: world.current.sha256,
         by: by.clone(),
         at,
     };
@@ -132,9 +135,9 @@ pub fn broken(world: &World, now: Time) -> Vec<&'static str> {
 /// What an approver signs (threats.md, "Formats"). Its canonical JSON, one line, is the statement.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Statement {
-    /// Always `countersign-decision`.
+    /// What kind of statement: `approve.v1` or `deny.v1`, the namespaces of threats.md.
     pub r#type: &'static str,
-    /// Version of this format: 1.
+    /// Version of this format: [`Statement::VERSION`].
     pub version: u8,
     /// The log's origin.
     pub origin: String,
@@ -173,7 +176,7 @@ pub struct Statement {
 /// Who decides, as authentication established it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Approver {
-    /// Who vouches for the account: the server's public address, or later the identity provider.
+    /// Who vouches for the account: the origin of the log whose register holds it, or later the identity provider.
     pub issuer: String,
     /// The account.
     pub account: OperatorId,
@@ -182,53 +185,23 @@ pub struct Approver {
 }
 
 /// The log as a console had seen it when the statement was made.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct SeenLog {
     /// How many entries.
     pub size: u64,
     /// The tree's root over them.
-    pub root: Digest,
-}
-
-/// What makes one statement differ from another on the same seal.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Occasion {
-    /// The log's origin.
-    pub origin: String,
-    /// Approve or deny.
-    pub decision: Decision,
-    /// Who.
-    pub approver: Approver,
-    /// The server's nonce.
-    pub nonce: String,
-    /// When it was issued.
-    pub issued: Time,
-    /// The log as seen.
-    pub log: SeenLog,
+    pub root_sha256: Digest,
 }
 
 impl Statement {
-    /// The statement on a case's seal.
-    pub fn new(case: CaseId, subject: &SubjectId, seal: &Seal, occasion: Occasion) -> Self {
-        Self {
-            r#type: "countersign-decision",
-            version: 1,
-            origin: occasion.origin,
-            case,
-            revision: seal.revision,
-            decision: occasion.decision,
-            subject: subject.clone(),
-            seal_sha256: seal.sha256,
-            plan_sha256: seal.plan_sha256,
-            evidence_sha256: seal.evidence_sha256,
-            checklist_sha256: seal.checklist_sha256,
-            policy_sha256: seal.policy_sha256,
-            lineage_sha256: seal.lineage_sha256,
-            approver: occasion.approver,
-            nonce: occasion.nonce,
-            issued: occasion.issued,
-            expires: occasion.issued + super::decide::STATEMENT_LIFETIME,
-            log: occasion.log,
+    /// Version of the format.
+    pub const VERSION: u8 = 1;
+
+    /// The kind of statement that says a decision.
+    pub const fn kind(decision: Decision) -> &'static str {
+        match decision {
+            Decision::Approve => "approve.v1",
+            Decision::Deny => "deny.v1",
         }
     }
 

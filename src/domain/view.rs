@@ -212,6 +212,8 @@ pub struct CaseView {
     pub duties: Vec<LineageEntry>,
     /// Texts beside the log that are not erased; none for an automation, which reads no personal data (invariant 6).
     pub texts: BTreeMap<TextId, Untrusted>,
+    /// The salts of those texts' digests.
+    pub salts: BTreeMap<TextId, [u8; 16]>,
     /// Names of the persons in it; none for an automation.
     pub names: BTreeMap<PersonId, Untrusted>,
     /// Comments, oldest first.

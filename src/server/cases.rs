@@ -131,7 +131,18 @@ pub(super) struct StatementParams {
 #[utoipa::path(get, path = "/v1/cases/{id}/statement", tag = "cases", params(("id" = CaseId, Path), StatementParams), responses((status = 200, body = Statement)))]
 pub(super) async fn statement(State(app): State<Arc<App>>, caller: Caller, Id(id): Id<CaseId>, Params(q): Params<StatementParams>) -> Answer {
     let s = app.service.statement(id, &caller.actor, q.decision.unwrap_or(Decision::Approve)).await?;
-    let body = Statement { statement: s.statement, nonce: s.nonce, seal_sha256: s.seal, version: s.version, submit_before: s.submit_before };
+    let (line, version, s) = (s.line, s.version, s.statement);
+    let body = Statement {
+        statement: line,
+        nonce: s.nonce,
+        seal_sha256: s.seal_sha256,
+        version,
+        issued: s.issued,
+        submit_before: s.expires,
+        origin: s.origin,
+        issuer: s.approver.issuer,
+        log: s.log,
+    };
     Ok(Json(body).into_response())
 }
 

@@ -4,6 +4,7 @@
 
 use std::fmt::Write as _;
 
+use chrono::SubsecRound as _;
 use subtle::ConstantTimeEq as _;
 
 use super::look::person_of;
@@ -12,13 +13,17 @@ use crate::base::ids::{CaseId, PersonId};
 use crate::base::{Digest, Time, canonical};
 use crate::domain::case::{ActorRef, Case};
 use crate::domain::command::Actor;
+use crate::domain::decide::STATEMENT_LIFETIME;
+use crate::domain::refusal::Refusal;
+use crate::domain::seal::{Approver, SeenLog, Statement};
 use crate::domain::vocabulary::Decision;
-
-/// How long a statement may be submitted (product.md, "Life of a case").
-pub const LIFETIME: chrono::Duration = chrono::Duration::minutes(10);
+use crate::log::leaf_hash;
 
 /// Bytes of the nonce's code: 128 bits, as many as an HMAC tag should have at least (RFC 2104 §5).
 const NONCE_BYTES: usize = 16;
+
+/// Hexadecimal digits of the first entry's hash in the log's origin.
+const ORIGIN_DIGITS: usize = 32;
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut out, b| {
@@ -30,16 +35,12 @@ fn hex(bytes: &[u8]) -> String {
 /// A statement and what goes back with the decision.
 #[derive(Debug, Clone)]
 pub struct Issued {
-    /// One line of canonical JSON.
-    pub statement: String,
-    /// To send back.
-    pub nonce: String,
-    /// The seal it binds.
-    pub seal: Digest,
+    /// What is stated.
+    pub statement: Statement,
+    /// The same as one line of canonical JSON.
+    pub line: String,
     /// The case's version it was made for.
     pub version: u64,
-    /// Until when.
-    pub submit_before: Time,
 }
 
 impl Service {
@@ -48,26 +49,44 @@ impl Service {
         let loaded = self.load(id, None).await?;
         let case = loaded.case()?;
         let (ActorRef::Operator { operator, .. }, Some(person)) = (&actor.who, person_of(&actor.who)) else {
-            return Err(
-                crate::domain::refusal::Refusal::NotPermitted { operation: "statement", needs: "a person who is signed in".to_owned() }.into()
-            );
+            return Err(Refusal::NotPermitted { operation: "statement", needs: "a person who is signed in".to_owned() }.into());
         };
         let Some(seal) = &case.seal else {
-            return Err(crate::domain::refusal::Refusal::WrongState { state: case.state, command: "statement" }.into());
+            return Err(Refusal::WrongState { state: case.state, command: "statement" }.into());
         };
-        let (now, (size, root)) = (loaded.now, self.store.head().await?);
-        let nonce = self.nonce(case, seal.sha256, person, now);
-        let kind = if decision == Decision::Approve { "approve.v1" } else { "deny.v1" };
-        let statement = serde_json::json!({
-            "type": kind, "version": 1, "case": case.id, "revision": seal.revision, "decision": decision, "subject": case.route.subject,
-            "seal_sha256": seal.sha256, "plan_sha256": seal.plan_sha256, "evidence_sha256": seal.evidence_sha256,
-            "checklist_sha256": seal.checklist_sha256, "policy_sha256": seal.policy_sha256, "lineage_sha256": seal.lineage_sha256,
-            "approver": {"account": operator, "person": person}, "nonce": nonce, "issued": now, "expires": now + LIFETIME,
-            "log": {"size": size, "root_sha256": root},
-        });
-        let bytes = canonical::to_vec(&statement).map_err(|e| ServiceError::Policy(e.to_string()))?;
-        let statement = String::from_utf8(bytes).map_err(|e| ServiceError::Policy(e.to_string()))?;
-        Ok(Issued { statement, nonce, seal: seal.sha256, version: case.changed, submit_before: now + LIFETIME })
+        let issued = loaded.now.trunc_subsecs(3);
+        let (size, root_sha256) = self.store.head().await?;
+        let origin = self.origin().await?;
+        let statement = Statement {
+            r#type: Statement::kind(decision),
+            version: Statement::VERSION,
+            approver: Approver { issuer: origin.clone(), account: operator.clone(), person: person.clone() },
+            origin,
+            case: case.id,
+            revision: seal.revision,
+            decision,
+            subject: case.route.subject.clone(),
+            seal_sha256: seal.sha256,
+            plan_sha256: seal.plan_sha256,
+            evidence_sha256: seal.evidence_sha256,
+            checklist_sha256: seal.checklist_sha256,
+            policy_sha256: seal.policy_sha256,
+            lineage_sha256: seal.lineage_sha256,
+            nonce: self.nonce(case, seal.sha256, person, issued),
+            issued,
+            expires: issued + STATEMENT_LIFETIME,
+            log: SeenLog { size, root_sha256 },
+        };
+        let line = statement.line().map_err(|e| ServiceError::Policy(e.to_string()))?;
+        Ok(Issued { statement, line, version: case.changed })
+    }
+
+    /// The log's name for itself: no two logs begin with the same entry, so a statement made for one says nothing in another (T9).
+    async fn origin(&self) -> Result<String, ServiceError> {
+        let first = self.store.entries(0, 1).await?;
+        let first = first.first().ok_or(ServiceError::NotFounded)?;
+        let bytes = canonical::to_vec(first).map_err(|e| ServiceError::Policy(e.to_string()))?;
+        Ok(format!("countersign/{}", &leaf_hash(&bytes).to_string()[..ORIGIN_DIGITS]))
     }
 
     fn nonce(&self, case: &Case, seal: Digest, person: &PersonId, issued: Time) -> String {

@@ -51,7 +51,7 @@ impl Service {
         }
         let mut texts: BTreeMap<TextId, Untrusted> = BTreeMap::new();
         for (case, ids) in wanted {
-            texts.extend(self.store.texts(case, &ids).await?);
+            texts.extend(self.store.texts(case, &ids).await?.into_iter().map(|(id, kept)| (id, kept.text)));
         }
         let one = |entry: Entry| Told { text: about(&entry).and_then(|(_, id)| texts.get(&id).cloned()), entry };
         Ok(entries.into_iter().map(one).collect())

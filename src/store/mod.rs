@@ -131,6 +131,15 @@ pub struct NewText {
     pub text: Untrusted,
 }
 
+/// A text that was kept, with the salt of its digest: whoever may read the one may compare the digest with the other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptText {
+    /// The salt.
+    pub salt: [u8; 16],
+    /// The text.
+    pub text: Untrusted,
+}
+
 /// What people need to know of a person, and the log must not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PersonDetails {
@@ -264,7 +273,7 @@ pub trait Store: Send + Sync + 'static {
     /// A policy's text.
     async fn policy(&self, sha256: &Digest) -> Result<Option<String>, StoreError>;
     /// Texts of a case; erased ones are missing.
-    async fn texts(&self, case: CaseId, ids: &[TextId]) -> Result<BTreeMap<TextId, Untrusted>, StoreError>;
+    async fn texts(&self, case: CaseId, ids: &[TextId]) -> Result<BTreeMap<TextId, KeptText>, StoreError>;
 
     /// Entries of the log from a place on. At most 1,000.
     async fn entries(&self, from: u64, limit: u16) -> Result<Vec<Entry>, StoreError>;

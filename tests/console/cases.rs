@@ -141,7 +141,13 @@ fn threat_t10_a_statement_that_differs_is_never_sent() {
     let mut desk = keys((80, 24), &whole::ruiz(), &other, "d a e");
     desk.write("seen");
     desk.press("ctrl-s y");
-    assert!(desk.orders.is_empty() && desk.text().contains("differs from what is shown: plan_sha256"), "{}", desk.text());
+    assert!(desk.orders.is_empty() && desk.text().contains("its plan_sha256 is not the one shown"), "{}", desk.text());
+    let mut scope = whole::sealed();
+    scope.plan.as_mut().unwrap().scope.push("admin".into());
+    let mut desk = keys((80, 24), &whole::ruiz(), &scope, "d a e");
+    desk.write("seen");
+    desk.press("ctrl-s y");
+    assert!(desk.orders.is_empty() && desk.text().contains("the plan shown"), "{}", desk.text());
 }
 
 #[test]

@@ -1,5 +1,8 @@
 //! The ways an agent may try to have their own case decided by themselves, each refused by the API with the duty that stands in the way.
 
+use countersign::api::case::{CaseDetail, Statement};
+use countersign::api::recompute;
+use countersign::api::words::Decision;
 use serde_json::{Value, json};
 
 use crate::demo::Demo;
@@ -58,4 +61,16 @@ pub async fn withdrawn_and_created_again(demo: &Demo, again: &str, first: &str) 
     separate("nadia.deputy", "p-nadia", &answer);
     let by_case = |d: &Value| d["person"] == "p-nadia" && d["case"] == first;
     assert!(answer.1["duties"].as_array().unwrap().iter().any(by_case), "{:#}", answer.1);
+}
+
+/// T10: the seal and the statement follow, byte for byte, from what the API shows of a sealed case.
+pub async fn what_is_shown_is_what_is_signed(demo: &Demo, case: &str, who: (&str, &str)) {
+    let shown: CaseDetail = serde_json::from_value(demo.case(case).await).unwrap();
+    assert_eq!(recompute::differences(&shown), Vec::<&str>::new());
+    let (status, answer) = demo.get(who.0, &format!("/v1/cases/{case}/statement")).await;
+    assert_eq!(status, 200, "{answer:#}");
+    let issued: Statement = serde_json::from_value(answer).unwrap();
+    let account = who.0.parse().unwrap();
+    let own = recompute::statement(&shown, Decision::Approve, (&account, &who.1.parse().unwrap()), &issued);
+    assert_eq!(own.as_deref(), Some(issued.statement.as_str()));
 }

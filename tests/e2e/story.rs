@@ -48,6 +48,7 @@ async fn a_bot_routes_its_owner_is_refused_in_every_way_a_supervisor_approves_an
     assert_eq!((&still["row"]["state"], still["approvals"].as_array().unwrap().len()), (&Value::from("sealed"), 0));
     assert_eq!(demo.account(subject).await, held, "the target was not touched");
 
+    attempts::what_is_shown_is_what_is_signed(&demo, &case, ("d.ruiz", "p-d.ruiz")).await;
     let (status, approved) = demo.decide("d.ruiz", &case, "approve").await;
     assert_eq!(status, 200, "{approved:#}");
     restored(&demo, subject, &case, &held, &json!(["mail"])).await;
@@ -83,6 +84,7 @@ async fn a_bots_case_about_a_machine_takes_two_codes_and_its_owners_word() {
     triaged_and_proved(&demo, "nadia", &case, &["issued_code", "saved_code", "manager_attestation"]).await;
     demo.act("nadia", &case, "seal", &json!({})).await;
     attempts::own_token_and_second_account(&demo, &case).await;
+    attempts::what_is_shown_is_what_is_signed(&demo, &case, ("d.ruiz", "p-d.ruiz")).await;
     let (status, approved) = demo.decide("d.ruiz", &case, "approve").await;
     assert_eq!(status, 200, "{approved:#}");
     restored(&demo, subject, &case, &held, &json!(["invoices.read"])).await;

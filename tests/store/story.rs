@@ -73,7 +73,7 @@ async fn beside(store: &dyn Store, id: CaseId) {
     let code = |hash: &str| CodeChange::Use { subject: "m.okafor".parse().unwrap(), hash: hash.into() };
     c.codes = vec![CodeChange::Replace { subject: "m.okafor".parse().unwrap(), hashes: vec!["h1".into(), "h2".into()] }, code("h1")];
     store.commit(c.clone()).await.unwrap();
-    assert_eq!(store.texts(id, std::slice::from_ref(&text)).await.unwrap()[&text], Untrusted::from("lost the key"));
+    assert_eq!(store.texts(id, std::slice::from_ref(&text)).await.unwrap()[&text].text, Untrusted::from("lost the key"));
     assert_eq!(store.saved_codes(&"m.okafor".parse().unwrap()).await.unwrap(), ["h2"]);
     assert_eq!(store.kept_answer("nadia", "k").await.unwrap(), c.idempotency);
     assert_eq!(store.kept_answer("ruiz", "k").await.unwrap(), None);

@@ -224,6 +224,8 @@ pub fn sealed(case: CaseId, revision: u32, by: &ActorRef, now: Time) -> CaseEven
             checklist_sha256: d,
             policy_sha256: d,
             lineage_sha256: d,
+            requirement_sha256: d,
+            in_force: d,
             by: by.clone(),
             at: now,
         },

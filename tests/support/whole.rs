@@ -1,8 +1,10 @@
 //! A whole sealed case with everything a screen can show, for tests of the screens that show it.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use countersign::api::case::{CaseDetail, RoutePreview, Statement};
+use countersign::api::case::{CaseDetail, RoutePreview, SeenLog, Statement};
 use countersign::api::lists::{LogPage, Me, SubjectPage};
+use countersign::api::recompute;
+use countersign::api::words::Decision;
 use countersign::base::Digest;
 use serde_json::{Value, json};
 
@@ -28,7 +30,8 @@ pub fn sealed() -> CaseDetail {
     let mut value = serde_json::to_value(canned::case()).unwrap();
     canned::merge(&mut value, &parts());
     canned::merge(&mut value, &history());
-    serde_json::from_value(value).unwrap()
+    let shown: CaseDetail = serde_json::from_value(value).unwrap();
+    CaseDetail { seal: recompute::seal(&shown), ..shown }
 }
 
 /// The same case as the agent sees it, whose automation routed it.
@@ -71,7 +74,8 @@ fn parts() -> Value {
         "lineage": [
             {"person": "p-nadia", "name": "Nadia Rahman", "duty": "automation_owner", "via": "triage-bot", "case": null, "sentence": "owns triage-bot"},
             {"person": "p-ines", "name": "Ines Moreau", "duty": "subject_owner", "via": null, "case": null, "sentence": "owns the subject"}],
-        "evidence": [{"id": "ev-1", "kind": "log", "text": "403 forbidden \u{1b}[2J at 09:12", "sha256": digest("e"), "by": "nadia", "at": at(-50), "late": false}],
+        "evidence": [{"id": "ev-1", "kind": "log", "text": "403 forbidden \u{1b}[2J at 09:12", "salt": "00".repeat(16),
+            "sha256": Digest::of(&[&[0; 16][..], "403 forbidden \u{1b}[2J at 09:12".as_bytes()].concat()), "by": "nadia", "at": at(-50), "late": false}],
         "comments": [{"by": "kofi", "at": at(-10), "text": "the owner is in a meeting"}],
         "handover": "owner answers after ten",
         "plan": {"target": "vault", "scope": ["payments.write"], "lifetime_seconds": null, "revokes_old": true, "rotates": ["s-2"],
@@ -84,7 +88,7 @@ fn parts() -> Value {
 fn history() -> Value {
     json!({
         "seal": {"sha256": digest("seal"), "revision": 1, "plan_sha256": digest("plan"), "evidence_sha256": digest("evidence"),
-            "checklist_sha256": digest("checklist"), "policy_sha256": digest("policy"), "lineage_sha256": digest("lineage"), "by": "kofi", "at": at(-8)},
+            "checklist_sha256": digest("checklist"), "policy_sha256": digest("policy"), "lineage_sha256": digest("lineage"), "requirement_sha256": digest("requirement"), "in_force_sha256": digest("policy"), "by": "kofi", "at": at(-8)},
         "approvals": [{"id": "ap-1", "revision": 1, "person": "p-lind", "name": "Astrid Lindqvist", "operator": "a.lindqvist",
             "decision": "approve", "reason": "seen with the owner", "at": at(-4), "signature": "none", "void": null}],
         "executions": [], "grants": [{"id": "gr-1", "scope": ["payments.write"], "expires_at": at(90), "ending": false, "revoked_at": null}]
@@ -93,13 +97,23 @@ fn history() -> Value {
 
 /// The statement about [`sealed`].
 pub fn statement(decision: &str) -> Statement {
-    let d = |n: &str| digest(n).to_string();
-    let said = json!({
-        "type": format!("{decision}.v1"), "version": 1, "case": "CS-26-004127", "revision": 1, "decision": decision, "subject": "s-1",
-        "seal_sha256": d("seal"), "plan_sha256": d("plan"), "evidence_sha256": d("evidence"), "checklist_sha256": d("checklist"),
-        "policy_sha256": d("policy"), "lineage_sha256": d("lineage"), "approver": {"account": "d.ruiz", "person": "p-ruiz"}, "nonce": "n-1"
-    });
-    Statement { statement: said.to_string(), nonce: "n-1".into(), seal_sha256: digest("seal"), version: 3, submit_before: at(10) }
+    let decision: Decision = serde_json::from_value(json!(decision)).unwrap();
+    let (case, me) = (sealed(), ruiz());
+    let log = SeenLog { size: 48_211, root_sha256: digest("root") };
+    let mut out = Statement {
+        statement: String::new(),
+        nonce: "n-1".into(),
+        seal_sha256: case.seal.as_ref().unwrap().sha256,
+        version: case.row.version,
+        issued: at(0),
+        submit_before: at(10),
+        origin: "countersign/0".into(),
+        issuer: "countersign/0".into(),
+        log,
+    };
+    let who = (me.operator.as_ref().unwrap(), me.person.as_ref().unwrap());
+    out.statement = recompute::statement(&case, decision, who, &out).unwrap();
+    out
 }
 
 /// A page of the log.

@@ -145,6 +145,8 @@ pub(super) fn seal(s: &Seal) -> SealDetail {
         checklist_sha256: s.checklist_sha256,
         policy_sha256: s.policy_sha256,
         lineage_sha256: s.lineage_sha256,
+        requirement_sha256: s.requirement_sha256,
+        in_force_sha256: s.in_force,
         by: actor_words(&s.by),
         at: s.at,
     }
@@ -175,6 +177,7 @@ pub(super) fn evidence(view: &CaseView) -> Vec<EvidenceItem> {
         id: e.id.clone(),
         kind: e.kind,
         text: view.texts.get(&e.text.id).cloned(),
+        salt: view.salts.get(&e.text.id).map(|s| s.iter().fold(String::new(), |out, b| out + &format!("{b:02x}"))),
         sha256: e.text.sha256,
         by: actor_words(&e.by),
         at: e.at,

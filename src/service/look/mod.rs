@@ -16,7 +16,7 @@ use crate::domain::command::{Actor, Command, Context, Open};
 use crate::domain::decide::decide;
 use crate::domain::event::{Body, CaseEvent};
 use crate::domain::view::{CaseView, QueueFilter, QueueQuery, Said};
-use crate::domain::vocabulary::Channel;
+use crate::domain::vocabulary::{CaseState, Channel};
 use crate::domain::{checklist, lineage};
 
 /// Entries read at once when a case's comments are gathered.
@@ -51,16 +51,21 @@ impl Service {
         let person = person_of(&actor.who);
         let duties = lineage.iter().filter(|e| Some(&e.person) == person).cloned().collect();
         let mut row = row::of(&world, &case, now);
-        let (mut texts, mut names, mut comments) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
+        let (mut texts, mut salts, mut names, mut comments) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new(), Vec::new());
         if reads_personal_data(&actor.who) {
             comments = self.comments(&case).await?;
-            texts = self.store.texts(case.id, &text_ids(&case, &comments)).await?;
+            for (id, kept) in self.store.texts(case.id, &text_ids(&case, &comments)).await? {
+                salts.insert(id.clone(), kept.salt);
+                texts.insert(id, kept.text);
+            }
             let ids: Vec<PersonId> = persons(&case, &lineage.iter().map(|e| e.person.clone()).collect()).into_iter().collect();
             names = self.store.people(&ids).await?.into_iter().map(|(id, p)| (id, p.name)).collect();
         } else {
             row.subject_name = Untrusted::from(case.route.subject.as_str());
         }
-        let progress = checklist::progress(&world, now);
+        // What is sealed is shown as it was sealed: that is what an approver decides on.
+        let open = matches!(case.state, CaseState::New | CaseState::Proofing);
+        let progress = if open { checklist::progress(&world, now) } else { checklist::sealed_progress(&world, now) };
         let (allowed, refused) = allowed::operations(&world, &case, &progress, actor, now);
         Ok(CaseView {
             requirement: checklist::requirement(&world),
@@ -74,6 +79,7 @@ impl Service {
             lineage,
             duties,
             texts,
+            salts,
             names,
             comments,
             allowed,

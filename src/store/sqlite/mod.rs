@@ -31,10 +31,10 @@ use chrono::Datelike as _;
 use rusqlite::{OptionalExtension as _, params};
 use tokio::sync::broadcast;
 
-use super::{Announcement, Change, CommitError, Committed, KeptAnswer, OutboxItem, PersonDetails, Store, StoreError, SubjectRecord};
+use super::{Announcement, Change, CommitError, Committed, KeptAnswer, KeptText, OutboxItem, PersonDetails, Store, StoreError, SubjectRecord};
 use crate::base::ids::{CaseId, PersonId, SubjectId, TargetId, TextId};
 use crate::base::ports::Ports;
-use crate::base::{Digest, Time, Untrusted};
+use crate::base::{Digest, Time};
 use crate::domain::case::Case;
 use crate::domain::event::Entry;
 use crate::domain::register::Register;
@@ -260,7 +260,7 @@ impl Store for SqliteStore {
         self.readers.ask(move |conn| reads::policy(conn, &sha256)).await
     }
 
-    async fn texts(&self, case: CaseId, ids: &[TextId]) -> Result<BTreeMap<TextId, Untrusted>, StoreError> {
+    async fn texts(&self, case: CaseId, ids: &[TextId]) -> Result<BTreeMap<TextId, KeptText>, StoreError> {
         let (kept, ids) = (Arc::clone(&self.kept), ids.to_vec());
         self.readers.ask(move |conn| reads::texts(conn, &kept, case, &ids)).await
     }

@@ -18,7 +18,7 @@ use crate::domain::case::Case;
 use crate::domain::event::{Body, Entry};
 use crate::domain::subject::Subject;
 use crate::domain::view::{CaseRow, SubjectRow};
-use crate::store::{KeptAnswer, PersonDetails, StoreError, SubjectRecord};
+use crate::store::{KeptAnswer, KeptText, PersonDetails, StoreError, SubjectRecord};
 
 /// The most cases that [`linked`] gives.
 const LINKED: i64 = 200;
@@ -183,7 +183,7 @@ pub(super) fn policy(conn: &Connection, sha256: &Digest) -> Result<Option<String
 }
 
 /// Texts that are still there.
-pub(super) fn texts(conn: &mut Connection, kept: &Kept, case: CaseId, ids: &[TextId]) -> Result<BTreeMap<TextId, Untrusted>, StoreError> {
+pub(super) fn texts(conn: &mut Connection, kept: &Kept, case: CaseId, ids: &[TextId]) -> Result<BTreeMap<TextId, KeptText>, StoreError> {
     let tx = conn.transaction()?;
     let mut out = BTreeMap::new();
     let wrapped: Option<Vec<u8>> =
@@ -194,7 +194,8 @@ pub(super) fn texts(conn: &mut Connection, kept: &Kept, case: CaseId, ids: &[Tex
         let sql = "SELECT sealed FROM texts WHERE id = ?1 AND case_key = ?2";
         let sealed: Option<Vec<u8>> = tx.prepare_cached(sql)?.query_row(params![id.as_str(), case.key()], |r| r.get(0)).optional()?;
         if let Some(sealed) = sealed {
-            out.insert(id.clone(), key.open(case, id, &sealed)?.1);
+            let (salt, text) = key.open(case, id, &sealed)?;
+            out.insert(id.clone(), KeptText { salt, text });
         }
     }
     Ok(out)

@@ -1,58 +1,47 @@
 //! Whether a statement says exactly what was fetched and shown (threat T10): only then may a decision be sent.
 //!
-//! Contract: pure; names every difference. A statement that can't be read, or lacks a field, differs.
+//! Contract: pure; names every difference. The seal's digests are worked out from what is shown, the statement is built here, and what the
+//! server sent must be the same, byte by byte.
 
 use serde_json::Value;
 
 use crate::api::case::{CaseDetail, Statement};
 use crate::api::lists::Me;
+use crate::api::recompute;
 use crate::api::words::Decision;
 
 /// Every way in which a statement is not about what was shown; none if it may be signed.
 pub fn differences(statement: &Statement, case: &CaseDetail, decision: Decision, me: Option<&Me>) -> Vec<String> {
-    let mut found = Vec::new();
     let Some(seal) = &case.seal else { return vec!["there is no seal to decide on".into()] };
-    let Ok(Value::Object(said)) = serde_json::from_str::<Value>(&statement.statement) else {
-        return vec!["the statement can't be read".into()];
+    let Some(who) = me.and_then(|m| Some((m.operator.as_ref()?, m.person.as_ref()?))) else {
+        return vec!["the server has not said who you are".into()];
     };
-    let mut same = |name: &str, value: Option<&Value>, shown: &str| {
-        if value.and_then(Value::as_str) != Some(shown) {
-            found.push(format!("{name} is not the one shown"));
-        }
-    };
-    let kind = match decision {
-        Decision::Approve => "approve.v1",
-        Decision::Deny => "deny.v1",
-    };
-    same("its type", said.get("type"), kind);
-    same("the decision", said.get("decision"), decision.code());
-    same("the case", said.get("case"), &case.row.id.to_string());
-    same("the subject", said.get("subject"), case.subject.id.as_str());
-    same("the nonce", said.get("nonce"), &statement.nonce);
-    for (name, digest) in [
-        ("seal_sha256", seal.sha256),
-        ("plan_sha256", seal.plan_sha256),
-        ("evidence_sha256", seal.evidence_sha256),
-        ("checklist_sha256", seal.checklist_sha256),
-        ("policy_sha256", seal.policy_sha256),
-        ("lineage_sha256", seal.lineage_sha256),
-    ] {
-        same(name, said.get(name), &digest.to_string());
-    }
-    if let Some(me) = me {
-        let approver = said.get("approver");
-        let part = |name: &str| approver.and_then(|a| a.get(name)).cloned();
-        same("the account", part("account").as_ref(), me.operator.as_ref().map_or("", |o| o.as_str()));
-        same("the person", part("person").as_ref(), me.person.as_ref().map_or("", |p| p.as_str()));
-    }
-    if said.get("revision").and_then(Value::as_u64) != Some(seal.revision.into()) {
-        found.push("the seal's number is not the one shown".into());
+    let mut found: Vec<String> = recompute::differences(case).into_iter().map(|part| format!("the {part} shown is not the one sealed")).collect();
+    match recompute::statement(case, decision, who, statement) {
+        Some(own) if own == statement.statement => {}
+        Some(own) => found.extend(fields(&own, &statement.statement)),
+        None => found.push("what is shown has no canonical form".into()),
     }
     if statement.seal_sha256 != seal.sha256 {
         found.push("the seal that would be sent is not the one shown".into());
     }
     if statement.version != case.row.version {
         found.push(format!("it is about version {}, shown is version {}", statement.version, case.row.version));
+    }
+    found
+}
+
+/// The fields in which the server's statement differs from the one built here.
+fn fields(own: &str, theirs: &str) -> Vec<String> {
+    let object = |text: &str| serde_json::from_str::<Value>(text).ok().and_then(|v| v.as_object().cloned());
+    let (Some(own), Some(theirs)) = (object(own), object(theirs)) else { return vec!["the statement can't be read".into()] };
+    let mut found: Vec<String> =
+        own.iter().filter(|(name, value)| theirs.get(*name) != Some(*value)).map(|(name, _)| format!("its {name} is not the one shown")).collect();
+    if theirs.keys().any(|name| !own.contains_key(name)) {
+        found.push("it says more than what is shown".into());
+    }
+    if found.is_empty() {
+        found.push("it is not written canonically".into());
     }
     found
 }

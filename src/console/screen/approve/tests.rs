@@ -3,16 +3,17 @@
 use serde_json::{Value, json};
 
 use super::compare::differences;
-use crate::api::case::{CaseDetail, Statement};
+use crate::api::case::{CaseDetail, SeenLog, Statement};
 use crate::api::lists::Me;
+use crate::api::recompute;
 use crate::api::words::Decision;
-use crate::base::Digest;
+use crate::base::{Digest, Untrusted};
 
 fn digest(name: &str) -> Digest {
     Digest::of(name.as_bytes())
 }
 
-fn case() -> CaseDetail {
+fn unsealed() -> CaseDetail {
     let at = "2026-11-20T10:00:00Z";
     let d = |n: &str| digest(n).to_string();
     serde_json::from_value(json!({
@@ -23,9 +24,17 @@ fn case() -> CaseDetail {
         "subject": {"id": "payments-batch", "name": "payments-batch", "status": "active", "assurance": "IAL2/AAL2", "employer": null,
             "inventory": "cmdb", "environment": "production", "owners": [], "dependents": [], "entitled": ["read"], "endpoints": []},
         "target": "vault", "scope": ["read"], "requester": "the subject", "opened_by": "nadia", "summary": null, "triage": null,
-        "checklist": {"items": [], "done": 0, "complete": true, "next": null}, "lineage": [], "evidence": [], "handover": null, "comments": [],
-        "plan": null, "seal": {"sha256": d("seal"), "revision": 2, "plan_sha256": d("plan"), "evidence_sha256": d("evidence"),
-            "checklist_sha256": d("checklist"), "policy_sha256": d("policy"), "lineage_sha256": d("lineage"), "by": "nadia", "at": at},
+        "checklist": {"items": [{"title": "saved code", "methods": ["saved_code"], "gate": false, "state": "done", "sessions": [], "startable": [],
+                "why": "", "receipt": {"id": "rcp-1", "method": "saved_code", "by": "the subject", "at": at, "valid_until": at}}],
+            "done": 1, "complete": true, "next": null},
+        "lineage": [{"person": "p-nadia", "name": "Nadia", "duty": "router", "via": null, "case": null, "sentence": ""}],
+        "evidence": [{"id": "ev-1", "kind": "note", "text": "lost the key", "salt": "00".repeat(16), "by": "nadia", "at": at, "late": false,
+            "sha256": Digest::of(&[&[0; 16][..], b"lost the key"].concat())}], "handover": null, "comments": [],
+        "plan": {"target": "vault", "scope": ["write", "read"], "lifetime_seconds": null, "revokes_old": true, "rotates": ["b", "a"],
+            "reversible": false, "steps": []},
+        "seal": {"sha256": d("any"), "revision": 2, "plan_sha256": d("any"), "evidence_sha256": d("any"), "checklist_sha256": d("any"),
+            "policy_sha256": d("any"), "lineage_sha256": d("any"), "requirement_sha256": d("requirement"), "in_force_sha256": d("policy"),
+            "by": "nadia", "at": at},
         "approvals": [], "approvals_needed": "1 person", "could_decide": {"operators": ["ruiz"], "on_shift": [], "enough": true,
             "missing_groups": []}, "you_cannot_decide": [], "hold": null, "flags": [], "executions": [], "grants": [], "reviews": [],
         "linked": [], "other_open_cases": [], "accountable": [], "policy_sha256": d("policy"), "allowed_actions": ["case_decide"],
@@ -40,50 +49,90 @@ fn me() -> Me {
     .unwrap()
 }
 
-fn said() -> Value {
-    let d = |n: &str| digest(n).to_string();
-    json!({"type": "approve.v1", "version": 1, "case": "CS-26-000007", "revision": 2, "decision": "approve", "subject": "payments-batch",
-        "seal_sha256": d("seal"), "plan_sha256": d("plan"), "evidence_sha256": d("evidence"), "checklist_sha256": d("checklist"),
-        "policy_sha256": d("policy"), "lineage_sha256": d("lineage"), "approver": {"account": "ruiz", "person": "p-ruiz"}, "nonce": "n1"})
+/// The case with a seal of what it shows.
+fn case() -> CaseDetail {
+    let shown = unsealed();
+    CaseDetail { seal: recompute::seal(&shown), ..shown }
 }
 
-fn statement(said: &Value) -> Statement {
-    let submit_before = "2026-11-20T10:10:00Z".parse().unwrap();
-    Statement { statement: said.to_string(), nonce: "n1".into(), seal_sha256: digest("seal"), version: 9, submit_before }
+/// The statement that an honest server would send.
+fn statement() -> Statement {
+    let (case, me) = (case(), me());
+    let (from, submit_before) = ("2026-11-20T10:00:00.123Z".parse().unwrap(), "2026-11-20T10:10:00.123Z".parse().unwrap());
+    let log = SeenLog { size: 12, root_sha256: digest("root") };
+    let (seal_sha256, version) = (case.seal.as_ref().unwrap().sha256, case.row.version);
+    let (origin, issuer) = ("countersign/0".to_owned(), "https://sign-in.example".to_owned());
+    let mut out = Statement { statement: String::new(), nonce: "n1".into(), seal_sha256, version, issued: from, submit_before, origin, issuer, log };
+    let who = (me.operator.as_ref().unwrap(), me.person.as_ref().unwrap());
+    out.statement = recompute::statement(&case, Decision::Approve, who, &out).unwrap();
+    out
+}
+
+fn stopped(statement: &Statement, case: &CaseDetail) -> usize {
+    differences(statement, case, Decision::Approve, Some(&me())).len()
 }
 
 #[test]
 fn a_statement_about_what_was_shown_may_be_signed() {
-    assert_eq!(differences(&statement(&said()), &case(), Decision::Approve, Some(&me())), Vec::<String>::new());
+    assert_eq!(differences(&statement(), &case(), Decision::Approve, Some(&me())), Vec::<String>::new());
 }
 
 #[test]
 fn threat_t10_each_field_that_differs_stops_it() {
-    let fields = ["type", "case", "revision", "decision", "subject", "seal_sha256", "plan_sha256", "evidence_sha256", "checklist_sha256"];
-    for field in fields.iter().chain(&["policy_sha256", "lineage_sha256", "approver", "nonce"]) {
+    let honest: Value = serde_json::from_str(&statement().statement).unwrap();
+    assert_eq!(honest.as_object().unwrap().len(), 18, "threats.md, Formats");
+    for field in honest.as_object().unwrap().keys() {
         for other in [json!(digest("other").to_string()), Value::Null] {
-            let mut changed = said();
-            changed[*field] = other;
-            assert!(!differences(&statement(&changed), &case(), Decision::Approve, Some(&me())).is_empty(), "{field}");
+            let mut changed = honest.clone();
+            changed[field] = other;
+            assert_eq!(stopped(&Statement { statement: changed.to_string(), ..statement() }, &case()), 1, "{field}");
         }
-        let mut missing = said();
-        missing.as_object_mut().unwrap().remove(*field);
-        assert!(!differences(&statement(&missing), &case(), Decision::Approve, Some(&me())).is_empty(), "{field} missing");
+        let mut missing = honest.clone();
+        missing.as_object_mut().unwrap().remove(field);
+        assert_eq!(stopped(&Statement { statement: missing.to_string(), ..statement() }, &case()), 1, "{field} missing");
     }
+    let mut more = honest.clone();
+    more["also"] = json!("give admin");
+    assert_eq!(stopped(&Statement { statement: more.to_string(), ..statement() }, &case()), 1);
+    let loose = Statement { statement: serde_json::to_string_pretty(&honest).unwrap(), ..statement() };
+    assert_eq!(stopped(&loose, &case()), 1);
 }
 
 #[test]
-fn threat_t10_a_statement_of_another_version_seal_or_decision_stops_it() {
-    let mut later = statement(&said());
-    later.version = 10;
-    assert_eq!(differences(&later, &case(), Decision::Approve, Some(&me())).len(), 1);
-    let mut other = statement(&said());
-    other.seal_sha256 = digest("other");
-    assert_eq!(differences(&other, &case(), Decision::Approve, Some(&me())).len(), 1);
-    assert_eq!(differences(&statement(&said()), &case(), Decision::Deny, Some(&me())).len(), 2);
+fn threat_t10_what_is_shown_but_was_not_sealed_stops_it() {
+    let lies: [fn(&mut CaseDetail); 11] = [
+        |c| c.plan.as_mut().unwrap().scope.push("admin".into()),
+        |c| c.plan.as_mut().unwrap().target = "payroll".parse().unwrap(),
+        |c| c.plan.as_mut().unwrap().lifetime_seconds = Some(1),
+        |c| c.plan.as_mut().unwrap().revokes_old = false,
+        |c| c.plan = None,
+        |c| c.evidence[0].text = Some(Untrusted::from("it was someone else")),
+        |c| c.evidence[0].salt = None,
+        |c| c.evidence.clear(),
+        |c| c.checklist.items[0].gate = true,
+        |c| c.lineage.clear(),
+        |c| c.policy_sha256 = digest("laxer"),
+    ];
+    for (i, lie) in lies.iter().enumerate() {
+        let mut shown = case();
+        lie(&mut shown);
+        assert!(stopped(&statement(), &shown) > 0, "lie {i}");
+    }
+    let mut erased = case();
+    (erased.evidence[0].text, erased.evidence[0].salt) = (None, None);
+    assert_eq!(stopped(&statement(), &erased), 0, "what is erased is not shown");
+}
+
+#[test]
+fn threat_t10_a_statement_of_another_version_seal_person_or_decision_stops_it() {
+    assert_eq!(stopped(&Statement { version: 10, ..statement() }, &case()), 1);
+    assert_eq!(stopped(&Statement { seal_sha256: digest("other"), ..statement() }, &case()), 1);
+    assert_eq!(differences(&statement(), &case(), Decision::Deny, Some(&me())).len(), 2);
+    assert_eq!(differences(&statement(), &case(), Decision::Approve, None).len(), 1);
+    let other = Me { person: Some("p-else".parse().unwrap()), ..me() };
+    assert_eq!(differences(&statement(), &case(), Decision::Approve, Some(&other)), ["its approver is not the one shown"]);
     let mut unsealed = case();
     unsealed.seal = None;
-    assert!(!differences(&statement(&said()), &unsealed, Decision::Approve, Some(&me())).is_empty());
-    let unreadable = Statement { statement: "{".into(), ..statement(&said()) };
-    assert!(!differences(&unreadable, &case(), Decision::Approve, Some(&me())).is_empty());
+    assert_eq!(stopped(&statement(), &unsealed), 1);
+    assert_eq!(stopped(&Statement { statement: "{".into(), ..statement() }, &case()), 1);
 }
