@@ -43,6 +43,11 @@ pub fn access(server: Option<&str>, settings: &Settings) -> Result<(String, Opti
     Ok((server, token))
 }
 
+/// How long a call may take, as it is set.
+pub fn timeout(settings: &Settings) -> std::time::Duration {
+    std::time::Duration::from_secs(settings.config.timeout_seconds)
+}
+
 /// A client with a token.
 pub fn client(server: Option<&str>) -> Result<Client, Failure> {
     let settings = settings()?;
@@ -55,6 +60,6 @@ pub fn client(server: Option<&str>) -> Result<Client, Failure> {
         Some(file) => config::read_file(file, false)?.map(String::into_bytes),
         None => None,
     };
-    let config = crate::client::ClientConfig { server: url, ca_pem, token };
+    let config = crate::client::ClientConfig { server: url, ca_pem, token, timeout: timeout(&settings) };
     Ok(Client::new(config, Arc::new(SystemRandom))?)
 }

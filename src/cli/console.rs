@@ -41,6 +41,9 @@ pub fn configure(arguments: &Arguments, settings: &Settings, server: Url, state:
     out.theme.clone_from(&settings.config.theme);
     out.background = variable("COLORFGBG").as_deref().and_then(background::from_variable);
     out.may_ask = background::may_ask(variable("TERM").as_deref(), variable("STY").is_some());
+    out.timeout = super::connect::timeout(settings);
+    let views = settings.config.views.iter();
+    out.views = views.map(|(name, filter)| keep::View { name: name.clone(), filter: filter.clone(), sort: None }).collect();
     out.mouse = settings.config.mouse;
     out.read_only = settings.config.read_only || arguments.read_only;
     out.attention = Wanted {

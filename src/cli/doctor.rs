@@ -1,7 +1,7 @@
 //! `countersign doctor`: everything an operator of a server would look at, in one go, each finding with what to do.
 //!
-//! Contract: changes nothing, runs beside a server that is up, and goes on after a finding. Exit code 1 if anything is wrong. Sends no mail
-//! and gives targets no order: it only connects.
+//! Contract: changes nothing, runs beside a server that is up, and goes on after a finding. Exit codes: 0 all is in order, 1 anything is wrong,
+//! 2 the settings can't be used, so that nothing was looked at. Sends no mail and gives targets no order: it only connects.
 
 use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
@@ -12,18 +12,27 @@ use tokio::net::TcpStream;
 
 use super::host::{Config, settings};
 use super::out::{FAILED, Failure, Out};
+use crate::base::Time;
 use crate::base::ports::{Clock as _, SystemClock};
 use crate::config::ServerConfig;
-use crate::config::keys::{ServerKeys, read_private};
-use crate::config::server::MailWay;
+use crate::config::keys::ServerKeys;
+use crate::config::server::{MailWay, Tls};
 use crate::connectors::configured::connectors;
+use crate::domain::govern::recover;
 use crate::outbound::mail::Mailer;
-use crate::store::sqlite::{head_of, verify_file};
+use crate::server::certificate::examine;
+use crate::store::sqlite::{head_of, pulse_of, register_of, verify_file};
 
 /// How long connecting to a target or mail server may take.
 const CONNECT: Duration = Duration::from_secs(5);
 /// The first time that a sane clock can show: this program is not older than 2026.
 const NOT_BEFORE: i64 = 1_767_225_600;
+/// How far the clock may lie behind the last entry, in milliseconds: requests overtake each other by that much.
+const CLOCK_BEHIND: i64 = 10_000;
+/// A certificate that ends within that time is a finding.
+const RENEW: chrono::Duration = chrono::Duration::days(14);
+/// Governing tokens that end within that time are a finding.
+const GOVERN_SOON: chrono::Duration = chrono::Duration::hours(2);
 
 /// One thing that was looked at.
 #[derive(Debug, Serialize)]
@@ -49,16 +58,18 @@ impl Findings {
 /// Runs it.
 pub async fn run(from: &Config, out: Out) -> Result<(), Failure> {
     let (file, config) = settings(from)?;
+    let now = SystemClock::new().now();
     let mut found = Findings::default();
-    found.add("settings", Ok(if file.exists() { file.display().to_string() } else { "none; the built-in ones".to_owned() }));
+    found.add("settings", settings_file(&file));
     found.add("keys", ServerKeys::load(&config.keys).map(|_| config.keys.display().to_string()).map_err(|e| e.to_string()));
     found.add("policy file", policy(&config));
-    found.add("clock", clock());
-    found.add("database", private(&config.database).and_then(|()| database(&config.database)));
+    found.add("clock", clock(&config.database, now));
+    found.add("database", kept_private(&config.database).and_then(|()| database(&config.database)));
+    found.add("governance", governance(&config.database, now));
+    found.add("outbox", outbox(&config.database));
     if let Some(tls) = &config.tls {
-        let readable = |path: &Path| std::fs::metadata(path).map_err(|e| format!("{}: {e}", path.display()));
-        found.add("certificate", readable(&tls.certificate).map(|_| tls.certificate.display().to_string()));
-        found.add("certificate's key", readable(&tls.key).and_then(|_| private(&tls.key)).map(|()| tls.key.display().to_string()));
+        found.add("certificate", certificate(tls, &config, now));
+        found.add("certificate's key", private(&tls.key).map(|()| tls.key.display().to_string()));
     }
     found.add("mail", mail(&config).await);
     for target in &config.targets {
@@ -92,17 +103,98 @@ fn policy(config: &ServerConfig) -> Result<String, String> {
     }
 }
 
-fn clock() -> Result<String, String> {
-    let now = SystemClock::new().now().timestamp();
-    if now < NOT_BEFORE { Err("shows a time before this program was written: set it".to_owned()) } else { Ok("plausible".to_owned()) }
+/// The settings, which nobody else may write: whoever can, decides where mail goes and which targets are called.
+fn settings_file(file: &Path) -> Result<String, String> {
+    if !file.exists() {
+        return Ok("none; the built-in ones".to_owned());
+    }
+    mode(file, 0o022, "can be written by others; take that from them (chmod go-w)")?;
+    Ok(file.display().to_string())
+}
+
+/// The clock against this program's age and against the log: a server whose clock lies behind its last entry writes nothing.
+fn clock(database: &Path, now: Time) -> Result<String, String> {
+    if now.timestamp() < NOT_BEFORE {
+        return Err("shows a time before this program was written: set it".to_owned());
+    }
+    let last = pulse_of(database).map(|p| p.last_at).unwrap_or_default();
+    let behind = last - now.timestamp_millis();
+    if behind > CLOCK_BEHIND {
+        return Err(format!("lies {} s behind the log's last entry; nothing is written until it is put right", behind / 1_000));
+    }
+    Ok(format!("{}, not behind the log", show(now)))
+}
+
+/// Whether two persons can still change the register, and for how long.
+fn governance(database: &Path, now: Time) -> Result<String, String> {
+    let register = register_of(database).map_err(|e| e.to_string())?;
+    let pending = recover::pending(&register, now).map(|t| t.issued_at).min();
+    match (recover::governed_until(&register, now), pending) {
+        (Some(until), _) if until - now < GOVERN_SOON => {
+            Err(format!("two persons can govern only until {}: let them issue themselves tokens (countersign token issue)", show(until)))
+        }
+        (Some(until), _) => Ok(format!("two persons hold tokens to govern with, until {}", show(until))),
+        (None, Some(from)) => Err(format!("nobody can govern; a recovery counts from {}", show(from))),
+        (None, None) => Err("nobody holds a token to govern with: see countersign recover-governance --help".to_owned()),
+    }
+}
+
+fn outbox(database: &Path) -> Result<String, String> {
+    let pulse = pulse_of(database).map_err(|e| e.to_string())?;
+    match pulse.stuck {
+        0 => Ok(format!("{} waiting, none of them tried in vain", pulse.waiting)),
+        stuck => Err(format!("{stuck} of {} waiting were tried three times or more: look at mail and targets", pulse.waiting)),
+    }
+}
+
+/// The pair as the listener reads it, its dates, and whether it is made out for the name that requesters are sent to.
+fn certificate(tls: &Tls, config: &ServerConfig, now: Time) -> Result<String, String> {
+    let url = url::Url::parse(&config.public_url).ok();
+    let name = url.as_ref().filter(|u| u.scheme() == "https" && config.trusted_proxy.is_none()).and_then(|u| u.host_str());
+    let good = examine(&tls.certificate, &tls.key, name).map_err(|e| e.to_string())?;
+    let file = tls.certificate.display();
+    let days = (good.until - now).num_days();
+    if now < good.from {
+        return Err(format!("{file} is good only from {}", show(good.from)));
+    }
+    if now >= good.until {
+        return Err(format!("{file} ended at {}: renew it, the server reads it again by itself", show(good.until)));
+    }
+    if good.until - now < RENEW {
+        return Err(format!("{file} ends at {}, in {days} days: renew it, the server reads it again by itself", show(good.until)));
+    }
+    Ok(format!("{file}, good until {}, {days} days", show(good.until)))
+}
+
+fn show(at: Time) -> String {
+    at.format("%Y-%m-%d %H:%M UTC").to_string()
 }
 
 /// Whether nobody but the owner can get at a file.
 fn private(path: &Path) -> Result<(), String> {
+    mode(path, 0o077, "can be reached by others; make it yours alone (chmod 600)")
+}
+
+/// The database, what SQLite keeps beside it, and that nobody else can put another file in its place.
+fn kept_private(path: &Path) -> Result<(), String> {
+    private(path)?;
+    for beside in ["-wal", "-shm"] {
+        let mut name = path.as_os_str().to_owned();
+        name.push(beside);
+        if Path::new(&name).exists() {
+            private(Path::new(&name))?;
+        }
+    }
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    mode(folder, 0o022, "can be written by others, who could put another database in its place (chmod go-w)")
+}
+
+/// Refuses a file that has any of these rights.
+fn mode(path: &Path, rights: u32, why: &str) -> Result<(), String> {
     let meta = std::fs::metadata(path).map_err(|e| format!("{}: {e}", path.display()))?;
     #[cfg(unix)]
-    if std::os::unix::fs::MetadataExt::mode(&meta) & 0o077 != 0 {
-        return Err(format!("{} can be reached by others; make it yours alone (chmod 600)", path.display()));
+    if std::os::unix::fs::MetadataExt::mode(&meta) & rights != 0 {
+        return Err(format!("{} {why}", path.display()));
     }
     Ok(())
 }
@@ -132,16 +224,22 @@ fn database(path: &Path) -> Result<String, String> {
     Ok(format!("{}, {entries} entries, root {root}, projections agree", path.display()))
 }
 
+/// Whether mail could be handed over now; sends nothing.
 async fn mail(config: &ServerConfig) -> Result<String, String> {
-    Mailer::configured(&config.mail).map_err(|e| e.to_string())?;
-    match &config.mail.way {
-        MailWay::Folder(folder) => Ok(format!("written into {}, nothing is sent", folder.display())),
-        MailWay::Smtp { host, port, login, .. } => {
-            if let Some((_, file)) = login {
-                read_private(file).map_err(|e| e.to_string())?;
-            }
-            connect(host, *port).await
+    if let MailWay::Folder(folder) = &config.mail.way {
+        if folder.exists() {
+            mode(folder, 0o077, "holds codes and can be reached by others; make it yours alone (chmod 700)")?;
         }
+        let mailer = Mailer::configured(&config.mail).map_err(|e| e.to_string())?;
+        mailer.reachable().await.map_err(|e| e.to_string())?;
+        return Ok(format!("written into {}, nothing is sent", folder.display()));
+    }
+    let MailWay::Smtp { host, port, .. } = &config.mail.way else { return Ok(String::new()) };
+    let mailer = Mailer::configured(&config.mail).map_err(|e| e.to_string())?;
+    match tokio::time::timeout(CONNECT * 2, mailer.reachable()).await {
+        Ok(Ok(())) => Ok(format!("{host}:{port} answers and takes mail")),
+        Ok(Err(e)) => Err(format!("{host}:{port}: {e}")),
+        Err(_) => Err(format!("{host}:{port}: no answer within {} s", 2 * CONNECT.as_secs())),
     }
 }
 

@@ -67,6 +67,8 @@ pub struct Import {
 pub enum HostCommand {
     /// Found a server: its keys, its database, and the first two persons.
     Init(super::found::Init),
+    /// Let two recorded governors back in when nobody's token counts any more; everyone who governs is told.
+    RecoverGovernance(super::recover::Recover),
     /// Run the server until it is told to end.
     Serve(Config),
     /// Look at a file of persons or subjects, and with --write record it.
@@ -97,7 +99,8 @@ pub enum HostCommand {
         #[arg(long)]
         replace: bool,
     },
-    /// Check settings, keys, database, certificate, clock, targets and mail, and say where things lie.
+    /// Check settings, keys, policy, clock, database, who can govern, outbox, certificate, mail and targets, and say where things lie. Exit
+    /// code 0: all is in order; 1: something is wrong; 2: the settings can't be used.
     Doctor(Config),
 }
 
@@ -129,7 +132,7 @@ pub(super) fn open(config: &ServerConfig, keys: &ServerKeys, ports: &Ports) -> R
     Ok((store, service))
 }
 
-fn opened(from: &Config) -> Result<(ServerConfig, Arc<SqliteStore>, Arc<Service>), Failure> {
+pub(super) fn opened(from: &Config) -> Result<(ServerConfig, Arc<SqliteStore>, Arc<Service>), Failure> {
     let (_, config) = settings(from)?;
     let keys = ServerKeys::load(&config.keys)?;
     let (store, service) = open(&config, &keys, &Ports::system())?;
@@ -140,6 +143,7 @@ fn opened(from: &Config) -> Result<(ServerConfig, Arc<SqliteStore>, Arc<Service>
 pub async fn run(command: &HostCommand, out: Out) -> Result<(), Failure> {
     match command {
         HostCommand::Init(init) => super::found::run(init, out).await,
+        HostCommand::RecoverGovernance(recover) => super::recover::run(recover, out).await,
         HostCommand::Serve(config) => serve(config, out).await,
         HostCommand::Import(import) => bring(import, out).await,
         HostCommand::Codes { config, subject, file } => codes(config, subject, file, out).await,
@@ -224,12 +228,14 @@ async fn serve(from: &Config, out: Out) -> Result<(), Failure> {
         let waits = if waiting { "\nThe policy file is not the policy in force: propose it with `countersign policy propose`." } else { "" };
         format!("Serving the staff API on {}, pages on {}.{waits}", b["api"].as_str().unwrap_or_default(), config.public_url)
     })?;
+    let hangups = tokio::spawn(hangups());
     let mut running = Running::start(parts, listeners);
     tokio::select! {
         () = until_told() => {}
         () = running.over() => {}
     }
     running.stop().await.map_err(failed)?;
+    hangups.abort();
     store.close();
     Ok(())
 }
@@ -256,6 +262,16 @@ fn limits(config: &ServerConfig) -> server::ServerConfig {
         connections: usize::try_from(config.limits.connections).unwrap_or(4_096),
         trusted_proxy: config.trusted_proxy,
         tls: config.tls.as_ref().map(|t| (t.certificate.clone(), t.key.clone())),
+    }
+}
+
+/// A hangup asks for certificates to be read again, which the listeners do; it never ends the server, with TLS or without.
+async fn hangups() {
+    #[cfg(unix)]
+    if let Ok(mut hangup) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()) {
+        while hangup.recv().await.is_some() {
+            tracing::info!("certificates are read again; other settings count from the next start");
+        }
     }
 }
 

@@ -16,6 +16,7 @@ pub mod host;
 pub mod manual;
 pub mod out;
 pub mod policy;
+pub mod recover;
 pub mod register;
 
 use std::process::ExitCode;

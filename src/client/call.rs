@@ -19,8 +19,8 @@ use crate::base::ports::Random;
 
 /// The largest answer that is read, in bytes.
 pub const MAX_ANSWER: usize = 8 * 1024 * 1024;
-/// How long a call may take before it counts as unreachable.
-const CALL_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long a call may take before it counts as unreachable, unless it is set otherwise.
+pub const CALL_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often a call is repeated at most.
@@ -35,6 +35,8 @@ pub struct ClientConfig {
     pub ca_pem: Option<Vec<u8>>,
     /// The credential, if there is one yet.
     pub token: Option<SecretString>,
+    /// How long a call may take before it counts as unreachable; event streams live on.
+    pub timeout: Duration,
 }
 
 /// A connection to one server under one credential. Cheap to clone.
@@ -43,6 +45,7 @@ pub struct Client {
     pub(super) http: reqwest::Client,
     server: Url,
     token: Option<SecretString>,
+    timeout: Duration,
     random: Arc<dyn Random>,
 }
 
@@ -61,7 +64,7 @@ impl Client {
     /// # Errors
     /// [`ClientError::Configuration`] when the address is not `http` or `https`, or the certificates can't be read.
     pub fn new(config: ClientConfig, random: Arc<dyn Random>) -> Result<Self, ClientError> {
-        let ClientConfig { mut server, ca_pem, token } = config;
+        let ClientConfig { mut server, ca_pem, token, timeout } = config;
         if !matches!(server.scheme(), "http" | "https") || server.cannot_be_a_base() {
             return Err(ClientError::Configuration(format!("The server's address {server} must begin with http:// or https://.")));
         }
@@ -74,7 +77,7 @@ impl Client {
         let mut builder = reqwest::Client::builder()
             .user_agent(concat!("countersign/", env!("CARGO_PKG_VERSION")))
             .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(CONNECT_TIMEOUT)
+            .connect_timeout(CONNECT_TIMEOUT.min(timeout))
             .pool_max_idle_per_host(4);
         if loopback {
             builder = builder.no_proxy();
@@ -86,7 +89,7 @@ impl Client {
             }
         }
         let http = builder.build().map_err(|e| ClientError::Configuration(format!("The connection can't be set up: {e}.")))?;
-        Ok(Self { http, server, token, random })
+        Ok(Self { http, server, token, timeout, random })
     }
 
     /// The server's address, for showing.
@@ -132,7 +135,7 @@ impl Client {
     /// Reads: repeated a bounded number of times while the trouble is a passing one.
     pub(super) async fn get<T: DeserializeOwned>(&self, url: Url) -> Result<T, ClientError> {
         let once = || async {
-            let request = self.http.request(Method::GET, url.clone()).headers(self.headers()?).timeout(CALL_TIMEOUT);
+            let request = self.http.request(Method::GET, url.clone()).headers(self.headers()?).timeout(self.timeout);
             let response = request.send().await.map_err(|e| self.unreachable(&e))?;
             self.read(response).await.map(|(value, _)| value)
         };
@@ -148,7 +151,7 @@ impl Client {
         if_match: Option<u64>,
     ) -> Result<(serde_json::Value, Option<u64>), ClientError> {
         let once = || async {
-            let mut request = self.http.request(Method::POST, url.clone()).headers(self.headers()?).timeout(CALL_TIMEOUT);
+            let mut request = self.http.request(Method::POST, url.clone()).headers(self.headers()?).timeout(self.timeout);
             request = request.header("Idempotency-Key", key).header(CONTENT_TYPE, "application/json").body(body.clone());
             if let Some(version) = if_match {
                 request = request.header(IF_MATCH, format!("\"{version}\""));

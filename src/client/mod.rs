@@ -15,7 +15,7 @@ mod writes;
 #[cfg(test)]
 mod tests;
 
-pub use call::{Client, ClientConfig, Written};
+pub use call::{CALL_TIMEOUT, Client, ClientConfig, Written};
 pub use error::ClientError;
 pub use events::{Events, News};
 pub use writes::Write;

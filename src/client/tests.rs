@@ -12,7 +12,7 @@ use crate::api::requests::Text;
 use crate::base::ports::SystemRandom;
 
 fn client(server: &MockServer) -> Client {
-    let config = ClientConfig { server: server.uri().parse().unwrap(), ca_pem: None, token: Some("tok".to_owned().into()) };
+    let config = ClientConfig { server: server.uri().parse().unwrap(), ca_pem: None, token: Some("tok".to_owned().into()), timeout: CALL_TIMEOUT };
     Client::new(config, Arc::new(SystemRandom)).unwrap()
 }
 
@@ -74,10 +74,10 @@ async fn strange_answers_and_dead_servers_are_named() {
     let here = client(&server);
     assert_eq!(here.me().await.unwrap_err().code(), "not-understood");
     drop(server);
-    let gone = ClientConfig { server: "http://127.0.0.1:1".parse().unwrap(), ca_pem: None, token: None };
+    let gone = ClientConfig { server: "http://127.0.0.1:1".parse().unwrap(), ca_pem: None, token: None, timeout: CALL_TIMEOUT };
     let error = Client::new(gone, Arc::new(SystemRandom)).unwrap().me().await.unwrap_err();
     assert_eq!(error.to_string(), "The server at http://127.0.0.1:1 can't be reached: no connection");
-    let ftp = ClientConfig { server: "ftp://x".parse().unwrap(), ca_pem: None, token: None };
+    let ftp = ClientConfig { server: "ftp://x".parse().unwrap(), ca_pem: None, token: None, timeout: CALL_TIMEOUT };
     assert!(matches!(Client::new(ftp, Arc::new(SystemRandom)), Err(ClientError::Configuration(_))));
 }
 

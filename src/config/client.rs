@@ -25,7 +25,7 @@ pub struct ClientConfig {
     pub mouse: bool,
     /// The linear mode for screen readers.
     pub plain: bool,
-    /// No movement that only decorates.
+    /// No movement that only decorates. The console has none, so it changes nothing yet.
     pub reduced_motion: bool,
     /// Nothing can be changed.
     pub read_only: bool,

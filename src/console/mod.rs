@@ -81,6 +81,10 @@ pub struct ConsoleConfig {
     pub ca_pem: Option<Vec<u8>>,
     /// The token, from the environment or the session file; without one the user is asked.
     pub token: Option<SecretString>,
+    /// How long a call may take.
+    pub timeout: std::time::Duration,
+    /// Views of the settings, beside those that the user saved.
+    pub views: Vec<keep::View>,
     /// Where state, views, drafts and session are kept.
     pub paths: Paths,
     /// The name of the theme: `auto`, one of [`ConsoleConfig::themes`] or an embedded one. The one chosen last time goes first.
@@ -120,6 +124,8 @@ impl ConsoleConfig {
             server,
             ca_pem: None,
             token: None,
+            timeout: crate::client::CALL_TIMEOUT,
+            views: Vec::new(),
             paths: Paths::default(),
             theme: "dark".into(),
             background: None,
@@ -164,10 +170,13 @@ pub fn model(config: &ConsoleConfig, ports: &Ports, size: (u16, u16)) -> Result<
     let name = state.theme.as_deref().filter(known).unwrap_or(&config.theme);
     let auto = Auto { on: name == "auto", may_ask: config.may_ask, background: config.background };
     let theme = find(if auto.on { auto.theme(config.depth) } else { name }).map_err(ConsoleError::Theme)?;
-    let (views, trouble) = match keep::load_views(config.paths.views.as_deref()) {
+    let (saved, trouble) = match keep::load_views(config.paths.views.as_deref()) {
         Ok(views) => (views, None),
         Err(why) => (Vec::new(), Some(why)),
     };
+    // What the user saved under a name goes before what the settings say.
+    let given = config.views.iter().filter(|v| !saved.iter().any(|s| s.name == v.name)).cloned();
+    let views: Vec<keep::View> = saved.iter().cloned().chain(given).collect();
     let shared = Shared {
         now: ports.clock.now(),
         skew: chrono::TimeDelta::zero(),
@@ -231,7 +240,7 @@ pub async fn run(mut config: ConsoleConfig, ports: Ports) -> Result<(), ConsoleE
     let mut guard = terminal::Guard::take(config.mouse, config.editor.clone())?;
     let mut model = model(&config, &ports, guard.size())?;
     let (out, answers) = mpsc::channel(drive::MAX_WAITING);
-    let client = ClientConfig { server: config.server.clone(), ca_pem: config.ca_pem.clone(), token: config.token.clone() };
+    let client = ClientConfig { server: config.server.clone(), ca_pem: config.ca_pem.clone(), token: config.token.clone(), timeout: config.timeout };
     let mut performer = perform::Performer::new(client, ports.random.clone(), out.clone(), config.paths.clone(), config.mailbox.clone());
     let signals = tokio::spawn(ended_by_signal(out));
     let awaited = guard.awaited();
@@ -246,7 +255,7 @@ pub async fn run(mut config: ConsoleConfig, ports: Ports) -> Result<(), ConsoleE
 async fn run_plain(config: &ConsoleConfig, ports: &Ports) -> Result<(), ConsoleError> {
     let mut model = model(config, ports, (80, 24))?;
     let (out, answers) = mpsc::channel(drive::MAX_WAITING);
-    let client = ClientConfig { server: config.server.clone(), ca_pem: config.ca_pem.clone(), token: config.token.clone() };
+    let client = ClientConfig { server: config.server.clone(), ca_pem: config.ca_pem.clone(), token: config.token.clone(), timeout: config.timeout };
     let mut performer = perform::Performer::new(client, ports.random.clone(), out.clone(), config.paths.clone(), config.mailbox.clone());
     let signals = tokio::spawn(ended_by_signal(out));
     let world = plain::World {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::case::{ActorRef, Case, ExecutionOutcome, Requester, Route, Signature, TextRef, TrustRoot};
 use super::event::RegisterChange;
 use super::policy::Policy;
-use super::register::{Register, Scope};
+use super::register::{Register, Scope, Token};
 use super::subject::{Scopes, Subject};
 use super::vocabulary::{Channel, Decision, EvidenceKind, FailureType, FlagKind, HoldSource, Method};
 use crate::base::ids::{ApprovalId, CaseId, EndpointId, EvidenceId, GrantId, OperatorId, PersonId, ProposalId, ReceiptId, RequestId, SessionId};
@@ -133,6 +133,7 @@ impl RegisterCommand {
             Self::EndProposal { .. } => "proposal_end",
             Self::ApplyDue => "apply_due",
             Self::RecordSubjects { .. } => "record_subjects",
+            Self::Recover { .. } => "recover_governance",
         }
     }
 }
@@ -194,6 +195,8 @@ pub enum RegisterCommand {
     EndProposal { id: ProposalId },
     /// Apply approved proposals whose delay is over (worker only).
     ApplyDue,
+    /// Let two recorded governors back in when nobody's token counts any more (the server's own machine only).
+    Recover { by: [OperatorId; 2], proved: bool, tokens: Box<[Token; 2]> },
     /// Record subjects that the inventory names, by digest.
     RecordSubjects { subjects: Vec<(crate::base::ids::SubjectId, Digest)> },
 }

@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use super::case::{Case, ExecutionOutcome};
 use super::checklist::{self, Reach};
-use super::event::CaseEvent;
+use super::event::{CaseEvent, RegisterEvent};
 use super::vocabulary::{CaseState, Method};
 use crate::base::Time;
-use crate::base::ids::{CaseId, GrantId, SessionId};
+use crate::base::ids::{CaseId, GrantId, PersonId, SessionId};
 
 /// Something to do outside.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -57,6 +57,13 @@ pub enum Effect {
         /// The grant.
         grant: GrantId,
     },
+    /// Tell everyone who governs that two of them were let back in on the server's own machine.
+    NotifyGovernors {
+        /// The two.
+        by: [PersonId; 2],
+        /// From when their tokens count.
+        counts_from: Time,
+    },
     /// Make the target undo an execution.
     RollBack {
         /// The case.
@@ -85,6 +92,16 @@ pub struct Due {
     pub effect: Effect,
     /// Not before.
     pub not_before: Time,
+}
+
+/// What a register event causes outside.
+pub fn register_effects(event: &RegisterEvent, at: Time) -> Vec<Due> {
+    match event {
+        RegisterEvent::GovernanceRecovered { governors, counts_from, .. } => {
+            vec![Due { effect: Effect::NotifyGovernors { by: governors.clone(), counts_from: *counts_from }, not_before: at }]
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// What must happen outside because of an event that led to this case.

@@ -134,6 +134,9 @@ pub enum RegisterEvent {
     ProposalEnded { proposal: ProposalId, by: PersonId },
     /// A proposal took effect.
     ProposalApplied { proposal: ProposalId },
+    /// Two recorded governors were let back in on the server's own machine, since nobody's token counted any more; `proved` if both showed a
+    /// former token of theirs, and otherwise only from `counts_from` on.
+    GovernanceRecovered { governors: [PersonId; 2], proved: bool, counts_from: Time, tokens: Vec<Token> },
     /// The inventory recorded or changed a subject; its data lies beside the log.
     SubjectRecorded { subject: SubjectId, sha256: Digest },
     /// Someone was refused; nothing changed.

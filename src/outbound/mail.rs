@@ -156,8 +156,29 @@ impl Mailer {
 
     /// Into a folder, one `.eml` file a message; the folder is made if it is missing.
     pub fn folder(from: &str, folder: &Path) -> Result<Self, MailError> {
-        std::fs::create_dir_all(folder).map_err(|e| MailError::Setup(format!("{}: {e}", folder.display())))?;
+        let mut builder = std::fs::DirBuilder::new();
+        builder.recursive(true);
+        // Codes lie in it.
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(folder).map_err(|e| MailError::Setup(format!("{}: {e}", folder.display())))?;
         Ok(Self { from: sender(from)?, way: Way::Folder(folder.to_owned()) })
+    }
+
+    /// Whether messages could be handed over now: greets the relay, with TLS and password as configured, and sends nothing.
+    pub async fn reachable(&self) -> Result<(), MailError> {
+        match &self.way {
+            Way::Smtp(transport) => match transport.test_connection().await {
+                Ok(true) => Ok(()),
+                Ok(false) => Err(MailError::Unreachable("it answered and then went away".to_owned())),
+                Err(e) => Err(MailError::Unreachable(sanitise(&describe(&e), false))),
+            },
+            Way::Folder(folder) => {
+                let probe = folder.join(".reachable");
+                let tried = std::fs::write(&probe, b"").and_then(|()| std::fs::remove_file(&probe));
+                tried.map_err(|e| MailError::Unreachable(format!("{}: {e}", folder.display())))
+            }
+        }
     }
 
     /// Hands a message over.
@@ -197,6 +218,17 @@ impl Mailer {
             .raw_header(HeaderValue::new(HeaderName::new_from_ascii_str("Auto-Submitted"), "auto-generated".to_owned()));
         message.body(sanitise(&letter.body, true)).map_err(|e| MailError::Message(e.to_string()))
     }
+}
+
+/// An error with what caused it.
+fn describe(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text = format!("{text}: {inner}");
+        cause = inner.source();
+    }
+    text
 }
 
 fn sender(from: &str) -> Result<Mailbox, MailError> {

@@ -13,6 +13,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
 use crate::domain::view::Counts;
+use crate::store::OutboxDepth;
 
 /// What was asked and how it was answered.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -37,11 +38,14 @@ pub struct Metrics {
     held_cases: Gauge,
     live_grants: Gauge,
     log_entries: Gauge,
+    outbox: [Gauge; 3],
 }
 
-impl Default for Metrics {
-    fn default() -> Self {
+impl Metrics {
+    /// All zero; how long commits take is counted by the store.
+    pub fn new(commit_seconds: Histogram) -> Self {
         let mut registry = Registry::with_prefix("countersign");
+        registry.register("commit_seconds", "How long commits took until they were durable, waiting included", commit_seconds);
         // From a millisecond to some 16 seconds: beyond the limit of a request there is nothing to tell apart.
         let seconds = Histogram::new(exponential_buckets(0.001, 2.0, 15));
         let (requests, refusals) = (Family::default(), Family::default());
@@ -57,11 +61,14 @@ impl Default for Metrics {
         let held_cases = gauge("held_cases", "Cases frozen");
         let live_grants = gauge("live_grants", "Temporary accesses that live");
         let log_entries = gauge("log_entries", "Entries in the log");
-        Self { registry, requests, refusals, seconds, open_cases, held_cases, live_grants, log_entries }
+        let outbox = [
+            gauge("outbox_waiting", "Effects that wait to be done outside, later ones included"),
+            gauge("outbox_due", "Effects that are due and that no worker has taken"),
+            gauge("outbox_tried", "Effects that were tried before, or are being tried"),
+        ];
+        Self { registry, requests, refusals, seconds, open_cases, held_cases, live_grants, log_entries, outbox }
     }
-}
 
-impl Metrics {
     /// Counts an answer.
     pub fn answered(&self, operation: Option<&'static str>, status: u16, took: Duration) {
         let class = ["other", "1xx", "2xx", "3xx", "4xx", "5xx"].get(usize::from(status / 100)).copied().unwrap_or("other");
@@ -75,7 +82,7 @@ impl Metrics {
     }
 
     /// Everything, as Prometheus reads it.
-    pub fn text(&self, counts: Option<Counts>) -> String {
+    pub fn text(&self, counts: Option<Counts>, outbox: Option<OutboxDepth>) -> String {
         let set = |gauge: &Gauge, value: u64| {
             gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
         };
@@ -84,6 +91,11 @@ impl Metrics {
             set(&self.held_cases, counts.held);
             set(&self.live_grants, counts.grants);
             set(&self.log_entries, counts.log);
+        }
+        if let Some(depth) = outbox {
+            for (gauge, value) in self.outbox.iter().zip([depth.waiting, depth.due, depth.tried]) {
+                set(gauge, value);
+            }
         }
         let mut text = String::new();
         if encode(&mut text, &self.registry).is_err() {

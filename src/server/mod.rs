@@ -6,6 +6,7 @@
 
 pub mod authn;
 mod cases;
+pub mod certificate;
 mod document;
 pub mod edge;
 mod events;
@@ -114,11 +115,12 @@ impl App {
         let quota = Quota::per_minute(NonZeroU32::new(per_minute).unwrap_or(NonZeroU32::MIN));
         let quota = quota.allow_burst(NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN));
         let outsiders = limit::Rates { looks: config.stranger_requests_per_minute, forms: 0 };
+        let metrics = Metrics::new(service.store.commit_seconds());
         Arc::new(Self {
             service,
             max_body: config.max_body,
             shutdown,
-            metrics: Metrics::default(),
+            metrics,
             strangers: AtomicU64::new(0),
             request_time: config.request_time,
             max_streams: config.streams,

@@ -87,5 +87,6 @@ async fn strangers(app: Arc<App>, mut shutdown: watch::Receiver<bool>) {
 
 async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
     let counts = app.service.store.counts(None).await.ok();
-    ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], app.metrics.text(counts))
+    let outbox = app.service.store.outbox_depth(app.service.now()).await.ok();
+    ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], app.metrics.text(counts, outbox))
 }

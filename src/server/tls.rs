@@ -29,7 +29,7 @@ fn wrong(path: &Path, why: &dyn std::fmt::Display) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, format!("{}: {why}", path.display()))
 }
 
-fn read(certificate: &Path, key: &Path) -> io::Result<(Digest, Arc<CertifiedKey>)> {
+pub(super) fn read(certificate: &Path, key: &Path) -> io::Result<(Digest, Arc<CertifiedKey>)> {
     let chain_pem = std::fs::read(certificate).map_err(|e| wrong(certificate, &e))?;
     let key_pem = std::fs::read(key).map_err(|e| wrong(key, &e))?;
     let digest = Digest::of(&[chain_pem.as_slice(), key_pem.as_slice()].concat());

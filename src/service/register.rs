@@ -12,6 +12,7 @@ use crate::base::Digest;
 use crate::base::ids::CaseId;
 use crate::domain::case::Worker;
 use crate::domain::command::{Command, RegisterCommand};
+use crate::domain::effect::register_effects;
 use crate::domain::event::{RegisterChange, RegisterEvent};
 use crate::domain::govern::decide_register;
 use crate::domain::policy::Policy;
@@ -79,6 +80,7 @@ impl Service {
             people: beside.people.clone(),
             subjects: beside.subjects.clone(),
             policy: beside.policy.clone(),
+            effects: events.iter().flat_map(|e| register_effects(e, now)).collect(),
             ..bare(ask, now, events.clone())
         };
         change.idempotency = ask.once.as_ref().map(|once| crate::store::KeptAnswer {

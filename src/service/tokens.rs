@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use subtle::ConstantTimeEq as _;
 
 use super::{Service, ServiceError};
-use crate::base::ids::TokenId;
+use crate::base::ids::{OperatorId, TokenId};
 use crate::base::{Digest, Time};
 use crate::domain::case::ActorRef;
 use crate::domain::command::Actor;
@@ -64,6 +64,17 @@ impl Service {
         Ok(check(&register, presented, self.now()))
     }
 
+    /// Whose token that is, if it was issued to an operator, began to count, and was never revoked; whether it has ended by itself is no matter.
+    /// It opens nothing: it shows that someone once was who they say they are.
+    pub async fn once_held(&self, presented: &str) -> Result<Option<OperatorId>, ServiceError> {
+        let register = self.store.register().await?;
+        let token = found(&register, presented).filter(|t| t.revoked_at.is_none() && t.issued_at <= self.now());
+        Ok(token.and_then(|t| match &t.holder {
+            Holder::Operator(id) => Some(id.clone()),
+            Holder::Automation(_) => None,
+        }))
+    }
+
     /// Whether whoever signed in with that token could still do so: for what lives longer than a request.
     pub async fn still_good(&self, token: &TokenId) -> Result<bool, ServiceError> {
         let register = self.store.register().await?;
@@ -71,18 +82,23 @@ impl Service {
     }
 }
 
-fn check(register: &Register, presented: &str, now: Time) -> Option<SignedIn> {
+/// The recorded token that was presented with its secret, whatever became of it.
+fn found<'a>(register: &'a Register, presented: &str) -> Option<&'a Token> {
     let rest = presented.strip_prefix(PREFIX).filter(|_| presented.len() <= MAX_TOKEN)?;
     let (id, secret) = rest.rsplit_once('_')?;
-    let id = TokenId::parse(id).ok()?;
-    let token = register.tokens.get(&id)?;
-    let same: bool = secret_digest(&id, secret).as_bytes().ct_eq(token.secret_sha256.as_bytes()).into();
-    let actor = (same && is_alive(token, now)).then(|| actor_of(register, token))??;
+    let token = register.tokens.get(&TokenId::parse(id).ok()?)?;
+    let same: bool = secret_digest(&token.id, secret).as_bytes().ct_eq(token.secret_sha256.as_bytes()).into();
+    same.then_some(token)
+}
+
+fn check(register: &Register, presented: &str, now: Time) -> Option<SignedIn> {
+    let token = found(register, presented).filter(|t| is_alive(t, now))?;
+    let actor = actor_of(register, token)?;
     let roles = match &token.holder {
         Holder::Operator(id) => register.operators.get(id).map(|o| o.roles.clone()).unwrap_or_default(),
         Holder::Automation(_) => BTreeSet::new(),
     };
-    Some(SignedIn { actor, roles, expires_at: token.expires_at, token: id })
+    Some(SignedIn { actor, roles, expires_at: token.expires_at, token: token.id.clone() })
 }
 
 fn is_alive(token: &Token, now: Time) -> bool {

@@ -11,6 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use prometheus_client::metrics::histogram::Histogram;
 use tokio::sync::broadcast;
 
 use crate::base::ids::{CaseId, PersonId, RequestId, SubjectId, TargetId, TextId};
@@ -212,6 +213,17 @@ pub struct OutboxItem {
     pub tries: u32,
 }
 
+/// How much waits to be done outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct OutboxDepth {
+    /// All of it.
+    pub waiting: u64,
+    /// What is due and nobody has taken.
+    pub due: u64,
+    /// What was tried before, or is being tried.
+    pub tried: u64,
+}
+
 /// One announcement of a committed change, for event streams. Bounded: a slow listener is told that it lagged and reloads.
 #[derive(Debug, Clone)]
 pub struct Announcement {
@@ -284,6 +296,10 @@ pub trait Store: Send + Sync + 'static {
 
     /// Takes up to `limit` due effects for `lease_seconds`; a worker that dies loses them to the next one.
     async fn claim(&self, now: Time, limit: u16, lease_seconds: u32) -> Result<Vec<OutboxItem>, StoreError>;
+    /// How much waits in the outbox.
+    async fn outbox_depth(&self, now: Time) -> Result<OutboxDepth, StoreError>;
+    /// How long commits took since the store was opened, from being handed over until they were durable.
+    fn commit_seconds(&self) -> Histogram;
     /// Puts an effect back, to be tried not before then.
     async fn postpone(&self, item: i64, not_before: Time) -> Result<(), StoreError>;
     /// Marks an effect as done that needs no change beside it.

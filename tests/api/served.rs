@@ -124,9 +124,19 @@ async fn events_come_live_and_from_where_one_left_and_do_not_hold_up_the_end() {
     assert!(resumed.contains("event: case"), "{resumed}");
     assert_eq!(listen(Some("x")).await.unwrap().status(), 400);
     let metrics = client.get(format!("http://{}/metrics", served.metrics)).send().await.unwrap().text().await.unwrap();
-    for line in ["countersign_requests_total{operation=\"events\",class=\"2xx\"} 2", "countersign_open_cases 1", "# EOF"] {
+    for line in [
+        "countersign_requests_total{operation=\"events\",class=\"2xx\"} 2",
+        "countersign_open_cases 1",
+        "countersign_outbox_waiting 1",
+        "countersign_outbox_due 1",
+        "countersign_outbox_tried 0",
+        "# EOF",
+    ] {
         assert!(metrics.contains(line), "{line}\n{metrics}");
     }
+    let commits = metrics.lines().find_map(|l| l.strip_prefix("countersign_commit_seconds_count ")).unwrap();
+    assert!(commits.parse::<u64>().unwrap() >= 3, "founding, subjects and a case were written: {commits}");
+    assert!(metrics.contains("countersign_commit_seconds_bucket{le=\"0.0005\"}"), "{metrics}");
     assert!(!metrics.contains("nadia") && !metrics.contains("CS-"));
     served.end().await;
     let rest = async { while live.chunk().await.ok().flatten().is_some() {} };

@@ -4,7 +4,10 @@
 
 mod attempts;
 mod cli;
+mod governors;
+mod looked_after;
 mod proving;
+mod served;
 mod story;
 mod targets;
 mod terminals;
@@ -12,4 +15,6 @@ mod tour;
 
 #[path = "../support/demo.rs"]
 mod demo;
+#[path = "../support/host.rs"]
+mod host;
 mod pty;

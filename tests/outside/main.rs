@@ -11,6 +11,7 @@ mod imports;
 mod incidents;
 mod itself;
 mod kills;
+mod lost;
 mod mail;
 mod pages;
 mod races;

@@ -2,9 +2,7 @@
 
 use super::parts;
 use super::{actor_words, parts::duty};
-use crate::api::case::{
-    CaseDetail, Comment, FlagDetail, HoldDetail, RefusedAction, ReviewDetail, RoutePreview, SubjectDetail, TriageDetail,
-};
+use crate::api::case::{CaseDetail, Comment, FlagDetail, HoldDetail, RefusedAction, ReviewDetail, RoutePreview, SubjectDetail, TriageDetail};
 use crate::api::governance::PolicyExplained;
 use crate::api::problem::CouldDecide;
 use crate::base::Untrusted;

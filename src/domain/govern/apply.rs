@@ -4,10 +4,15 @@
 
 use std::collections::BTreeSet;
 
+use chrono::Duration;
+
 use super::widens;
 use crate::base::Time;
 use crate::domain::event::{RegisterChange, RegisterEvent};
 use crate::domain::register::{Proposal, Register};
+
+/// How long a token that ended stays recorded, at least.
+const TOKENS_KEPT: Duration = Duration::days(90);
 
 impl Register {
     /// The register after an event; `version` counts events.
@@ -19,7 +24,7 @@ impl Register {
                 self.policy = Some(*policy);
                 self.policy_deciders = by.iter().cloned().collect();
             }
-            RegisterEvent::Changed { change } => self.change(change),
+            RegisterEvent::Changed { change } => self.change(change, at),
             RegisterEvent::Proposed { proposal, by, change } => {
                 let waiting = Proposal {
                     id: proposal.clone(),
@@ -41,14 +46,17 @@ impl Register {
             RegisterEvent::ProposalEnded { proposal, .. } => _ = self.proposals.remove(proposal),
             RegisterEvent::ProposalApplied { proposal } => {
                 if let Some(done) = self.proposals.remove(proposal) {
-                    self.change(&decided_by(done));
+                    self.change(&decided_by(done), at);
                 }
+            }
+            RegisterEvent::GovernanceRecovered { tokens, .. } => {
+                self.tokens.extend(tokens.iter().map(|t| (t.id.clone(), t.clone())));
             }
             RegisterEvent::SubjectRecorded { .. } | RegisterEvent::Refused { .. } | RegisterEvent::StrangersRefused { .. } => {}
         }
     }
 
-    fn change(&mut self, change: &RegisterChange) {
+    fn change(&mut self, change: &RegisterChange, at: Time) {
         match change {
             RegisterChange::SetPerson(person) => _ = self.persons.insert(person.id.clone(), person.clone()),
             RegisterChange::SetOperator(operator) => _ = self.operators.insert(operator.id.clone(), operator.clone()),
@@ -70,7 +78,11 @@ impl Register {
                     found.until = Some(*at);
                 }
             }
-            RegisterChange::IssueToken(token) => _ = self.tokens.insert(token.id.clone(), token.clone()),
+            RegisterChange::IssueToken(token) => {
+                // Otherwise the register would fill up with tokens that ended long ago, until no other could be issued.
+                self.tokens.retain(|_, t| t.revoked_at.map_or(t.expires_at, |r| r.min(t.expires_at)) >= at - TOKENS_KEPT);
+                self.tokens.insert(token.id.clone(), token.clone());
+            }
             RegisterChange::RevokeToken { token, at } => {
                 if let Some(found) = self.tokens.get_mut(token) {
                     found.revoked_at.get_or_insert(*at);

@@ -5,10 +5,12 @@
 //!
 //! Who may what: a policy owner proposes; a policy owner or security reviewer approves, ends a proposal, disables and revokes; everyone
 //! renews and revokes their own tokens; owners do so for their automations. The host's command line founds, imports and narrows, and can't
-//! widen (threat T33). Software changes nothing.
+//! widen (threat T33); where nobody's token counts any more it lets two recorded governors back in, as [`recover`] says. Software changes
+//! nothing.
 
 mod apply;
 mod found;
+pub mod recover;
 mod sound;
 mod widens;
 
@@ -50,6 +52,9 @@ pub fn decide_register(register: &Register, policy: &Policy, command: &RegisterC
         RegisterCommand::ApproveProposal { id } => approve(register, policy, id, context),
         RegisterCommand::EndProposal { id } => end(register, id, context),
         RegisterCommand::ApplyDue => apply_due(register, policy, context),
+        RegisterCommand::Recover { by, proved, tokens } => {
+            recover::recover(register, policy, recover::Recovery { by, proved: *proved, tokens }, context)
+        }
         RegisterCommand::RecordSubjects { subjects } => {
             if !is_host(context) {
                 return Err(not_permitted("register_change", "the import on the host"));
@@ -273,5 +278,7 @@ fn is_host(context: &Context) -> bool {
     matches!(context.actor.who, ActorRef::System { worker: Worker::Host })
 }
 
+#[cfg(test)]
+mod lost;
 #[cfg(test)]
 mod tests;

@@ -20,7 +20,7 @@ pub const MAX_OPERATORS: usize = 10_000;
 pub const MAX_AUTOMATIONS: usize = 10_000;
 /// The most delegations, past ones included.
 pub const MAX_DELEGATIONS: usize = 100_000;
-/// The most tokens, past ones included.
+/// The most tokens, those that ended in the last 90 days included.
 pub const MAX_TOKENS: usize = 100_000;
 /// The most groups of one account, and links of one chain.
 pub const MAX_GROUPS: usize = 50;

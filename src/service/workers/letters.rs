@@ -108,6 +108,21 @@ pub fn notice(about: &About, notice: Notice, not_me: &NotMe) -> Text {
     (format!("{subject}: case {}", about.case), body)
 }
 
+/// What everyone who governs is told when two of them were let back in.
+pub fn recovered(organisation: &str, by: &[String; 2], counts_from: Time) -> Text {
+    let body = format!(
+        "Nobody held a token any more with which the register of access recovery could be governed. On the server's own machine\n\
+         {} and {} were given one each. They count from {}.\n\n\
+         If you know about it, there is nothing to do.\nIf you don't, have it stopped before then, or at once if it counts already: any policy owner or\n\
+         security reviewer with \"countersign token revoke\", or on the server's machine \"countersign recover-governance --stop\".\n\
+         It stands in the log as \"governance recovered\".\n\n--\n{organisation}\nThis message was sent by a program. Nobody reads answers to it.\n",
+        by[0],
+        by[1],
+        time(counts_from)
+    );
+    ("Two persons were let back in to govern access recovery".to_owned(), body)
+}
+
 /// What those who could decide are told.
 pub fn waiting(about: &About, reminder: bool, due: Option<Time>) -> Text {
     let due = due.map(|d| format!(" It is due at {}.", time(d))).unwrap_or_default();

@@ -5,6 +5,7 @@
 //! outcome is answered by asking the target, never by guessing. Knows no HTTP.
 
 pub mod executor;
+mod governors;
 mod grants;
 pub mod letters;
 mod notices;
@@ -186,6 +187,7 @@ impl Workers {
             Effect::NotifyApprovers { case, reminder } => self.notify_approvers(item, *case, *reminder).await,
             Effect::Execute { case, attempt } => self.execute_plan(item, *case, *attempt).await,
             Effect::RevokeGrant { case, grant } => self.revoke_grant(item, *case, grant).await,
+            Effect::NotifyGovernors { by, counts_from } => self.notify_governors(item, by, *counts_from).await,
             Effect::RollBack { case, attempt } => self.roll_back(item, *case, *attempt).await,
         }
     }

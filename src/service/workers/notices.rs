@@ -141,7 +141,7 @@ impl Workers {
         Ok(self.persons(std::slice::from_ref(id)).await?.pop())
     }
 
-    async fn persons(&self, ids: &[PersonId]) -> Result<Vec<Recipient>, ServiceError> {
+    pub(super) async fn persons(&self, ids: &[PersonId]) -> Result<Vec<Recipient>, ServiceError> {
         let people = self.service.store.people(ids).await?;
         let one = |id: &PersonId| {
             let address = people.get(id)?.email.as_ref()?.raw().to_owned();
@@ -181,6 +181,6 @@ fn session_recipients(subject: &Subject, proof: &ProofSession) -> Vec<Recipient>
     }
 }
 
-fn worse(a: Step, b: Step) -> Step {
+pub(super) fn worse(a: Step, b: Step) -> Step {
     if a == Step::Again { a } else { b }
 }

@@ -44,12 +44,43 @@ pub fn head_of(path: &Path) -> Result<(u64, Digest), StoreError> {
     reads::head(&schema::open_reader(path)?)
 }
 
+/// How a database is doing beside what it holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pulse {
+    /// When the last entry was written, in milliseconds since 1970; 0 if there is none.
+    pub last_at: i64,
+    /// Effects that wait.
+    pub waiting: u64,
+    /// Of these, how many were tried three times or more.
+    pub stuck: u64,
+}
+
+/// How the file's database is doing.
+pub fn pulse_of(path: &Path) -> Result<Pulse, StoreError> {
+    let conn = schema::open_reader(path)?;
+    schema::version(&conn)?;
+    let last_at = conn.query_row("SELECT coalesce(max(last_at), 0) FROM tree", [], |r| r.get(0))?;
+    let count = "SELECT count(*), coalesce(sum(tries >= 3), 0) FROM outbox";
+    let (waiting, stuck): (i64, i64) = conn.query_row(count, [], |r| Ok((r.get(0)?, r.get(1)?)))?;
+    let whole = |n| u64::try_from(n).unwrap_or(0);
+    Ok(Pulse { last_at, waiting: whole(waiting), stuck: whole(stuck) })
+}
+
+/// The register as it stands in the file.
+pub fn register_of(path: &Path) -> Result<Register, StoreError> {
+    read_register(&schema::open_reader(path)?)
+}
+
+fn read_register(conn: &rusqlite::Connection) -> Result<Register, StoreError> {
+    schema::version(conn)?;
+    let body: String = conn.query_row("SELECT body FROM register WHERE id = 0", [], |r| r.get(0))?;
+    serde_json::from_str(&body).map_err(|e| StoreError::Damaged(format!("the register: {e}")))
+}
+
 /// What there is to try a policy on.
 pub fn survey(path: &Path) -> Result<Survey, StoreError> {
     let mut conn = schema::open_reader(path)?;
-    schema::version(&conn)?;
-    let body: String = conn.query_row("SELECT body FROM register WHERE id = 0", [], |r| r.get(0))?;
-    let register: Register = serde_json::from_str(&body).map_err(|e| StoreError::Damaged(format!("the register: {e}")))?;
+    let register = read_register(&conn)?;
     let policy = match &register.policy {
         Some(digest) => reads::policy(&conn, digest)?,
         None => None,

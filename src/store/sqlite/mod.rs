@@ -28,10 +28,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::Datelike as _;
+use prometheus_client::metrics::histogram::Histogram;
 use rusqlite::{OptionalExtension as _, params};
 use tokio::sync::broadcast;
 
-use super::{Announcement, Change, CommitError, Committed, KeptAnswer, KeptText, OutboxItem, PersonDetails, Store, StoreError, SubjectRecord};
+use super::{
+    Announcement, Change, CommitError, Committed, KeptAnswer, KeptText, OutboxDepth, OutboxItem, PersonDetails, Store, StoreError, SubjectRecord,
+};
 use crate::base::ids::{CaseId, PersonId, SubjectId, TargetId, TextId};
 use crate::base::ports::Ports;
 use crate::base::{Digest, Time};
@@ -41,7 +44,7 @@ use crate::domain::register::Register;
 use crate::domain::view::{CaseRow, Counts, QueuePage, QueueQuery, SubjectRow};
 
 pub use backup::{RestoreError, restore};
-pub use look::{MAX_SURVEY, Survey, backup_of, head_of, survey, verify_file};
+pub use look::{MAX_SURVEY, Pulse, Survey, backup_of, head_of, pulse_of, register_of, survey, verify_file};
 pub use vault::MasterKey;
 
 use batch::{Kept, Tip};
@@ -284,6 +287,15 @@ impl Store for SqliteStore {
         }
         let until = now + i64::from(lease_seconds) * 1_000;
         self.writer.write(move |batch| outbox::claim(batch, now, limit, until)).await.map_err(store_error)
+    }
+
+    async fn outbox_depth(&self, now: Time) -> Result<OutboxDepth, StoreError> {
+        let now = now.timestamp_millis();
+        self.readers.ask(move |conn| outbox::depth(conn, now)).await
+    }
+
+    fn commit_seconds(&self) -> Histogram {
+        self.writer.seconds()
     }
 
     async fn postpone(&self, item: i64, not_before: Time) -> Result<(), StoreError> {

@@ -7,11 +7,20 @@ use rusqlite::{Connection, params};
 
 use super::batch::Batch;
 use super::errors::from_json;
-use crate::store::{CommitError, OutboxItem, StoreError};
+use crate::store::{CommitError, OutboxDepth, OutboxItem, StoreError};
 
 /// Whether anything is due, so that an idle worker causes no writing.
 pub(super) fn anything(conn: &Connection, now: i64) -> Result<bool, StoreError> {
     Ok(conn.prepare_cached("SELECT EXISTS (SELECT 1 FROM outbox WHERE available <= ?1)")?.query_row([now], |r| r.get(0))?)
+}
+
+/// How much waits, and how much of it is due.
+pub(super) fn depth(conn: &Connection, now: i64) -> Result<OutboxDepth, StoreError> {
+    let sql = "SELECT count(*), coalesce(sum(available <= ?1), 0), coalesce(sum(tries > 0), 0) FROM outbox";
+    let whole = |n: i64| u64::try_from(n).unwrap_or(0);
+    let found =
+        conn.prepare_cached(sql)?.query_row([now], |r| Ok(OutboxDepth { waiting: whole(r.get(0)?), due: whole(r.get(1)?), tried: whole(r.get(2)?) }));
+    Ok(found?)
 }
 
 /// Takes up to `limit` due effects until `until`.

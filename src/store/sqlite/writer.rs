@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
@@ -28,6 +29,7 @@ type Work = Box<dyn FnOnce(&mut Batch<'_>) -> Answer + Send>;
 pub(super) struct Writer {
     jobs: std::sync::Mutex<Option<mpsc::Sender<Work>>>,
     thread: std::sync::Mutex<Option<JoinHandle<()>>>,
+    seconds: Histogram,
 }
 
 impl Writer {
@@ -36,7 +38,12 @@ impl Writer {
         let (jobs, waiting) = mpsc::channel(WAITING);
         let run = move || run(&conn, tip, &kept, waiting);
         let thread = std::thread::Builder::new().name("store-write".into()).spawn(run).map_err(|e| StoreError::Engine(Box::new(e)))?;
-        Ok(Self { jobs: std::sync::Mutex::new(Some(jobs)), thread: std::sync::Mutex::new(Some(thread)) })
+        Ok(Self { jobs: std::sync::Mutex::new(Some(jobs)), thread: std::sync::Mutex::new(Some(thread)), seconds: seconds() })
+    }
+
+    /// How long writes took, from being handed over until they were durable.
+    pub(super) fn seconds(&self) -> Histogram {
+        self.seconds.clone()
     }
 
     /// Has something written; returns once it is durable.
@@ -46,6 +53,7 @@ impl Writer {
         F: FnOnce(&mut Batch<'_>) -> Result<T, CommitError> + Send + 'static,
     {
         let (answer, answered) = oneshot::channel();
+        let begun = std::time::Instant::now();
         let work: Work = Box::new(move |batch| {
             let result = batch.within_savepoint(job);
             Box::new(move |committed| {
@@ -62,7 +70,9 @@ impl Writer {
             mpsc::error::TrySendError::Closed(_) => StoreError::Closed,
         })?;
         drop(jobs);
-        answered.await.map_err(|_| StoreError::Closed)?
+        let written = answered.await.map_err(|_| StoreError::Closed)?;
+        self.seconds.observe(begun.elapsed().as_secs_f64());
+        written
     }
 
     /// Writes what waits and ends the thread.
@@ -72,6 +82,11 @@ impl Writer {
             drop(thread.join());
         }
     }
+}
+
+/// From half a millisecond to some 16 seconds.
+fn seconds() -> Histogram {
+    Histogram::new(exponential_buckets(0.000_5, 2.0, 16))
 }
 
 fn run(conn: &Connection, mut tip: Tip, kept: &Kept, mut waiting: mpsc::Receiver<Work>) {

@@ -1,0 +1,161 @@
+//! Tests of the way back for governors, hostile ones among them (invariant 17, threat T33).
+
+use chrono::{Duration, TimeZone as _, Utc};
+
+use super::recover::{TOKEN_LIFE, governed_until, pending};
+use super::*;
+use crate::base::Digest;
+use crate::base::ids::{EmployerId, TokenId};
+use crate::domain::command::Actor;
+use crate::domain::effect::{Effect, register_effects};
+use crate::domain::register::{Operator, Person, Token};
+
+fn at(hours: i64) -> Time {
+    Utc.with_ymd_and_hms(2026, 3, 2, 9, 0, 0).unwrap() + Duration::hours(hours)
+}
+
+fn oid(id: &str) -> OperatorId {
+    OperatorId::parse(id).unwrap()
+}
+
+fn token(id: &str, of: &str, from: i64, hours: i64) -> Token {
+    Token {
+        id: TokenId::parse(id).unwrap(),
+        holder: Holder::Operator(oid(of)),
+        on_behalf_of: Vec::new(),
+        secret_sha256: Digest::of(id.as_bytes()),
+        issued_at: at(from),
+        expires_at: at(from + hours),
+        revoked_at: None,
+    }
+}
+
+fn by(who: ActorRef, hours: i64) -> Context {
+    Context { now: at(hours), actor: Actor { who, scopes: BTreeSet::new(), read_only: false }, request: None }
+}
+
+fn host(hours: i64) -> Context {
+    by(ActorRef::System { worker: Worker::Host }, hours)
+}
+
+fn run(register: &mut Register, command: &RegisterCommand, context: &Context) -> Result<Vec<RegisterEvent>, Refusal> {
+    let events = decide_register(register, &Policy::builtin(), command, context)?;
+    for event in &events {
+        register.apply(event, context.now);
+    }
+    Ok(events)
+}
+
+/// Olga owns policy, rita reviews security, sam supervises; olga and rita got a token for a day.
+fn founded() -> Register {
+    let employer = EmployerId::parse("acme").unwrap();
+    let mut changes = Vec::new();
+    for (id, person, role) in [
+        ("olga", "olga", Role::PolicyOwner),
+        ("olga2", "olga", Role::SecurityReviewer),
+        ("rita", "rita", Role::SecurityReviewer),
+        ("sam", "sam", Role::Supervisor),
+    ] {
+        let id = oid(id);
+        let of = PersonId::parse(person).unwrap();
+        changes.push(RegisterChange::SetPerson(Person {
+            id: of.clone(),
+            employer: employer.clone(),
+            team: None,
+            manager: None,
+            shift: None,
+            on_call: false,
+            status: Status::Active,
+        }));
+        changes.push(RegisterChange::SetOperator(Operator { id, person: of, roles: [role].into(), groups: BTreeSet::new(), enabled: true }));
+    }
+    changes.extend([token("t-olga", "olga", 0, 24), token("t-rita", "rita", 0, 24)].map(RegisterChange::IssueToken));
+    let both = ["olga", "rita"].map(|p| PersonId::parse(p).unwrap());
+    let mut register = Register::default();
+    run(&mut register, &RegisterCommand::Found { changes, by: both, policy: Policy::builtin().sha256 }, &host(0)).unwrap();
+    register
+}
+
+fn back(one: &str, other: &str, proved: bool, round: i64) -> RegisterCommand {
+    let tokens = Box::new([token(&format!("n-{one}-{round}"), one, 0, 0), token(&format!("m-{other}-{round}"), other, 0, 0)]);
+    RegisterCommand::Recover { by: [oid(one), oid(other)], proved, tokens }
+}
+
+fn refused(result: Result<Vec<RegisterEvent>, Refusal>) -> &'static str {
+    result.expect_err("should be refused").code()
+}
+
+#[test]
+fn invariant_17_nobody_comes_back_while_two_can_govern() {
+    let mut register = founded();
+    assert_eq!(governed_until(&register, at(1)), Some(at(24)));
+    for proved in [true, false] {
+        assert_eq!(refused(run(&mut register, &back("olga", "rita", proved, 0), &host(23))), "already");
+    }
+    assert_eq!(governed_until(&register, at(24)), None);
+    assert!(run(&mut register, &back("olga", "rita", true, 0), &host(24)).is_ok());
+    assert_eq!(governed_until(&register, at(24)), Some(at(24) + TOKEN_LIFE));
+    assert_eq!(refused(run(&mut register, &back("olga", "rita", true, 1), &host(25))), "already");
+}
+
+#[test]
+fn invariant_17_only_two_recorded_governors_come_back_and_only_on_the_host() {
+    let mut register = founded();
+    let operator = ActorRef::Operator { operator: oid("olga"), person: PersonId::parse("olga").unwrap() };
+    assert_eq!(refused(run(&mut register, &back("olga", "rita", true, 0), &by(operator, 30))), "not-permitted");
+    assert_eq!(refused(run(&mut register, &back("olga", "olga2", true, 0), &host(30))), "second-person", "one person with two accounts");
+    assert_eq!(refused(run(&mut register, &back("olga", "sam", true, 0), &host(30))), "second-person", "a supervisor does not govern");
+    assert_eq!(refused(run(&mut register, &back("rita", "olga2", true, 0), &host(30))), "second-person", "nobody could propose");
+    assert_eq!(refused(run(&mut register, &back("olga", "zoe", true, 0), &host(30))), "unknown");
+    let RegisterCommand::Recover { by, tokens, .. } = back("olga", "rita", true, 0) else { unreachable!() };
+    let [mine, _] = *tokens;
+    let twice = RegisterCommand::Recover { by: by.clone(), proved: true, tokens: Box::new([mine.clone(), mine.clone()]) };
+    assert_eq!(refused(run(&mut register, &twice, &host(30))), "invalid");
+    let old = Token { holder: Holder::Operator(oid("rita")), ..token("t-olga", "rita", 0, 1) };
+    let reused = RegisterCommand::Recover { by, proved: true, tokens: Box::new([mine, old]) };
+    assert_eq!(refused(run(&mut register, &reused, &host(30))), "invalid");
+    assert_eq!(register.tokens.len(), 2, "refusals change nothing");
+    register.operators.get_mut(&oid("rita")).unwrap().enabled = false;
+    assert_eq!(refused(run(&mut register, &back("olga", "rita", true, 0), &host(30))), "second-person", "a disabled account stays out");
+}
+
+#[test]
+fn invariant_17_without_former_tokens_the_delay_runs_first_and_everyone_is_told() {
+    let mut register = founded();
+    let events = run(&mut register, &back("olga", "rita", false, 0), &host(30)).unwrap();
+    let told: Vec<Effect> = events.iter().flat_map(|e| register_effects(e, at(30))).map(|d| d.effect).collect();
+    assert!(matches!(told.as_slice(), [Effect::NotifyGovernors { counts_from, .. }] if *counts_from == at(54)), "{told:?}");
+    assert_eq!(governed_until(&register, at(53)), None, "not before the delay is over");
+    assert_eq!(pending(&register, at(53)).count(), 2);
+    assert_eq!(governed_until(&register, at(54)), Some(at(54) + TOKEN_LIFE));
+    assert_eq!(refused(run(&mut register, &back("olga", "rita", false, 1), &host(40))), "already", "one at a time");
+    let ids: Vec<TokenId> = pending(&register, at(40)).map(|t| t.id.clone()).collect();
+    for token in ids {
+        let id = ProposalId::parse("p").unwrap();
+        run(&mut register, &RegisterCommand::Change { id, change: RegisterChange::RevokeToken { token, at: at(40) } }, &host(40)).unwrap();
+    }
+    assert_eq!(governed_until(&register, at(60)), None, "it was stopped");
+    assert!(run(&mut register, &back("olga", "rita", false, 2), &host(60)).is_ok(), "and can be tried again");
+}
+
+#[test]
+fn invariant_17_whatever_the_host_writes_into_the_tokens_they_are_short_and_begin_when_the_rules_say() {
+    let mut register = founded();
+    let RegisterCommand::Recover { by, mut tokens, .. } = back("olga", "rita", false, 0) else { unreachable!() };
+    tokens[0].expires_at = at(100_000);
+    tokens[0].issued_at = at(0);
+    run(&mut register, &RegisterCommand::Recover { by, proved: false, tokens }, &host(30)).unwrap();
+    let token = &register.tokens[&TokenId::parse("n-olga-0").unwrap()];
+    assert_eq!((token.issued_at, token.expires_at), (at(54), at(62)));
+}
+
+#[test]
+fn tokens_that_ended_long_ago_make_room_and_younger_ones_stay() {
+    let mut register = founded();
+    let day = 24;
+    for (id, from) in [("a", 30), ("b", 60 * day), ("c", 100 * day)] {
+        register.apply(&RegisterEvent::Changed { change: RegisterChange::IssueToken(token(id, "olga", from, 1)) }, at(from));
+    }
+    let left: Vec<&str> = register.tokens.keys().map(TokenId::as_str).collect();
+    assert_eq!(left, ["b", "c"]);
+}

@@ -1,0 +1,46 @@
+//! Word to everyone who governs that two of them were let back in on the server's own machine.
+//!
+//! Contract: goes to every policy owner and security reviewer who is here, at their recorded address, the two included; mail that can't be
+//! delivered for good is given up and logged by person. Knows nothing about why nobody's token counted.
+
+use super::notices::worse;
+use super::recipients::MAX_RECIPIENTS;
+use super::{Step, Workers, letters};
+use crate::base::Time;
+use crate::base::ids::PersonId;
+use crate::domain::govern::recover;
+use crate::outbound::mail::Letter;
+use crate::service::ServiceError;
+use crate::store::OutboxItem;
+
+impl Workers {
+    /// Tells everyone who governs.
+    pub(super) async fn notify_governors(&self, item: &OutboxItem, by: &[PersonId; 2], counts_from: Time) -> Result<Step, ServiceError> {
+        let register = self.service.store.register().await?;
+        let all: Vec<PersonId> = recover::governors(&register).take(MAX_RECIPIENTS).cloned().collect();
+        let names = self.service.store.people(by).await?;
+        let name = |id: &PersonId| names.get(id).map_or_else(|| id.to_string(), |p| p.name.line());
+        let (subject, body) = letters::recovered(&self.hands.organisation, &[name(&by[0]), name(&by[1])], counts_from);
+        let to = self.persons(&all).await?;
+        for person in all.iter().filter(|p| !to.iter().any(|t| t.id == super::recipients::owner_id(p))) {
+            tracing::warn!(%person, "someone who governs has no recorded mail address and is not told of a recovery");
+        }
+        let mut step = Step::Finished;
+        for to in to {
+            let key = format!("recovered {} {}", item.id, to.id);
+            let letter = Letter { to: to.address, subject: subject.clone(), body: body.clone(), key, at: self.service.now() };
+            step = match self.hands.mailer.send(&letter).await {
+                Ok(()) => step,
+                Err(error) if error.is_lasting() || item.tries >= self.patience.mail_tries => {
+                    tracing::error!(person = %to.id, %error, "a message is given up");
+                    step
+                }
+                Err(error) => {
+                    tracing::warn!(person = %to.id, %error, "a message will be tried again");
+                    worse(Step::Again, step)
+                }
+            };
+        }
+        Ok(step)
+    }
+}

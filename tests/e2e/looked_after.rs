@@ -1,0 +1,82 @@
+//! What an operator of a server is told by `doctor`, each finding made and unmade.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::host::Host;
+use crate::served::certify;
+
+fn finding(answer: &Value, what: &str) -> (bool, String) {
+    let all = answer["findings"].as_array().unwrap_or_else(|| panic!("{answer}"));
+    let found = all.iter().find(|f| f["what"] == what).unwrap_or_else(|| panic!("{what}: {answer}"));
+    (found["ok"].as_bool().unwrap(), found["says"].as_str().unwrap().to_owned())
+}
+
+fn chmod(path: &Path, mode: u32) {
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+}
+
+#[test]
+fn a_fresh_server_is_in_order_and_each_thing_that_is_not_is_named() {
+    let mut host = Host::founded("public_url = \"https://localhost:8441\"", "[tls]\ncertificate = \"cert.pem\"\nkey = \"key.pem\"\n");
+    certify(host.folder.path(), (2090, 1, 1));
+    let well = host.here(&["doctor"], 0);
+    assert_eq!(well["ok"], true);
+    assert!(finding(&well, "certificate").1.contains("good until 2090-01-01"), "{well}");
+    assert!(finding(&well, "governance").1.contains("two persons hold tokens"), "{well}");
+    assert!(finding(&well, "clock").1.contains("not behind the log"), "{well}");
+    host.serve();
+    host.here(&["doctor"], 0);
+    host.stop();
+
+    let wrong = |what: &str, says: &str| {
+        let answer = host.here(&["doctor"], 1);
+        let (ok, said) = finding(&answer, what);
+        assert!(!ok && said.contains(says), "{what}: {said}");
+    };
+    certify(host.folder.path(), (2021, 1, 1));
+    wrong("certificate", "ended at 2021-01-01");
+    certify(host.folder.path(), (2090, 1, 1));
+    std::fs::write(host.path("server.toml"), std::fs::read_to_string(host.path("server.toml")).unwrap().replace("localhost:8441", "other.example"))
+        .unwrap();
+    wrong("certificate", "not made out for other.example");
+    chmod(&host.path("key.pem"), 0o644);
+    wrong("certificate's key", "chmod 600");
+    chmod(&host.path("key.pem"), 0o600);
+    chmod(&host.path("countersign.db"), 0o640);
+    wrong("database", "can be reached by others");
+    chmod(&host.path("countersign.db"), 0o600);
+    chmod(&host.path("server.toml"), 0o666);
+    wrong("settings", "can be written by others");
+    chmod(&host.path("server.toml"), 0o600);
+    chmod(&host.path("keys/master.key"), 0o644);
+    wrong("keys", "master.key");
+    chmod(&host.path("keys/master.key"), 0o600);
+    chmod(&host.path("mail"), 0o755);
+    wrong("mail", "holds codes");
+    chmod(&host.path("mail"), 0o700);
+}
+
+#[test]
+fn mail_and_targets_that_do_not_answer_are_named_and_nothing_is_sent() {
+    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = gone.local_addr().unwrap().port();
+    drop(gone);
+    let sections = format!(
+        "[mail.smtp]\nhost = \"127.0.0.1\"\nport = {port}\nsecurity = \"none\"\n[targets.directory]\nurl = \"http://127.0.0.1:{port}/\"\nsecret_file = \"s\"\n"
+    );
+    let host = Host::founded("", &sections);
+    let secret = host.path("s");
+    std::fs::write(&secret, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
+    chmod(&secret, 0o600);
+    let answer = host.here(&["doctor"], 1);
+    for what in ["mail", "target directory"] {
+        let (ok, says) = finding(&answer, what);
+        assert!(!ok && says.contains(&port.to_string()), "{what}: {says}");
+    }
+    std::fs::write(host.path("server.toml"), "nonsense = 1\n").unwrap();
+    let refused = host.here(&["doctor"], 2);
+    assert!(refused["mistakes"][0].as_str().unwrap().contains("nonsense"), "{refused}");
+}

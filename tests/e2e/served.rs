@@ -1,0 +1,95 @@
+//! What a settings file says is what is served: TLS and its renewal, every limit, and signals.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use crate::host::{Host, SOON, program, said};
+
+/// Writes a new pair for localhost and gives its certificate.
+pub fn certify(folder: &Path, until: (i32, u8, u8)) -> String {
+    let mut asked = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    asked.not_before = rcgen::date_time_ymd(2020, 1, 1);
+    asked.not_after = rcgen::date_time_ymd(until.0, until.1, until.2);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let pem = asked.self_signed(&key).unwrap().pem();
+    std::fs::write(folder.join("key.pem"), key.serialize_pem()).unwrap();
+    std::fs::set_permissions(folder.join("key.pem"), std::fs::Permissions::from_mode(0o600)).unwrap();
+    std::fs::write(folder.join("cert.pem"), &pem).unwrap();
+    pem
+}
+
+fn client() -> reqwest::Client {
+    reqwest::Client::builder().no_proxy().timeout(SOON).build().unwrap()
+}
+
+/// Who ana is over TLS, for someone who trusts that certificate and no other.
+fn asked(host: &Host, pem: &str) -> (bool, String) {
+    let trusted = host.path("trusted.pem");
+    std::fs::write(&trusted, pem).unwrap();
+    let port = host.line["api"].as_str().unwrap().rsplit(':').next().unwrap().to_owned();
+    let mut command = program(host.folder.path());
+    command.args(["--server", &format!("https://localhost:{port}"), "whoami"]);
+    let output = command.env("COUNTERSIGN_CA_FILE", &trusted).env("COUNTERSIGN_TOKEN", host.token("ana")).output().unwrap();
+    (output.status.success(), said(&output))
+}
+
+#[test]
+fn tls_comes_from_the_settings_and_a_hangup_brings_the_renewed_certificate() {
+    let mut host = Host::founded("public_url = \"https://localhost:8441\"", "[tls]\ncertificate = \"cert.pem\"\nkey = \"key.pem\"\n");
+    let first = certify(host.folder.path(), (2090, 1, 1));
+    host.serve();
+    assert!(asked(&host, &first).0, "{}", asked(&host, &first).1);
+    host.there("ana", &["whoami"], 5);
+    let second = certify(host.folder.path(), (2091, 1, 1));
+    host.signal("HUP");
+    let until = Instant::now() + SOON;
+    while !asked(&host, &second).0 {
+        assert!(Instant::now() < until, "the new certificate is never served");
+    }
+    assert!(!asked(&host, &first).0, "the old one is gone");
+    std::fs::write(host.path("cert.pem"), "not a certificate").unwrap();
+    host.signal("HUP");
+    assert!(asked(&host, &second).0 && host.runs(), "what can't be read leaves the former one served");
+    host.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_limit_of_the_settings_is_the_servers_own() {
+    let limits = "[limits]\nstranger_requests_per_minute = 3\nrequests_per_minute = 10\nstreams = 1\nbody_bytes = 1024\nrequest_seconds = 1\n";
+    let mut host = Host::founded("", limits);
+    host.serve();
+    let (api, web) = (host.api(), client());
+    let ask = |path: &str, who: Option<&str>| {
+        let request = web.get(format!("{api}{path}"));
+        if let Some(who) = who { request.bearer_auth(host.token(who)) } else { request }.send()
+    };
+    for expected in [401, 401, 401, 429] {
+        assert_eq!(ask("/v1/me", None).await.unwrap().status(), expected);
+    }
+    let stream = ask("/v1/events", Some("ana")).await.unwrap();
+    assert_eq!(stream.status(), 200);
+    assert_eq!(ask("/v1/events", Some("ben")).await.unwrap().status(), 429, "one stream for all");
+    let write = |body: reqwest::Body| {
+        let request = web.post(format!("{api}/v1/register/changes")).bearer_auth(host.token("ana"));
+        request.header("idempotency-key", "k").header("content-type", "application/json").body(body).send()
+    };
+    assert_eq!(write("x".repeat(2_000).into()).await.unwrap().status(), 413);
+    let never = futures_util::stream::pending::<Result<Vec<u8>, std::io::Error>>();
+    let begun = Instant::now();
+    assert_eq!(write(reqwest::Body::wrap_stream(never)).await.unwrap().status(), 503);
+    assert!(begun.elapsed() < Duration::from_secs(15), "one second, not the built-in twenty");
+    let mut last = 200;
+    for _ in 0..12 {
+        last = ask("/v1/me", Some("ana")).await.unwrap().status().as_u16();
+    }
+    assert_eq!(last, 429);
+    drop(stream);
+    host.signal("HUP");
+    assert_eq!(ask("/healthz", None).await.unwrap().status(), 200, "a hangup ends no server, with or without TLS");
+    let metrics = web.get(format!("http://{}/metrics", host.line["metrics"].as_str().unwrap())).send().await.unwrap().text().await.unwrap();
+    for name in ["countersign_outbox_waiting 0", "countersign_commit_seconds_bucket"] {
+        assert!(metrics.contains(name), "{metrics}");
+    }
+    host.stop();
+}

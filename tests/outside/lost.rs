@@ -1,0 +1,110 @@
+//! Governors whose tokens ended come back, over the real store and mail (invariant 17).
+
+use countersign::base::ids::TokenId;
+use countersign::domain::case::Worker;
+use countersign::domain::command::RegisterCommand;
+use countersign::domain::event::RegisterChange;
+use countersign::domain::register::{Holder, Token};
+use countersign::service::register::Beside;
+use countersign::service::tokens::Minted;
+use countersign::service::{Ask, ServiceError};
+use countersign::store::Store as _;
+
+use crate::house::{House, id, staff};
+
+const DAY: i64 = 24 * 3_600;
+
+fn token(house: &House, holder: &str) -> (Minted, Token) {
+    let (minted, now) = (house.service.mint().unwrap(), house.service.now());
+    let token = Token {
+        id: minted.id.clone(),
+        holder: Holder::Operator(id(holder)),
+        on_behalf_of: Vec::new(),
+        secret_sha256: minted.secret_sha256,
+        issued_at: now,
+        expires_at: now + chrono::Duration::days(1),
+        revoked_at: None,
+    };
+    (minted, token)
+}
+
+/// A token that someone issued to themselves.
+async fn issued(house: &House, to: &str) -> Minted {
+    let (minted, token) = token(house, to);
+    let command = RegisterCommand::Change { id: house.service.fresh("prp").unwrap(), change: RegisterChange::IssueToken(token) };
+    house.service.govern(&Ask::by(staff(to)), &command, &Beside::default()).await.unwrap();
+    minted
+}
+
+async fn recover(house: &House, proved: bool) -> Result<[Minted; 2], ServiceError> {
+    let ((a, one), (b, other)) = (token(house, "omar"), token(house, "ines"));
+    let command = RegisterCommand::Recover { by: [id("omar"), id("ines")], proved, tokens: Box::new([one, other]) };
+    house.service.govern(&Ask::system(Worker::Host), &command, &Beside::default()).await.map(|_| [a, b])
+}
+
+#[tokio::test]
+async fn invariant_17_a_former_token_shows_who_one_is_and_opens_nothing() {
+    let house = House::new().await;
+    let omar = issued(&house, "omar").await;
+    house.clock.pass(2 * DAY);
+    assert!(house.service.authenticate(&omar.presented).await.unwrap().is_none(), "it ended");
+    assert_eq!(house.service.once_held(&omar.presented).await.unwrap(), Some(id("omar")));
+    let forged = format!("{}0", &omar.presented[..omar.presented.len() - 1]);
+    let other = format!("{}1", &omar.presented[..omar.presented.len() - 1]);
+    for wrong in [forged, other].iter().filter(|w| **w != omar.presented) {
+        assert_eq!(house.service.once_held(wrong).await.unwrap(), None);
+    }
+    assert_eq!(house.service.once_held("").await.unwrap(), None);
+    let revoke = RegisterChange::RevokeToken { token: TokenId::parse(omar.id.as_str()).unwrap(), at: house.service.now() };
+    let command = RegisterCommand::Change { id: house.service.fresh("prp").unwrap(), change: revoke };
+    house.service.govern(&Ask::system(Worker::Host), &command, &Beside::default()).await.unwrap();
+    assert_eq!(house.service.once_held(&omar.presented).await.unwrap(), None, "a revoked one shows nothing");
+}
+
+#[tokio::test]
+async fn invariant_17_governors_come_back_for_a_short_time_and_everyone_who_governs_is_told_by_mail() {
+    let house = House::new().await;
+    issued(&house, "omar").await;
+    issued(&house, "ines").await;
+    let early = recover(&house, true).await.err().unwrap();
+    assert!(early.to_string().contains("can govern"), "{early}");
+    house.clock.pass(2 * DAY);
+    let [omar, ines] = recover(&house, true).await.unwrap();
+    for minted in [&omar, &ines] {
+        assert!(house.service.authenticate(&minted.presented).await.unwrap().is_some());
+    }
+    house.settle().await;
+    for who in ["omar", "ines"] {
+        let letter = house.letter(&format!("{who}@corp.example"), "let back in");
+        assert!(letter.body.contains("omar and ines") && letter.body.contains("--stop"), "{}", letter.body);
+        assert!(!letter.body.contains("cs_"), "no secret in it");
+    }
+    let (size, _) = house.store.head().await.unwrap();
+    let last = house.store.entries(size - 1, 1).await.unwrap().remove(0);
+    let shown = countersign::api::lists::LogEntry::from(&last);
+    assert_eq!(shown.event, "governance_recovered");
+    assert!(shown.summary.contains("p-omar") && shown.summary.contains("p-ines") && shown.summary.contains("proved"), "{}", shown.summary);
+    house.clock.pass(9 * 3_600);
+    assert!(house.service.authenticate(&omar.presented).await.unwrap().is_none(), "they are short-lived");
+    assert!(house.store.verify(&|_, _| {}).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn invariant_17_without_proof_the_tokens_count_only_after_the_delay_and_can_be_stopped_in_it() {
+    let house = House::new().await;
+    let [omar, _] = recover(&house, false).await.unwrap();
+    assert!(house.service.authenticate(&omar.presented).await.unwrap().is_none());
+    assert_eq!(house.service.once_held(&omar.presented).await.unwrap(), None, "a token that never counted proves nothing");
+    assert!(recover(&house, true).await.is_err(), "one at a time");
+    house.clock.pass(DAY + 60);
+    assert!(house.service.authenticate(&omar.presented).await.unwrap().is_some());
+    house.clock.pass(DAY);
+    let [omar, ines] = recover(&house, false).await.unwrap();
+    for minted in [&omar, &ines] {
+        let change = RegisterChange::RevokeToken { token: minted.id.clone(), at: house.service.now() };
+        let command = RegisterCommand::Change { id: house.service.fresh("prp").unwrap(), change };
+        house.service.govern(&Ask::by(staff("ines")), &command, &Beside::default()).await.unwrap();
+    }
+    house.clock.pass(DAY + 60);
+    assert!(house.service.authenticate(&omar.presented).await.unwrap().is_none(), "stopped");
+}
