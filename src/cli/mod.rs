@@ -96,6 +96,9 @@ pub fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
+            if error.use_stderr() && std::env::args_os().any(|a| a == "--json") {
+                return Out::new(true).fail(&Failure::usage(error.to_string().trim().to_owned()));
+            }
             // Help and version end well; a closed pipe is no reason to shout.
             let _ = error.print();
             return ExitCode::from(if error.use_stderr() { out::USAGE } else { 0 });
