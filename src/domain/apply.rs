@@ -68,6 +68,7 @@ impl Case {
             approvals: Vec::new(),
             flags: Vec::new(),
             executions: Vec::new(),
+            taken_back: BTreeMap::new(),
             grants: Vec::new(),
             reviews: Vec::new(),
             times,
@@ -103,6 +104,8 @@ impl Case {
             CaseEvent::ExecutionScheduled { .. }
             | CaseEvent::ExecutionStarted { .. }
             | CaseEvent::ExecutionEnded { .. }
+            | CaseEvent::TakingBack { .. }
+            | CaseEvent::TakenBack { .. }
             | CaseEvent::Granted { .. }
             | CaseEvent::GrantEnding { .. }
             | CaseEvent::GrantRevoked { .. }
@@ -190,6 +193,12 @@ impl Case {
             CaseEvent::ExecutionScheduled { not_before } => self.times.execute_after = Some(*not_before),
             CaseEvent::ExecutionStarted { execution } => self.executions.push(execution.clone()),
             CaseEvent::ExecutionEnded { attempt, outcome } => self.end_execution(*attempt, outcome, at),
+            CaseEvent::TakingBack { attempt } => {
+                self.taken_back.entry(*attempt).or_insert(None);
+            }
+            CaseEvent::TakenBack { attempt } => {
+                self.taken_back.entry(*attempt).or_default().get_or_insert(at);
+            }
             CaseEvent::Granted { grant } => self.grants.push(grant.clone()),
             CaseEvent::GrantEnding { grant, why } => {
                 if let Some(g) = self.grants.iter_mut().find(|g| &g.id == grant) {

@@ -74,6 +74,8 @@ pub struct Case {
     pub flags: Vec<Flag>,
     /// What the server did.
     pub executions: Vec<Execution>,
+    /// Attempts by which a target gave more than was approved, and when it had taken that back (invariant 10).
+    pub taken_back: BTreeMap<u32, Option<Time>>,
     /// Temporary access it gave.
     pub grants: Vec<Grant>,
     /// Reviews after the event.
@@ -357,6 +359,11 @@ impl Case {
     /// Whether it waits for the subject: a session to them is open. Deadlines pause meanwhile.
     pub fn waits_for_subject(&self, now: Time) -> bool {
         self.state == CaseState::Proofing && self.sessions.values().any(|s| s.outcome.is_none() && s.attester.is_none() && s.expires_at > now)
+    }
+
+    /// Whether a target still holds more than was approved.
+    pub fn taking_back(&self) -> bool {
+        self.taken_back.values().any(Option::is_none)
     }
 
     /// Whether it could still expire: not restored, not ended, not in the target's hands.

@@ -58,6 +58,8 @@ pub enum Command {
     StartExecution,
     /// Report how it ended (executor only).
     EndExecution { attempt: u32, outcome: ExecutionOutcome, grant: GrantId },
+    /// The target confirmed that nothing is left of what it gave too much (executor only).
+    ConfirmTakenBack { attempt: u32 },
     /// Try the same plan again after a failure.
     Retry,
     /// Undo what was done.
@@ -107,6 +109,7 @@ impl Command {
             Self::TakeBack { .. } => "take_back",
             Self::StartExecution => "start_execution",
             Self::EndExecution { .. } => "end_execution",
+            Self::ConfirmTakenBack { .. } => "confirm_taken_back",
             Self::Retry => "retry",
             Self::RollBack { .. } => "roll_back",
             Self::RevokeGrant { .. } => "revoke_grant",

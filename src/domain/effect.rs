@@ -133,7 +133,7 @@ pub fn effects(after: &Case, event: &CaseEvent, at: Time) -> Vec<Due> {
             now(Effect::NotifySubject { case, notice: Notice::Completed })
         }
         CaseEvent::GrantEnding { grant, .. } => now(Effect::RevokeGrant { case, grant: grant.clone() }),
-        CaseEvent::RollBackAsked { attempt, .. } => now(Effect::RollBack { case, attempt: *attempt }),
+        CaseEvent::RollBackAsked { attempt, .. } | CaseEvent::TakingBack { attempt } => now(Effect::RollBack { case, attempt: *attempt }),
         _ => Vec::new(),
     }
 }

@@ -76,6 +76,10 @@ pub enum CaseEvent {
     GrantEnding { grant: GrantId, why: GrantEnd },
     /// Someone asked for an execution to be undone.
     RollBackAsked { attempt: u32, reason: TextRef },
+    /// The target gave more than was approved: it is to take back what it did.
+    TakingBack { attempt: u32 },
+    /// The target confirmed that nothing is left of it.
+    TakenBack { attempt: u32 },
     /// The target confirmed that temporary access is gone.
     GrantRevoked { grant: GrantId },
     /// The subject is restricted after a privileged recovery.

@@ -102,6 +102,9 @@ fn restored(case: &Case, need: &Requirement) -> String {
 }
 
 fn failed(case: &Case) -> String {
+    if case.taking_back() {
+        return "wait for the target to take back what it gave too much, or withdraw it".to_owned();
+    }
     let reason = case.executions.last().and_then(|e| match &e.outcome {
         Some(ExecutionOutcome::Failed { reason }) => Some(*reason),
         _ => None,

@@ -90,6 +90,7 @@ const ALL: &[&str] = &[
     "take_back",
     "start_execution",
     "end_execution",
+    "confirm_taken_back",
     "retry",
     "roll_back",
     "revoke_grant",

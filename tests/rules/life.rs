@@ -131,6 +131,36 @@ fn invariant_10_more_than_was_approved_ends_failed() {
 }
 
 #[test]
+fn invariant_10_what_a_target_gave_too_much_is_ordered_back_until_it_confirms_and_nothing_else_moves_meanwhile() {
+    let mut play = Play::sealed(Tier::Standard);
+    play.approve("ruiz").unwrap();
+    let executor = || system(Worker::Executor);
+    play.act(executor(), &Command::StartExecution).unwrap();
+    let events = play.ask(executor(), &ended(1, ExecutionOutcome::Restored { scope: [id("read"), id("write")].into() })).unwrap();
+    let asked = events.iter().find(|e| matches!(e, CaseEvent::TakingBack { attempt: 1 })).unwrap();
+    play.act(executor(), &ended(1, ExecutionOutcome::Failed { reason: FailureReason::TooMuch })).unwrap();
+    let due = countersign::domain::effect::effects(play.case(), asked, play.now);
+    assert_eq!(due[0].effect, countersign::domain::effect::Effect::RollBack { case: play.case().id, attempt: 1 });
+    let mut elsewhere = play.case().route.clone();
+    elsewhere.scope.insert(id("write"));
+    let blocked = [Command::Retry, Command::Reopen { reason: text("o") }, Command::Route { route: elsewhere }];
+    for command in &blocked {
+        assert!(matches!(play.ask(op("nadia"), command), Err(Refusal::Already(_))), "{}", command.code());
+    }
+    assert!(play.ask(op("lind"), &Command::RollBack { reason: text("b") }).is_err());
+    assert!(play.ask(op("nadia"), &Command::Withdraw { reason: text("w") }).is_ok());
+    let gone = Command::ConfirmTakenBack { attempt: 1 };
+    assert!(matches!(play.ask(op("vega"), &gone), Err(Refusal::NotPermitted { .. })), "only the target's word ends it");
+    play.act(executor(), &gone).unwrap();
+    assert!(play.ask(executor(), &gone).is_err());
+    assert_eq!(play.case().executions[0].outcome, Some(ExecutionOutcome::Failed { reason: FailureReason::TooMuch }), "the reason stays");
+    for command in &blocked {
+        assert!(play.ask(op("nadia"), command).is_ok(), "{}", command.code());
+    }
+    assert!(matches!(play.ask(op("lind"), &Command::RollBack { reason: text("b") }), Err(Refusal::Invalid { .. } | Refusal::Already(_))));
+}
+
+#[test]
 fn a_hold_stops_everything_until_security_reached_the_subject_on_another_channel() {
     let mut play = Play::sealed(Tier::Standard);
     play.act(op("vega"), &Command::Hold { source: HoldSource::Security, reason: Some(text("odd")) }).unwrap();

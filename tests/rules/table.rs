@@ -109,6 +109,7 @@ pub fn commands(play: &mut Play) -> Vec<(&'static str, ActorRef, Command)> {
         ("take_back", op("ruiz"), Command::TakeBack { reason: text("t") }),
         ("start_execution", executor(), Command::StartExecution),
         ("end_execution", executor(), ended(1, ExecutionOutcome::Restored { scope })),
+        ("confirm_taken_back", executor(), Command::ConfirmTakenBack { attempt: 1 }),
         ("retry", agent(), Command::Retry),
         ("roll_back", op("lind"), Command::RollBack { reason: text("b") }),
         ("revoke_grant", agent(), Command::RevokeGrant { grant: grant() }),

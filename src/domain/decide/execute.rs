@@ -70,7 +70,14 @@ pub(super) fn end(draft: &mut Draft<'_>, attempt: u32, outcome: &ExecutionOutcom
     }
     let verified = verify(draft, outcome);
     let restored = matches!(verified, ExecutionOutcome::Restored { .. });
+    let too_much = matches!(verified, ExecutionOutcome::Failed { reason: FailureReason::TooMuch });
+    // Undoing a revocation would bring back what was to go.
+    let revoked = draft.case.plan.as_ref().is_some_and(|p| p.action == Action::SecretRevocation);
     draft.push(CaseEvent::ExecutionEnded { attempt, outcome: verified });
+    if too_much && !undoing && !revoked {
+        // What is restored is never stronger than what was lost (invariant 10): ordered until the target confirms.
+        draft.push(CaseEvent::TakingBack { attempt });
+    }
     if restored {
         give(draft, grant);
     }
@@ -101,6 +108,27 @@ fn verify(draft: &Draft<'_>, outcome: &ExecutionOutcome) -> ExecutionOutcome {
     }
 }
 
+/// Records that the target no longer shows what it gave too much.
+pub(super) fn confirm_taken_back(draft: &mut Draft<'_>, attempt: u32) -> Result<(), Refusal> {
+    worker(draft, &[Worker::Executor])?;
+    match draft.case.taken_back.get(&attempt) {
+        None => Err(Refusal::Unknown(format!("Attempt {attempt}"))),
+        Some(Some(_)) => Err(Refusal::Already("It was taken back already.".to_owned())),
+        Some(None) => {
+            draft.push(CaseEvent::TakenBack { attempt });
+            Ok(())
+        }
+    }
+}
+
+/// Nothing new is begun, and the plan stays, while a target holds more than was approved.
+pub(super) fn nothing_to_take_back(draft: &Draft<'_>) -> Result<(), Refusal> {
+    if !draft.case.taking_back() {
+        return Ok(());
+    }
+    Err(Refusal::Already("The target gave more than was approved and is made to take it back; until it has, only withdraw.".to_owned()))
+}
+
 fn give(draft: &mut Draft<'_>, id: &GrantId) {
     let now = draft.now();
     if let Some((scope, lifetime)) = draft.case.plan.as_ref().and_then(|p| Some((p.scope.clone(), p.lifetime?))) {
@@ -121,6 +149,7 @@ pub(super) fn retry(draft: &mut Draft<'_>) -> Result<(), Refusal> {
     actor::role(&draft.world.register, draft.ctx, draft.code, &[Role::SupportAgent, Role::Supervisor])?;
     draft.not_held()?;
     draft.stands(&[CaseState::Failed])?;
+    nothing_to_take_back(draft)?;
     if !still_allowed(draft) {
         return Err(Refusal::StaleSeal);
     }
@@ -133,11 +162,13 @@ pub(super) fn retry(draft: &mut Draft<'_>) -> Result<(), Refusal> {
 pub(super) fn roll_back(draft: &mut Draft<'_>, reason: &TextRef) -> Result<(), Refusal> {
     actor::role(&draft.world.register, draft.ctx, draft.code, actor::SUPERVISORS)?;
     draft.stands(&[CaseState::Restored, CaseState::Failed])?;
+    nothing_to_take_back(draft)?;
     if !draft.case.plan.as_ref().is_some_and(|p| p.reversible) {
         return Err(Refusal::Invalid { field: "plan", why: "the target can't undo this; revoke and open a new case".to_owned() });
     }
     let touched = |e: &Execution| !matches!(e.outcome, Some(ExecutionOutcome::Failed { reason: FailureReason::NoLongerAllowed }));
-    let Some(attempt) = draft.case.executions.last().filter(|e| touched(e)).map(|e| e.attempt) else {
+    let there = |e: &Execution| touched(e) && !draft.case.taken_back.contains_key(&e.attempt);
+    let Some(attempt) = draft.case.executions.last().filter(|e| there(e)).map(|e| e.attempt) else {
         return Err(Refusal::Already("Nothing was done that could be undone.".to_owned()));
     };
     end_grants(draft, GrantEnd::HandedBack);

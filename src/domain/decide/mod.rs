@@ -64,6 +64,7 @@ fn run(draft: &mut Draft<'_>, command: &Command) -> Result<(), Refusal> {
         Command::TakeBack { reason } => approve::take_back(draft, reason),
         Command::StartExecution => execute::start(draft),
         Command::EndExecution { attempt, outcome, grant } => execute::end(draft, *attempt, outcome, grant),
+        Command::ConfirmTakenBack { attempt } => execute::confirm_taken_back(draft, *attempt),
         Command::Retry => execute::retry(draft),
         Command::RollBack { reason } => execute::roll_back(draft, reason),
         Command::RevokeGrant { grant } => execute::revoke_grant(draft, grant),

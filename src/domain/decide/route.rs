@@ -58,6 +58,7 @@ pub(super) fn route(draft: &mut Draft<'_>, route: &Route) -> Result<(), Refusal>
     };
     draft.not_held()?;
     draft.stands(states)?;
+    super::execute::nothing_to_take_back(draft)?;
     if *route == draft.case.route {
         return Err(Refusal::Already("The case goes that way already.".to_owned()));
     }

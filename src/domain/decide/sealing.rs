@@ -46,6 +46,7 @@ pub(super) fn reopen(draft: &mut Draft<'_>, reason: &TextRef) -> Result<(), Refu
     actor::role(&draft.world.register, draft.ctx, draft.code, &[Role::SupportAgent, Role::Supervisor])?;
     draft.not_held()?;
     draft.stands(&[CaseState::Sealed, CaseState::Approved, CaseState::Failed])?;
+    super::execute::nothing_to_take_back(draft)?;
     draft.void(VoidReason::Reopened);
     draft.push(CaseEvent::Reopened { reason: reason.clone() });
     draft.unseal(VoidReason::Reopened);

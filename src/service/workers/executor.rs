@@ -14,7 +14,7 @@ use crate::connectors::{CallError, Connector, Held, Order};
 use crate::domain::case::{Case, Execution, ExecutionOutcome, Worker};
 use crate::domain::command::Command;
 use crate::domain::subject::Scopes;
-use crate::domain::vocabulary::{CaseState, FailureReason};
+use crate::domain::vocabulary::{Action, CaseState, FailureReason};
 use crate::service::{Ask, ServiceError};
 use crate::store::OutboxItem;
 
@@ -118,8 +118,8 @@ impl Workers {
             // A target may take a moment; one that never shows the order has changed nothing.
             Err(FailureReason::NothingChanged) if item.tries < self.patience.looks => Ok(Pass::Again),
             Err(reason) => {
-                if reason == FailureReason::TooMuch {
-                    // What is restored is never stronger than what was lost: take it back at once, the case ends as failed either way.
+                if reason == FailureReason::TooMuch && order.action != Action::SecretRevocation {
+                    // What is restored is never stronger than what was lost: taken back at once, and ordered again until it is confirmed.
                     if let Err(error) = connector.roll_back(order, self.service.now()).await {
                         tracing::error!(case = %order.case, %error, "a target that granted too much did not take it back");
                     }
@@ -133,8 +133,9 @@ impl Workers {
     pub(super) async fn roll_back(&self, item: &OutboxItem, id: CaseId, attempt: u32) -> Result<Step, ServiceError> {
         let Some(case) = self.service.store.case(id).await? else { return Ok(Step::Finished) };
         // Only what is being undone now: an order left over from an undoing that ended must not touch what was restored since.
-        let undoing = case.executions.last().is_some_and(|e| e.attempt == attempt && e.outcome.is_some());
-        if case.state != CaseState::Executing || !undoing {
+        let undoing = case.state == CaseState::Executing && case.executions.last().is_some_and(|e| e.attempt == attempt && e.outcome.is_some());
+        let too_much = case.taken_back.get(&attempt) == Some(&None);
+        if !undoing && !too_much {
             return Ok(Step::Finished);
         }
         let Some(order) = order(&case, attempt) else { return Ok(Step::Finished) };
@@ -144,8 +145,11 @@ impl Workers {
         }
         match connector.held(&order.subject, self.service.now()).await {
             Ok(held) if !applied(&order, &held) => {
-                let grant: GrantId = self.service.fresh("grt")?;
-                let end = Command::EndExecution { attempt, outcome: ExecutionOutcome::RolledBack, grant };
+                let end = if too_much {
+                    Command::ConfirmTakenBack { attempt }
+                } else {
+                    Command::EndExecution { attempt, outcome: ExecutionOutcome::RolledBack, grant: self.service.fresh("grt")? }
+                };
                 match self.service.execute(&Self::ask(Worker::Executor, item), id, &end).await {
                     Ok(_) => Ok(Step::Committed),
                     Err(error) => Self::after_refusal(id, error),
