@@ -73,8 +73,8 @@ operations! {
     CaseRead = "case_read", bot(&[Scope::Open, Scope::Route, Scope::WithdrawOwn, Scope::Telemetry], reads(ANY));
     /// A case's timeline.
     CaseTimeline = "case_timeline", reads(ANY);
-    /// Open a case; policy says which role may start which path.
-    CaseOpen = "case_open", bot(&[Scope::Open], writes(DESK));
+    /// Open a case; policy says who may start which path, the subject itself among them.
+    CaseOpen = "case_open", Row { subject: true, ..bot(&[Scope::Open], writes(DESK)) };
     /// What routing would cost, and who would remain.
     RoutePreview = "route_preview", bot(&[Scope::Open, Scope::Route], reads(DESK));
     /// Say what failed.

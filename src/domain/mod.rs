@@ -4,6 +4,7 @@
 //! [`effect`], [`view`]; then the rules: [`apply`], [`lineage`], [`quorum`], [`checklist`], [`next`], [`seal`], [`decide`], [`govern`].
 
 pub mod access;
+pub mod anomaly;
 pub mod apply;
 pub mod approval;
 pub mod case;

@@ -13,7 +13,7 @@ use crate::domain::command::{Command, World};
 use crate::domain::decide::decide;
 use crate::domain::effect::{Due, effects};
 use crate::domain::event::CaseEvent;
-use crate::domain::vocabulary::CaseState;
+use crate::domain::vocabulary::{CaseState, Decision};
 use crate::store::{CaseChange, Change, Committed, KeptAnswer};
 
 /// What a use case did.
@@ -39,6 +39,10 @@ impl Service {
             }
             match self.attempt(ask, case, &loaded, command).await {
                 Err(ServiceError::Conflict) => {}
+                Ok(done) if matches!(command, Command::Decide(d) if d.decision == Decision::Approve) => {
+                    let noticed = self.notice_pairs(&done.case).await;
+                    return Ok(Self::and_noticed(done, noticed));
+                }
                 other => return other,
             }
         }

@@ -43,7 +43,7 @@ impl Service {
             requester: new.requester.clone(),
             channel: new.channel,
             endpoint: new.endpoint.clone(),
-            session: None,
+            session: if let ActorRef::Subject { session } = &ask.actor.who { Some(session.clone()) } else { None },
             summary,
         };
         let command = Command::Open(open);
@@ -51,19 +51,22 @@ impl Service {
             let loaded = self.load_new(id, &new.route).await?;
             match self.attempt(&ask, id, &loaded, &command).await {
                 Err(ServiceError::Conflict) => {}
-                Ok(done) => return Ok(self.begin_proof(done).await),
+                Ok(done) => {
+                    let noticed = self.notice_look_alike(&done.case).await;
+                    return Ok(self.begin_proof(Self::and_noticed(done, noticed)).await);
+                }
                 other => return other,
             }
         }
         Err(ServiceError::Conflict)
     }
 
-    /// A case that software opened for the subject's own path is proved without an agent: the server opens the first session, to the first
+    /// A case that software, or the subject, opened for the subject's own path is proved without an agent: the server opens the first session, to the first
     /// recorded mailbox that can serve it. Where it can't, an agent still can; the case stands either way.
     async fn begin_proof(&self, done: Done) -> Done {
         let case = &done.case;
-        let by_software = matches!(case.request.opened_by, ActorRef::Automation { .. });
-        if !by_software || case.route.path != Path::SelfService || case.state != CaseState::Proofing || case.hold.is_some() {
+        let without_agent = matches!(case.request.opened_by, ActorRef::Automation { .. } | ActorRef::Subject { .. });
+        if !without_agent || case.route.path != Path::SelfService || case.state != CaseState::Proofing || case.hold.is_some() {
             return done;
         }
         match self.first_session(case).await {

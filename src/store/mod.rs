@@ -16,6 +16,7 @@ use tokio::sync::broadcast;
 
 use crate::base::ids::{CaseId, PersonId, RequestId, SubjectId, TargetId, TextId};
 use crate::base::{Digest, Time, Untrusted};
+use crate::domain::anomaly::Meeting;
 use crate::domain::case::{ActorRef, Case};
 use crate::domain::effect::{Due, Effect};
 use crate::domain::event::{CaseEvent, Entry, RegisterEvent};
@@ -276,6 +277,10 @@ pub trait Store: Send + Sync + 'static {
     async fn subject(&self, id: &SubjectId) -> Result<Option<SubjectRecord>, StoreError>;
     /// Subjects whose name or id holds these words, for intake.
     async fn find_subjects(&self, text: &str, limit: u16) -> Result<Vec<SubjectRow>, StoreError>;
+    /// Names of other subjects with that skeleton (UTS 39); at most twenty.
+    async fn names_like(&self, skeleton: &str, but: &SubjectId) -> Result<Vec<Untrusted>, StoreError>;
+    /// The latest approvals since then, with who had routed each case.
+    async fn meetings(&self, since: Time, limit: u16) -> Result<Vec<Meeting>, StoreError>;
     /// The hashes of a subject's saved codes that are unused.
     async fn saved_codes(&self, subject: &SubjectId) -> Result<Vec<String>, StoreError>;
     /// The register as it stands.

@@ -13,6 +13,7 @@ mod itself;
 mod kills;
 mod lost;
 mod mail;
+mod noticed;
 mod pages;
 mod races;
 mod story;

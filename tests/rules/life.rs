@@ -204,3 +204,33 @@ fn time_escalates_expires_and_pauses_for_the_subject() {
     play.act(op("nadia"), &start_code("ses-1", "mail-1")).unwrap();
     assert!(play.case().times.due.is_none() && play.case().times.paused_left.is_some());
 }
+
+#[test]
+fn invariant_05_a_subject_that_asks_for_itself_proves_nothing_through_the_session_that_asked_and_decides_nothing() {
+    let mut play = Play::new(Tier::Standard);
+    let me = || ActorRef::Subject { session: id("ses-ask") };
+    let request = |path| {
+        let mut request = open(1, path);
+        request.session = Some(id("ses-ask"));
+        request
+    };
+    let mut picks = request(Path::SelfService);
+    picks.route.picked_groups.insert(id("security"));
+    let mut other = request(Path::SelfService);
+    other.session = Some(id("ses-other"));
+    let mut colleague = request(Path::SelfService);
+    colleague.requester = countersign::domain::case::Requester::Person(id("mona"));
+    for refused in [request(Path::Assisted), request(Path::Runbook), request(Path::BreakGlass), picks, other, colleague] {
+        assert!(matches!(play.ask(me(), &Command::Open(refused)), Err(Refusal::NotPermitted { .. })));
+    }
+    play.act(me(), &Command::Open(request(Path::SelfService))).unwrap();
+    assert_eq!(play.case().state, CaseState::Proofing);
+    assert_eq!(play.ask(system(Worker::Notices), &start_code("ses-ask", "mail-1")), Err(Refusal::Already("This session was used before.".into())));
+    assert!(play.ask(me(), &proof("ses-ask", "rcp-1")).is_err());
+    play.act(system(Worker::Notices), &start_code("ses-1", "mail-1")).unwrap();
+    assert!(play.ask(me(), &proof("ses-1", "rcp-1")).is_err(), "the code was sent elsewhere");
+    // The subject is in the lineage from the start, though nobody routed.
+    assert!(matches!(play.approve("sam"), Err(Refusal::SeparationOfDuties { .. })));
+    play.act(ActorRef::Subject { session: id("ses-1") }, &proof("ses-1", "rcp-1")).unwrap();
+    assert_eq!(play.case().state, CaseState::Approved);
+}

@@ -1,9 +1,11 @@
 //! Opening a case: the first act of routing.
 //!
-//! Contract: operators who route, and automations whose scope says so; nobody else. What is unusual about the request is noticed here.
+//! Contract: operators who route, automations whose scope says so, and the subject itself where policy lets it; nobody else. What is unusual about the request is noticed here.
 
 use super::actor::{self, hands};
 use super::draft::{Draft, recoverable};
+use crate::base::ids::SessionId;
+use crate::domain::anomaly;
 use crate::domain::case::{ActorRef, Hand, Hold, Request, Requester};
 use crate::domain::checklist;
 use crate::domain::command::{Context, Open, World};
@@ -18,7 +20,10 @@ const CODE: &str = "open";
 
 /// Opens a case.
 pub(super) fn open(world: &World, open: &Open, ctx: &Context) -> Result<Vec<CaseEvent>, Refusal> {
-    permitted(world, CODE, open.route.path, Scope::Open, ctx)?;
+    match &ctx.actor.who {
+        ActorRef::Subject { session } => by_the_subject(world, open, session)?,
+        _ => permitted(world, CODE, open.route.path, Scope::Open, ctx)?,
+    }
     if world.case.is_some() {
         return Err(Refusal::Already("The case is open already.".to_owned()));
     }
@@ -77,6 +82,22 @@ pub(super) fn permitted(world: &World, code: &'static str, path: Path, scope: Sc
     }
 }
 
+/// The subject asks for itself, on a path that policy lets it start. The session that carries the request proves nothing in it
+/// (invariant 5), and one request at a time: whoever says to be the subject can't make the server send more (T22).
+fn by_the_subject(world: &World, open: &Open, session: &SessionId) -> Result<(), Refusal> {
+    if !world.current.subject_may_start(open.route.path) {
+        return Err(actor::not_permitted(CODE, "a path that policy lets the subject start"));
+    }
+    if open.requester != Requester::Subject || open.session.as_ref() != Some(session) || !open.route.picked_groups.is_empty() {
+        return Err(actor::not_permitted(CODE, "the subject itself, in the session that carries the request, picking no approvers"));
+    }
+    let same = |c: &&std::sync::Arc<crate::domain::case::Case>| c.route.subject == open.route.subject && c.route.target == open.route.target;
+    if world.linked.iter().filter(same).any(|c| !c.state.is_ended() && c.state != CaseState::Restored) {
+        return Err(Refusal::Already("A request for this is open already.".to_owned()));
+    }
+    Ok(())
+}
+
 fn known(register: &Register, subject: &Subject, open: &Open) -> Result<(), Refusal> {
     let requester = match &open.requester {
         Requester::Person(person) => register.persons.contains_key(person),
@@ -114,6 +135,9 @@ fn notice(draft: &mut Draft<'_>, subject: &Subject) {
     }
     if subject.kind.is_non_human() && subject.owners_at(now).next().is_none() {
         draft.notice(FlagKind::NoOwner);
+    }
+    if anomaly::mixes_scripts(subject.name.raw()) {
+        draft.notice(FlagKind::LookAlike);
     }
     if subject.inventory == InventorySource::None {
         draft.notice(FlagKind::NoInventory);

@@ -58,6 +58,8 @@ impl Workers {
         if case.executions.iter().any(|e| e.attempt == attempt) {
             return Ok(None);
         }
+        // Approved before a pair was looked for: what policy makes of it comes first.
+        self.service.notice_pairs(&case).await?;
         let done = self.service.execute(&Ask::system(Worker::Executor), id, &Command::StartExecution).await?;
         Ok(Some(done.case).filter(|c| is_running(c, attempt)))
     }

@@ -11,6 +11,7 @@ use super::errors::to_json;
 use super::{duties, rows};
 use crate::base::canonical;
 use crate::base::ids::{CaseId, SubjectId};
+use crate::domain::anomaly::skeleton;
 use crate::domain::event::{Body, CaseEvent, Entry, MAX_ENTRY};
 use crate::domain::register::Register;
 use crate::domain::subject::Subject;
@@ -235,10 +236,11 @@ impl Batch<'_> {
             let words = [subject.name.raw(), id].iter().flat_map(|t| rows::words(t)).flat_map(|w| [" ".to_owned(), w]).collect::<String>();
             self.conn
                 .prepare_cached(
-                    "INSERT INTO subjects (id, version, body, row, words) VALUES (?1, 1, ?2, ?3, ?4)
-                     ON CONFLICT (id) DO UPDATE SET version = version + 1, body = excluded.body, words = excluded.words",
+                    "INSERT INTO subjects (id, version, body, row, words, skeleton) VALUES (?1, 1, ?2, ?3, ?4, ?5)
+                     ON CONFLICT (id) DO UPDATE SET version = version + 1, body = excluded.body, words = excluded.words,
+                         skeleton = excluded.skeleton",
                 )?
-                .execute(params![id, to_json(subject)?, row, words])?;
+                .execute(params![id, to_json(subject)?, row, words, skeleton(subject.name.raw())])?;
             rows::put_words(self.conn, "subject_words", row, old.as_ref().map(|o| o.1.as_str()), &words)?;
         }
         Ok(())

@@ -37,7 +37,8 @@ use super::{
 };
 use crate::base::ids::{CaseId, PersonId, SubjectId, TargetId, TextId};
 use crate::base::ports::Ports;
-use crate::base::{Digest, Time};
+use crate::base::{Digest, Time, Untrusted};
+use crate::domain::anomaly::Meeting;
 use crate::domain::case::Case;
 use crate::domain::event::Entry;
 use crate::domain::register::Register;
@@ -242,6 +243,15 @@ impl Store for SqliteStore {
     async fn find_subjects(&self, text: &str, limit: u16) -> Result<Vec<SubjectRow>, StoreError> {
         let text = text.to_owned();
         self.readers.ask(move |conn| reads::find_subjects(conn, &text, limit)).await
+    }
+
+    async fn names_like(&self, skeleton: &str, but: &SubjectId) -> Result<Vec<Untrusted>, StoreError> {
+        let (skeleton, but) = (skeleton.to_owned(), but.clone());
+        self.readers.ask(move |conn| reads::names_like(conn, &skeleton, &but)).await
+    }
+
+    async fn meetings(&self, since: Time, limit: u16) -> Result<Vec<Meeting>, StoreError> {
+        self.readers.ask(move |conn| reads::meetings(conn, since, limit)).await
     }
 
     async fn saved_codes(&self, subject: &SubjectId) -> Result<Vec<String>, StoreError> {

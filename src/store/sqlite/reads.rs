@@ -14,12 +14,16 @@ use super::queue::matching;
 use super::rows::{self, millis};
 use crate::base::ids::{CaseId, PersonId, SubjectId, TargetId, TextId};
 use crate::base::{Digest, Time, Untrusted};
+use crate::domain::anomaly::Meeting;
 use crate::domain::case::Case;
 use crate::domain::event::{Body, Entry};
 use crate::domain::subject::Subject;
 use crate::domain::view::{CaseRow, SubjectRow};
+use crate::domain::vocabulary::Duty;
 use crate::store::{KeptAnswer, KeptText, PersonDetails, StoreError, SubjectRecord};
 
+/// The most names that [`names_like`] gives.
+const NAMES: i64 = 20;
 /// The most cases that [`linked`] gives.
 const LINKED: i64 = 200;
 /// The most entries one question gives.
@@ -155,6 +159,28 @@ pub(super) fn find_subjects(conn: &mut Connection, text: &str, limit: u16) -> Re
         Ok(SubjectRow { id: s.id, name: s.name, kind: s.kind, tier: s.tier, open_cases })
     };
     subjects.into_iter().map(row).collect()
+}
+
+/// Names of other subjects that look the same.
+pub(super) fn names_like(conn: &Connection, skeleton: &str, but: &SubjectId) -> Result<Vec<Untrusted>, StoreError> {
+    let sql = "SELECT body FROM subjects WHERE skeleton = ?1 AND skeleton <> '' AND id <> ?2 ORDER BY id LIMIT ?3";
+    all(conn, sql, params![skeleton, but.as_str(), NAMES], |r| {
+        let body: String = r.get(0)?;
+        Ok(from_json::<Subject>("a subject", &body)?.name)
+    })
+}
+
+/// Who approved what whom had routed, latest first.
+pub(super) fn meetings(conn: &Connection, since: Time, limit: u16) -> Result<Vec<Meeting>, StoreError> {
+    let sql = "SELECT a.person, (SELECT group_concat(DISTINCT l.person) FROM lineage l
+                                 WHERE l.case_key = a.case_key AND l.duty = ?1 AND l.from_case = 0)
+               FROM approvals a WHERE a.at >= ?2 AND a.decision = 0 ORDER BY a.at DESC, a.id LIMIT ?3";
+    let person = |id: &str| PersonId::parse(id).map_err(|e| StoreError::Damaged(format!("a duty row: {e}")));
+    all(conn, sql, params![rows::Ordinal::ordinal(Duty::Router), millis(since), limit], |r| {
+        let (approver, routers): (String, Option<String>) = (r.get(0)?, r.get(1)?);
+        let routers = routers.iter().flat_map(|all| all.split(',')).map(person).collect::<Result<_, _>>()?;
+        Ok(Meeting { approver: person(&approver)?, routers })
+    })
 }
 
 /// Hashes of unused codes.

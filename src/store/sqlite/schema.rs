@@ -12,7 +12,7 @@ use super::SqliteOptions;
 use crate::store::StoreError;
 
 /// Every migration, in order; the schema's version is how many have run.
-const MIGRATIONS: &[&str] = &[include_str!("../../../assets/migrations/0001_first.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("../../../assets/migrations/0001_first.sql"), include_str!("../../../assets/migrations/0002_noticed.sql")];
 
 /// Prepared statements kept by each connection.
 const STATEMENTS: usize = 128;
