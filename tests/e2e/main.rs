@@ -6,6 +6,7 @@ mod attempts;
 mod cli;
 mod governors;
 mod looked_after;
+mod pictures;
 mod proving;
 mod served;
 mod story;

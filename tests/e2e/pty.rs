@@ -42,7 +42,12 @@ fn size(columns: u16, rows: u16) -> PtySize {
 
 impl Pty {
     /// Starts the program with these arguments, its own folders, and that token.
-    pub fn start(name: &str, arguments: &[&str], token: &str, (columns, rows): (u16, u16)) -> Self {
+    pub fn start(name: &str, arguments: &[&str], token: &str, size: (u16, u16)) -> Self {
+        Self::start_with(name, arguments, token, size, &[])
+    }
+
+    /// The same, with further variables.
+    pub fn start_with(name: &str, arguments: &[&str], token: &str, (columns, rows): (u16, u16), variables: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let pair = native_pty_system().openpty(size(columns, rows)).unwrap();
         let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_countersign"));
@@ -53,8 +58,11 @@ impl Pty {
         for (variable, value) in [("COUNTERSIGN_TOKEN", token), ("TERM", "xterm-256color"), ("NO_PROXY", "*")] {
             command.env(variable, value);
         }
-        for variable in ["COUNTERSIGN_SERVER", "EDITOR", "VISUAL", "NO_COLOR"] {
+        for variable in ["COUNTERSIGN_SERVER", "EDITOR", "VISUAL", "NO_COLOR", "COLORTERM", "COLORFGBG", "STY"] {
             command.env_remove(variable);
+        }
+        for (variable, value) in variables {
+            command.env(variable, value);
         }
         let child = pair.slave.spawn_command(command).unwrap();
         drop(pair.slave);
@@ -75,6 +83,11 @@ impl Pty {
     /// What stands on the screen.
     pub fn text(&self) -> String {
         self.screen.screen().contents()
+    }
+
+    /// The screen with its colours.
+    pub fn screen(&self) -> &vt100::Screen {
+        self.screen.screen()
     }
 
     /// Types.
