@@ -110,7 +110,13 @@ impl fmt::Display for Key {
             KeyCode::Char(' ') => f.write_str("Space"),
             KeyCode::Char(c) => write!(f, "{c}"),
             KeyCode::F(n) => write!(f, "F{n}"),
-            code => f.write_str(NAMED.iter().find(|(_, c)| *c == code).map_or("?", |(n, _)| n)),
+            KeyCode::PageUp => f.write_str("PgUp"),
+            KeyCode::PageDown => f.write_str("PgDn"),
+            code => {
+                let name = NAMED.iter().find(|(_, c)| *c == code).map_or("?", |(n, _)| n);
+                let (first, rest) = name.split_at(1);
+                write!(f, "{}{rest}", first.to_ascii_uppercase())
+            }
         }
     }
 }

@@ -82,7 +82,7 @@ const STEPS: &[Step] = &[
         done: |s| s.row.is_some_and(|r| r.assignee.is_some() && r.assignee.as_ref() == s.me),
     },
     Step {
-        says: "The case is yours. Next says what is missing: a proof that it is her. {prove}, then Enter: a code goes to her recorded mail address.",
+        says: "Yours. What is missing: a proof that it is her. {prove}, down to \"send a code to the recorded address e.sorensen-mail\", Enter: it goes to her.",
         done: |s| s.asked(),
     },
     Step {
@@ -90,7 +90,7 @@ const STEPS: &[Step] = &[
         done: |s| s.place == Place::Mailbox || s.proved(),
     },
     Step {
-        says: "The newest mail has code and link. Type the code on her page: open the link in a browser ({copy} copies it), or press {type-code} here.",
+        says: "Newest first: choose the one to e.sorensen with her code. Type it on her page: in a browser ({copy} copies the link), or press {type-code} here.",
         done: |s| s.proved(),
     },
     Step {

@@ -28,7 +28,7 @@ pub fn draw(frame: &mut Frame<'_>, model: &Model) {
     let area = frame.area();
     let shared = &model.shared;
     if area.width < LEAST.0 || area.height < LEAST.1 {
-        let text = format!("Too small: {}x{} needed.", LEAST.0, LEAST.1);
+        let text = format!("Too small ({}x{}): {}x{} needed.", area.width, area.height, LEAST.0, LEAST.1);
         put(frame.buffer_mut(), area, area.x, area.y, &text, shared.style(Role::Warn));
         return;
     }
@@ -173,8 +173,14 @@ fn foot(buffer: &mut Buffer, area: Rect, model: &Model) {
 pub fn hints(model: &Model) -> Vec<(String, &'static str)> {
     let scope = model.scope();
     let here = Action::ALL.iter().filter(|a| a.row().scope.meets(scope) && !a.row().hint.is_empty());
+    // In a case nothing moves from row to row: there, only what can be done is hinted, and deciding, which tells why not.
+    let worth = |a: Action| match applies(model, a) {
+        Applies::Yes => true,
+        Applies::No(_) => scope != Scope::CASE || matches!(a, Action::Approve | Action::Deny),
+        Applies::Hidden => false,
+    };
     let mut hints: Vec<(String, &'static str)> =
-        here.filter(|a| applies(model, **a) != Applies::Hidden).filter_map(|a| Some((model.shared.keymap.shown(*a)?, a.row().hint))).collect();
+        here.filter(|a| worth(**a)).filter_map(|a| Some((model.shared.keymap.shown(*a)?, a.row().hint))).collect();
     if scope == Scope::FORM {
         hints.truncate(6);
     }

@@ -44,7 +44,7 @@ pub enum Refusal {
         needs: String,
     },
     /// The role is missing.
-    #[error("{operation} needs the role {role}.")]
+    #[error("This needs the role {role}.")]
     RoleMissing {
         /// The operation's code.
         operation: &'static str,

@@ -67,6 +67,11 @@ impl Caller {
         }
     }
 
+    /// The person, if this account may decide cases at all.
+    pub fn decider(&self) -> Option<&PersonId> {
+        self.person().filter(|_| access::may(&self.actor, &self.roles, Operation::CaseDecide).is_ok())
+    }
+
     /// What a use case is asked with.
     pub fn ask(&self) -> Ask {
         Ask::by(self.actor.clone()).in_request(self.request.clone())

@@ -15,5 +15,6 @@ mod pty;
 mod queue;
 #[cfg(unix)]
 mod terminal;
+mod tutor;
 #[path = "../support/whole.rs"]
 mod whole;

@@ -69,7 +69,7 @@ impl Screen for Help {
             }
             put(buffer, list, list.x + 1, y, &fit(keys, 14), shared.style(Role::Key));
             put(buffer, list, list.x + 16, y, name, shared.style(Role::Accent));
-            put(buffer, list, list.x + 32, y, &fit(help, usize::from(list.width).saturating_sub(33)), shared.style(Role::Text));
+            put(buffer, list, list.x + 34, y, &fit(help, usize::from(list.width).saturating_sub(35)), shared.style(Role::Text));
         }
     }
 

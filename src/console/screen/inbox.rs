@@ -8,6 +8,7 @@ use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 use ratatui::Frame;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use unicode_width::UnicodeWidthStr;
 
 use super::Screen;
 use super::queue::draw::{next_change, risk, until};
@@ -39,6 +40,16 @@ const PAGES: [(&str, &str, &str); 4] = [
     ("To look back at", "state:restored", "No restored case waits for a look back."),
 ];
 
+/// Whether the user's roles decide anything.
+fn decides(shared: &Shared) -> bool {
+    shared.me.is_none() || shared.is(Duty::Supervisor) || shared.is(Duty::SecurityReviewer)
+}
+
+/// What stands on a page without rows.
+fn empty(shared: &Shared, page: usize) -> &'static str {
+    if page == 0 && !decides(shared) { "Supervisors and security reviewers decide; nothing waits for you here." } else { PAGES[page].2 }
+}
+
 /// The inbox.
 #[derive(Debug, Default)]
 pub struct Inbox {
@@ -66,6 +77,10 @@ impl Inbox {
     }
 
     fn load(&mut self, shared: &mut Shared, after: Option<String>) {
+        if self.page() == 0 && !decides(shared) {
+            self.rows = Some(Vec::new());
+            return;
+        }
         let filter = PAGES[self.page()].1.to_owned();
         self.more = after.is_some();
         let params = QueueParams { filter: Some(filter), sort: None, after, before: None, limit: Some(PAGE) };
@@ -128,7 +143,9 @@ impl Inbox {
             _ => (row.state.label().to_owned(), Role::Text),
         };
         cell(columns.state, columns.since - columns.state - 1, &where_it_stands, shared.style(role));
-        cell(columns.since, 8, &until(shared.server_now() - row.updated_at), shared.style(Role::Dim));
+        if columns.since < columns.due {
+            cell(columns.since, 8, &until(shared.server_now() - row.updated_at), shared.style(Role::Dim));
+        }
         if let Some(due) = row.due {
             let left = due - shared.server_now();
             let late = left < chrono::TimeDelta::zero();
@@ -168,7 +185,8 @@ impl Columns {
     fn of(width: u16) -> Self {
         let state_width = if width >= 100 { 20 } else { 13 };
         let due = width.saturating_sub(10);
-        let (since, subject) = (due.saturating_sub(9), 15);
+        // Where it is narrow, names go before how long ago something happened.
+        let (since, subject) = (due.saturating_sub(if width >= 72 { 9 } else { 0 }), 15);
         let state = since.saturating_sub(state_width);
         let risk = state.saturating_sub(7);
         let action = subject + (risk.saturating_sub(subject)) / 2;
@@ -225,6 +243,16 @@ impl Screen for Inbox {
         match event.kind {
             MouseEventKind::ScrollDown => self.act(shared, place, Action::Down),
             MouseEventKind::ScrollUp => self.act(shared, place, Action::Up),
+            MouseEventKind::Down(MouseButton::Left) if event.row == area.y => {
+                let mut x = area.x + 1;
+                for (i, text) in Self::heads().iter().enumerate() {
+                    let end = x + u16::try_from(text.width()).unwrap_or(0);
+                    if (x..end).contains(&event.column) {
+                        self.show(shared, i);
+                    }
+                    x = end + 3;
+                }
+            }
             MouseEventKind::Down(MouseButton::Left) if event.row >= area.y + 3 => {
                 let row = self.cursor.top + usize::from(event.row - area.y - 3);
                 if row < self.rows().len() {
@@ -296,7 +324,7 @@ impl Screen for Inbox {
             (columns.action, "Action"),
             (columns.risk, "Risk"),
             (columns.state, waiting),
-            (columns.since, "Since"),
+            (columns.since, if columns.since < columns.due { "Since" } else { "" }),
             (columns.due, "Due"),
         ] {
             put(buffer, area, area.x + x, area.y + 2, text, shared.style(Role::Heading));
@@ -306,7 +334,7 @@ impl Screen for Inbox {
             let (text, role) = match (&self.failed, &self.rows) {
                 (Some(why), _) => (format!("✕ {why} Ctrl-r tries again."), Role::Bad),
                 (None, None) => ("Asking the server …".to_owned(), Role::Dim),
-                (None, Some(_)) => (PAGES[self.page()].2.to_owned(), Role::Dim),
+                (None, Some(_)) => (empty(shared, self.page()).to_owned(), Role::Dim),
             };
             for (i, line) in wrap(&text, usize::from(area.width).saturating_sub(2)).iter().enumerate() {
                 put(buffer, list, list.x + 1, list.y + u16::try_from(i).unwrap_or(0), line, shared.style(role));
@@ -319,11 +347,11 @@ impl Screen for Inbox {
     }
 
     fn lines(&self, shared: &Shared, _place: Place) -> Vec<String> {
-        let (name, _, empty) = PAGES[self.page()];
+        let name = PAGES[self.page()].0;
         let mut lines = vec![format!("Approvals, page {}: {name}. Pages: {}", self.page() + 1, Self::heads().join(", "))];
         match &self.rows {
             None => lines.push(self.failed.clone().unwrap_or_else(|| "Asking the server.".into())),
-            Some(rows) if rows.is_empty() => lines.push(empty.to_owned()),
+            Some(rows) if rows.is_empty() => lines.push(empty(shared, self.page()).to_owned()),
             Some(rows) => {
                 lines.extend(rows.iter().enumerate().map(|(i, r)| {
                     let here = if i == self.cursor.at { "selected: " } else { "" };

@@ -9,7 +9,7 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 
 use super::Screen;
-use super::case::pages::clean;
+use super::case::pages::{clean, readable};
 use crate::api::lists::{Announcement, LogEntry, LogPage};
 use crate::base::Digest;
 use crate::base::ids::CaseId;
@@ -151,7 +151,7 @@ impl Log {
         if let Some(e) = self.current() {
             let case = e.case.map(|c| format!(" · {c}")).unwrap_or_default();
             s.fact("Entry", format!("{} · {} · by {}{case}", e.seq, e.at.format("%Y-%m-%d %H:%M:%SZ"), clean(&e.actor)));
-            s.fact("Event", clean(&e.summary));
+            s.fact("Event", readable(&clean(&e.summary)));
             if let Some(text) = &e.text {
                 s.fact("Kept beside", text.sanitise());
             }
@@ -267,7 +267,7 @@ impl Screen for Log {
             let x = list.x + 23 + u16::try_from(wide).unwrap_or(16);
             let x = put(buffer, list, x, y, &fit(&e.case.map_or_else(|| "register".into(), |c| c.to_string()), 12), shared.style(Role::Dim)) + 1;
             let refused = e.event.contains("refused");
-            let text = fit(&clean(&e.summary), usize::from(list.right().saturating_sub(x)));
+            let text = fit(&readable(&clean(&e.summary)), usize::from(list.right().saturating_sub(x)));
             put(buffer, list, x, y, &text, shared.style(if refused { Role::Warn } else { Role::Text }));
         }
         let below = Rect { y: list.bottom() + 1, height: DETAIL, ..area };
@@ -280,7 +280,7 @@ impl Screen for Log {
         let seen = self.entries.iter().skip(self.cursor.top).take(Self::height(shared).max(20));
         lines.extend(seen.map(|e| {
             let case = e.case.map(|c| format!(" {c}")).unwrap_or_default();
-            format!("{} {}, {}{case}: {}", e.seq, e.at.format("%d %b %H:%M"), clean(&e.actor), clean(&e.summary))
+            format!("{} {}, {}{case}: {}", e.seq, e.at.format("%d %b %H:%M"), clean(&e.actor), readable(&clean(&e.summary)))
         }));
         lines.extend(self.detail().lines());
         lines

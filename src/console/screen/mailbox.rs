@@ -3,6 +3,7 @@
 //! Contract: reads `.eml` files of one folder, bounded; everything in them is from outside and sanitised. Exists only where a folder was given.
 
 use std::path::Path;
+use std::time::Duration;
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -11,7 +12,7 @@ use super::Screen;
 use crate::base::Untrusted;
 use crate::client::ClientError;
 use crate::console::action::{Action, Applies};
-use crate::console::effect::Ask;
+use crate::console::effect::{Ask, Timer};
 use crate::console::message::{Mail, Reply};
 use crate::console::model::{Latest, Place, Shared, Tone};
 use crate::console::overlay::Picker;
@@ -19,6 +20,8 @@ use crate::console::theme::Role;
 use crate::console::widget::list::Cursor;
 use crate::console::widget::{fit, put, wrap};
 
+/// How often the folder is looked at while the mailbox is in front: nobody tells when a mail comes.
+const AGAIN: Duration = Duration::from_secs(1);
 /// The most mails that are shown.
 const MAX_MAILS: usize = 200;
 /// The most bytes read of one mail.
@@ -103,6 +106,11 @@ impl TwoDigits for std::str::Bytes<'_> {
 }
 
 impl Mailbox {
+    /// Rows of the list in sight.
+    fn height(shared: &Shared) -> usize {
+        usize::from(shared.body().height / 3)
+    }
+
     /// The link of the mail in front to a page that takes its code.
     fn page(&self) -> Option<String> {
         self.link().filter(|l| l.contains("/p/"))
@@ -118,12 +126,18 @@ impl Mailbox {
 impl Screen for Mailbox {
     fn refresh(&mut self, shared: &mut Shared, place: Place) {
         self.asked.begin(shared.ask(place, Ask::Mail));
+        shared.timer_once(Timer::Refresh, AGAIN);
+    }
+
+    fn timer(&mut self, shared: &mut Shared, place: Place, timer: Timer) {
+        if timer == Timer::Refresh {
+            self.refresh(shared, place);
+        }
     }
 
     fn act(&mut self, shared: &mut Shared, _place: Place, action: Action) {
         let len = self.mails.as_ref().map_or(0, Vec::len);
-        let height = usize::from(shared.body().height / 3);
-        if self.cursor.act(action, len, height) {
+        if self.cursor.act(action, len, Self::height(shared)) {
             return;
         }
         match action {
@@ -157,6 +171,12 @@ impl Screen for Mailbox {
             }
         } else if let (true, Ok(Reply::Mail(mails))) = (self.asked.take(seq), reply) {
             shared.dirty |= self.mails.as_ref() != Some(&mails);
+            // Who went to a mail stays with it; who did not sees the newest.
+            let read = self.mails.as_ref().and_then(|old| old.get(self.cursor.at)).filter(|_| self.cursor.at > 0);
+            if let Some(at) = read.and_then(|read| mails.iter().position(|m| m == read)) {
+                self.cursor.at = at;
+            }
+            self.cursor.show(mails.len(), Self::height(shared));
             self.mails = Some(mails);
         }
     }
@@ -167,33 +187,22 @@ impl Screen for Mailbox {
 
     fn draw(&self, frame: &mut Frame<'_>, area: Rect, shared: &Shared, _place: Place) {
         let buffer = frame.buffer_mut();
-        put(
-            buffer,
-            area,
-            area.x + 1,
-            area.y,
-            "The subject's mailbox (demo): y copies the link, t types the code, Ctrl-r looks again",
-            shared.style(Role::Heading),
-        );
+        put(buffer, area, area.x + 1, area.y, "The subjects' mail (demo): y copies the link, t types the code there", shared.style(Role::Heading));
         let list = Rect { y: area.y + 1, height: area.height / 3, ..area };
         let mails = self.mails.as_deref().unwrap_or_default();
         if mails.is_empty() {
             let text = if self.mails.is_none() { "Looking …" } else { "No mail yet." };
             put(buffer, list, list.x + 1, list.y, text, shared.style(Role::Dim));
         }
+        let to = (list.width / 3).min(32);
         for (i, mail) in mails.iter().enumerate().skip(self.cursor.top).take(usize::from(list.height)) {
             let y = list.y + u16::try_from(i - self.cursor.top).unwrap_or(0);
             let here = i == self.cursor.at;
             put(buffer, list, list.x, y, if here { "▌" } else { " " }, shared.style(Role::Marker));
-            let x = put(
-                buffer,
-                list,
-                list.x + 1,
-                y,
-                &fit(&mail.subject, usize::from(list.width) / 2),
-                shared.style(if here { Role::Selected } else { Role::Text }),
-            );
-            put(buffer, list, x + 2, y, &fit(&format!("to {}", mail.to), usize::from(list.right().saturating_sub(x + 2))), shared.style(Role::Dim));
+            put(buffer, list, list.x + 1, y, &fit(&mail.to, usize::from(to)), shared.style(Role::Dim));
+            let x = list.x + to + 3;
+            let style = shared.style(if here { Role::Selected } else { Role::Text });
+            put(buffer, list, x, y, &fit(&mail.subject, usize::from(list.right().saturating_sub(x))), style);
         }
         if let Some(mail) = mails.get(self.cursor.at) {
             let below = Rect { y: list.bottom() + 1, height: area.bottom().saturating_sub(list.bottom() + 1), ..area };

@@ -72,8 +72,11 @@ impl Case {
             Action::NewCase => shared.go(Place::Route(None)),
             Action::WhyPolicy => shared.go(Place::Policy(Some(id))),
             Action::Prove => {
+                // Which requirement a way is for says something only where there are several.
+                let several = case.checklist.items.iter().filter(|i| !i.startable.is_empty()).count() > 1;
+                let note = |title: &str| if several { clean(title) } else { String::new() };
                 let ways = startable(case).enumerate();
-                let ways: Vec<Choice> = ways.map(|(i, (title, way))| Choice::new(i.to_string(), label(way), clean(title))).collect();
+                let ways: Vec<Choice> = ways.map(|(i, (title, way))| Choice::new(i.to_string(), label(way), note(title))).collect();
                 if ways.is_empty() {
                     shared.say(Tone::Info, case.checklist.next.as_deref().map_or_else(|| "There is no proof to start now.".into(), clean));
                 } else {

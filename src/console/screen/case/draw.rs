@@ -67,6 +67,18 @@ impl Case {
         3 + held + u16::try_from(why_lines(case, width).len()).unwrap_or(0)
     }
 
+    /// The pages' names; shorter ones where the usual ones don't fit.
+    fn tabs_within(&self, width: u16) -> Vec<(String, Tab)> {
+        let mut tabs = self.tabs();
+        let wide: usize = tabs.iter().map(|(text, _)| text.width() + 3).sum();
+        if wide > usize::from(width) + 1 {
+            for (text, _) in &mut tabs {
+                *text = text.replace("Checklist", "List").replace("Approvals", "Appr.").replace("Timeline", "Time").replace("Evidence", "Evid.");
+            }
+        }
+        tabs
+    }
+
     fn tabs(&self) -> Vec<(String, Tab)> {
         let Some(case) = &self.seen else { return Vec::new() };
         let missing = usize::from(case.row.approvals_missing);
@@ -80,9 +92,9 @@ impl Case {
         ]
     }
 
-    pub(super) fn tab_at(&self, column: u16) -> Option<Tab> {
+    pub(super) fn tab_at(&self, column: u16, width: u16) -> Option<Tab> {
         let mut x = 1;
-        for (text, tab) in self.tabs() {
+        for (text, tab) in self.tabs_within(width) {
             let end = x + text.width();
             if (x..end).contains(&usize::from(column)) {
                 return Some(tab);
@@ -153,7 +165,7 @@ impl Case {
             y += 1;
         }
         let mut x = area.x + 1;
-        for (text, tab) in self.tabs() {
+        for (text, tab) in self.tabs_within(area.width) {
             let role = if tab == self.tab { Role::Selected } else { Role::Dim };
             x = put(buffer, area, x, y, &text, shared.style(role)) + 3;
         }

@@ -350,7 +350,7 @@ impl Screen for Case {
             MouseEventKind::Down(MouseButton::Left) => {
                 let head = area.y + self.head_height(area.width, shared) - 1;
                 if event.row == head
-                    && let Some(tab) = self.tab_at(event.column)
+                    && let Some(tab) = self.tab_at(event.column, area.width)
                 {
                     self.show(shared, tab);
                 }

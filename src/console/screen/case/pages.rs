@@ -25,7 +25,7 @@ pub(in crate::console::screen) fn when(at: Time) -> String {
 }
 
 /// A text of the log with its times as they are read: `2026-03-02T09:00:00.000Z` becomes `02 Mar 09:00Z`.
-fn readable(text: &str) -> String {
+pub(in crate::console::screen) fn readable(text: &str) -> String {
     let word = |w: &str| {
         let (stem, tail) = w.strip_suffix(',').map_or((w, ""), |stem| (stem, ","));
         let at = stem.parse::<Time>().ok().filter(|_| stem.contains('T') && stem.ends_with('Z'));

@@ -101,12 +101,14 @@ struct Columns {
 impl Columns {
     fn of(width: u16) -> Self {
         let who = if width >= 96 { 12 } else { 0 };
-        let fixed = 14 + 7 + 7 + 13 + who + 9;
+        // Where it is narrow, names go before proofs: those stand in the case.
+        let proof_width = if width >= 72 { 7 } else { 0 };
+        let fixed = 14 + 7 + proof_width + 13 + who + 9;
         let room = width.saturating_sub(fixed);
         let action = (room / 2).min(26);
         let subject = 14;
         let start = subject + (room - action);
-        let (risk, proof, waiting) = (start + action, start + action + 7, start + action + 14);
+        let (risk, proof, waiting) = (start + action, start + action + 7, start + action + 7 + proof_width);
         Self { subject, action: start, risk, proof, waiting, who: if who == 0 { 0 } else { waiting + 13 }, due: waiting + 13 + who }
     }
 }
@@ -237,7 +239,7 @@ fn heads(buffer: &mut Buffer, area: Rect, columns: &Columns, shared: &Shared) {
         (columns.subject, "Subject"),
         (columns.action, "Action"),
         (columns.risk, "Risk"),
-        (columns.proof, "Proof"),
+        (columns.proof, if columns.proof < columns.waiting { "Proof" } else { "" }),
         (columns.waiting, "Waiting on"),
         (columns.due, "Due"),
     ] {

@@ -1,0 +1,56 @@
+//! The tour: offered, begun, left, taken up again, and never in the way. The whole of it is played in `tests/e2e/tour.rs`.
+
+use insta::assert_snapshot;
+
+use crate::desk::{Desk, usual};
+
+fn desk((columns, rows): (u16, u16)) -> Desk {
+    Desk::new(columns, rows, |c| c.tour = Some("s-1".parse().unwrap()), Box::new(usual), true)
+}
+
+#[test]
+fn the_tour_looks_right() {
+    for size in [(80, 24), (120, 40)] {
+        let mut desk = desk(size);
+        assert_snapshot!(format!("tour_offered_{}x{}", size.0, size.1), desk.picture());
+        desk.press("T");
+        assert_snapshot!(format!("tour_first_{}x{}", size.0, size.1), desk.picture());
+    }
+}
+
+#[test]
+fn it_can_be_left_and_taken_up_again() {
+    let mut desk = desk((80, 24));
+    desk.press("esc");
+    assert!(!desk.text().contains("begins a tour"), "{}", desk.text());
+    desk.press("T");
+    assert!(desk.text().contains("Tour, step 1 of 12"), "{}", desk.text());
+    desk.press("/");
+    desk.write("sorensen");
+    desk.press("enter");
+    assert!(desk.text().contains("Tour, step 2 of 12"), "{}", desk.text());
+    for leaves in ["esc", "T"] {
+        desk.press(leaves);
+        assert!(!desk.text().contains("Tour, step"), "{}", desk.text());
+        desk.press("T");
+        assert!(desk.text().contains("Tour, step 2 of 12"), "{}", desk.text());
+    }
+}
+
+#[test]
+fn it_keeps_to_its_rows_in_every_size() {
+    for (columns, rows) in [(60, 12), (60, 19), (60, 20), (200, 60)] {
+        let mut desk = desk((columns, rows));
+        desk.press("T");
+        let text = desk.text();
+        assert!(text.contains("The queue: what waits"), "{text}");
+        assert!(text.lines().last().unwrap().contains("? help"), "{text}");
+    }
+}
+
+#[test]
+fn without_a_demo_it_says_where_it_is() {
+    let mut desk = Desk::usual(80, 24);
+    desk.press("T");
+    assert!(desk.text().contains("The tour is in the demo"), "{}", desk.text());
+}
