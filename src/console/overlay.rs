@@ -184,6 +184,30 @@ impl Overlay {
         }
     }
 
+    /// Takes a click into the area it is drawn over: a choice is picked, beside a list it goes; a confirmation is never clicked away.
+    pub fn click(&mut self, area: Rect, column: u16, row: u16) -> Outcome {
+        let Self::Pick(p) = self else { return Outcome::Stays };
+        let place = p.place(area);
+        if !place.contains((column, row).into()) {
+            return Outcome::Gone;
+        }
+        let list = Rect { y: place.y + 2, height: place.height.saturating_sub(3), ..place };
+        if !list.contains((column, row).into()) {
+            return Outcome::Stays;
+        }
+        let mut cursor = p.cursor;
+        cursor.show(p.shown.len(), usize::from(list.height));
+        let at = cursor.top + usize::from(row - list.y);
+        if at >= p.shown.len() {
+            return Outcome::Stays;
+        }
+        p.cursor.at = at;
+        match p.current() {
+            Some(choice) if choice.refused.is_none() => Outcome::Picked(p.purpose, choice.value.clone()),
+            _ => Outcome::Stays,
+        }
+    }
+
     /// Takes pasted text.
     pub fn pasted(&mut self, text: &str) {
         if let Self::Pick(p) = self {
@@ -219,9 +243,14 @@ impl Overlay {
 }
 
 impl Picker {
-    fn draw(&self, frame: &mut Frame<'_>, area: Rect, shared: &Shared) {
+    /// Where it is drawn.
+    fn place(&self, area: Rect) -> Rect {
         let rows = u16::try_from(ROWS.min(self.choices.len().max(1))).unwrap_or(12);
-        let place = middle(area, 76, rows + 4);
+        middle(area, 76, rows + 4)
+    }
+
+    fn draw(&self, frame: &mut Frame<'_>, area: Rect, shared: &Shared) {
+        let place = self.place(area);
         let buffer = frame.buffer_mut();
         clear(buffer, place, shared.style(Role::Text));
         let inner = boxed(buffer, place, &self.title, shared.style(Role::Border), shared.style(Role::Heading));
@@ -334,6 +363,18 @@ mod tests {
             assert_eq!(press(&mut make(), cancels), Outcome::Gone);
         }
         assert_eq!(press(&mut make(), KeyCode::Char('y')), Outcome::Confirmed(Place::Queue, Box::new(order.clone())));
+    }
+
+    #[test]
+    fn a_click_picks_what_it_hits() {
+        let area = Rect::new(0, 1, 80, 22);
+        let make = || Overlay::Pick(Picker::new("x", "Commands", vec![Choice::new("a", "one", ""), Choice::new("b", "two", "")]));
+        let Overlay::Pick(picker) = make() else { return };
+        let place = picker.place(area);
+        assert_eq!(make().click(area, place.x + 3, place.y + 3), Outcome::Picked("x", "b".into()));
+        assert_eq!(make().click(area, place.x + 3, place.y + 4), Outcome::Stays, "an empty line");
+        assert_eq!(make().click(area, place.x + 3, place.y), Outcome::Stays, "the frame");
+        assert_eq!(make().click(area, 0, 1), Outcome::Gone);
     }
 
     #[test]

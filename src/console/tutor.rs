@@ -191,6 +191,13 @@ impl Tutor {
     }
 }
 
+/// At the start: says that there is one, to those who hear.
+pub(super) fn offer(shared: &mut Shared) {
+    if shared.tutor.stage == Stage::Offered {
+        speak(shared);
+    }
+}
+
 /// Begins, goes on, or is left: what `:tutor` does.
 pub(super) fn toggle(shared: &mut Shared) {
     match shared.tutor.stage {

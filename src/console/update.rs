@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, MouseEventKind};
+use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, MouseButton, MouseEventKind};
 
 use super::action::{Action, Applies};
 use super::effect::{Ask, Effect, Timer};
@@ -56,6 +56,7 @@ pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
 pub fn start(model: &mut Model, signed_in: bool) -> Vec<Effect> {
     let shared = &mut model.shared;
     shared.ask(Place::Queue, Ask::Drafts);
+    tutor::offer(shared);
     if shared.auto.asks(shared.depth) {
         shared.effects.push(Effect::AskBackground);
     }
@@ -301,8 +302,13 @@ fn on_mouse(model: &mut Model, event: crossterm::event::MouseEvent) {
     if matches!(event.kind, MouseEventKind::Moved | MouseEventKind::Drag(_) | MouseEventKind::Up(_)) {
         return;
     }
-    if model.overlay.is_some() {
+    if let Some(overlay) = &mut model.overlay {
         let code = match event.kind {
+            MouseEventKind::Down(MouseButton::Left) => {
+                let outcome = overlay.click(model.shared.body(), event.column, event.row);
+                model.shared.dirty = true;
+                return on_outcome(model, outcome);
+            }
             MouseEventKind::ScrollDown => KeyCode::Down,
             MouseEventKind::ScrollUp => KeyCode::Up,
             _ => return,

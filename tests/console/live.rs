@@ -84,7 +84,7 @@ async fn keys_go_in_and_the_server_answers_onto_the_screen() {
     config.paths = Paths { state: Some(folder.path().join("state.toml")), ..Paths::default() };
     let mut model = countersign::console::model(&config, &ports(), (100, 30)).unwrap();
     let (out, answers) = mpsc::channel::<Message>(64);
-    let client = ClientConfig { server: config.server.clone(), ca_pem: None, token: config.token.clone() };
+    let client = ClientConfig { server: config.server.clone(), ca_pem: None, token: config.token.clone(), timeout: Duration::from_secs(20) };
     let mut performer = Performer::new(client, Arc::new(SystemRandom), out, config.paths.clone(), None);
     let (keys, typed) = mpsc::unbounded_channel::<Event>();
     let mut typed = Some(typed);
