@@ -3,8 +3,14 @@
 //! Contract: always passes; speaks the two arguments with which test runners ask for a list. Knows the names only: `tests/all` runs them.
 
 /// Suites that `tests/all` runs beside `cargo test`, and what they need.
-const OTHERS: &[(&str, &str)] =
-    &[("format", "rustfmt"), ("clippy", "clippy"), ("docs", "rustdoc"), ("contract", "schemathesis, from PyPI"), ("trace", "strace")];
+const OTHERS: &[(&str, &str)] = &[
+    ("format", "rustfmt"),
+    ("clippy", "clippy"),
+    ("docs", "rustdoc"),
+    ("contract", "schemathesis, from PyPI"),
+    ("browser", "chromium, and playwright-core and axe-core from npm"),
+    ("trace", "strace"),
+];
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

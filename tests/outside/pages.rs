@@ -229,3 +229,19 @@ async fn an_answer_sent_twice_is_recorded_once_and_a_page_that_is_over_leads_bac
     let after = house.case(case).await;
     assert_eq!((before.changed, before.receipts.len()), (after.changed, after.receipts.len()), "refused, and nothing besides");
 }
+
+#[tokio::test]
+async fn a_browser_that_hangs_up_and_sends_the_form_again_is_not_told_that_the_code_is_wrong() {
+    let house = House::new().await;
+    for (subject, millis) in [("okafor", 3), ("vega", 8), ("greedy", 20)] {
+        let case = house.routed(subject, Action::PasswordReset).await;
+        house.start_proof(case, Method::IssuedCode, Some("e1"), None).await;
+        let letter = house.letter(&format!("{subject}@corp.example"), "Your code");
+        let form = [("code", letter.code())];
+        let hung_up = house.web.post(letter.link("p")).form(&form).timeout(Duration::from_millis(millis)).send().await;
+        drop(hung_up);
+        let (status, page) = house.post(&letter.link("p"), &[("code", &letter.code())]).await;
+        assert!(status == 200 && page.contains("Your code was right"), "{subject}: {page}");
+        assert_eq!(house.case(case).await.receipts.len(), 1);
+    }
+}

@@ -12,6 +12,7 @@ use axum::http::header::{CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
 use serde::Deserialize;
+use zeroize::Zeroizing;
 
 use super::Pages;
 use super::templates::{Attest, CasePage, Code, Message, NotMe, Problem};
@@ -177,9 +178,16 @@ pub(super) async fn enter(State(pages): Shared, Path(token): Path<String>, form:
     }
 }
 
-async fn tried(pages: &Pages, page: Page, token: &str, typed: &str) -> Result<Tried, ServiceError> {
+/// Judges what was typed. It is seen through even if the browser hangs up, as it does when a button is pressed twice: what was counted or
+/// recorded is then also known to the form that follows.
+async fn tried(pages: &Arc<Pages>, page: Page, token: &str, typed: &str) -> Result<Tried, ServiceError> {
     // What can't be a code is not a guess; it is answered the same way, whatever the link.
-    if could_be_a_code(typed) { pages.requester.try_code(page, token, typed).await } else { Ok(Tried::Wrong) }
+    if !could_be_a_code(typed) {
+        return Ok(Tried::Wrong);
+    }
+    let (pages, token, typed) = (Arc::clone(pages), token.to_owned(), Zeroizing::new(typed.to_owned()));
+    let judged = tokio::spawn(async move { pages.requester.try_code(page, &token, &typed).await });
+    judged.await.map_err(|_| ServiceError::Conflict)?
 }
 
 fn admitted(pages: &Pages, mut answer: Response, right: &Right) -> Response {
