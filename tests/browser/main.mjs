@@ -19,7 +19,10 @@ const house = {
 before(async () => {
   const tls = { certificate: join(folder, 'certificate.pem'), key: join(folder, 'key.pem') };
   const program = process.env.BROWSER_PROGRAM;
-  [house.server, house.plain, house.browser] = await Promise.all([Server.start(program, tls), Server.start(program), launch()]);
+  const ready = { server: Server.start(program, tls), plain: Server.start(program), browser: launch() };
+  // What did start is kept, so that it is also stopped when something else did not.
+  await Promise.allSettled(Object.entries(ready).map(async ([name, starting]) => void (house[name] = await starting)));
+  await Promise.all(Object.values(ready));
 });
 
 after(async () => {
@@ -28,7 +31,7 @@ after(async () => {
 });
 
 // Two at a time: each has a case of its own, and much of a visit is waiting.
-describe('in a browser', { concurrency: 2 }, () => {
+describe('in a browser', { concurrency: 2, timeout: 240_000 }, () => {
   subject(house);
   attester(house);
   hostile(house);
