@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use secrecy::SecretString;
 
+use super::Arguments;
 use super::out::{Failure, NOT_SIGNED_IN};
 use crate::base::ports::SystemRandom;
 use crate::client::{Client, session};
@@ -48,10 +49,10 @@ pub fn timeout(settings: &Settings) -> std::time::Duration {
     std::time::Duration::from_secs(settings.config.timeout_seconds)
 }
 
-/// A client with a token.
-pub fn client(server: Option<&str>) -> Result<Client, Failure> {
+/// A client with a token; one that changes nothing where the arguments or the settings say so.
+pub fn client(arguments: &Arguments) -> Result<Client, Failure> {
     let settings = settings()?;
-    let (server, token) = access(server, &settings)?;
+    let (server, token) = access(arguments.server.as_deref(), &settings)?;
     if token.is_none() {
         return Err(Failure::new(NOT_SIGNED_IN, "No token: set COUNTERSIGN_TOKEN, or sign in with the console."));
     }
@@ -61,5 +62,5 @@ pub fn client(server: Option<&str>) -> Result<Client, Failure> {
         None => None,
     };
     let config = crate::client::ClientConfig { server: url, ca_pem, token, timeout: timeout(&settings) };
-    Ok(Client::new(config, Arc::new(SystemRandom))?)
+    Ok(Client::new(config, Arc::new(SystemRandom))?.looking_only(arguments.read_only || settings.config.read_only))
 }

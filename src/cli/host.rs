@@ -104,6 +104,17 @@ pub enum HostCommand {
     Doctor(Config),
 }
 
+impl HostCommand {
+    /// Whether it changes anything that is kept.
+    pub fn changes(&self) -> bool {
+        match self {
+            Self::Import(import) => import.write,
+            Self::Serve(_) | Self::Backup { .. } | Self::Doctor(_) => false,
+            _ => true,
+        }
+    }
+}
+
 impl From<ServiceError> for Failure {
     fn from(error: ServiceError) -> Self {
         let code = if matches!(error, ServiceError::Refused(_)) { REFUSED } else { FAILED };

@@ -39,7 +39,7 @@ pub struct Arguments {
     /// The server's address; otherwise from the settings or the session file.
     #[arg(long, global = true, env = "COUNTERSIGN_SERVER", value_name = "URL")]
     pub server: Option<String>,
-    /// Change nothing, whatever is typed (console).
+    /// Change nothing, whatever is typed or asked for.
     #[arg(long, global = true)]
     pub read_only: bool,
     /// Linear mode for screen readers and pipes (console).
@@ -113,6 +113,9 @@ pub fn main() -> ExitCode {
 
 fn run(arguments: &Arguments, out: Out) -> Result<(), Failure> {
     match &arguments.command {
+        Some(Command::Host(command)) if arguments.read_only && command.changes() => {
+            Err(Failure::usage("Nothing was changed: --read-only is given, and this command changes things."))
+        }
         Some(Command::Completions { shell }) => manual::completions(*shell, out),
         Some(Command::Man) => manual::man(out),
         Some(Command::Policy(command)) => block(policy::run(command, arguments, out)),
@@ -131,7 +134,11 @@ fn run(arguments: &Arguments, out: Out) -> Result<(), Failure> {
 /// Runs a command that waits for the network.
 pub fn block<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    runtime.map_err(|e| Failure::new(out::FAILED, format!("can't start: {e}")))?.block_on(work)
+    let runtime = runtime.map_err(|e| Failure::new(out::FAILED, format!("can't start: {e}")))?;
+    let done = runtime.block_on(work);
+    // What still reads from standard input would hold the process for as long as that stays open.
+    runtime.shutdown_background();
+    done
 }
 
 #[cfg(test)]

@@ -81,13 +81,13 @@ pub async fn run(command: &PolicyCommand, arguments: &Arguments, out: Out) -> Re
             out.answer(&compared(&found), |_| differences(&found))
         }
         PolicyCommand::Explain { case } => {
-            let client = connect::client(arguments.server.as_deref())?;
+            let client = connect::client(arguments)?;
             out.answer(&client.explain(*case).await?, explained)
         }
         PolicyCommand::Simulate { config, file } => simulate(config, file, out),
         PolicyCommand::Propose { file } => {
             let (text, _) = read(Some(file))?;
-            let client = connect::client(arguments.server.as_deref())?;
+            let client = connect::client(arguments)?;
             register::said(&client.propose_policy(&ProposePolicy { text }).await?, out)
         }
     }

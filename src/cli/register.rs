@@ -183,7 +183,7 @@ fn principal(text: &str) -> Result<Principal, Failure> {
 
 /// Runs one.
 pub async fn run(command: &RegisterCommand, arguments: &Arguments, out: Out) -> Result<(), Failure> {
-    let client = connect::client(arguments.server.as_deref())?;
+    let client = connect::client(arguments)?;
     match command {
         RegisterCommand::Show => out.answer(&client.register_view().await?, shown),
         RegisterCommand::Proposals => out.answer(&client.register_view().await?.proposals, |all| proposals(all)),
@@ -274,7 +274,7 @@ pub fn said(answer: &RegisterAnswer, out: Out) -> Result<(), Failure> {
 
 /// Runs one.
 pub async fn token(command: &TokenCommand, arguments: &Arguments, out: Out) -> Result<(), Failure> {
-    let client = connect::client(arguments.server.as_deref())?;
+    let client = connect::client(arguments)?;
     match command {
         TokenCommand::List => out.answer(&client.register_view().await?.tokens, |all| {
             let rows: Vec<Vec<String>> =

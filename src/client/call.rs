@@ -47,6 +47,7 @@ pub struct Client {
     token: Option<SecretString>,
     timeout: Duration,
     random: Arc<dyn Random>,
+    looks_only: bool,
 }
 
 /// What a write gave back.
@@ -84,12 +85,16 @@ impl Client {
         }
         if let Some(pem) = ca_pem {
             let bad = |e: reqwest::Error| ClientError::Configuration(format!("The file of trusted certificates can't be used: {e}."));
-            for certificate in reqwest::Certificate::from_pem_bundle(&pem).map_err(bad)? {
+            let certificates = reqwest::Certificate::from_pem_bundle(&pem).map_err(bad)?;
+            if certificates.is_empty() {
+                return Err(ClientError::Configuration("The file of trusted certificates (`ca_file`) holds no certificate in PEM.".into()));
+            }
+            for certificate in certificates {
                 builder = builder.add_root_certificate(certificate);
             }
         }
         let http = builder.build().map_err(|e| ClientError::Configuration(format!("The connection can't be set up: {e}.")))?;
-        Ok(Self { http, server, token, timeout, random })
+        Ok(Self { http, server, token, timeout, random, looks_only: false })
     }
 
     /// The server's address, for showing.
@@ -101,6 +106,20 @@ impl Client {
     #[must_use]
     pub fn with_token(&self, token: Option<SecretString>) -> Self {
         Self { token, ..self.clone() }
+    }
+
+    /// The same connection, over which nothing is ever changed if `looks_only` says so.
+    #[must_use]
+    pub fn looking_only(self, looks_only: bool) -> Self {
+        Self { looks_only, ..self }
+    }
+
+    /// Whether it may change anything.
+    pub(super) fn may_change(&self) -> Result<(), ClientError> {
+        if self.looks_only {
+            return Err(ClientError::Configuration("Nothing was changed: --read-only is given, or read_only set in the settings.".into()));
+        }
+        Ok(())
     }
 
     /// A fresh key for one write; keep it for as long as that very write is tried again.
@@ -189,6 +208,12 @@ impl Client {
 
     /// A failed sending, in words without addresses of proxies or tokens.
     pub(super) fn unreachable(&self, error: &reqwest::Error) -> ClientError {
+        if let Some(why) = untrusted(error) {
+            let server = self.server.origin().ascii_serialization();
+            return ClientError::Configuration(format!(
+                "The server at {server} shows a certificate that is not trusted here ({why}). If it is yours, name its authority's certificate as `ca_file` in the settings; `countersign man` says where they lie."
+            ));
+        }
         let why = if error.is_timeout() {
             "no answer in time"
         } else if error.is_connect() {
@@ -198,6 +223,22 @@ impl Client {
         };
         ClientError::Unreachable { server: self.server.origin().ascii_serialization(), why: why.to_owned() }
     }
+}
+
+/// What is wrong with the server's certificate, if that is why nothing was sent.
+fn untrusted(error: &reqwest::Error) -> Option<String> {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = std::error::Error::source(error);
+    // Errors of transports wrap each other a few times; 16 is more than any does.
+    for _ in 0..16 {
+        let this = cause?;
+        if let Some(rustls::Error::InvalidCertificate(why)) = this.downcast_ref::<rustls::Error>() {
+            return Some(crate::base::text::sanitise(&why.to_string(), false));
+        }
+        // An I/O error hides what it wraps: its source is that of what is inside.
+        let inner = this.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        cause = inner.map(|e| e as &(dyn std::error::Error + 'static)).or_else(|| this.source());
+    }
+    None
 }
 
 fn backoff() -> ExponentialBuilder {

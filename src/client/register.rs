@@ -49,6 +49,7 @@ impl Client {
     }
 
     async fn govern(&self, parts: &[&str], body: Vec<u8>) -> Result<RegisterAnswer, ClientError> {
+        self.may_change()?;
         let parts: Vec<&str> = std::iter::once("register").chain(parts.iter().copied()).collect();
         let (value, _) = self.post(self.address(&parts)?, body, &self.key(), None).await?;
         serde_json::from_value(value).map_err(|_| strange())

@@ -96,3 +96,49 @@ async fn announcements_come_with_ids_and_resume() {
     let news = |id, what| News { id: Some(id), what };
     assert_eq!(all, [news(9, Announcement::Register), news(10, Announcement::Lagged)]);
 }
+
+/// A server with a certificate of its own making, which says nothing.
+async fn strange_tls() -> std::net::SocketAddr {
+    let pair = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let key = rustls::pki_types::PrivateKeyDer::try_from(pair.signing_key.serialize_der()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let config = config.with_no_client_auth().with_single_cert(vec![pair.cert.der().clone()], key).unwrap();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let _ = acceptor.accept(stream).await;
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_not_trusted_is_named_with_what_helps() {
+    let server = format!("https://localhost:{}", strange_tls().await.port()).parse().unwrap();
+    let error = Client::new(ClientConfig { server, ca_pem: None, token: None, timeout: std::time::Duration::from_secs(5) }, Arc::new(SystemRandom))
+        .unwrap()
+        .me()
+        .await
+        .unwrap_err();
+    assert!(matches!(&error, ClientError::Configuration(why) if why.contains("certificate") && why.contains("`ca_file`")), "{error}");
+    let key = ClientConfig {
+        server: "https://x".parse().unwrap(),
+        ca_pem: Some(b"no certificate".to_vec()),
+        token: None,
+        timeout: std::time::Duration::from_secs(5),
+    };
+    assert!(matches!(Client::new(key, Arc::new(SystemRandom)), Err(ClientError::Configuration(why)) if why.contains("ca_file")));
+}
+
+#[tokio::test]
+async fn a_client_that_only_looks_sends_no_write() {
+    let server = MockServer::start().await;
+    let looks = client(&server).looking_only(true);
+    let write = Write::Comment(Text { text: "x".into() });
+    let error = looks.send(&write, Some("CS-26-000001".parse().unwrap()), Some(1), "k").await.unwrap_err();
+    assert!(error.to_string().contains("--read-only"), "{error}");
+    assert!(server.received_requests().await.unwrap().is_empty());
+}

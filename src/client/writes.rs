@@ -126,6 +126,7 @@ impl Client {
     /// Does a write: `case` is what it is about (none for opening and taking), `version` the version that was looked at,
     /// `key` the same for each try of this very write.
     pub async fn send(&self, write: &Write, case: Option<CaseId>, version: Option<u64>, key: &str) -> Result<Written, ClientError> {
+        self.may_change()?;
         let number = case.map(|c| c.to_string());
         let mut parts = match (write, &number) {
             (Write::TakeNext(_), _) => vec!["queue"],

@@ -154,11 +154,11 @@ impl Mailer {
         Ok(Self { from: sender(from)?, way: Way::Smtp(transport.build()) })
     }
 
-    /// Into a folder, one `.eml` file a message; the folder is made if it is missing.
+    /// Into a folder, one `.eml` file a message; the folder is made if it is missing. Codes are in them: folder and files are their
+    /// owner's alone.
     pub fn folder(from: &str, folder: &Path) -> Result<Self, MailError> {
         let mut builder = std::fs::DirBuilder::new();
         builder.recursive(true);
-        // Codes lie in it.
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
         builder.create(folder).map_err(|e| MailError::Setup(format!("{}: {e}", folder.display())))?;
@@ -247,7 +247,11 @@ fn address(text: &str) -> Result<Address, MailError> {
 fn put(folder: &Path, name: &str, bytes: &[u8]) -> std::io::Result<()> {
     use std::io::Write as _;
     let draft = folder.join(format!(".{name}.part"));
-    let mut file = std::fs::File::create(&draft)?;
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(&draft)?;
     file.write_all(bytes)?;
     file.sync_all()?;
     std::fs::rename(&draft, folder.join(format!("{name}.eml")))

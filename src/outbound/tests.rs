@@ -202,6 +202,8 @@ async fn mail_in_a_folder_is_whole_and_a_retry_is_the_same_file() {
     }
     let files: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|f| f.unwrap().path()).collect();
     assert_eq!(files.len(), 1);
+    #[cfg(unix)]
+    assert_eq!(std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&files[0]).unwrap().permissions()) & 0o777, 0o600);
     let text = std::fs::read_to_string(&files[0]).unwrap();
     assert!(
         text.contains("To: a@b.example\r\n") && text.contains("Auto-Submitted: auto-generated\r\n") && text.ends_with("Hello,\r\nyours\r\n"),

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::demo::Demo;
 
-fn program(folder: &std::path::Path) -> Command {
+pub fn program(folder: &std::path::Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
     for name in ["XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME", "HOME"] {
         command.env(name, folder);
@@ -16,7 +16,7 @@ fn program(folder: &std::path::Path) -> Command {
     command
 }
 
-fn said(output: &Output) -> String {
+pub fn said(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 

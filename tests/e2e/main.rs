@@ -4,6 +4,7 @@
 
 mod attempts;
 mod cli;
+mod edges;
 mod governors;
 mod looked_after;
 mod pictures;
