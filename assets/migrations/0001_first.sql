@@ -62,22 +62,109 @@ WHEN EXISTS (SELECT 1 FROM links WHERE case_key = NEW.case_key AND linked = NEW.
 CREATE TRIGGER links_kept BEFORE UPDATE ON links BEGIN SELECT RAISE(ABORT, 'links between cases are never changed'); END;
 CREATE TRIGGER links_stay BEFORE DELETE ON links BEGIN SELECT RAISE(ABORT, 'links between cases are never deleted'); END;
 
--- Which person an account belongs to: from the register.
+-- Which person an account belongs to: from the register, and for good.
 CREATE TABLE accounts (operator TEXT PRIMARY KEY, person TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TRIGGER accounts_once BEFORE INSERT ON accounts WHEN EXISTS (SELECT 1 FROM accounts WHERE operator = NEW.operator)
+BEGIN SELECT RAISE(ABORT, 'an account belongs to one person for good'); END;
+CREATE TRIGGER accounts_kept BEFORE UPDATE ON accounts BEGIN SELECT RAISE(ABORT, 'an account belongs to one person for good'); END;
+CREATE TRIGGER accounts_stay BEFORE DELETE ON accounts BEGIN SELECT RAISE(ABORT, 'an account belongs to one person for good'); END;
+
+-- Software that had a hand in a case; its owners are found when someone decides.
+CREATE TABLE machines (
+    case_key   INTEGER NOT NULL,
+    automation TEXT NOT NULL CHECK (automation <> ''),
+    seq        INTEGER NOT NULL,
+    PRIMARY KEY (case_key, automation)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER machines_once BEFORE INSERT ON machines
+WHEN EXISTS (SELECT 1 FROM machines WHERE case_key = NEW.case_key AND automation = NEW.automation) BEGIN SELECT RAISE(IGNORE); END;
+CREATE TRIGGER machines_kept BEFORE UPDATE ON machines BEGIN SELECT RAISE(ABORT, 'lineage is never changed'); END;
+CREATE TRIGGER machines_stay BEFORE DELETE ON machines BEGIN SELECT RAISE(ABORT, 'lineage only grows'); END;
+
+-- Who stands for whom: delegations, both ways, and software's owners and sponsors. `person <id>` or `automation <id>`. Kept when they end.
+CREATE TABLE ties (
+    from_who TEXT NOT NULL,
+    to_who   TEXT NOT NULL,
+    why      TEXT NOT NULL,               -- owner, sponsor, or the delegation's id
+    since    INTEGER NOT NULL,
+    until    INTEGER,                     -- NULL while it lasts; never earlier than when its end was recorded
+    PRIMARY KEY (from_who, to_who, why)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER ties_once BEFORE INSERT ON ties
+WHEN EXISTS (SELECT 1 FROM ties WHERE from_who = NEW.from_who AND to_who = NEW.to_who AND why = NEW.why)
+BEGIN SELECT RAISE(ABORT, 'who stood for whom is never rewritten'); END;
+CREATE TRIGGER ties_kept BEFORE UPDATE ON ties
+WHEN NEW.from_who <> OLD.from_who OR NEW.to_who <> OLD.to_who OR NEW.why <> OLD.why OR NEW.since > OLD.since
+  OR NEW.until < coalesce(OLD.until, (SELECT last_at FROM tree), 0)
+BEGIN SELECT RAISE(ABORT, 'who stood for whom is never rewritten'); END;
+CREATE TRIGGER ties_stay BEFORE DELETE ON ties BEGIN SELECT RAISE(ABORT, 'who stood for whom is never rewritten'); END;
+
+CREATE TABLE policies (
+    sha256  BLOB PRIMARY KEY CHECK (length(sha256) = 32),
+    body    TEXT NOT NULL,
+    lineage INTEGER NOT NULL CHECK (lineage >= 604800000), -- how far back ties count, in milliseconds; never under 7 days (invariant 2)
+    linked  INTEGER NOT NULL CHECK (linked >= 86400000)    -- how far back other cases of the same subject and target count
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER policies_once BEFORE INSERT ON policies WHEN EXISTS (SELECT 1 FROM policies WHERE sha256 = NEW.sha256)
+BEGIN SELECT RAISE(IGNORE); END;
+CREATE TRIGGER policies_kept BEFORE UPDATE ON policies BEGIN SELECT RAISE(ABORT, 'policies are never changed'); END;
+CREATE TRIGGER policies_stay BEFORE DELETE ON policies BEGIN SELECT RAISE(ABORT, 'policies are never deleted'); END;
+
+-- The fewest persons that a policy lets decide a class of case, worked out from its text when it is kept.
+CREATE TABLE needs (
+    policy  BLOB NOT NULL REFERENCES policies (sha256),
+    action  INTEGER NOT NULL,
+    path    INTEGER NOT NULL,
+    tier    TEXT NOT NULL,
+    persons INTEGER NOT NULL,
+    PRIMARY KEY (policy, action, path, tier),
+    CHECK (persons >= 1 OR path IN (0, 2)) -- only self-service and runbook may need nobody
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER needs_once BEFORE INSERT ON needs
+WHEN EXISTS (SELECT 1 FROM needs WHERE policy = NEW.policy AND action = NEW.action AND path = NEW.path AND tier = NEW.tier)
+BEGIN SELECT RAISE(IGNORE); END;
+CREATE TRIGGER needs_kept BEFORE UPDATE ON needs BEGIN SELECT RAISE(ABORT, 'what a policy demands is never changed'); END;
+CREATE TRIGGER needs_stay BEFORE DELETE ON needs BEGIN SELECT RAISE(ABORT, 'what a policy demands is never changed'); END;
+
+-- Where a case goes: a row when it is opened, routed or opened again. What was sealed before the last of them is not decided any more.
+CREATE TABLE routes (
+    case_key INTEGER NOT NULL,
+    seq      INTEGER NOT NULL,
+    at       INTEGER NOT NULL,
+    policy   BLOB NOT NULL,
+    subject  TEXT NOT NULL,
+    action   INTEGER NOT NULL,
+    path     INTEGER NOT NULL,
+    PRIMARY KEY (case_key, seq)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER routes_next BEFORE INSERT ON routes
+WHEN NEW.seq IS NOT (SELECT seq FROM entries WHERE case_key = NEW.case_key ORDER BY version DESC LIMIT 1)
+  OR EXISTS (SELECT 1 FROM routes WHERE case_key = NEW.case_key AND (seq >= NEW.seq OR policy <> NEW.policy OR subject <> NEW.subject))
+BEGIN SELECT RAISE(ABORT, 'a route is newer than the ones before it, of the same subject and under the same policy'); END;
+CREATE TRIGGER routes_kept BEFORE UPDATE ON routes BEGIN SELECT RAISE(ABORT, 'routes are never changed'); END;
+CREATE TRIGGER routes_stay BEFORE DELETE ON routes BEGIN SELECT RAISE(ABORT, 'routes are never deleted'); END;
 
 CREATE TABLE seals (
     case_key INTEGER NOT NULL,
     revision INTEGER NOT NULL CHECK (revision >= 1),
     sha256   BLOB NOT NULL CHECK (length(sha256) = 32),
     path     INTEGER NOT NULL,
-    needed   INTEGER NOT NULL,            -- distinct persons
+    needed   INTEGER NOT NULL,            -- distinct persons; the policy's own count or more
     seq      INTEGER NOT NULL,
     PRIMARY KEY (case_key, revision),
     CHECK (needed >= 1 OR path IN (0, 2)) -- only self-service and runbook may need nobody
 ) STRICT, WITHOUT ROWID;
 CREATE TRIGGER seals_next BEFORE INSERT ON seals
 WHEN EXISTS (SELECT 1 FROM seals WHERE case_key = NEW.case_key AND (revision >= NEW.revision OR sha256 = NEW.sha256))
+  OR NEW.seq IS NOT (SELECT seq FROM entries WHERE case_key = NEW.case_key ORDER BY version DESC LIMIT 1)
 BEGIN SELECT RAISE(ABORT, 'a seal is newer than the ones before it'); END;
+CREATE TRIGGER seals_enough BEFORE INSERT ON seals
+WHEN NOT EXISTS (
+    SELECT 1 FROM (SELECT * FROM routes WHERE case_key = NEW.case_key ORDER BY seq DESC LIMIT 1) r
+    JOIN subjects s ON s.id = r.subject
+    JOIN needs n ON n.policy = r.policy AND n.action = r.action AND n.path = r.path AND n.tier = json_extract(s.body, '$.tier')
+    WHERE r.path = NEW.path AND n.persons <= NEW.needed)
+BEGIN SELECT RAISE(ABORT, 'a seal needs at least as many persons as the policy of its case'); END;
 CREATE TRIGGER seals_kept BEFORE UPDATE ON seals BEGIN SELECT RAISE(ABORT, 'seals are never changed'); END;
 CREATE TRIGGER seals_stay BEFORE DELETE ON seals BEGIN SELECT RAISE(ABORT, 'seals are never deleted'); END;
 
@@ -87,28 +174,40 @@ CREATE TABLE approvals (
     seal         BLOB NOT NULL CHECK (length(seal) = 32),
     person       TEXT NOT NULL CHECK (person <> ''),
     operator     TEXT NOT NULL CHECK (operator <> ''),
-    actor        TEXT NOT NULL CHECK (actor = 'operator'),
-    actor_person TEXT NOT NULL CHECK (actor_person = person),
+    actor        TEXT NOT NULL CONSTRAINT "only a person at an account decides" CHECK (actor = 'operator'),
+    actor_person TEXT NOT NULL CONSTRAINT "a decision is its maker's own" CHECK (actor_person = person),
     decision     INTEGER NOT NULL CHECK (decision IN (0, 1)),
     at           INTEGER NOT NULL,
     valid_until  INTEGER NOT NULL,
     seq          INTEGER NOT NULL,
-    UNIQUE (case_key, seal, person)
+    UNIQUE (case_key, seal, person, decision)
 ) STRICT, WITHOUT ROWID;
 CREATE TRIGGER approvals_once BEFORE INSERT ON approvals
 WHEN EXISTS (SELECT 1 FROM approvals WHERE id = NEW.id)
-  OR EXISTS (SELECT 1 FROM approvals WHERE case_key = NEW.case_key AND seal = NEW.seal AND person = NEW.person)
+  -- Who took an approval back may still deny.
+  OR EXISTS (SELECT 1 FROM approvals a WHERE a.case_key = NEW.case_key AND a.seal = NEW.seal AND a.person = NEW.person
+             AND (a.decision = NEW.decision OR NOT EXISTS (SELECT 1 FROM voids v WHERE v.approval = a.id)))
 BEGIN SELECT RAISE(ABORT, 'a person decides a seal once'); END;
+-- The closure: hands of this case and of those it is linked with, however far, and whoever they stand for or who stands for them.
 CREATE TRIGGER approvals_separate BEFORE INSERT ON approvals
-WHEN EXISTS (SELECT 1 FROM lineage WHERE case_key = NEW.case_key AND person = NEW.person)
-  OR EXISTS (SELECT 1 FROM links JOIN lineage ON lineage.case_key = links.linked
-             WHERE links.case_key = NEW.case_key AND lineage.person = NEW.person)
+WHEN 'person ' || NEW.person IN (
+    WITH RECURSIVE
+      chain (k) AS (SELECT NEW.case_key UNION SELECT linked FROM links JOIN chain ON links.case_key = chain.k),
+      horizon (back) AS (SELECT min(r.at) - max(p.lineage) FROM routes r JOIN policies p ON p.sha256 = r.policy
+                         WHERE r.case_key IN (SELECT k FROM chain)),
+      hand (who) AS (
+        SELECT 'person ' || person FROM lineage WHERE case_key IN (SELECT k FROM chain)
+        UNION SELECT 'automation ' || automation FROM machines WHERE case_key IN (SELECT k FROM chain)
+        UNION SELECT t.to_who FROM hand JOIN ties t ON t.from_who = hand.who
+              WHERE t.until IS NULL OR t.until >= (SELECT back FROM horizon))
+    SELECT who FROM hand)
 BEGIN SELECT RAISE(ABORT, 'no one in the lineage decides'); END;
 CREATE TRIGGER approvals_own_account BEFORE INSERT ON approvals
 WHEN NOT EXISTS (SELECT 1 FROM accounts WHERE operator = NEW.operator AND person = NEW.person)
 BEGIN SELECT RAISE(ABORT, 'a decision names the account of the person who makes it'); END;
 CREATE TRIGGER approvals_of_last_seal BEFORE INSERT ON approvals
 WHEN NEW.seal IS NOT (SELECT sha256 FROM seals WHERE case_key = NEW.case_key ORDER BY revision DESC LIMIT 1)
+  OR (SELECT max(seq) FROM seals WHERE case_key = NEW.case_key) <= (SELECT max(seq) FROM routes WHERE case_key = NEW.case_key)
 BEGIN SELECT RAISE(ABORT, 'a decision is about the last seal of its case'); END;
 CREATE TRIGGER approvals_kept BEFORE UPDATE ON approvals BEGIN SELECT RAISE(ABORT, 'approvals are never changed'); END;
 CREATE TRIGGER approvals_stay BEFORE DELETE ON approvals BEGIN SELECT RAISE(ABORT, 'approvals are never deleted'); END;
@@ -116,6 +215,9 @@ CREATE TRIGGER approvals_stay BEFORE DELETE ON approvals BEGIN SELECT RAISE(ABOR
 CREATE TABLE voids (approval TEXT PRIMARY KEY, seq INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TRIGGER voids_once BEFORE INSERT ON voids WHEN EXISTS (SELECT 1 FROM voids WHERE approval = NEW.approval)
 BEGIN SELECT RAISE(IGNORE); END;
+CREATE TRIGGER voids_of_approvals BEFORE INSERT ON voids
+WHEN NOT EXISTS (SELECT 1 FROM approvals WHERE id = NEW.approval AND decision = 0)
+BEGIN SELECT RAISE(ABORT, 'an approval can be void, a denial stands'); END;
 CREATE TRIGGER voids_kept BEFORE UPDATE ON voids BEGIN SELECT RAISE(ABORT, 'a void approval stays void'); END;
 CREATE TRIGGER voids_stay BEFORE DELETE ON voids BEGIN SELECT RAISE(ABORT, 'a void approval stays void'); END;
 
@@ -132,13 +234,23 @@ WHEN EXISTS (SELECT 1 FROM executions WHERE case_key = NEW.case_key AND attempt 
 BEGIN SELECT RAISE(ABORT, 'an execution is a new attempt'); END;
 CREATE TRIGGER executions_of_last_seal BEFORE INSERT ON executions
 WHEN NEW.seal IS NOT (SELECT sha256 FROM seals WHERE case_key = NEW.case_key ORDER BY revision DESC LIMIT 1)
+  OR (SELECT max(seq) FROM seals WHERE case_key = NEW.case_key) <= (SELECT max(seq) FROM routes WHERE case_key = NEW.case_key)
 BEGIN SELECT RAISE(ABORT, 'an execution carries out the last seal of its case'); END;
 CREATE TRIGGER executions_approved BEFORE INSERT ON executions
 WHEN (SELECT count(DISTINCT a.person) FROM approvals a
-      WHERE a.case_key = NEW.case_key AND a.seal = NEW.seal AND a.decision = 0 AND a.valid_until >= NEW.at
+      WHERE a.case_key = NEW.case_key AND a.seal = NEW.seal AND a.decision = 0 AND a.valid_until > NEW.at
         AND NOT EXISTS (SELECT 1 FROM voids v WHERE v.approval = a.id)
-        AND NOT EXISTS (SELECT 1 FROM lineage l WHERE l.case_key = a.case_key AND l.person = a.person)
-        AND NOT EXISTS (SELECT 1 FROM links k JOIN lineage l ON l.case_key = k.linked WHERE k.case_key = a.case_key AND l.person = a.person))
+        AND 'person ' || a.person NOT IN (
+            WITH RECURSIVE
+              chain (k) AS (SELECT NEW.case_key UNION SELECT linked FROM links JOIN chain ON links.case_key = chain.k),
+              horizon (back) AS (SELECT min(r.at) - max(p.lineage) FROM routes r JOIN policies p ON p.sha256 = r.policy
+                                 WHERE r.case_key IN (SELECT k FROM chain)),
+              hand (who) AS (
+                SELECT 'person ' || person FROM lineage WHERE case_key IN (SELECT k FROM chain)
+                UNION SELECT 'automation ' || automation FROM machines WHERE case_key IN (SELECT k FROM chain)
+                UNION SELECT t.to_who FROM hand JOIN ties t ON t.from_who = hand.who
+                      WHERE t.until IS NULL OR t.until >= (SELECT back FROM horizon))
+            SELECT who FROM hand))
    < (SELECT needed FROM seals WHERE case_key = NEW.case_key ORDER BY revision DESC LIMIT 1)
 BEGIN SELECT RAISE(ABORT, 'an execution needs enough live approvals of distinct persons outside the lineage'); END;
 CREATE TRIGGER executions_not_denied BEFORE INSERT ON executions
@@ -207,6 +319,7 @@ CREATE TABLE subjects (
     id      TEXT PRIMARY KEY,
     version INTEGER NOT NULL,
     body    TEXT NOT NULL,
+    salt    BLOB NOT NULL CHECK (length(salt) = 16), -- of the digest that the log holds of the body
     row     INTEGER NOT NULL UNIQUE,      -- the document in subject_words
     words   TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
@@ -216,7 +329,6 @@ CREATE TABLE subject_cases (subject TEXT PRIMARY KEY, cases INTEGER NOT NULL) ST
 
 CREATE TABLE register (id INTEGER PRIMARY KEY CHECK (id = 0), version INTEGER NOT NULL, body TEXT NOT NULL) STRICT;
 CREATE TABLE people (id TEXT PRIMARY KEY, name TEXT NOT NULL, email TEXT) STRICT, WITHOUT ROWID;
-CREATE TABLE policies (sha256 BLOB PRIMARY KEY, body TEXT NOT NULL) STRICT, WITHOUT ROWID;
 
 -- Beside the log ------------------------------------------------------------------------------------------------------------------------
 

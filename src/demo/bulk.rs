@@ -185,7 +185,8 @@ impl Bulk {
                 register: Some(self.register.version),
             };
             item.opened += u64::from(before == 0);
-            changes.push(change(context.actor.who, now, reads, CaseChange { events, after, row }));
+            let case = Some(CaseChange { events, after, row });
+            changes.push(Change { reads, case, ..Change::new(context.actor.who, now) });
         }
         Ok(changes)
     }
@@ -340,26 +341,6 @@ fn opener(register: &Register, number: u64) -> Result<Actor, DemoError> {
 /// A text that was said and erased since.
 fn said() -> Result<TextRef, DemoError> {
     Ok(TextRef { id: TextId::parse("txt-sample")?, sha256: Digest::of(b"sample") })
-}
-
-fn change(actor: ActorRef, at: Time, reads: Reads, case: CaseChange) -> Change {
-    Change {
-        actor,
-        request: None,
-        at,
-        reads,
-        case: Some(case),
-        register_events: Vec::new(),
-        register: None,
-        texts: Vec::new(),
-        effects: Vec::new(),
-        subjects: Vec::new(),
-        people: Vec::new(),
-        policy: None,
-        codes: Vec::new(),
-        finishes: None,
-        idempotency: None,
-    }
 }
 
 /// How many of so many cases are live.

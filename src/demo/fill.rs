@@ -13,8 +13,8 @@ use super::organisation::{self, Organisation};
 use super::player::Player;
 use super::target::state::{Account, World};
 use super::{DemoError, story};
+use crate::base::Time;
 use crate::base::ids::{AutomationId, OperatorId, SubjectId};
-use crate::base::{Digest, Time};
 use crate::domain::case::{ActorRef, Worker};
 use crate::domain::command::{Actor, RegisterCommand};
 use crate::domain::event::RegisterChange;
@@ -102,12 +102,8 @@ async fn hand_over(service: &Service, organisation: &Organisation) -> Result<BTr
 
 /// Records subjects as an import does.
 pub async fn record(service: &Service, subjects: &[crate::domain::subject::Subject]) -> Result<(), DemoError> {
-    let ask = Ask::system(Worker::Host);
     for batch in subjects.chunks(500) {
-        let digest = |s: &crate::domain::subject::Subject| Digest::of_value("subject", s).map_err(|e| DemoError::Sample(e.to_string()));
-        let named = batch.iter().map(|s| Ok((s.id.clone(), digest(s)?))).collect::<Result<Vec<(SubjectId, Digest)>, DemoError>>()?;
-        let beside = Beside { subjects: batch.to_vec(), ..Beside::default() };
-        service.govern(&ask, &RegisterCommand::RecordSubjects { subjects: named }, &beside).await?;
+        service.record_subjects(batch.to_vec()).await?;
     }
     Ok(())
 }

@@ -143,6 +143,8 @@ pub enum RegisterEvent {
     GovernanceRecovered { governors: [PersonId; 2], proved: bool, counts_from: Time, tokens: Vec<Token> },
     /// The inventory recorded or changed a subject; its data lies beside the log.
     SubjectRecorded { subject: SubjectId, sha256: Digest },
+    /// A subject was given a fresh set of saved codes; the digest is over their salted hashes.
+    CodesIssued { subject: SubjectId, sha256: Digest },
     /// Someone was refused; nothing changed.
     Refused { command: String, refusal: String, person: Option<PersonId> },
     /// Strangers were refused: one entry a minute, with their number (invariant 8, T35).

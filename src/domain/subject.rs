@@ -9,8 +9,9 @@ use chrono::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::vocabulary::{Aal, EndpointKind, Environment, Ial, InventorySource, Status, SubjectKind, Tier};
+use crate::base::canonical::CanonicalError;
 use crate::base::ids::{EmployerId, EndpointId, PersonId, ScopeId, SubjectId, TargetId};
-use crate::base::{Time, Untrusted};
+use crate::base::{Digest, Time, Untrusted};
 
 /// The scopes held inside one target.
 pub type Scopes = BTreeSet<ScopeId>;
@@ -76,6 +77,22 @@ pub struct Endpoint {
     pub recorded_at: Time,
     /// When it was confirmed; `None` is never used for proof.
     pub confirmed_at: Option<Time>,
+}
+
+/// A subject as it is recorded: with the salt of the digest that the log holds of it (invariant 9).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recorded {
+    /// The record.
+    pub subject: Subject,
+    /// 16 random bytes, kept beside the record.
+    pub salt: [u8; 16],
+}
+
+impl Recorded {
+    /// What the log holds of it.
+    pub fn digest(&self) -> Result<Digest, CanonicalError> {
+        Digest::of_value("countersign/subject.v1", &(self.salt.as_slice(), &self.subject))
+    }
 }
 
 impl Ownership {

@@ -31,7 +31,7 @@ impl Service {
         let sha256 = Digest::of(hashes.join("\n").as_bytes());
         for _ in 0..MAX_TRIES {
             let register = self.store.register().await?;
-            let event = RegisterEvent::SubjectRecorded { subject: subject.clone(), sha256 };
+            let event = RegisterEvent::CodesIssued { subject: subject.clone(), sha256 };
             let mut after = Register::clone(&register);
             after.apply(&event, self.now());
             let change = Change {

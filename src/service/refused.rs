@@ -122,23 +122,7 @@ impl Service {
 
 /// A change that carries nothing but entries.
 pub(super) fn bare(ask: &Ask, at: Time, register_events: Vec<RegisterEvent>) -> Change {
-    Change {
-        actor: ask.actor.who.clone(),
-        request: ask.request.clone(),
-        at,
-        reads: Reads::default(),
-        case: None,
-        register_events,
-        register: None,
-        texts: Vec::new(),
-        effects: Vec::new(),
-        subjects: Vec::new(),
-        people: Vec::new(),
-        policy: None,
-        codes: Vec::new(),
-        finishes: None,
-        idempotency: None,
-    }
+    Change { request: ask.request.clone(), register_events, ..Change::new(ask.actor.who.clone(), at) }
 }
 
 #[cfg(test)]

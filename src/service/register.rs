@@ -18,7 +18,7 @@ use crate::domain::govern::decide_register;
 use crate::domain::policy::Policy;
 use crate::domain::refusal::Refusal;
 use crate::domain::register::Register;
-use crate::domain::subject::Subject;
+use crate::domain::subject::{Recorded, Subject};
 use crate::store::{Change, PersonDetails, Reads};
 
 /// Cases looked at in one go by the reassessment.
@@ -32,7 +32,7 @@ pub struct Beside {
     /// Names and mail addresses.
     pub people: Vec<PersonDetails>,
     /// Subjects' records.
-    pub subjects: Vec<Subject>,
+    pub subjects: Vec<Recorded>,
     /// A policy's text under its digest.
     pub policy: Option<(Digest, String)>,
 }
@@ -95,6 +95,22 @@ impl Service {
             self.look_again_at_all();
         }
         Ok(Governed { register: after, events })
+    }
+
+    /// Records subjects, with an entry each that holds a salted digest of the record (invariant 9). At most some hundreds at once.
+    pub async fn record_subjects(&self, subjects: Vec<Subject>) -> Result<(), ServiceError> {
+        let salted = |subject| {
+            let mut salt = [0; 16];
+            self.ports.random.fill(&mut salt);
+            Recorded { subject, salt }
+        };
+        let subjects: Vec<Recorded> = subjects.into_iter().map(salted).collect();
+        let mut named = Vec::with_capacity(subjects.len());
+        for recorded in &subjects {
+            named.push((recorded.subject.id.clone(), recorded.digest().map_err(|e| ServiceError::Policy(e.to_string()))?));
+        }
+        let beside = Beside { subjects, ..Beside::default() };
+        self.govern(&Ask::system(Worker::Host), &RegisterCommand::RecordSubjects { subjects: named }, &beside).await.map(drop)
     }
 
     /// The policy in force; before the founding, the one that comes with it.

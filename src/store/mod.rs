@@ -21,7 +21,7 @@ use crate::domain::case::{ActorRef, Case};
 use crate::domain::effect::{Due, Effect};
 use crate::domain::event::{CaseEvent, Entry, RegisterEvent};
 use crate::domain::register::Register;
-use crate::domain::subject::Subject;
+use crate::domain::subject::{Recorded, Subject};
 use crate::domain::view::{CaseRow, Counts, QueuePage, QueueQuery, SubjectRow};
 
 /// Why something could not be read or written.
@@ -83,7 +83,7 @@ pub struct Change {
     /// What must happen outside.
     pub effects: Vec<Due>,
     /// Subjects to record or replace.
-    pub subjects: Vec<Subject>,
+    pub subjects: Vec<Recorded>,
     /// Persons' names and mail addresses to record, beside the log.
     pub people: Vec<PersonDetails>,
     /// A policy's text to keep under its digest.
@@ -94,6 +94,29 @@ pub struct Change {
     pub finishes: Option<i64>,
     /// The answer to keep for a repeated request.
     pub idempotency: Option<KeptAnswer>,
+}
+
+impl Change {
+    /// A change that does nothing yet.
+    pub fn new(actor: ActorRef, at: Time) -> Self {
+        Self {
+            actor,
+            request: None,
+            at,
+            reads: Reads::default(),
+            case: None,
+            register_events: Vec::new(),
+            register: None,
+            texts: Vec::new(),
+            effects: Vec::new(),
+            subjects: Vec::new(),
+            people: Vec::new(),
+            policy: None,
+            codes: Vec::new(),
+            finishes: None,
+            idempotency: None,
+        }
+    }
 }
 
 /// What happens to a case.

@@ -150,10 +150,7 @@ async fn found(service: &Service) -> BTreeMap<String, String> {
     let beside = Beside { policy: Some((policy.sha256, text.to_owned())), ..Beside::default() };
     let founding = RegisterCommand::Found { changes, by: [id("p-ines"), id("p-omar")], policy: policy.sha256 };
     service.govern(&Ask::system(Worker::Host), &founding, &beside).await.unwrap();
-    let subjects = vec![subject(long_ago)];
-    let digests = vec![(id("okafor"), Digest::of(b"okafor"))];
-    let beside = Beside { subjects, ..Beside::default() };
-    service.govern(&Ask::system(Worker::Host), &RegisterCommand::RecordSubjects { subjects: digests }, &beside).await.unwrap();
+    service.record_subjects(vec![subject(long_ago)]).await.unwrap();
     tokens
 }
 

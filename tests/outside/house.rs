@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use countersign::base::ids::{CaseId, EndpointId, OperatorId, PersonId, ScopeId, SessionId, SubjectId, TargetId};
 use countersign::base::ports::{Clock, Ports, SystemRandom};
-use countersign::base::{Digest, Time, Untrusted};
+use countersign::base::{Time, Untrusted};
 use countersign::connectors::Connector;
 use countersign::connectors::sign::Signer;
 use countersign::connectors::webhook::Webhook;
@@ -178,9 +178,7 @@ impl House {
     }
 
     pub async fn record(&self, subjects: Vec<Subject>) {
-        let digests = subjects.iter().map(|s| (s.id.clone(), Digest::of(s.id.as_str().as_bytes()))).collect();
-        let beside = Beside { subjects, ..Beside::default() };
-        self.service.govern(&Ask::system(Worker::Host), &RegisterCommand::RecordSubjects { subjects: digests }, &beside).await.unwrap();
+        self.service.record_subjects(subjects).await.unwrap();
     }
 
     /// Empties the outbox of everything that is due.

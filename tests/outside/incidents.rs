@@ -138,7 +138,7 @@ async fn a_support_bot_cannot_link_the_callers_new_address_nor_does_one_serve_th
         confirmed_at: Some(house.service.now()),
     };
     let changed = okafor(|s| s.endpoints.push(new));
-    let beside = Beside { subjects: vec![changed.clone()], ..Beside::default() };
+    let beside = Beside { subjects: vec![countersign::domain::subject::Recorded { subject: changed.clone(), salt: [0; 16] }], ..Beside::default() };
     refusal(house.service.govern(&Ask::by(helper(vec![])), &caller, &beside).await);
 
     // Even where the record was changed by whatever means:

@@ -49,14 +49,21 @@ async fn invariant_01_the_database_alone_refuses_each_self_approval() {
     let deny = countersign::domain::case::Approval { decision: Decision::Deny, ..approval("a-1", seal, "nadia", now) };
     refused(&store, id, operator("nadia"), decided(deny), separate).await;
     // Someone else's name on one's own act; one's own account under another's name; no account at all.
-    refused(&store, id, operator("nadia"), decided(approval("a-1", seal, "ruiz", now)), "CHECK").await;
+    refused(&store, id, operator("nadia"), decided(approval("a-1", seal, "ruiz", now)), "a decision is its maker's own").await;
     let mixed = countersign::domain::case::Approval { person: person("p-ruiz"), ..approval("a-1", seal, "nadia", now) };
     let who = ActorRef::Operator { operator: "nadia".parse().unwrap(), person: person("p-ruiz") };
     refused(&store, id, who, decided(mixed), "account").await;
     // Software and the server itself.
     let bot = ActorRef::Automation { automation: "bot".parse().unwrap(), on_behalf_of: vec![Principal::Person(person("p-ruiz"))] };
-    refused(&store, id, bot, decided(approval("a-1", seal, "ruiz", now)), "CHECK").await;
-    refused(&store, id, ActorRef::System { worker: Worker::Host }, decided(approval("a-1", seal, "ruiz", now)), "CHECK").await;
+    refused(&store, id, bot, decided(approval("a-1", seal, "ruiz", now)), "only a person at an account decides").await;
+    refused(
+        &store,
+        id,
+        ActorRef::System { worker: Worker::Host },
+        decided(approval("a-1", seal, "ruiz", now)),
+        "only a person at an account decides",
+    )
+    .await;
     // Withdrawn and created again by someone else: lineage comes along.
     world::sealed_case_by(&store, again, "vera", BTreeSet::from([id])).await;
     refused(&store, again, operator("nadia"), decided(approval("a-1", seal_digest(again, 1), "nadia", now)), separate).await;
@@ -107,15 +114,17 @@ async fn invariant_03_and_04_the_database_alone_counts_live_approvals_before_an_
     let void = CaseEvent::ApprovalsVoided { approvals: BTreeSet::from(["a-3".parse().unwrap()]), why: VoidReason::TakenBack };
     act(&store, id, operator("vera"), vec![void], 0, now).await.unwrap();
     refused(&store, id, executor(), execute(1), "enough live approvals").await;
-    // An assisted case never needs nobody.
+    // What the caller says about approvals still missing (here: none) lowers nothing.
     let none = CaseId::new(2026, 3);
     let nadia = operator("nadia");
     act(&store, none, nadia.clone(), vec![world::opened("payments-batch", &nadia, now, BTreeSet::new())], 0, now).await.unwrap();
-    refused(&store, none, nadia.clone(), vec![world::sealed(none, 1, &nadia, now)], "CHECK").await;
+    act(&store, none, nadia.clone(), vec![world::sealed(none, 1, &nadia, now)], 0, now).await.unwrap();
+    let execution = Execution { attempt: 1, seal: seal_digest(none, 1), started_at: now, outcome: None, ended_at: None };
+    refused(&store, none, executor(), vec![CaseEvent::ExecutionStarted { execution }], "enough live approvals").await;
 }
 
 /// What someone with SQL at hand tries on rows that are only ever added to.
-const SQL: [&str; 22] = [
+const SQL: [&str; 38] = [
     "UPDATE entries SET bytes = x'7b7d' WHERE seq = 1",
     "DELETE FROM entries WHERE seq = 1",
     "INSERT OR REPLACE INTO entries SELECT 1, bytes, leaf, case_key, version FROM entries WHERE seq = 2",
@@ -138,6 +147,22 @@ const SQL: [&str; 22] = [
     "DELETE FROM voids",
     "UPDATE voids SET approval = 'a-2'",
     "INSERT INTO executions SELECT case_key, 1, sha256, 0, seq FROM seals",
+    "INSERT INTO seals SELECT case_key, revision + 1, zeroblob(32), 1, 0, seq FROM seals",
+    "INSERT OR REPLACE INTO seals SELECT case_key, revision + 1, zeroblob(32), 0, 0, seq FROM seals",
+    "UPDATE OR REPLACE needs SET persons = 0 WHERE path IN (0, 2)",
+    "DELETE FROM needs",
+    "INSERT OR REPLACE INTO needs SELECT sha256, 99, 1, 'standard', 0 FROM policies",
+    "UPDATE policies SET lineage = 604800000",
+    "DELETE FROM policies",
+    "UPDATE routes SET path = 0",
+    "DELETE FROM routes",
+    "INSERT OR REPLACE INTO routes SELECT case_key, seq + 1, at, policy, subject, action, 0 FROM routes",
+    "UPDATE ties SET until = 1",
+    "DELETE FROM ties",
+    "INSERT OR REPLACE INTO ties SELECT from_who, to_who, why, since, 1 FROM ties",
+    "UPDATE OR REPLACE accounts SET person = 'p-ruiz' WHERE operator = 'nadia2'",
+    "INSERT OR REPLACE INTO accounts VALUES ('nadia2', 'p-ruiz')",
+    "INSERT INTO voids VALUES ('a-7', 1)",
 ];
 
 #[tokio::test]
@@ -154,7 +179,7 @@ async fn invariant_09_rows_that_are_only_added_to_withstand_sql() {
     drop(store);
     let dump = |conn: &Connection| {
         let count = |t: &str| conn.query_row(&format!("SELECT count(*) FROM {t}"), [], |r| r.get::<_, i64>(0)).unwrap();
-        ["entries", "lineage", "links", "approvals", "seals", "voids", "executions"].map(count)
+        ["entries", "lineage", "links", "approvals", "seals", "voids", "executions", "needs", "policies", "routes", "ties", "accounts"].map(count)
     };
     let conn = Connection::open(&path).unwrap();
     let before = dump(&conn);

@@ -4,7 +4,10 @@
 
 mod attacks;
 mod crash;
+#[path = "../support/play.rs"]
+mod play;
 mod races;
 mod safety;
 mod story;
+mod unchecked;
 mod world;

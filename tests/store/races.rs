@@ -46,7 +46,7 @@ fn rival(rival: Rival, case: &Arc<Case>, register: &Register) -> Change {
         Rival::Edit => on_case(case, register, "vera", vec![reopened()]),
         Rival::Withdraw => on_case(case, register, "vera", vec![CaseEvent::StateChanged { to: CaseState::Withdrawn, due: None }]),
         Rival::Delegate => {
-            let (from, to) = (Principal::Person(person("p-nadia")), Principal::Person(person("p-ruiz")));
+            let (from, to) = (Principal::Person(person("p-vera")), Principal::Person(person("p-ruiz")));
             let id = format!("d-{}", register.version).parse().unwrap();
             let delegation = Delegation { id, from, to, since: at(START), until: None };
             let event = RegisterEvent::Changed { change: RegisterChange::Delegate(delegation) };

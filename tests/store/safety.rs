@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use countersign::base::Untrusted;
 use countersign::base::ids::{CaseId, TextId};
+use countersign::base::{Digest, Untrusted};
+use countersign::domain::case::TextRef;
+use countersign::domain::event::CaseEvent;
 use countersign::domain::vocabulary::CaseState;
 use countersign::store::sqlite::{MasterKey, RestoreError, SqliteOptions, SqliteStore, restore};
 use countersign::store::{CommitError, NewText, Store, StoreError};
@@ -22,7 +24,7 @@ async fn filled(path: &Path, clock: &Arc<TestClock>) -> SqliteStore {
     store.commit(world::founding(at(START))).await.unwrap();
     world::sealed_case(&store, CaseId::new(2026, 1), BTreeSet::new()).await;
     let approval = world::approval("a-1", world::seal_digest(CaseId::new(2026, 1), 1), "ruiz", at(START));
-    let events = vec![countersign::domain::event::CaseEvent::Decided { approval }];
+    let events = vec![CaseEvent::Decided { approval }];
     act(&store, CaseId::new(2026, 1), operator("ruiz"), events, 0, at(START)).await.unwrap();
     store
 }
@@ -107,9 +109,12 @@ async fn a_full_disk_fails_closed_and_changes_nothing() {
         let id = CaseId::new(2026, number);
         let by = operator("nadia");
         let mut c = world::change(at(START), by.clone());
-        c.case = Some(world::case_change(None, id, vec![world::opened("payments-batch", &by, at(START), BTreeSet::new())], 0, at(START)));
-        let text = Untrusted::new("x".repeat(9_000));
-        c.texts = vec![NewText { case: id, id: TextId::parse(&format!("t-{number}")).unwrap(), salt: [0; 16], text }];
+        let text = NewText { case: id, id: TextId::parse(&format!("t-{number}")).unwrap(), salt: [0; 16], text: "x".repeat(9_000).into() };
+        let sha256 = Digest::of(&[&[0; 16], text.text.raw().as_bytes()].concat());
+        let said = CaseEvent::Commented { text: TextRef { id: text.id.clone(), sha256 } };
+        let events = vec![world::opened("payments-batch", &by, at(START), BTreeSet::new()), said];
+        c.case = Some(world::case_change(None, id, events, 0, at(START)));
+        c.texts = vec![text];
         match store.commit(c).await {
             Ok(_) => number += 1,
             Err(CommitError::Store(StoreError::Engine(e))) => {
@@ -169,9 +174,23 @@ async fn texts_are_erased_and_the_log_still_verifies() {
     let path = folder.path().join("db");
     let store = filled(&path, &TestClock::new()).await;
     let (case, id) = (CaseId::new(2026, 1), TextId::parse("t-1").unwrap());
+    let secret = "a secret nobody should read";
+    let text = |salt: [u8; 16]| NewText { case, id: id.clone(), salt, text: Untrusted::from(secret) };
+    let sha256 = Digest::of(&[[3; 16].as_slice(), secret.as_bytes()].concat());
+    let commented = vec![CaseEvent::Commented { text: TextRef { id: id.clone(), sha256 } }];
+    let before = store.case(case).await.unwrap();
     let mut c = world::change(at(START), operator("nadia"));
-    c.texts = vec![NewText { case, id: id.clone(), salt: [3; 16], text: Untrusted::from("a secret nobody should read") }];
+    c.case = Some(world::case_change(before.as_ref(), case, commented, 0, at(START)));
+    // Another text than the one that was said.
+    c.texts = vec![text([4; 16])];
     store.commit(c).await.unwrap();
+    let found = store.verify(&|_, _| {}).await.unwrap();
+    assert!(found.iter().any(|f| f.starts_with("text t-1 of CS-26-000001:")), "{found:?}");
+    store.erase_texts(case).await.unwrap();
+    let mut c = world::change(at(START), operator("nadia"));
+    c.texts = vec![text([3; 16])];
+    store.commit(c).await.unwrap();
+    assert_eq!(store.verify(&|_, _| {}).await.unwrap(), Vec::<String>::new());
     assert_eq!(store.texts(case, std::slice::from_ref(&id)).await.unwrap().len(), 1);
     store.erase_texts(case).await.unwrap();
     assert!(store.texts(case, &[id]).await.unwrap().is_empty());
@@ -205,14 +224,14 @@ async fn a_backup_made_while_used_is_restored_only_whole_and_only_where_nothing_
 }
 
 /// What a database administrator might change, with triggers dropped, and the name under which it is found.
-const TAMPERING: [(&str, &str); 16] = [
+const TAMPERING: [(&str, &str); 30] = [
     (
         "UPDATE entries SET bytes = CAST(replace(CAST(bytes AS TEXT), 'p-nadia', 'p-ruizz') AS BLOB) WHERE case_key IS NOT NULL AND version = 1",
-        "entry 11:",
+        "entry 13:",
     ),
     ("UPDATE entries SET leaf = zeroblob(32) WHERE seq = 3", "entry 3:"),
     ("DELETE FROM entries WHERE seq = (SELECT max(seq) FROM entries)", "the tree:"),
-    ("DELETE FROM entries WHERE seq = 12", "entry 13:"),
+    ("DELETE FROM entries WHERE seq = 14", "entry 15:"),
     ("UPDATE tree SET root = zeroblob(32)", "the tree:"),
     ("UPDATE register SET body = replace(body, 'p-nadia', 'p-ruizz')", "the register:"),
     ("UPDATE accounts SET person = 'p-vera' WHERE operator = 'nadia'", "account nadia:"),
@@ -225,6 +244,20 @@ const TAMPERING: [(&str, &str); 16] = [
     ("INSERT INTO voids VALUES ('a-1', 1)", "voids:"),
     ("UPDATE seals SET sha256 = zeroblob(32)", "seal 1 of CS-26-000001:"),
     ("UPDATE counters SET value = 9 WHERE name = 'open'", "counter open:"),
+    ("UPDATE subjects SET body = replace(body, 'Payments batch', 'Payroll batch') WHERE id = 'payments-batch'", "subject payments-batch:"),
+    ("UPDATE subjects SET salt = zeroblob(16) WHERE id = 'm.okafor'", "subject m.okafor:"),
+    ("DELETE FROM subjects WHERE id = 'm.okafor'", "subjects:"),
+    ("INSERT INTO people VALUES ('p-ghost', 'Ghost', NULL)", "person p-ghost:"),
+    ("UPDATE policies SET body = replace(body, 'approvals = 2', 'approvals = 1')", "policy "),
+    ("DELETE FROM policies", "policy "),
+    ("UPDATE needs SET persons = 1 WHERE persons = 2", "needs of policy "),
+    ("DELETE FROM needs WHERE path = 1", "needs of policy "),
+    ("UPDATE routes SET path = 0", "route 13 of CS-26-000001:"),
+    ("DELETE FROM ties", "tie from automation bot to person p-vera:"),
+    ("UPDATE ties SET until = since", "tie from automation bot to person p-vera:"),
+    ("INSERT INTO machines SELECT case_key, 'bot', 1 FROM routes", "lineage of CS-26-000001:"),
+    ("INSERT INTO links SELECT case_key, case_key + 1, 1 FROM routes", "lineage of CS-26-000001:"),
+    ("INSERT INTO texts SELECT 'txt-9', case_key, x'00' FROM routes", "texts:"),
 ];
 
 #[tokio::test]
@@ -244,6 +277,7 @@ async fn invariant_09_every_kind_of_tampering_is_found_and_named() {
         for t in &triggers {
             conn.execute_batch(&format!("DROP TRIGGER {t}")).unwrap();
         }
+        conn.pragma_update(None, "foreign_keys", false).unwrap();
         assert!(conn.execute(sql, []).unwrap() > 0, "{sql}");
         drop(conn);
         match restore(&copy, &folder.path().join("out"), false, &|_, _| {}) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use countersign::base::ids::{CaseId, TextId};
 use countersign::base::{Digest, Untrusted};
-use countersign::domain::case::{ActorRef, Execution, VoidReason, Worker};
+use countersign::domain::case::{ActorRef, Execution, TextRef, VoidReason, Worker};
 use countersign::domain::effect::{Due, Effect};
 use countersign::domain::event::CaseEvent;
 use countersign::domain::view::{From, QueueFilter, QueueQuery, Sort};
@@ -32,7 +32,7 @@ async fn empty(store: &dyn Store) {
     assert_eq!(store.head().await.unwrap(), (0, Digest::of(b"")));
     store.commit(world::founding(at(START))).await.unwrap();
     assert_eq!(store.register().await.unwrap().version, store.head().await.unwrap().0);
-    assert_eq!(store.policy(&Digest::of(b"policy")).await.unwrap().as_deref(), Some("policy"));
+    assert_eq!(store.policy(&world::policy()).await.unwrap().as_deref(), Some(world::POLICY));
     assert!(store.case(CaseId::new(2026, 1)).await.unwrap().is_none());
     let found = store.find_subjects("mara OKA", 5).await.unwrap();
     assert_eq!(found.iter().map(|s| s.id.as_str()).collect::<Vec<_>>(), ["m.okafor"]);
@@ -66,7 +66,10 @@ async fn approved_case(store: &dyn Store) -> CaseId {
 /// Texts, effects, answers, codes.
 async fn beside(store: &dyn Store, id: CaseId) {
     let text = TextId::parse("t-1").unwrap();
+    let before = store.case(id).await.unwrap();
+    let said = TextRef { id: text.clone(), sha256: Digest::of(&[[1; 16].as_slice(), b"lost the key"].concat()) };
     let mut c = world::change(at(START), operator("nadia"));
+    c.case = Some(world::case_change(before.as_ref(), id, vec![CaseEvent::Commented { text: said }], 0, at(START)));
     c.texts = vec![NewText { case: id, id: text.clone(), salt: [1; 16], text: Untrusted::from("lost the key") }];
     c.effects = vec![Due { effect: Effect::NotifyApprovers { case: id, reminder: false }, not_before: at(START + 1_000) }];
     c.idempotency = Some(KeptAnswer { principal: "nadia".into(), key: "k".into(), request_sha256: Digest::of(b"r"), status: 201, body: "{}".into() });

@@ -13,13 +13,13 @@ use countersign::domain::case::{
 };
 use countersign::domain::event::{CaseEvent, RegisterChange, RegisterEvent};
 use countersign::domain::register::{Automation, Operator, Person, Principal, Register};
-use countersign::domain::subject::{Ownership, Subject};
+use countersign::domain::subject::{Ownership, Recorded, Subject};
 use countersign::domain::view::CaseRow;
 use countersign::domain::vocabulary::{
     Aal, Action, CaseState, Channel, Decision, Duty, Environment, Ial, InventorySource, Path as Way, Status, SubjectKind, Tier, WaitingOn,
 };
 use countersign::store::sqlite::{MasterKey, SqliteOptions, SqliteStore};
-use countersign::store::{CaseChange, Change, CommitError, Committed, Reads, Store, StoreError};
+use countersign::store::{CaseChange, Change, CommitError, Committed, PersonDetails, Store, StoreError};
 
 /// 2026-01-05 09:00 UTC, a Monday.
 pub const START: i64 = 1_767_603_600_000;
@@ -80,6 +80,13 @@ pub fn operator(id: &str) -> ActorRef {
     ActorRef::Operator { operator: OperatorId::parse(id).unwrap(), person: person(&format!("p-{human}")) }
 }
 
+/// The policy everything is judged by.
+pub const POLICY: &str = countersign::domain::policy::DEFAULT;
+
+pub fn policy() -> Digest {
+    Digest::of(POLICY.as_bytes())
+}
+
 pub const HUMANS: [&str; 4] = ["nadia", "ruiz", "lind", "vera"];
 
 /// What founds the register: four humans, an account each and a second one of Nadia's, and a bot of Vera's.
@@ -97,28 +104,12 @@ pub fn founding_events() -> Vec<RegisterEvent> {
     let owners = vec![Ownership { person: person("p-vera"), since: at(START - 1_000), until: None }];
     let bot = Automation { id: "bot".parse().unwrap(), owners, sponsors: Vec::new(), scopes: BTreeSet::new(), enabled: true };
     changes.push(RegisterChange::SetAutomation(bot));
-    let founded = RegisterEvent::Founded { by: [person("p-nadia"), person("p-ruiz")], policy: Digest::of(b"policy") };
+    let founded = RegisterEvent::Founded { by: [person("p-nadia"), person("p-ruiz")], policy: policy() };
     std::iter::once(founded).chain(changes.into_iter().map(|change| RegisterEvent::Changed { change })).collect()
 }
 
 pub fn change(now: Time, actor: ActorRef) -> Change {
-    Change {
-        actor,
-        request: None,
-        at: now,
-        reads: Reads::default(),
-        case: None,
-        register_events: Vec::new(),
-        register: None,
-        texts: Vec::new(),
-        effects: Vec::new(),
-        subjects: Vec::new(),
-        people: Vec::new(),
-        policy: None,
-        codes: Vec::new(),
-        finishes: None,
-        idempotency: None,
-    }
+    Change::new(actor, now)
 }
 
 /// The founding: register and one subject, `payments-batch`, owned by Lind; and `m.okafor`, a human.
@@ -127,13 +118,20 @@ pub fn founding(now: Time) -> Change {
     let mut c = change(now, ActorRef::System { worker: Worker::Host });
     c.register_events = founding_events();
     c.register_events.iter().for_each(|event| register.apply(event, now));
-    c.register = Some(Arc::new(register));
-    c.policy = Some((Digest::of(b"policy"), "policy".into()));
+    c.policy = Some((policy(), POLICY.into()));
     let owner = Ownership { person: person("p-lind"), since: at(START - 1_000), until: None };
-    c.subjects = vec![
+    let subjects = [
         Subject { kind: SubjectKind::ServiceAccount, tier: Tier::Elevated, owners: vec![owner], ..subject("payments-batch", "Payments batch") },
         Subject { person: Some(person("p-okafor")), ..subject("m.okafor", "Mára Okafor") },
     ];
+    c.subjects = subjects.into_iter().map(|subject| Recorded { subject, salt: [5; 16] }).collect();
+    for r in &c.subjects {
+        let event = RegisterEvent::SubjectRecorded { subject: r.subject.id.clone(), sha256: r.digest().unwrap() };
+        register.apply(&event, now);
+        c.register_events.push(event);
+    }
+    c.register = Some(Arc::new(register));
+    c.people = HUMANS.map(|h| PersonDetails { id: person(&format!("p-{h}")), name: Untrusted::from(h), email: None }).to_vec();
     c
 }
 
@@ -185,7 +183,7 @@ pub fn opened(subject: &str, by: &ActorRef, now: Time, linked: BTreeSet<CaseId>)
             opened_at: now,
             summary: None,
         },
-        policy: Digest::of(b"policy"),
+        policy: policy(),
         linked,
         due: Some(now + chrono::Duration::hours(4)),
         expires_at: now + chrono::Duration::days(7),

@@ -52,7 +52,10 @@ impl Register {
             RegisterEvent::GovernanceRecovered { tokens, .. } => {
                 self.tokens.extend(tokens.iter().map(|t| (t.id.clone(), t.clone())));
             }
-            RegisterEvent::SubjectRecorded { .. } | RegisterEvent::Refused { .. } | RegisterEvent::StrangersRefused { .. } => {}
+            RegisterEvent::SubjectRecorded { .. }
+            | RegisterEvent::CodesIssued { .. }
+            | RegisterEvent::Refused { .. }
+            | RegisterEvent::StrangersRefused { .. } => {}
         }
     }
 

@@ -84,6 +84,9 @@ fn operator(register: &Register, new: &Operator) -> Result<(), Refusal> {
         room(register.operators.len(), MAX_OPERATORS, "The number of accounts")?;
     }
     unless(new.groups.len() > MAX_GROUPS, || Refusal::Limit { what: "The number of groups of an account", limit: MAX_GROUPS })?;
+    // Else what one person did through an account would look like another's.
+    let moved = register.operators.get(&new.id).is_some_and(|old| old.person != new.person);
+    unless(moved, || invalid("person", "an account belongs to one person for good; disable it and add another"))?;
     known(register.persons.contains_key(&new.person), || format!("The person {}", new.person))
 }
 

@@ -208,6 +208,39 @@ impl Bundle {
         requirement
     }
 
+    /// The fewest persons that could decide a case of that action, path and tier, whatever else is true of it: a bound from below of what
+    /// [`Bundle::demanded`] asks for.
+    pub fn fewest_persons(&self, action: Action, path: Path, tier: Tier) -> usize {
+        let mut requirement = self.base.clone();
+        for rule in &self.rules {
+            let when = &rule.when;
+            let class = When { actions: BTreeSet::new(), paths: BTreeSet::new(), tiers: BTreeSet::new(), ..when.clone() };
+            let meant = class == When::default()
+                && (when.actions.is_empty() || when.actions.contains(&action))
+                && (when.paths.is_empty() || when.paths.contains(&path))
+                && (when.tiers.is_empty() || when.tiers.contains(&tier));
+            if meant {
+                rule.demand.add_to(&mut requirement);
+            }
+        }
+        let mildest = Facts {
+            action,
+            path,
+            tier,
+            ial: Ial::Ial1,
+            aal: Aal::Aal1,
+            kind: SubjectKind::Employee,
+            environment: Environment::Corporate,
+            inventory: InventorySource::Hr,
+            owner_known: true,
+            flags: BTreeSet::new(),
+        };
+        for floor in floors(&mildest) {
+            floor.demand.add_to(&mut requirement);
+        }
+        requirement.approvals.persons()
+    }
+
     /// What would be done; the lifetime is what the requirement allows without flags.
     pub fn plan(&self, subject: &Subject, route: &Route) -> Plan {
         let rule = self.actions.get(&route.action).copied().unwrap_or_default();

@@ -10,14 +10,13 @@ mod subject;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 pub use parse::Format;
 
 use super::register::Beside;
 use super::{Ask, Service, ServiceError};
-use crate::base::Digest;
 use crate::base::ids::{PersonId, SubjectId};
 use crate::domain::case::Worker;
 use crate::domain::command::RegisterCommand;
@@ -210,16 +209,6 @@ impl Service {
         if dry_run || subjects.is_empty() {
             return Ok(());
         }
-        let mut digests: BTreeMap<SubjectId, Digest> = BTreeMap::new();
-        for subject in &subjects {
-            let mut salt = [0; 16];
-            self.ports.random.fill(&mut salt);
-            // Salted, so that the log tells nothing about what was recorded (invariant 9).
-            let digest = Digest::of_value("subject", &(salt.to_vec(), subject)).map_err(|e| ServiceError::Policy(e.to_string()))?;
-            digests.insert(subject.id.clone(), digest);
-        }
-        let command = RegisterCommand::RecordSubjects { subjects: digests.into_iter().collect() };
-        let beside = Beside { subjects, ..Beside::default() };
-        self.govern(&Ask::system(Worker::Host), &command, &beside).await.map(drop)
+        self.record_subjects(subjects).await
     }
 }

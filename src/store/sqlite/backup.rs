@@ -106,7 +106,7 @@ fn check(path: &Path, progress: &dyn Fn(u64, u64)) -> Result<u64, RestoreError> 
     if schema::version(&conn)? == 0 {
         return Err(RestoreError::Differs(vec!["the file is empty".into()]));
     }
-    let found = verify::verify(&conn, progress)?;
+    let found = verify::verify(&conn, None, progress)?;
     if !found.is_empty() {
         return Err(RestoreError::Differs(found));
     }

@@ -17,6 +17,7 @@ use crate::base::Digest;
 use crate::base::ids::CaseId;
 use crate::base::ports::Ports;
 use crate::domain::case::Case;
+use crate::domain::policy::Policy;
 use crate::domain::register::Register;
 use crate::domain::view::CaseRow;
 use crate::log::Frontier;
@@ -84,6 +85,8 @@ pub(super) struct Kept {
     pub(super) clock: ClockGuard,
     register: RwLock<Arc<Register>>,
     cases: Mutex<Cache>,
+    /// Parsed policies by digest; at most [`super::rules::MAX_POLICIES`].
+    pub(super) policies: Mutex<BTreeMap<Digest, Arc<Policy>>>,
     pub(super) announce: broadcast::Sender<Arc<Announcement>>,
 }
 
@@ -97,7 +100,7 @@ pub(super) struct News {
 impl Kept {
     pub(super) fn new(ports: Ports, vault: Vault, clock: ClockGuard, register: Arc<Register>, listeners: usize) -> Self {
         let (announce, _) = broadcast::channel(listeners);
-        Self { ports, vault, clock, register: RwLock::new(register), cases: Mutex::default(), announce }
+        Self { ports, vault, clock, register: RwLock::new(register), cases: Mutex::default(), policies: Mutex::default(), announce }
     }
 
     pub(super) fn register(&self) -> Arc<Register> {

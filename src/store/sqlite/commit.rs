@@ -13,8 +13,7 @@ use crate::base::canonical;
 use crate::base::ids::{CaseId, SubjectId};
 use crate::domain::anomaly::skeleton;
 use crate::domain::event::{Body, CaseEvent, Entry, MAX_ENTRY};
-use crate::domain::register::Register;
-use crate::domain::subject::Subject;
+use crate::domain::subject::Recorded;
 use crate::log::leaf_hash;
 use crate::store::{Announcement, CaseChange, Change, CodeChange, CommitError, Committed, KeptAnswer, NewText, PersonDetails, StoreError};
 
@@ -36,7 +35,7 @@ impl Batch<'_> {
         self.kept.clock.check(&self.kept.ports, change.at, self.tip.last_at)?;
         self.compare(&change)?;
         let first = self.tip.tree.size();
-        self.put_register(&change)?;
+        self.put_rules(&change)?;
         self.put_subjects(&change.subjects)?;
         self.put_case_entries(&change)?;
         self.put_register_entries(&change)?;
@@ -45,9 +44,6 @@ impl Batch<'_> {
         }
         self.put_texts(&change.texts)?;
         self.put_people(&change.people)?;
-        if let Some((sha256, body)) = &change.policy {
-            self.conn.prepare_cached("INSERT OR IGNORE INTO policies (sha256, body) VALUES (?1, ?2)")?.execute(params![sha256.as_bytes(), body])?;
-        }
         change.codes.iter().try_for_each(|code| self.put_code(code))?;
         for due in &change.effects {
             self.conn
@@ -136,28 +132,6 @@ impl Batch<'_> {
         Ok(found.map_or(0, |n| u64::try_from(n).unwrap_or(0)))
     }
 
-    fn put_register(&mut self, change: &Change) -> Result<(), CommitError> {
-        let Some(after) = &change.register else { return Ok(()) };
-        let before = Arc::clone(&self.tip.register);
-        self.put_accounts(&before, after)?;
-        self.tip.register = Arc::clone(after);
-        self.tip.register_moved = true;
-        Ok(())
-    }
-
-    fn put_accounts(&self, before: &Register, after: &Register) -> Result<(), CommitError> {
-        for (id, operator) in &after.operators {
-            if before.operators.get(id).is_none_or(|b| b.person != operator.person) {
-                self.conn
-                    .prepare_cached(
-                        "INSERT INTO accounts (operator, person) VALUES (?1, ?2) ON CONFLICT (operator) DO UPDATE SET person = excluded.person",
-                    )?
-                    .execute([id.as_str(), operator.person.as_str()])?;
-            }
-        }
-        Ok(())
-    }
-
     fn put_case_entries(&mut self, change: &Change) -> Result<(), CommitError> {
         let Some(case) = &change.case else { return Ok(()) };
         let before = case.after.version - case.events.len() as u64;
@@ -221,8 +195,8 @@ impl Batch<'_> {
         Ok(())
     }
 
-    fn put_subjects(&self, subjects: &[Subject]) -> Result<(), CommitError> {
-        for subject in subjects {
+    fn put_subjects(&self, subjects: &[Recorded]) -> Result<(), CommitError> {
+        for Recorded { subject, salt } in subjects {
             let id = subject.id.as_str();
             let old: Option<(i64, String)> = self
                 .conn
@@ -236,11 +210,11 @@ impl Batch<'_> {
             let words = [subject.name.raw(), id].iter().flat_map(|t| rows::words(t)).flat_map(|w| [" ".to_owned(), w]).collect::<String>();
             self.conn
                 .prepare_cached(
-                    "INSERT INTO subjects (id, version, body, row, words, skeleton) VALUES (?1, 1, ?2, ?3, ?4, ?5)
+                    "INSERT INTO subjects (id, version, body, row, words, skeleton, salt) VALUES (?1, 1, ?2, ?3, ?4, ?5, ?6)
                      ON CONFLICT (id) DO UPDATE SET version = version + 1, body = excluded.body, words = excluded.words,
-                         skeleton = excluded.skeleton",
+                         skeleton = excluded.skeleton, salt = excluded.salt",
                 )?
-                .execute(params![id, to_json(subject)?, row, words, skeleton(subject.name.raw())])?;
+                .execute(params![id, to_json(subject)?, row, words, skeleton(subject.name.raw()), salt])?;
             rows::put_words(self.conn, "subject_words", row, old.as_ref().map(|o| o.1.as_str()), &words)?;
         }
         Ok(())

@@ -10,9 +10,11 @@ use super::batch::Batch;
 use super::commit::int;
 use super::errors::from_json;
 use super::rows::{Ordinal as _, millis};
+use crate::base::Time;
 use crate::base::ids::{AutomationId, CaseId, PersonId, SubjectId};
-use crate::domain::case::{ActorRef, Approval, LineageEntry, Requester};
+use crate::domain::case::{ActorRef, Approval, Case, LineageEntry, Requester, Route};
 use crate::domain::event::CaseEvent;
+use crate::domain::lineage::FLOOR;
 use crate::domain::register::Principal;
 use crate::domain::subject::{Ownership, Subject};
 use crate::domain::vocabulary::Duty;
@@ -20,26 +22,33 @@ use crate::store::{CaseChange, Change, CommitError};
 
 /// Writes the duty rows that an event makes.
 pub(super) fn put(batch: &mut Batch<'_>, change: &Change, case: &CaseChange, event: &CaseEvent, seq: i64) -> Result<(), CommitError> {
-    let rows = Duties { batch, case: case.after.id, seq };
+    let rows = Duties { batch, case: &case.after, at: change.at, seq };
     match event {
         CaseEvent::Opened { route, request, linked, .. } => {
+            rows.route(route)?;
+            rows.found_links(route)?;
             linked.iter().try_for_each(|l| rows.link(*l))?;
             rows.subject(&route.subject)?;
             rows.requester(&request.requester)?;
             rows.actor(&change.actor, Duty::Router)
         }
         CaseEvent::LineageGrew { lineage, .. } => lineage.iter().try_for_each(|entry| rows.entry(entry)),
-        CaseEvent::Routed { .. } => rows.actor(&change.actor, Duty::Router),
+        CaseEvent::Routed { route } => {
+            rows.route(route)?;
+            rows.found_links(route)?;
+            rows.actor(&change.actor, Duty::Router)
+        }
+        // The same way, decided anew.
+        CaseEvent::Reopened { .. } => rows.route(&case.after.route),
         CaseEvent::EvidenceAdded { .. } => rows.actor(&change.actor, Duty::EvidenceEditor),
         CaseEvent::Proved { receipt } => rows.actor(&receipt.by, Duty::Prover),
         CaseEvent::Sealed { seal, .. } => {
             rows.actor(&change.actor, Duty::Sealer)?;
-            let live = case.after.live_approvals().count() as u64;
-            let needed = int(u64::from(case.row.approvals_missing) + live);
+            let needed = rows.needed()?;
             rows.batch
                 .conn
                 .prepare_cached("INSERT INTO seals (case_key, revision, sha256, path, needed, seq) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
-                .execute(params![rows.case.key(), seal.revision, seal.sha256.as_bytes(), case.after.route.path.ordinal(), needed, seq])?;
+                .execute(params![rows.case.id.key(), seal.revision, seal.sha256.as_bytes(), case.after.route.path.ordinal(), needed, seq])?;
             Ok(())
         }
         CaseEvent::Decided { approval } => rows.approval(&change.actor, approval),
@@ -53,7 +62,7 @@ pub(super) fn put(batch: &mut Batch<'_>, change: &Change, case: &CaseChange, eve
             rows.batch
                 .conn
                 .prepare_cached("INSERT INTO executions (case_key, attempt, seal, at, seq) VALUES (?1, ?2, ?3, ?4, ?5)")?
-                .execute(params![rows.case.key(), execution.attempt, execution.seal.as_bytes(), millis(execution.started_at), seq])?;
+                .execute(params![rows.case.id.key(), execution.attempt, execution.seal.as_bytes(), millis(execution.started_at), seq])?;
             Ok(())
         }
         _ => Ok(()),
@@ -62,7 +71,8 @@ pub(super) fn put(batch: &mut Batch<'_>, change: &Change, case: &CaseChange, eve
 
 struct Duties<'a, 'c> {
     batch: &'a Batch<'c>,
-    case: CaseId,
+    case: &'a Case,
+    at: Time,
     seq: i64,
 }
 
@@ -76,9 +86,54 @@ pub(super) fn via(principal: Option<&Principal>) -> String {
 }
 
 impl Duties<'_, '_> {
+    fn route(&self, route: &Route) -> Result<(), CommitError> {
+        let sql = "INSERT INTO routes (case_key, seq, at, policy, subject, action, path) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+        self.batch.conn.prepare_cached(sql)?.execute(params![
+            self.case.id.key(),
+            self.seq,
+            millis(self.at),
+            self.case.policy.as_bytes(),
+            route.subject.as_str(),
+            route.action.ordinal(),
+            route.path.ordinal()
+        ])?;
+        Ok(())
+    }
+
+    /// How many distinct persons must decide the case as it stands, by the policies that the store itself keeps; what the caller shows in
+    /// the case's row does not matter.
+    fn needed(&self) -> Result<i64, CommitError> {
+        let case = self.case;
+        let sql = "SELECT body FROM subjects WHERE id = ?1";
+        let body: Option<String> = self.batch.conn.prepare_cached(sql)?.query_row([case.route.subject.as_str()], |r| r.get(0)).optional()?;
+        let Some(subject) = body.map(|b| from_json::<Subject>("a subject", &b)).transpose()? else { return Ok(0) };
+        let mut needed = 0;
+        for sha256 in [Some(case.policy), self.batch.tip.register.policy].into_iter().flatten() {
+            if let Some(policy) = self.batch.kept.policy(self.batch.conn, &sha256)? {
+                needed = needed.max(policy.requirement(&subject, &case.route, &case.flags).approvals.persons());
+            }
+        }
+        Ok(int(needed as u64))
+    }
+
+    /// The case before this one of the same subject and target counts, both ways, whatever the rules had found (invariant 2); those before
+    /// that hang on it.
+    fn found_links(&self, route: &Route) -> Result<(), CommitError> {
+        let sql = "SELECT id FROM cases WHERE subject = ?1 AND target = ?2 AND id <> ?3
+            AND k_updated <= (SELECT linked FROM policies WHERE sha256 = ?4) - ?5 ORDER BY k_updated LIMIT 1";
+        let key = self.case.id.key();
+        let mut statement = self.batch.conn.prepare_cached(sql)?;
+        let (subject, target) = (route.subject.as_str(), route.target.as_str());
+        let values = params![subject, target, key, self.case.policy.as_bytes(), millis(self.at)];
+        let Some(before) = statement.query_row(values, |r| r.get::<_, i64>(0)).optional()? else { return Ok(()) };
+        let sql = "INSERT INTO links (case_key, linked, seq) VALUES (?1, ?2, ?3), (?2, ?1, ?3)";
+        self.batch.conn.prepare_cached(sql)?.execute([key, before, self.seq])?;
+        Ok(())
+    }
+
     fn link(&self, linked: CaseId) -> Result<(), CommitError> {
         let sql = "INSERT INTO links (case_key, linked, seq) VALUES (?1, ?2, ?3)";
-        self.batch.conn.prepare_cached(sql)?.execute([self.case.key(), linked.key(), self.seq])?;
+        self.batch.conn.prepare_cached(sql)?.execute([self.case.id.key(), linked.key(), self.seq])?;
         Ok(())
     }
 
@@ -90,11 +145,11 @@ impl Duties<'_, '_> {
         self.batch
             .conn
             .prepare_cached("INSERT INTO lineage (case_key, person, duty, via, from_case, seq) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
-            .execute(params![self.case.key(), person.as_str(), duty.ordinal(), via, from.map_or(0, CaseId::key), self.seq])?;
+            .execute(params![self.case.id.key(), person.as_str(), duty.ordinal(), via, from.map_or(0, CaseId::key), self.seq])?;
         Ok(())
     }
 
-    /// The person behind the subject, and who owns it now.
+    /// The person behind the subject, and who owns it now or did a little while ago.
     fn subject(&self, id: &SubjectId) -> Result<(), CommitError> {
         let sql = "SELECT body FROM subjects WHERE id = ?1";
         let body: Option<String> = self.batch.conn.prepare_cached(sql)?.query_row([id.as_str()], |r| r.get(0)).optional()?;
@@ -102,11 +157,11 @@ impl Duties<'_, '_> {
         if let Some(person) = &subject.person {
             self.row(person, Duty::Subject, "", None)?;
         }
-        if subject.kind.is_non_human() { self.owners(&subject.owners, Duty::SubjectOwner, "") } else { Ok(()) }
+        self.owners(&subject.owners, Duty::SubjectOwner, "")
     }
 
     fn owners(&self, owners: &[Ownership], duty: Duty, via: &str) -> Result<(), CommitError> {
-        owners.iter().filter(|o| o.until.is_none()).try_for_each(|o| self.row(&o.person, duty, via, None))
+        owners.iter().filter(|o| o.within(self.at, FLOOR)).try_for_each(|o| self.row(&o.person, duty, via, None))
     }
 
     fn requester(&self, requester: &Requester) -> Result<(), CommitError> {
@@ -133,6 +188,8 @@ impl Duties<'_, '_> {
     }
 
     fn automation(&self, id: &AutomationId) -> Result<(), CommitError> {
+        let sql = "INSERT INTO machines (case_key, automation, seq) VALUES (?1, ?2, ?3)";
+        self.batch.conn.prepare_cached(sql)?.execute(params![self.case.id.key(), id.as_str(), self.seq])?;
         let Some(automation) = self.batch.tip.register.automations.get(id) else { return Ok(()) };
         let via = format!("automation {id}");
         self.owners(&automation.owners, Duty::AutomationOwner, &via)?;
@@ -156,7 +213,7 @@ impl Duties<'_, '_> {
             )?
             .execute(params![
                 approval.id.as_str(),
-                self.case.key(),
+                self.case.id.key(),
                 approval.seal.as_bytes(),
                 approval.person.as_str(),
                 approval.operator.as_str(),

@@ -36,7 +36,7 @@ pub fn verify_file(path: &Path, progress: &dyn Fn(u64, u64)) -> Result<Vec<Strin
     if schema::version(&conn)? == 0 {
         return Err(schema::refused(format!("{} holds nothing", path.display())));
     }
-    verify::verify(&conn, progress)
+    verify::verify(&conn, None, progress)
 }
 
 /// How many entries the file's log has, and the tree's root.

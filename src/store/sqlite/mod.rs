@@ -5,6 +5,7 @@
 
 mod backup;
 mod batch;
+mod beside;
 mod clock;
 mod commit;
 mod duties;
@@ -15,6 +16,7 @@ mod queue;
 mod readers;
 mod reads;
 mod rows;
+mod rules;
 mod schema;
 mod vault;
 mod verify;
@@ -329,9 +331,9 @@ impl Store for SqliteStore {
 
     async fn verify(&self, progress: &(dyn Fn(u64, u64) + Send + Sync)) -> Result<Vec<String>, StoreError> {
         let (tell, mut told) = tokio::sync::watch::channel((0, 0));
-        let path = self.path.clone();
+        let (path, kept) = (self.path.clone(), Arc::clone(&self.kept));
         let work = on_a_thread(move || {
-            verify::verify(&schema::open_reader(&path)?, &|done, of| {
+            verify::verify(&schema::open_reader(&path)?, Some(&kept.vault), &|done, of| {
                 tell.send_replace((done, of));
             })
         });

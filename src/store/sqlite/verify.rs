@@ -1,14 +1,19 @@
 //! `doctor`: recomputes the tree from the entries' bytes, folds every case and the register again, and compares with what is stored.
 //!
-//! Contract: reads one moment of the store, changes nothing, and names every row that differs, up to [`MOST`]. What depends on policy
+//! Contract: reads one moment of the store, changes nothing, and names every row that differs, up to [`MOST`]; rows beside the log are
+//! compared in `beside`. What depends on policy
 //! (risk, proofs needed, approvals missing) is not in the entries and is not compared.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, params_from_iter};
 
 use super::duties::via;
 use super::rows::{self, Ordinal as _, millis};
+use super::vault::Vault;
 use crate::base::ids::CaseId;
+use crate::base::{Digest, Time};
 use crate::domain::case::Case;
 use crate::domain::event::{Body, CaseEvent, Entry, RegisterEvent};
 use crate::domain::register::Register;
@@ -20,8 +25,10 @@ const MOST: usize = 100;
 /// After so many entries or cases progress is told.
 const STEP: u64 = 4_096;
 
-struct Verify<'a> {
-    conn: &'a Connection,
+pub(super) struct Verify<'a> {
+    pub(super) conn: &'a Connection,
+    /// Opens texts; without it only their places are compared.
+    pub(super) vault: Option<&'a Vault>,
     progress: &'a dyn Fn(u64, u64),
     done: u64,
     of: u64,
@@ -30,19 +37,38 @@ struct Verify<'a> {
     counted: rows::Weights,
     /// Duty rows that entries account for, by table.
     duties: [i64; 5],
+    /// What the log says was recorded of subjects, last.
+    pub(super) subjects: BTreeMap<String, Digest>,
+    /// Policies that the log names.
+    pub(super) policies: BTreeSet<Digest>,
+    /// Texts that entries account for and that are there.
+    pub(super) texts: i64,
 }
 
-/// The tables of duty rows of which every row is accounted for by an entry. Lineage has rows of the store's own beside.
-const DUTIES: [&str; 5] = ["links", "seals", "approvals", "voids", "executions"];
+/// The tables of duty rows of which every row is accounted for by an entry. Lineage and links have rows of the store's own beside.
+const DUTIES: [&str; 5] = ["routes", "seals", "approvals", "voids", "executions"];
 
 /// Every difference found.
-pub(super) fn verify(conn: &Connection, progress: &dyn Fn(u64, u64)) -> Result<Vec<String>, StoreError> {
+pub(super) fn verify(conn: &Connection, vault: Option<&Vault>, progress: &dyn Fn(u64, u64)) -> Result<Vec<String>, StoreError> {
     let tx = conn.unchecked_transaction()?;
     let number = |sql: &str| tx.query_row(sql, [], |r| r.get::<_, i64>(0)).map(|n| u64::try_from(n).unwrap_or(0));
     let of = number("SELECT count(*) FROM entries")? * 2;
-    let mut v = Verify { conn: &tx, progress, done: 0, of, found: Vec::new(), counted: rows::Weights::default(), duties: [0; 5] };
-    v.log()?;
+    let mut v = Verify {
+        conn: &tx,
+        vault,
+        progress,
+        done: 0,
+        of,
+        found: Vec::new(),
+        counted: rows::Weights::default(),
+        duties: [0; 5],
+        subjects: BTreeMap::new(),
+        policies: BTreeSet::new(),
+        texts: 0,
+    };
+    let register = v.log()?;
     v.cases()?;
+    v.beside(&register)?;
     v.totals()?;
     progress(of, of);
     v.found.truncate(MOST);
@@ -50,7 +76,7 @@ pub(super) fn verify(conn: &Connection, progress: &dyn Fn(u64, u64)) -> Result<V
 }
 
 impl Verify<'_> {
-    fn differs(&mut self, what: impl Into<String>) {
+    pub(super) fn differs(&mut self, what: impl Into<String>) {
         if self.found.len() < MOST {
             self.found.push(what.into());
         }
@@ -64,7 +90,7 @@ impl Verify<'_> {
     }
 
     /// Bytes, leaves, places and the root; the register's entries are folded on the way.
-    fn log(&mut self) -> Result<(), StoreError> {
+    fn log(&mut self) -> Result<Register, StoreError> {
         let (mut tree, mut register) = (Frontier::default(), Register::default());
         let mut statement = self.conn.prepare("SELECT seq, bytes, leaf, case_key, version FROM entries ORDER BY seq")?;
         let mut found = statement.query([])?;
@@ -90,13 +116,15 @@ impl Verify<'_> {
         if kept != register {
             self.differs("the register: its row is not what its entries make");
         }
-        self.accounts(&register)
+        self.accounts(&register)?;
+        Ok(register)
     }
 
     fn register_entry(&mut self, register: &mut Register, seq: i64, bytes: &[u8], version: i64) {
         let Ok(Entry { seq: own, at, body: Body::Register { version: said, event }, .. }) = serde_json::from_slice(bytes) else {
             return self.differs(format!("entry {seq}: can't be read as an entry of the register"));
         };
+        self.notes(&event);
         let quiet = matches!(event, RegisterEvent::Refused { .. } | RegisterEvent::StrangersRefused { .. });
         if !(quiet && said == register.version) {
             register.apply(&event, at);
@@ -152,14 +180,14 @@ impl Verify<'_> {
         let sql = "SELECT seq, bytes, version FROM entries WHERE case_key = ?1 ORDER BY version";
         let mut statement = self.conn.prepare_cached(sql)?;
         let mut found = statement.query([id.key()])?;
-        let mut case = None;
+        let (mut case, mut texts) = (None, BTreeSet::new());
         let mut version = 0_u64;
         while let Some(r) = found.next()? {
             self.step();
             version += 1;
             let seq: i64 = r.get(0)?;
             let entry: Result<Entry, _> = serde_json::from_slice(r.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?);
-            let Ok(Entry { seq: own, at, body: Body::Case { case: of, version: said, event }, .. }) = entry else {
+            let Ok(Entry { seq: own, at, actor, body: Body::Case { case: of, version: said, event }, .. }) = entry else {
                 self.differs(format!("entry {seq}: can't be read as an entry of {id}"));
                 continue;
             };
@@ -167,7 +195,14 @@ impl Verify<'_> {
                 self.differs(format!("entry {seq}: is filed as version {version} of {id} and says that it is entry {own}, version {said} of {of}"));
             }
             self.duty_rows(id, &event, seq)?;
+            self.machine(id, &actor, &event)?;
+            if let Some(text) = event.text() {
+                self.text(id, text, &mut texts)?;
+            }
             case = Case::apply(case, id, &event, at);
+            if let Some(case) = &case {
+                self.route_row(case, &event, at, seq)?;
+            }
         }
         if let Some(case) = case {
             return self.row(&case);
@@ -183,7 +218,13 @@ impl Verify<'_> {
         match event {
             CaseEvent::Opened { linked, .. } => {
                 for l in linked {
-                    self.row_of(0, "links", "case_key = ?1 AND linked = ?2", vec![key.clone(), l.key().into()], &format!("link of {id} to {l}"))?;
+                    self.row_of(
+                        usize::MAX,
+                        "links",
+                        "case_key = ?1 AND linked = ?2",
+                        vec![key.clone(), l.key().into()],
+                        &format!("link of {id} to {l}"),
+                    )?;
                 }
             }
             CaseEvent::LineageGrew { lineage, .. } => {
@@ -196,7 +237,7 @@ impl Verify<'_> {
                         e.case.map_or(0, CaseId::key).into(),
                     ];
                     let sql = "case_key = ?1 AND person = ?2 AND duty = ?3 AND via = ?4 AND from_case = ?5";
-                    self.row_of(5, "lineage", sql, values, &format!("lineage of {id}: {} as {}", e.person, e.duty.code()))?;
+                    self.row_of(usize::MAX, "lineage", sql, values, &format!("lineage of {id}: {} as {}", e.person, e.duty.code()))?;
                 }
             }
             CaseEvent::Sealed { seal, .. } => {
@@ -225,6 +266,19 @@ impl Verify<'_> {
             _ => {}
         }
         Ok(())
+    }
+
+    /// Where the case goes from here on, by which the database knows what was sealed before.
+    fn route_row(&mut self, case: &Case, event: &CaseEvent, at: Time, seq: i64) -> Result<(), StoreError> {
+        if !matches!(event, CaseEvent::Opened { .. } | CaseEvent::Routed { .. } | CaseEvent::Reopened { .. }) {
+            return Ok(());
+        }
+        self.policies.insert(case.policy);
+        let route = &case.route;
+        let mut values = vec![case.id.key().into(), seq.into(), millis(at).into(), case.policy.as_bytes().to_vec().into()];
+        values.extend([route.subject.as_str().to_owned().into(), route.action.ordinal().into(), route.path.ordinal().into()]);
+        let sql = "case_key = ?1 AND seq = ?2 AND at = ?3 AND policy = ?4 AND subject = ?5 AND action = ?6 AND path = ?7";
+        self.row_of(0, "routes", sql, values, &format!("route {seq} of {}", case.id))
     }
 
     fn row_of(&mut self, duty: usize, table: &str, wheres: &str, values: Vec<Value>, what: &str) -> Result<(), StoreError> {
@@ -278,11 +332,17 @@ impl Verify<'_> {
                 self.differs(format!("{table}: there are {rows} rows, the entries account for {counted}"));
             }
         }
-        let stray = "SELECT case_key FROM lineage l WHERE NOT EXISTS
+        let stray = "SELECT case_key FROM (SELECT case_key, seq FROM lineage UNION ALL SELECT case_key, seq FROM machines
+            UNION ALL SELECT CASE WHEN EXISTS (SELECT 1 FROM entries e WHERE e.seq = k.seq AND e.case_key = k.linked) THEN linked ELSE case_key END, seq
+            FROM links k) l WHERE NOT EXISTS
             (SELECT 1 FROM entries e WHERE e.seq = l.seq AND e.case_key = l.case_key) LIMIT 1";
         if let Some(key) = self.conn.query_row(stray, [], |r| r.get::<_, i64>(0)).optional()? {
             let id = CaseId::from_key(key).map_or_else(|| key.to_string(), |id| id.to_string());
             self.differs(format!("lineage of {id}: holds a row that no entry of the case made"));
+        }
+        let texts: i64 = self.conn.query_row("SELECT count(*) FROM texts", [], |r| r.get(0))?;
+        if texts != self.texts {
+            self.differs(format!("texts: there are {texts} rows, the entries account for {}", self.texts));
         }
         for (name, wanted) in [("open", self.counted.open), ("held", self.counted.held), ("grants", self.counted.grants)] {
             let kept: Option<i64> = self.conn.query_row("SELECT value FROM counters WHERE name = ?1", [name], |r| r.get(0)).optional()?;

@@ -1,0 +1,164 @@
+//! `doctor`'s second look: rows beside the log, as far as the log holds their digest or names them, and what the database knows for its own
+//! constraints.
+//!
+//! Contract: reads only. A text that is missing counts as erased, since nothing of an erasure is in the log; one that is there must be what
+//! was said. Names and mail addresses of people have no digest in the log: only whose they are is compared.
+
+use std::collections::BTreeSet;
+
+use rusqlite::{OptionalExtension as _, params};
+
+use super::rules;
+use super::verify::Verify;
+use crate::base::Digest;
+use crate::base::ids::{CaseId, TextId};
+use crate::domain::case::{ActorRef, TextRef};
+use crate::domain::event::{CaseEvent, RegisterChange, RegisterEvent};
+use crate::domain::policy::Policy;
+use crate::domain::register::Register;
+use crate::domain::subject::{Recorded, Subject};
+use crate::store::StoreError;
+
+impl Verify<'_> {
+    /// Remembers what a register entry says of rows beside the log.
+    pub(super) fn notes(&mut self, event: &RegisterEvent) {
+        match event {
+            RegisterEvent::SubjectRecorded { subject, sha256 } => _ = self.subjects.insert(subject.as_str().to_owned(), *sha256),
+            RegisterEvent::Founded { policy, .. } | RegisterEvent::Changed { change: RegisterChange::SetPolicy { policy, .. } } => {
+                self.policies.insert(*policy);
+            }
+            _ => {}
+        }
+    }
+
+    /// Subjects, people and policies, and what the constraints stand on.
+    pub(super) fn beside(&mut self, register: &Register) -> Result<(), StoreError> {
+        self.policies.extend(register.policy);
+        self.subject_rows()?;
+        self.people_rows(register)?;
+        self.policy_rows()?;
+        self.tie_rows(register)
+    }
+
+    fn subject_rows(&mut self) -> Result<(), StoreError> {
+        let mut statement = self.conn.prepare("SELECT id, body, salt FROM subjects")?;
+        let mut found = statement.query([])?;
+        let mut rows = 0;
+        while let Some(r) = found.next()? {
+            rows += 1;
+            let (id, body, salt): (String, String, [u8; 16]) = (r.get(0)?, r.get(1)?, r.get(2)?);
+            let recorded = serde_json::from_str::<Subject>(&body).ok().filter(|s| s.id.as_str() == id).map(|subject| Recorded { subject, salt });
+            let digest = recorded.and_then(|r| r.digest().ok());
+            if digest.is_none() || digest != self.subjects.get(&id).copied() {
+                self.differs(format!("subject {id}: its row is not what the log says was recorded"));
+            }
+        }
+        if rows != self.subjects.len() {
+            self.differs(format!("subjects: there are {rows} rows, the log names {}", self.subjects.len()));
+        }
+        Ok(())
+    }
+
+    fn people_rows(&mut self, register: &Register) -> Result<(), StoreError> {
+        let mut statement = self.conn.prepare("SELECT id FROM people")?;
+        let ids: Vec<String> = statement.query_map([], |r| r.get(0))?.collect::<Result<_, _>>()?;
+        for id in ids {
+            if !register.persons.keys().any(|p| p.as_str() == id) {
+                self.differs(format!("person {id}: has a name and is in no register"));
+            }
+        }
+        Ok(())
+    }
+
+    fn policy_rows(&mut self) -> Result<(), StoreError> {
+        let mut statement = self.conn.prepare("SELECT sha256, body FROM policies")?;
+        let kept: Vec<([u8; 32], String)> = statement.query_map([], |r| Ok((r.get(0)?, r.get(1)?)))?.collect::<Result<_, _>>()?;
+        let mut known = BTreeSet::new();
+        let mut classes = 0_i64;
+        for (sha256, body) in kept {
+            let sha256 = Digest::from(sha256);
+            known.insert(sha256);
+            if Digest::of(body.as_bytes()) != sha256 {
+                self.differs(format!("policy {sha256}: its text has another digest"));
+            } else if let Ok(policy) = Policy::parse(&body) {
+                classes += self.policy_needs(&policy)?;
+            }
+        }
+        for missing in self.policies.difference(&known).copied().collect::<Vec<_>>() {
+            self.differs(format!("policy {missing}: the log names it and its text is not kept"));
+        }
+        let rows: i64 = self.conn.query_row("SELECT count(*) FROM needs", [], |r| r.get(0))?;
+        if rows != classes {
+            self.differs(format!("needs: there are {rows} rows, the policies make {classes}"));
+        }
+        Ok(())
+    }
+
+    fn policy_needs(&mut self, policy: &Policy) -> Result<i64, StoreError> {
+        let mut classes = 0;
+        for (action, path, tier, persons) in rules::needs(policy) {
+            classes += 1;
+            let sql = "SELECT persons FROM needs WHERE policy = ?1 AND action = ?2 AND path = ?3 AND tier = ?4";
+            let kept: Option<i64> =
+                self.conn.prepare_cached(sql)?.query_row(params![policy.sha256.as_bytes(), action, path, tier], |r| r.get(0)).optional()?;
+            if kept != Some(persons) {
+                self.differs(format!("needs of policy {}: a class needs {persons} persons, its row says {kept:?}", policy.sha256));
+            }
+        }
+        Ok(classes)
+    }
+
+    fn tie_rows(&mut self, register: &Register) -> Result<(), StoreError> {
+        let ties = rules::ties(register);
+        for ((from, to, why), span) in &ties {
+            let sql = "SELECT since, until FROM ties WHERE from_who = ?1 AND to_who = ?2 AND why = ?3";
+            let kept: Option<(i64, Option<i64>)> =
+                self.conn.prepare_cached(sql)?.query_row(params![from, to, why], |r| Ok((r.get(0)?, r.get(1)?))).optional()?;
+            // An end counts from when it was recorded, so it may be later than the register's.
+            let right = kept.is_some_and(|(since, until)| {
+                since <= span.since && until.is_some() == span.until.is_some() && until.zip(span.until).is_none_or(|(kept, said)| kept >= said)
+            });
+            if !right {
+                self.differs(format!("tie from {from} to {to}: its row is not what the register says"));
+            }
+        }
+        let rows: i64 = self.conn.query_row("SELECT count(*) FROM ties", [], |r| r.get(0))?;
+        if usize::try_from(rows) != Ok(ties.len()) {
+            self.differs(format!("ties: there are {rows} rows, the register makes {}", ties.len()));
+        }
+        Ok(())
+    }
+
+    /// Software that acted stands among those with a hand in the case.
+    pub(super) fn machine(&mut self, id: CaseId, actor: &ActorRef, event: &CaseEvent) -> Result<(), StoreError> {
+        let ActorRef::Automation { automation, .. } = actor else { return Ok(()) };
+        if !matches!(event, CaseEvent::Opened { .. } | CaseEvent::Routed { .. } | CaseEvent::EvidenceAdded { .. }) {
+            return Ok(());
+        }
+        let sql = "SELECT EXISTS (SELECT 1 FROM machines WHERE case_key = ?1 AND automation = ?2)";
+        if !self.conn.prepare_cached(sql)?.query_row(params![id.key(), automation.as_str()], |r| r.get::<_, bool>(0))? {
+            self.differs(format!("lineage of {id}: no row says that {automation} had a hand in it"));
+        }
+        Ok(())
+    }
+
+    /// A text that is kept must be the one that the entry is about. `seen` are the case's texts so far.
+    pub(super) fn text(&mut self, case: CaseId, text: &TextRef, seen: &mut BTreeSet<TextId>) -> Result<(), StoreError> {
+        if !seen.insert(text.id.clone()) {
+            return Ok(());
+        }
+        let sql = "SELECT sealed FROM texts WHERE id = ?1 AND case_key = ?2";
+        let sealed: Option<Vec<u8>> = self.conn.prepare_cached(sql)?.query_row(params![text.id.as_str(), case.key()], |r| r.get(0)).optional()?;
+        let Some(sealed) = sealed else { return Ok(()) };
+        self.texts += 1;
+        let Some(vault) = self.vault else { return Ok(()) };
+        let sql = "SELECT wrapped FROM case_keys WHERE case_key = ?1";
+        let wrapped: Option<Vec<u8>> = self.conn.prepare_cached(sql)?.query_row([case.key()], |r| r.get(0)).optional()?;
+        let opened = wrapped.and_then(|w| vault.case_key(case, &w).ok()).and_then(|key| key.open(case, &text.id, &sealed).ok());
+        let said = opened.map(|(salt, text)| Digest::of(&[salt.as_slice(), text.raw().as_bytes()].concat()));
+        if said != Some(text.sha256) {
+            self.differs(format!("text {} of {case}: is not what the log says was said", text.id));
+        }
+        Ok(())
+    }
+}
