@@ -226,6 +226,7 @@ CREATE TABLE executions (
     attempt  INTEGER NOT NULL CHECK (attempt >= 1),
     seal     BLOB NOT NULL CHECK (length(seal) = 32),
     at       INTEGER NOT NULL,
+    begun    INTEGER NOT NULL CHECK (begun IN (0, 1)), -- 0: found not to be allowed any more, so that nothing was touched
     seq      INTEGER NOT NULL,
     PRIMARY KEY (case_key, attempt)
 ) STRICT, WITHOUT ROWID;
@@ -233,11 +234,12 @@ CREATE TRIGGER executions_next BEFORE INSERT ON executions
 WHEN EXISTS (SELECT 1 FROM executions WHERE case_key = NEW.case_key AND attempt >= NEW.attempt)
 BEGIN SELECT RAISE(ABORT, 'an execution is a new attempt'); END;
 CREATE TRIGGER executions_of_last_seal BEFORE INSERT ON executions
-WHEN NEW.seal IS NOT (SELECT sha256 FROM seals WHERE case_key = NEW.case_key ORDER BY revision DESC LIMIT 1)
-  OR (SELECT max(seq) FROM seals WHERE case_key = NEW.case_key) <= (SELECT max(seq) FROM routes WHERE case_key = NEW.case_key)
+WHEN NEW.begun = 1
+ AND (NEW.seal IS NOT (SELECT sha256 FROM seals WHERE case_key = NEW.case_key ORDER BY revision DESC LIMIT 1)
+  OR (SELECT max(seq) FROM seals WHERE case_key = NEW.case_key) <= (SELECT max(seq) FROM routes WHERE case_key = NEW.case_key))
 BEGIN SELECT RAISE(ABORT, 'an execution carries out the last seal of its case'); END;
 CREATE TRIGGER executions_approved BEFORE INSERT ON executions
-WHEN (SELECT count(DISTINCT a.person) FROM approvals a
+WHEN NEW.begun = 1 AND (SELECT count(DISTINCT a.person) FROM approvals a
       WHERE a.case_key = NEW.case_key AND a.seal = NEW.seal AND a.decision = 0 AND a.valid_until > NEW.at
         AND NOT EXISTS (SELECT 1 FROM voids v WHERE v.approval = a.id)
         AND 'person ' || a.person NOT IN (
@@ -254,7 +256,7 @@ WHEN (SELECT count(DISTINCT a.person) FROM approvals a
    < (SELECT needed FROM seals WHERE case_key = NEW.case_key ORDER BY revision DESC LIMIT 1)
 BEGIN SELECT RAISE(ABORT, 'an execution needs enough live approvals of distinct persons outside the lineage'); END;
 CREATE TRIGGER executions_not_denied BEFORE INSERT ON executions
-WHEN EXISTS (SELECT 1 FROM approvals a WHERE a.case_key = NEW.case_key AND a.seal = NEW.seal AND a.decision = 1
+WHEN NEW.begun = 1 AND EXISTS (SELECT 1 FROM approvals a WHERE a.case_key = NEW.case_key AND a.seal = NEW.seal AND a.decision = 1
              AND NOT EXISTS (SELECT 1 FROM voids v WHERE v.approval = a.id))
 BEGIN SELECT RAISE(ABORT, 'a denied seal is never carried out'); END;
 CREATE TRIGGER executions_kept BEFORE UPDATE ON executions BEGIN SELECT RAISE(ABORT, 'executions are never changed'); END;

@@ -8,7 +8,7 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
 use countersign::base::ids::OperatorId;
 use countersign::base::ports::Ports;
-use countersign::base::{Digest, Time, Untrusted};
+use countersign::base::{Time, Untrusted};
 use countersign::domain::case::Worker;
 use countersign::domain::command::RegisterCommand;
 use countersign::domain::event::RegisterChange;

@@ -146,7 +146,7 @@ const SQL: [&str; 38] = [
     "DELETE FROM seals",
     "DELETE FROM voids",
     "UPDATE voids SET approval = 'a-2'",
-    "INSERT INTO executions SELECT case_key, 1, sha256, 0, seq FROM seals",
+    "INSERT INTO executions SELECT case_key, 1, sha256, 0, 1, seq FROM seals",
     "INSERT INTO seals SELECT case_key, revision + 1, zeroblob(32), 1, 0, seq FROM seals",
     "INSERT OR REPLACE INTO seals SELECT case_key, revision + 1, zeroblob(32), 0, 0, seq FROM seals",
     "UPDATE OR REPLACE needs SET persons = 0 WHERE path IN (0, 2)",

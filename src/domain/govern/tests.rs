@@ -193,9 +193,10 @@ fn invariant_17_t33_a_host_administrator_mints_no_second_person_and_no_laxer_pol
     owner.owners.push(Ownership { person: pid("zoe"), since: now(), until: None });
     let policy = RegisterChange::SetPolicy { policy: Digest::of(b"laxer"), deciders: BTreeSet::from([pid("zoe")]) };
     run(&mut register, &change("x", RegisterChange::SetPerson(person("mint"))), &host()).unwrap();
+    let taken = change("x", RegisterChange::SetOperator(account("sam", "zoe", &[Role::Supervisor])));
+    assert_eq!(refused(run(&mut register, &taken, &host())), "invalid", "an account belongs to one person for good");
     for widening in [
         RegisterChange::SetOperator(account("mint", "mint", &[Role::Supervisor])),
-        RegisterChange::SetOperator(account("sam", "zoe", &[Role::Supervisor])),
         RegisterChange::IssueToken(token("t1", holder("sam"))),
         RegisterChange::SetPerson(moved),
         RegisterChange::SetAutomation(owner),

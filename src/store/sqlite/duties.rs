@@ -12,12 +12,12 @@ use super::errors::from_json;
 use super::rows::{Ordinal as _, millis};
 use crate::base::Time;
 use crate::base::ids::{AutomationId, CaseId, PersonId, SubjectId};
-use crate::domain::case::{ActorRef, Approval, Case, LineageEntry, Requester, Route};
+use crate::domain::case::{ActorRef, Approval, Case, Execution, ExecutionOutcome, LineageEntry, Requester, Route};
 use crate::domain::event::CaseEvent;
 use crate::domain::lineage::FLOOR;
 use crate::domain::register::Principal;
 use crate::domain::subject::{Ownership, Subject};
-use crate::domain::vocabulary::Duty;
+use crate::domain::vocabulary::{Duty, FailureReason};
 use crate::store::{CaseChange, Change, CommitError};
 
 /// Writes the duty rows that an event makes.
@@ -58,13 +58,7 @@ pub(super) fn put(batch: &mut Batch<'_>, change: &Change, case: &CaseChange, eve
             }
             Ok(())
         }
-        CaseEvent::ExecutionStarted { execution } => {
-            rows.batch
-                .conn
-                .prepare_cached("INSERT INTO executions (case_key, attempt, seal, at, seq) VALUES (?1, ?2, ?3, ?4, ?5)")?
-                .execute(params![rows.case.id.key(), execution.attempt, execution.seal.as_bytes(), millis(execution.started_at), seq])?;
-            Ok(())
-        }
+        CaseEvent::ExecutionStarted { execution } => rows.execution(execution),
         _ => Ok(()),
     }
 }
@@ -114,6 +108,16 @@ impl Duties<'_, '_> {
             }
         }
         Ok(int(needed as u64))
+    }
+
+    fn execution(&self, execution: &Execution) -> Result<(), CommitError> {
+        // One that ends in the same change because it is not allowed any more touched nothing, and needs no approvals.
+        let stopped = |e: &Execution| matches!(e.outcome, Some(ExecutionOutcome::Failed { reason: FailureReason::NoLongerAllowed }));
+        let begun = !self.case.executions.iter().any(|e| e.attempt == execution.attempt && stopped(e));
+        let sql = "INSERT INTO executions (case_key, attempt, seal, at, begun, seq) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        let (key, at) = (self.case.id.key(), millis(execution.started_at));
+        self.batch.conn.prepare_cached(sql)?.execute(params![key, execution.attempt, execution.seal.as_bytes(), at, begun, self.seq])?;
+        Ok(())
     }
 
     /// The case before this one of the same subject and target counts, both ways, whatever the rules had found (invariant 2); those before
