@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 use clap::{Args, Subcommand};
 
 use super::out::{Failure, Out, table};
+use super::word::word;
 use super::{Arguments, connect};
 use crate::api::case::CaseDetail;
 use crate::api::lists::{CaseRow, LogPage, QueueParams};
@@ -26,9 +27,15 @@ pub enum CaseCommand {
     /// List cases, most urgent first.
     List(List),
     /// Show one case.
-    Show { case: CaseId },
+    Show {
+        /// Which case.
+        case: CaseId,
+    },
     /// Show what happened to one case.
-    Timeline { case: CaseId },
+    Timeline {
+        /// Which case.
+        case: CaseId,
+    },
     /// Open a case.
     Open(Open),
     /// Record what failed, how it was reproduced, and who owns the remedy.
@@ -38,11 +45,19 @@ pub enum CaseCommand {
     /// Send a case another way; voids approvals, and makes you its router.
     Route(RouteArgs),
     /// Assign a case, or let go of it.
-    Assign { case: CaseId, operator: Option<OperatorId> },
+    Assign {
+        /// Which case.
+        case: CaseId,
+        /// To whom; nobody if absent.
+        operator: Option<OperatorId>,
+    },
     /// Leave a note for whoever goes on.
     HandOver {
+        /// Which case.
         case: CaseId,
+        /// What whoever goes on needs to know.
         note: String,
+        /// To whom; whoever takes it next if absent.
         #[arg(long)]
         to: Option<OperatorId>,
     },
@@ -50,24 +65,40 @@ pub enum CaseCommand {
     Comment(WithText),
     /// Keep evidence.
     Evidence {
+        /// Which case.
         case: CaseId,
-        #[arg(long, default_value = "note")]
+        /// What it is.
+        #[arg(long, default_value = "note", value_parser = word!(EvidenceKind))]
         kind: EvidenceKind,
+        /// The text that is kept.
         text: String,
     },
     /// Keep a fact that a program noticed.
-    Telemetry { case: CaseId, text: String },
+    Telemetry {
+        /// Which case.
+        case: CaseId,
+        /// What was noticed.
+        text: String,
+    },
     /// Start a proof over a recorded address, or ask an attester.
     StartProof {
+        /// Which case.
         case: CaseId,
+        /// How it is proved.
+        #[arg(value_parser = word!(Method))]
         method: Method,
+        /// Over which recorded address, for a code that is sent.
         #[arg(long)]
         endpoint: Option<EndpointId>,
+        /// Who is asked, for an attestation.
         #[arg(long)]
         attester: Option<PersonId>,
     },
     /// Request approval.
-    Seal { case: CaseId },
+    Seal {
+        /// Which case.
+        case: CaseId,
+    },
     /// Approve what is sealed.
     Approve(WithText),
     /// Deny what is sealed; ends the case.
@@ -82,28 +113,51 @@ pub enum CaseCommand {
     Hold(WithText),
     /// Lift a freeze, after the subject was reached on another channel.
     LiftHold {
+        /// Which case.
         case: CaseId,
+        /// Why it may go on.
         reason: String,
+        /// The proof session, opened since the hold, in which the subject was reached.
         #[arg(long)]
         contact: SessionId,
     },
     /// Note an anomaly.
-    Flag { case: CaseId, kind: FlagKind },
+    Flag {
+        /// Which case.
+        case: CaseId,
+        /// What was noticed.
+        #[arg(value_parser = word!(FlagKind))]
+        kind: FlagKind,
+    },
     /// Look back at a restored case.
     Review {
+        /// Which case.
         case: CaseId,
+        /// What was found.
         note: String,
+        /// Something was not in order.
         #[arg(long)]
         not_in_order: bool,
     },
     /// Close a restored case.
-    Close { case: CaseId },
+    Close {
+        /// Which case.
+        case: CaseId,
+    },
     /// Carry the same plan out again after a failure.
-    Retry { case: CaseId },
+    Retry {
+        /// Which case.
+        case: CaseId,
+    },
     /// Undo what was done.
     RollBack(WithText),
     /// End a temporary access now.
-    Revoke { case: CaseId, grant: GrantId },
+    Revoke {
+        /// Which case.
+        case: CaseId,
+        /// Which grant, as `case show --json` names it.
+        grant: GrantId,
+    },
 }
 
 /// What can be done with the log.
@@ -111,14 +165,17 @@ pub enum CaseCommand {
 pub enum LogCommand {
     /// Verify entries, tree and projections of the database on the server's host, also while it is served.
     Verify(super::host::Config),
-    /// List entries.
+    /// List entries, oldest first; those of one case are its `case timeline`.
     List {
         /// Go on after this entry.
         #[arg(long)]
         after: Option<u64>,
-        /// How many.
+        /// How many, 1 to 200.
         #[arg(long)]
         limit: Option<u16>,
+        /// The newest so many, 1 to 200.
+        #[arg(long, conflicts_with_all = ["after", "limit"], value_parser = clap::value_parser!(u16).range(1..=200))]
+        last: Option<u16>,
     },
 }
 
@@ -152,7 +209,8 @@ pub struct WithText {
 pub struct Open {
     /// Whose access.
     pub subject: SubjectId,
-    /// What, e.g. `password_reset`.
+    /// What is to be restored.
+    #[arg(value_parser = word!(Action))]
     pub action: Action,
     /// In which system.
     #[arg(long)]
@@ -161,10 +219,10 @@ pub struct Open {
     #[arg(long)]
     pub scope: Vec<ScopeId>,
     /// Which way.
-    #[arg(long, default_value = "assisted")]
+    #[arg(long, default_value = "assisted", value_parser = word!(Path))]
     pub path: Path,
     /// How the request came in.
-    #[arg(long)]
+    #[arg(long, value_parser = word!(Channel))]
     pub channel: Channel,
     /// Who asked: `subject`, `unknown`, or a person's id.
     #[arg(long, default_value = "subject")]
@@ -183,6 +241,7 @@ pub struct Triage {
     /// Which case.
     pub case: CaseId,
     /// What failed.
+    #[arg(value_parser = word!(FailureType))]
     pub failure: FailureType,
     /// How it was reproduced.
     pub reproduction: String,
@@ -199,7 +258,8 @@ pub struct Triage {
 pub struct RouteArgs {
     /// Which case.
     pub case: CaseId,
-    /// What.
+    /// What is to be restored.
+    #[arg(value_parser = word!(Action))]
     pub action: Action,
     /// In which system.
     #[arg(long)]
@@ -208,7 +268,7 @@ pub struct RouteArgs {
     #[arg(long)]
     pub scope: Vec<ScopeId>,
     /// Which way.
-    #[arg(long, default_value = "assisted")]
+    #[arg(long, default_value = "assisted", value_parser = word!(Path))]
     pub path: Path,
     /// Approver groups beside policy's; again for each.
     #[arg(long)]
@@ -243,7 +303,11 @@ pub async fn log(command: &LogCommand, arguments: &Arguments, out: Out) -> Resul
     let client = connect::client(arguments)?;
     match command {
         LogCommand::Verify(_) => Ok(()),
-        LogCommand::List { after, limit } => out.answer(&client.log(*after, *limit).await?, entries),
+        LogCommand::List { last: Some(last), .. } => {
+            let after = client.counts().await?.log.checked_sub(u64::from(*last) + 1);
+            out.answer(&client.log(after, Some(*last)).await?, entries)
+        }
+        LogCommand::List { after, limit, last: None } => out.answer(&client.log(*after, *limit).await?, entries),
     }
 }
 

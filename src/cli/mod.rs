@@ -18,6 +18,7 @@ pub mod out;
 pub mod policy;
 pub mod recover;
 pub mod register;
+mod word;
 
 use std::process::ExitCode;
 

@@ -28,7 +28,9 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
         Query::<T>::from_request_parts(parts, state).await.map(|q| Self(q.0)).map_err(|e| {
             let why = crate::base::text::sanitise(&e.body_text(), false);
-            Failure::invalid("query", why)
+            // The framework's own words say how it reads, not what is wrong.
+            let why = why.strip_prefix("Failed to deserialize query string: ").unwrap_or(&why);
+            Failure::invalid("query", format!("The query can't be read: {why}."))
         })
     }
 }

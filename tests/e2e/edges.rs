@@ -27,6 +27,21 @@ async fn a_command_that_may_only_look_changes_nothing_and_one_that_may_not_decid
         assert_eq!(refused.status.code(), Some(2), "{write:?}: {}", said(&refused));
         assert!(said(&refused).contains("--read-only"), "{}", said(&refused));
     }
+    for wrong in [
+        &["case", "list", "--limit", "500"][..],
+        &["case", "list", "nofield:x"],
+        &["case", "comment", &case, " "],
+        &["case", "list", "--sort", "odd"],
+    ] {
+        let refused = run("nadia", wrong);
+        assert_eq!(refused.status.code(), Some(2), "{wrong:?}: {}", said(&refused));
+        assert!(!said(&refused).contains("deserialize"), "{}", said(&refused));
+    }
+    let newest = run("nadia", &["log", "list", "--last", "3", "--json"]);
+    let newest: Value = serde_json::from_slice(&newest.stdout).unwrap();
+    assert_eq!(newest["entries"].as_array().map(Vec::len), Some(3), "{newest:#}");
+    let help = program(folder.path()).args(["case", "flag", "--help"]).output().unwrap();
+    assert!(said(&help).contains("repeat_request") && said(&help).contains("pressure"), "{}", said(&help));
     let import = program(folder.path()).args(["--read-only", "import", "--write", "persons", "x.csv"]).output().unwrap();
     assert_eq!(import.status.code(), Some(2), "{}", said(&import));
     assert_eq!(demo.case(&case).await["row"]["version"], before);
