@@ -182,7 +182,7 @@ pub fn read(file: Option<&Path>) -> Result<(String, Policy), Failure> {
         None => policy::DEFAULT.to_owned(),
     };
     let name = file.map_or_else(|| "the built-in policy".to_owned(), |f| f.display().to_string());
-    match Policy::parse(&text) {
+    match Policy::for_use(&text) {
         Ok(policy) => Ok((text, policy)),
         Err(mistakes) => Err(Failure::mistakes(format!("{name} can't be used."), mistakes.iter().map(ToString::to_string).collect())),
     }

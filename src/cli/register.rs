@@ -283,6 +283,9 @@ pub async fn token(command: &TokenCommand, arguments: &Arguments, out: Out) -> R
         }),
         TokenCommand::Issue { operator, automation, on_behalf_of, hours, file } => {
             let body = IssueToken { operator: operator.clone(), automation: automation.clone(), on_behalf_of: on_behalf_of.clone(), hours: *hours };
+            if let Some(file) = file.as_ref().filter(|f| f.exists()) {
+                return Err(Failure::usage(format!("{} is there already; nothing was issued.", file.display())));
+            }
             issued(client.issue_token(&body).await?, file.as_deref(), out)
         }
         TokenCommand::Revoke { token } => said(&client.revoke_token(token).await?, out),
@@ -298,11 +301,20 @@ struct Issued {
 }
 
 fn issued(answer: RegisterAnswer, file: Option<&std::path::Path>, out: Out) -> Result<(), Failure> {
-    let (Some(secret), None) = (answer.secret.clone(), &answer.proposal) else { return said(&answer, out) };
-    let Some(file) = file else { return out.answer(&answer, |_| secret) };
+    let Some(secret) = answer.secret.clone() else { return said(&answer, out) };
+    // It opens nothing before its proposal counts, but it is told only now.
+    let waits = answer.proposal.as_ref().map(|id| {
+        format!(
+            "Proposed as {id}: it opens nothing before a second person has approved it (`countersign register approve {id}`) and the delay is over."
+        )
+    });
+    let Some(file) = file else {
+        return out.answer(&answer, |_| waits.map_or_else(|| secret.clone(), |waits| format!("{secret}\n{waits}")));
+    };
     crate::config::keys::write_private(file, &secret)?;
     let issued = Issued { answer: RegisterAnswer { secret: None, ..answer }, file: Some(file.to_owned()) };
-    out.answer(&issued, |_| format!("Written to {}, readable by you alone.", file.display()))
+    let written = format!("Written to {}, readable by you alone.", file.display());
+    out.answer(&issued, |_| waits.map_or_else(|| written.clone(), |waits| format!("{written}\n{waits}")))
 }
 
 fn proposals(all: &[crate::api::governance::ProposalRow]) -> String {

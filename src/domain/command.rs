@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::case::{ActorRef, Case, ExecutionOutcome, Requester, Route, Signature, TextRef, TrustRoot};
 use super::event::RegisterChange;
 use super::policy::Policy;
-use super::register::{Register, Scope, Token};
+use super::register::{Person, Register, Scope, Token};
 use super::subject::{Scopes, Subject};
 use super::vocabulary::{Channel, Decision, EvidenceKind, FailureType, FlagKind, HoldSource, Method};
 use crate::base::ids::{ApprovalId, CaseId, EndpointId, EvidenceId, GrantId, OperatorId, PersonId, ProposalId, ReceiptId, RequestId, SessionId};
@@ -136,6 +136,7 @@ impl RegisterCommand {
             Self::EndProposal { .. } => "proposal_end",
             Self::ApplyDue => "apply_due",
             Self::RecordSubjects { .. } => "record_subjects",
+            Self::RecordPersons { .. } => "record_persons",
             Self::Recover { .. } => "recover_governance",
         }
     }
@@ -200,6 +201,8 @@ pub enum RegisterCommand {
     ApplyDue,
     /// Let two recorded governors back in when nobody's token counts any more (the server's own machine only).
     Recover { by: [OperatorId; 2], proved: bool, tokens: Box<[Token; 2]> },
+    /// Record persons that the inventory names, all or none; what widens is refused.
+    RecordPersons { persons: Vec<Person> },
     /// Record subjects that the inventory names, by digest.
     RecordSubjects { subjects: Vec<(crate::base::ids::SubjectId, Digest)> },
 }

@@ -12,19 +12,25 @@ use super::problem::Failure;
 use super::write::Write;
 use crate::api::governance as wire;
 use crate::base::ids::ProposalId;
+use crate::base::text::sanitise;
 use crate::domain::command::RegisterCommand;
 use crate::domain::event::RegisterChange;
 use crate::domain::policy::Policy;
 use crate::service::register::Beside;
 
-/// The most mistakes that an answer lists.
-const MAX_MISTAKES: usize = 20;
+/// The most mistakes that an answer lists: all that are looked for.
+const MAX_MISTAKES: usize = crate::domain::policy::ceilings::MAX_MISTAKES;
+/// How many of them stand in the sentence.
+const MAX_TOLD: usize = 3;
 
 #[utoipa::path(post, path = "/v1/register/policy", tag = "register", request_body = wire::ProposePolicy, responses((status = 200, body = wire::RegisterAnswer)))]
 pub(super) async fn propose(w: Write<wire::ProposePolicy>) -> Result<Response, Failure> {
-    let policy = Policy::parse(&w.body.text).map_err(|mistakes| {
-        let lines: Vec<String> = mistakes.iter().take(MAX_MISTAKES).map(ToString::to_string).collect();
-        Failure::meaningless("text", format!("The policy can't be used: {}", crate::base::text::sanitise(&lines.join("; "), false)))
+    let policy = Policy::for_use(&w.body.text).map_err(|mistakes| {
+        let lines: Vec<String> = mistakes.iter().take(MAX_MISTAKES).map(|m| sanitise(&m.to_string(), false)).collect();
+        let first: Vec<&str> = lines.iter().take(MAX_TOLD).map(String::as_str).collect();
+        let mut failure = Failure::meaningless("text", format!("The policy can't be used, for {} reasons: {}", lines.len(), first.join("; ")));
+        failure.0.mistakes = lines;
+        failure
     })?;
     let (_flight, kept) = w.begin().await?;
     let id: ProposalId = w.app.service.fresh("prp")?;

@@ -119,7 +119,7 @@ impl Service {
             (Some(digest), _) => self.policy(digest).await,
             (None, Some((_, text))) => {
                 let mistakes = |all: Vec<crate::domain::policy::Mistake>| all.into_iter().map(|m| m.message).collect::<Vec<_>>().join("; ");
-                Policy::parse(text).map(Arc::new).map_err(|all| ServiceError::Invalid { field: "policy", why: mistakes(all) })
+                Policy::for_use(text).map(Arc::new).map_err(|all| ServiceError::Invalid { field: "policy", why: mistakes(all) })
             }
             (None, None) => Err(ServiceError::NotFounded),
         }

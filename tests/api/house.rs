@@ -73,8 +73,11 @@ impl House {
     }
 
     pub async fn with(config: &ServerConfig) -> Self {
+        Self::on(config, SqliteOptions { durable: false, ..SqliteOptions::default() }).await
+    }
+
+    pub async fn on(config: &ServerConfig, options: SqliteOptions) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let options = SqliteOptions { durable: false, ..SqliteOptions::default() };
         let store = SqliteStore::open(&folder.path().join("db"), &options, Ports::system(), &MasterKey::new([42; 32])).unwrap();
         let service = Arc::new(Service::new(Arc::new(store), Ports::system(), Keys::new([7; 32])));
         let (stop, stopped) = watch::channel(false);

@@ -4,7 +4,9 @@
 
 mod house;
 mod limits;
+mod register;
 mod served;
+mod streams;
 mod wire;
 
 use axum::http::StatusCode;

@@ -9,7 +9,7 @@ use chrono::Duration;
 use super::widens;
 use crate::base::Time;
 use crate::domain::event::{RegisterChange, RegisterEvent};
-use crate::domain::register::{Proposal, Register};
+use crate::domain::register::{Proposal, Register, Token};
 
 /// How long a token that ended stays recorded, at least.
 const TOKENS_KEPT: Duration = Duration::days(90);
@@ -46,7 +46,7 @@ impl Register {
             RegisterEvent::ProposalEnded { proposal, .. } => _ = self.proposals.remove(proposal),
             RegisterEvent::ProposalApplied { proposal } => {
                 if let Some(done) = self.proposals.remove(proposal) {
-                    self.change(&decided_by(done), at);
+                    self.change(&decided_by(done, at), at);
                 }
             }
             RegisterEvent::GovernanceRecovered { tokens, .. } => {
@@ -100,11 +100,22 @@ impl Register {
 }
 
 /// A policy's author and approver are its deciders of record (invariant 17).
-fn decided_by(done: Proposal) -> RegisterChange {
+fn decided_by(done: Proposal, at: Time) -> RegisterChange {
     match done.change {
         RegisterChange::SetPolicy { policy, .. } => {
             let deciders: BTreeSet<_> = [Some(done.proposed_by), done.approved_by].into_iter().flatten().collect();
             RegisterChange::SetPolicy { policy, deciders }
+        }
+        change => counting_from(change, at),
+    }
+}
+
+/// A token that waited for a second person and the delay lives as long as it was asked for, from when it counts.
+pub(super) fn counting_from(change: RegisterChange, at: Time) -> RegisterChange {
+    match change {
+        RegisterChange::IssueToken(token) => {
+            let expires_at = at + (token.expires_at - token.issued_at);
+            RegisterChange::IssueToken(Token { issued_at: at, expires_at, ..token })
         }
         change => change,
     }

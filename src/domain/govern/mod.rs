@@ -21,7 +21,7 @@ use super::command::{Context, RegisterCommand};
 use super::event::{RegisterChange, RegisterEvent};
 use super::policy::Policy;
 use super::refusal::Refusal;
-use super::register::{Holder, Principal, Proposal, Register};
+use super::register::{Holder, Person, Principal, Proposal, Register};
 use super::vocabulary::{Role, Status};
 use crate::base::Time;
 use crate::base::ids::{OperatorId, PersonId, ProposalId};
@@ -54,6 +54,10 @@ pub fn decide_register(register: &Register, policy: &Policy, command: &RegisterC
         RegisterCommand::ApplyDue => apply_due(register, policy, context),
         RegisterCommand::Recover { by, proved, tokens } => {
             recover::recover(register, policy, recover::Recovery { by, proved: *proved, tokens }, context)
+        }
+        RegisterCommand::RecordPersons { persons } => {
+            let mut after = register.clone();
+            persons.iter().map(|person| record_person(&mut after, policy, person, context)).collect()
         }
         RegisterCommand::RecordSubjects { subjects } => {
             if !is_host(context) {
@@ -169,6 +173,26 @@ pub fn governable(register: &Register) -> bool {
     holders(PROPOSE).iter().any(|proposer| guards.iter().any(|guard| guard != proposer))
 }
 
+/// One person of an import, recorded in `after`, which is the register so far; refused as by itself, and then `after` is as it was.
+pub fn record_person(after: &mut Register, policy: &Policy, person: &Person, context: &Context) -> Result<RegisterEvent, Refusal> {
+    if !is_host(context) {
+        return Err(not_permitted("register_change", "the import on the host"));
+    }
+    let change = RegisterChange::SetPerson(person.clone());
+    sound::check(after, policy, &change, context.now)?;
+    if widens::beneficiaries(after, &change, None).is_some() {
+        let help = "They sign in or manage others, and this gives them more: propose it with `countersign register person`.";
+        return Err(Refusal::SecondPerson(help.to_owned()));
+    }
+    // Only who has an account governs; for a hundred thousand others the register need not be copied to see.
+    if after.accounts_of(&person.id).next().is_some() {
+        stays_governable(after, &change, context.now)?;
+    }
+    let event = RegisterEvent::Changed { change };
+    after.apply(&event, context.now);
+    Ok(event)
+}
+
 fn approve(register: &Register, policy: &Policy, id: &ProposalId, context: &Context) -> Result<Vec<RegisterEvent>, Refusal> {
     let person = require(register, context, "proposal_approve", GUARD)?;
     let proposal = pending(register, id)?;
@@ -230,7 +254,7 @@ fn still_fits(register: &Register, policy: &Policy, proposal: &Proposal, now: Ti
     if widens::object(register, &proposal.change) != proposal.replaces {
         return Err(Refusal::Already("What it would change has changed since it was proposed. Propose it anew.".to_owned()));
     }
-    sound::check(register, policy, &proposal.change, now)
+    sound::check(register, policy, &apply::counting_from(proposal.change.clone(), now), now)
 }
 
 fn pending<'a>(register: &'a Register, id: &ProposalId) -> Result<&'a Proposal, Refusal> {

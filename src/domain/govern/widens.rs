@@ -51,14 +51,14 @@ pub fn beneficiaries(register: &Register, change: &RegisterChange, asker: Option
 /// who manages them and whether they are here decide what their approval is worth.
 fn person_widens(register: &Register, new: &Person) -> bool {
     let has_account = register.operators.values().any(|o| o.person == new.id);
-    let manages = register.persons.values().any(|p| p.manager.as_ref() == Some(&new.id));
+    let manages = || register.persons.values().any(|p| p.manager.as_ref() == Some(&new.id));
     match register.persons.get(&new.id) {
         // An account of a person who is not there yet can't exist; if it does, adding the person brings it to life.
         None => has_account,
         Some(old) => {
             let back = old.status != Status::Active && new.status == Status::Active;
             let moved = old.employer != new.employer || old.team != new.team || old.manager != new.manager;
-            ((has_account || manages) && back) || (has_account && moved)
+            (back && (has_account || manages())) || (has_account && moved)
         }
     }
 }

@@ -6,6 +6,7 @@
 //! Reading order: [`bundle`] what a file says; [`ceilings`] what it may not say; [`mod@derive`] what follows for a case; [`explain`] why;
 //! [`compare`] two files; [`crew`] whom a file needs.
 
+mod below;
 pub mod bundle;
 pub mod ceilings;
 pub mod compare;
@@ -66,6 +67,15 @@ impl Policy {
     pub fn parse(text: &str) -> Result<Self, Vec<Mistake>> {
         let bundle = parse::bundle(text)?;
         Ok(Self { sha256: Digest::of(text.as_bytes()), bundle: Arc::new(bundle) })
+    }
+
+    /// Parses a bundle that is to be put in force: beside every mistake, each place is listed where it asks for less than the floors that are
+    /// compiled in.
+    pub fn for_use(text: &str) -> Result<Self, Vec<Mistake>> {
+        let policy = Self::parse(text)?;
+        let mut laxer = below::below(&policy.bundle);
+        laxer.truncate(ceilings::MAX_MISTAKES);
+        if laxer.is_empty() { Ok(policy) } else { Err(laxer) }
     }
 
     /// The embedded default; its text is [`DEFAULT`].

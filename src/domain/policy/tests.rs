@@ -62,6 +62,37 @@ fn every_mistake_is_listed_with_its_line() {
 }
 
 #[test]
+fn the_embedded_policy_asks_for_no_less_than_what_is_compiled_in() {
+    assert_eq!(Policy::for_use(DEFAULT).err().unwrap_or_default(), Vec::new());
+}
+
+#[test]
+fn a_file_laxer_than_the_compiled_floors_is_refused_with_every_place_listed() {
+    let text = DEFAULT
+        .replace("approvals = 2\nfrom_groups = { security = 1 }\ndelay = \"30 min\"", "approvals = 1\ndelay = \"30 min\"")
+        .replace("proof = \"two-codes\"\n", "review = true\n")
+        .replace("when = { path = [\"assisted\", \"break_glass\"] }\napprovals = 1", "when = { path = \"break_glass\" }\napprovals = 1")
+        .replace(
+            "when = { action = [\"control_plane_access\", \"jit_access\"] }\napprovals = 1\ngrant_lifetime = \"8 h\"",
+            "when = { action = [\"control_plane_access\", \"jit_access\"] }\napprovals = 1",
+        );
+    assert!(Policy::parse(&text).is_ok(), "each value alone is within its bounds");
+    let all: Vec<String> = Policy::for_use(&text).unwrap_err().iter().map(ToString::to_string).collect();
+    for wanted in [
+        "two approvals and a grace of a privileged case",
+        "two codes or repeated proofing",
+        "one approval: whoever routes",
+        "every fallback grant is temporary",
+    ] {
+        assert!(all.iter().any(|m| m.contains(wanted) && m.contains("e.g. ")), "{wanted}\nin\n{all:#?}");
+    }
+    let mut whole = all.clone();
+    whole.sort();
+    whole.dedup();
+    assert_eq!(whole.len(), all.len(), "each once");
+}
+
+#[test]
 fn hostile_files_are_refused_and_never_printed_raw() {
     for text in ["", "\0", "format = 2", "[[rule]]", "rule = 1", "a.b.c = {", "[base]\nproof = [[]]", &"x".repeat(300_000), "\u{1b}[31m = 1"] {
         let found = mistakes(text);

@@ -10,7 +10,7 @@ mod subject;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 pub use parse::Format;
@@ -20,8 +20,8 @@ use super::{Ask, Service, ServiceError};
 use crate::base::ids::{PersonId, SubjectId};
 use crate::domain::case::Worker;
 use crate::domain::command::RegisterCommand;
-use crate::domain::event::RegisterChange;
-use crate::domain::register::Register;
+use crate::domain::govern::record_person;
+use crate::domain::register::{Person, Register};
 use crate::domain::subject::Subject;
 use crate::store::PersonDetails;
 
@@ -31,8 +31,15 @@ pub const MAX_FILE: usize = 64 * 1024 * 1024;
 pub const MAX_ROWS: usize = 200_000;
 /// The most refused rows that a report lists; all are counted.
 pub const MAX_LISTED: usize = 1_000;
-/// Subjects written in one commit.
-const BATCH: usize = 500;
+/// Rows written in one commit: each commit also writes the register as it then stands, so fewer and larger ones are quicker.
+const BATCH: usize = 5_000;
+
+/// Persons that wait to be written together.
+#[derive(Default)]
+struct Batch {
+    persons: Vec<Person>,
+    details: Vec<PersonDetails>,
+}
 
 /// What a file holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,10 +114,13 @@ impl Service {
 
     async fn import_persons(&self, format: Format, bytes: &[u8], dry_run: bool) -> Result<Report, ImportError> {
         let rows = parse::rows::<person::PersonIn>(format, bytes)?;
-        let register = self.store.register().await.map_err(ServiceError::from)?;
+        let (register, policy) = self.rules().await?;
         let named: BTreeSet<String> = rows.iter().filter_map(|r| r.row.as_ref().ok().map(|p| p.id.clone())).collect();
+        let known = self.known_details(&named).await?;
         let mut report = Report { rows: rows.len() as u64, dry_run, ..Report::default() };
-        let mut seen = BTreeSet::new();
+        let context = Ask::system(Worker::Host).context(self.now());
+        // The register as it will be after the rows so far: a dry run refuses just what a run refuses.
+        let (mut after, mut seen, mut batch) = (Register::clone(&register), BTreeSet::new(), Batch::default());
         for row in rows {
             let checked = row.row.map_err(|why| (None, vec![why])).and_then(|p| {
                 let id = Some(crate::base::text::sanitise(&p.id, false));
@@ -127,26 +137,44 @@ impl Service {
                     continue;
                 }
             };
-            let known = self.known_details(&person.id).await?;
-            match register.persons.get(&person.id) {
-                None => report.new += 1,
-                Some(old) if *old == person && known.as_ref() == Some(&details) => {
-                    report.unchanged += 1;
-                    continue;
-                }
-                Some(_) => report.changed += 1,
+            let old = register.persons.get(&person.id);
+            if old == Some(&person) && known.get(&person.id) == Some(&details) {
+                report.unchanged += 1;
+                continue;
             }
-            if !dry_run {
-                let command = RegisterCommand::Change { id: self.fresh("prp")?, change: RegisterChange::SetPerson(person) };
-                let beside = Beside { people: vec![details], ..Beside::default() };
-                self.govern(&Ask::system(Worker::Host), &command, &beside).await?;
+            // Also where only name or address changed: what is recorded of a person never changes without an entry (invariant 8).
+            if let Err(refusal) = record_person(&mut after, &policy, &person, &context) {
+                report.refuse(row.line, Some(person.id.to_string()), vec![refusal.to_string()]);
+                continue;
+            }
+            *if old.is_none() { &mut report.new } else { &mut report.changed } += 1;
+            batch.persons.push(person);
+            batch.details.push(details);
+            if batch.details.len() >= BATCH {
+                self.write_persons(std::mem::take(&mut batch), dry_run).await?;
             }
         }
+        self.write_persons(batch, dry_run).await?;
         Ok(report)
     }
 
-    async fn known_details(&self, id: &PersonId) -> Result<Option<PersonDetails>, ServiceError> {
-        Ok(self.store.people(std::slice::from_ref(id)).await?.remove(id))
+    async fn write_persons(&self, batch: Batch, dry_run: bool) -> Result<(), ServiceError> {
+        if dry_run || batch.details.is_empty() {
+            return Ok(());
+        }
+        let command = RegisterCommand::RecordPersons { persons: batch.persons };
+        let beside = Beside { people: batch.details, ..Beside::default() };
+        self.govern(&Ask::system(Worker::Host), &command, &beside).await.map(drop)
+    }
+
+    /// Names and addresses that are recorded of those whom the file names.
+    async fn known_details(&self, named: &BTreeSet<String>) -> Result<BTreeMap<PersonId, PersonDetails>, ServiceError> {
+        let ids: Vec<PersonId> = named.iter().filter_map(|id| PersonId::parse(id).ok()).collect();
+        let mut known = BTreeMap::new();
+        for some in ids.chunks(BATCH) {
+            known.extend(self.store.people(some).await?);
+        }
+        Ok(known)
     }
 
     async fn import_subjects(&self, format: Format, bytes: &[u8], dry_run: bool) -> Result<Report, ImportError> {

@@ -1,0 +1,191 @@
+//! Tokens and the governed register over HTTP: refused at once when revoked, approved by a second person, laxer policies refused whole.
+
+use axum::http::StatusCode;
+use countersign::domain::policy::DEFAULT;
+use serde_json::{Value, json};
+
+use crate::house::{Answer, House};
+
+async fn post(house: &House, who: &str, path: &str, key: &str, body: &Value) -> Answer {
+    house.send("POST", path, Some(house.token(who)), &[("idempotency-key", key)], Some(body)).await
+}
+
+fn told(answer: &Answer, status: u16, code: &str) {
+    assert_eq!((answer.status.as_u16(), answer.code().as_str()), (status, code), "{}", answer.body);
+}
+
+async fn me(house: &House, token: &str) -> StatusCode {
+    house.send("GET", "/v1/me", Some(token), &[], None).await.status
+}
+
+#[tokio::test]
+async fn a_token_is_shown_once_and_refused_at_once_when_it_is_revoked() {
+    let house = House::new().await;
+    let body = json!({"operator": "nadia", "hours": 2});
+    let issued = post(&house, "nadia", "/v1/register/tokens", "t1", &body).await;
+    assert_eq!(issued.status, StatusCode::OK, "{}", issued.body);
+    let (secret, id) = (issued.body["secret"].as_str().unwrap().to_owned(), issued.body["token"].as_str().unwrap().to_owned());
+    assert_eq!(me(&house, &secret).await, StatusCode::OK);
+    let again = post(&house, "nadia", "/v1/register/tokens", "t1", &body).await;
+    assert_eq!((again.status, &again.body["secret"]), (StatusCode::OK, &Value::Null), "a repeated request is told no secret");
+    let path = format!("/v1/register/tokens/{id}/revoke");
+    told(&post(&house, "sam", &path, "r0", &json!({})).await, 403, "not-permitted");
+    let revoked = house.send("POST", &path, Some(&secret), &[("idempotency-key", "r1")], Some(&json!({}))).await;
+    assert_eq!(revoked.status, StatusCode::OK, "one's own: {}", revoked.body);
+    assert_eq!(me(&house, &secret).await, StatusCode::UNAUTHORIZED);
+    told(&post(&house, "nadia", &path, "r2", &json!({})).await, 409, "already");
+    told(&post(&house, "nadia", "/v1/register/tokens/tok-nobodys/revoke", "r3", &json!({})).await, 404, "unknown");
+    let register = house.get("/v1/register", "omar").await.body;
+    assert!(!register.to_string().contains(&id) && !register.to_string().contains("secret"), "{register}");
+    let log = house.get("/v1/log?limit=200", "sam").await.body.to_string();
+    assert!(!log.contains(&secret) && !log.contains(secret.rsplit('_').next().unwrap()));
+}
+
+#[tokio::test]
+async fn tokens_that_make_no_sense_are_refused_and_a_bots_comes_with_its_chain() {
+    let house = House::new().await;
+    for (at, (body, status, code)) in [
+        (json!({"operator": "nadia", "hours": 0}), 400, "invalid"),
+        (json!({"operator": "nadia", "hours": 721}), 400, "invalid"),
+        (json!({"operator": "nadia", "hours": 1.5}), 400, "invalid"),
+        (json!({"operator": "nadia", "automation": "triage-bot", "hours": 1}), 422, "invalid"),
+        (json!({"hours": 1}), 422, "invalid"),
+        (json!({"operator": "nadia", "on_behalf_of": ["p-sam"], "hours": 1}), 422, "invalid"),
+        (json!({"operator": "nobody", "hours": 1}), 404, "unknown"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        told(&post(&house, "nadia", "/v1/register/tokens", &format!("k{at}"), &body).await, status, code);
+    }
+    let body = json!({"automation": "triage-bot", "on_behalf_of": ["p-sam"], "hours": 1});
+    told(&post(&house, "sam", "/v1/register/tokens", "bot0", &body).await, 403, "not-permitted");
+    let issued = post(&house, "nadia", "/v1/register/tokens", "bot1", &body).await;
+    assert_eq!(issued.status, StatusCode::OK, "its owner: {}", issued.body);
+    let who = house.send("GET", "/v1/me", issued.body["secret"].as_str(), &[], None).await.body;
+    assert_eq!(who["automation"], "triage-bot");
+}
+
+#[tokio::test]
+async fn invariant_17_someone_elses_token_and_a_wider_account_wait_for_a_second_person_and_the_delay() {
+    let house = House::new().await;
+    let wider = json!({"change": {"change": "set_operator", "to":
+        {"id": "nadia", "person": "p-nadia", "roles": ["support_agent", "supervisor"], "groups": [], "enabled": true}}});
+    told(&post(&house, "sam", "/v1/register/changes", "c0", &wider).await, 403, "not-permitted");
+    told(&post(&house, "ines", "/v1/register/changes", "c1", &wider).await, 403, "not-permitted");
+    let account = post(&house, "omar", "/v1/register/changes", "c2", &wider).await;
+    let token = post(&house, "omar", "/v1/register/tokens", "c3", &json!({"operator": "sam", "hours": 1})).await;
+    let secret = token.body["secret"].as_str().unwrap().to_owned();
+    for (at, proposed) in [&account, &token].into_iter().enumerate() {
+        assert_eq!((proposed.status, &proposed.body["events"]), (StatusCode::OK, &json!(["proposed"])), "{}", proposed.body);
+        let path = format!("/v1/register/proposals/{}/approve", proposed.body["proposal"].as_str().unwrap());
+        told(&post(&house, "omar", &path, &format!("a{at}"), &json!({})).await, 403, "second-person");
+        told(&post(&house, "nadia", &path, &format!("b{at}"), &json!({})).await, 403, "not-permitted");
+        let approved = post(&house, "ines", &path, &format!("d{at}"), &json!({})).await;
+        assert_eq!((approved.status, &approved.body["events"]), (StatusCode::OK, &json!(["proposal_approved"])), "{}", approved.body);
+        told(&post(&house, "ines", &path, &format!("e{at}"), &json!({})).await, 409, "already");
+    }
+    assert_eq!(me(&house, &secret).await, StatusCode::UNAUTHORIZED, "the delay runs");
+    let register = house.get("/v1/register", "ines").await.body;
+    let nadia = register["operators"].as_array().unwrap().iter().find(|o| o["id"] == "nadia").unwrap().clone();
+    assert_eq!(nadia["roles"], json!(["support_agent"]));
+    assert!(!register.to_string().contains("secret_sha256"), "{register}");
+    for proposal in register["proposals"].as_array().unwrap() {
+        let path = format!("/v1/register/proposals/{}/end", proposal["id"].as_str().unwrap());
+        told(&post(&house, "sam", &path, &path, &json!({})).await, 403, "not-permitted");
+        assert_eq!(post(&house, "ines", &path, &format!("{path}2"), &json!({})).await.status, StatusCode::OK);
+    }
+    told(&post(&house, "ines", "/v1/register/proposals/prp-none/approve", "f", &json!({})).await, 404, "unknown");
+}
+
+#[tokio::test]
+async fn a_policy_laxer_than_what_is_compiled_in_is_refused_with_every_mistake_and_a_sound_one_waits() {
+    let house = House::new().await;
+    let text = DEFAULT.replace("email = \"30 min\"", "email = \"90 d\"").replace("attempts_per_code = 5", "attempts_per_code = 5000");
+    let refused = post(&house, "omar", "/v1/register/policy", "p0", &json!({ "text": text })).await;
+    told(&refused, 422, "invalid");
+    let mistakes = refused.body["mistakes"].as_array().unwrap();
+    assert!(mistakes.len() == 2 && mistakes.iter().all(|m| m.as_str().unwrap().starts_with("line ")), "{}", refused.body);
+    let text = DEFAULT.replace("approvals = 2", "approvals = 1").replace("from_groups = { security = 1 }\n", "");
+    let refused = post(&house, "omar", "/v1/register/policy", "p1", &json!({ "text": text })).await;
+    told(&refused, 422, "invalid");
+    let all = refused.body["mistakes"].to_string();
+    for floor in ["two approvals and a grace of a privileged case", "two approvals and a review of break-glass"] {
+        assert!(all.contains(floor), "{floor}: {all}");
+    }
+    assert_eq!(house.get("/v1/register", "omar").await.body["proposals"], json!([]));
+    let stricter = DEFAULT.replace("email = \"30 min\"", "email = \"20 min\"");
+    told(&post(&house, "ines", "/v1/register/policy", "p2", &json!({ "text": stricter })).await, 403, "not-permitted");
+    let proposed = post(&house, "omar", "/v1/register/policy", "p3", &json!({ "text": stricter })).await;
+    assert_eq!((proposed.status, &proposed.body["events"]), (StatusCode::OK, &json!(["proposed"])), "{}", proposed.body);
+    assert_ne!(house.get("/v1/policy", "sam").await.body["text"], stricter, "not in force yet");
+}
+
+#[tokio::test]
+async fn the_next_case_is_taken_once_and_by_one_and_the_queue_runs_dry_in_words() {
+    let house = House::new().await;
+    for key in ["k1", "k2"] {
+        assert_eq!(house.open("nadia", key).await.status, StatusCode::CREATED);
+    }
+    let take = |who: &'static str, key: &'static str, body: Value| {
+        let house = &house;
+        async move { post(house, who, "/v1/queue/take-next", key, &body).await }
+    };
+    let (one, other) = tokio::join!(take("nadia", "t1", json!({})), take("sam", "t1", json!({})));
+    assert_eq!((one.status, other.status), (StatusCode::OK, StatusCode::OK), "{} {}", one.body, other.body);
+    assert_ne!(one.body["row"]["id"], other.body["row"]["id"], "each another one");
+    assert_eq!((&one.body["row"]["assignee"], &other.body["row"]["assignee"]), (&json!("nadia"), &json!("sam")));
+    let again = take("nadia", "t1", json!({})).await;
+    assert_eq!(again.body["row"]["id"], one.body["row"]["id"], "a repeated request takes no second one");
+    let dry = take("ines", "t2", json!({})).await;
+    assert_eq!(dry.status, StatusCode::NOT_FOUND, "{}", dry.body);
+    assert!(!dry.body["detail"].as_str().unwrap().is_empty());
+    told(&take("nadia", "t3", json!({"filter": "risk:huge"})).await, 422, "invalid");
+    told(&take("omar", "t4", json!({})).await, 403, "not-permitted");
+    // Taking what the server hands out is no routing: it costs sam nothing.
+    let lineage = house.get(&format!("/v1/cases/{}", other.body["row"]["id"].as_str().unwrap()), "sam").await.body["lineage"].clone();
+    assert!(!lineage.to_string().contains("\"router\",\"person\":\"p-sam\"") && !lineage.to_string().contains("p-sam"), "{lineage}");
+}
+
+#[tokio::test]
+async fn subjects_are_found_without_their_addresses() {
+    let house = House::new().await;
+    house.open("nadia", "k1").await;
+    for query in ["okaf", "M.%20Okafor", "OKAFOR"] {
+        let found = house.get(&format!("/v1/subjects?q={query}"), "nadia").await;
+        assert_eq!(found.status, StatusCode::OK);
+        let rows = found.body["rows"].as_array().unwrap();
+        assert!(rows.len() == 1 && rows[0]["id"] == "okafor" && rows[0]["open_cases"].as_array().unwrap().len() == 1, "{query}: {}", found.body);
+        assert!(!found.body.to_string().contains("corp.example"), "addresses are compared, never displayed: {}", found.body);
+    }
+    for nobody in ["zzz", "%25", "_", "'%20OR%201=1%20--", "*"] {
+        assert_eq!(house.get(&format!("/v1/subjects?q={nobody}"), "nadia").await.body["rows"], json!([]), "{nobody}");
+    }
+    for bad in ["", "?q=", "?q=%20", &format!("?q={}", "x".repeat(101)), "?q=a&q2=b"] {
+        assert_eq!(house.get(&format!("/v1/subjects{bad}"), "nadia").await.status, StatusCode::BAD_REQUEST, "{bad}");
+    }
+    let one = house.get("/v1/subjects/okafor", "sam").await;
+    assert_eq!((one.status, &one.body["entitlements"][0]["scopes"]), (StatusCode::OK, &json!(["login"])));
+    told(&house.get("/v1/subjects/nobody", "sam").await, 404, "not-found");
+    told(&house.get("/v1/subjects/okafor", "omar").await, 403, "not-permitted");
+}
+
+#[tokio::test]
+async fn a_request_with_a_key_that_is_in_flight_is_409_and_the_thing_is_done_once() {
+    let house = House::new().await;
+    let (mut tries, mut refused) = (0, 0);
+    while refused == 0 {
+        tries += 1;
+        assert!(tries < 200, "no two requests ever met");
+        let key = format!("race-{tries}");
+        let answers = futures_util::future::join_all((0..8).map(|_| house.open("nadia", &key))).await;
+        let done: Vec<&Answer> = answers.iter().filter(|a| a.status == StatusCode::CREATED).collect();
+        assert!(!done.is_empty() && done.iter().all(|a| a.body["row"]["id"] == done[0].body["row"]["id"]), "one case, however often it is sent");
+        for answer in answers.iter().filter(|a| a.status != StatusCode::CREATED) {
+            told(answer, 409, "in-flight");
+            refused += 1;
+        }
+    }
+    let cases = house.get("/v1/cases?limit=200", "sam").await.body["rows"].as_array().unwrap().len();
+    assert_eq!(cases, tries);
+}
