@@ -349,7 +349,7 @@ impl Shared {
 
     /// The area of a screen.
     pub fn body(&self) -> ratatui::layout::Rect {
-        super::view::body(self.size, self.tutor.rows(self.size.1))
+        super::view::body(self.size, self.tutor.rows(self.size))
     }
 
     /// The server's time, as well as it is known.

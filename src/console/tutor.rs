@@ -19,8 +19,9 @@ use crate::client::ClientError;
 
 /// From this many rows on, the tour has a line of its own above its text.
 const ROOMY: u16 = 20;
-/// How many lines its text has at most; every step fits into them at 78 columns.
-const LINES: usize = 2;
+/// How many lines its text has at most; every step fits into them from [`WIDE`] columns on, and into one more where it is narrower.
+const LINES: u16 = 2;
+const WIDE: u16 = 80;
 
 /// What a step looks at.
 struct Seen<'a> {
@@ -167,13 +168,13 @@ impl Tutor {
         matches!(self.stage, Stage::Offered | Stage::Shown)
     }
 
-    /// How many rows it takes of a screen with so many.
-    pub fn rows(&self, rows: u16) -> u16 {
-        match (self.shows(), rows >= ROOMY) {
-            (false, _) => 0,
-            (true, false) => 2,
-            (true, true) => 3,
+    /// How many rows it takes of a screen of so many columns and rows.
+    pub const fn rows(&self, (columns, rows): (u16, u16)) -> u16 {
+        if !self.shows() {
+            return 0;
         }
+        let lines = if columns < WIDE { LINES + 1 } else { LINES };
+        if rows >= ROOMY { lines + 1 } else { lines }
     }
 
     /// Hides it; it goes on from here when it is wanted again.
@@ -304,7 +305,7 @@ pub(super) fn draw(buffer: &mut Buffer, area: Rect, shared: &Shared) {
         return;
     }
     let mut y = area.y;
-    if usize::from(area.height) > LINES {
+    if shared.size.1 >= ROOMY {
         let line = "─".repeat(usize::from(area.width));
         put(buffer, area, area.x, y, &line, shared.style(Role::Border));
         let x = put(buffer, area, area.x + 1, y, &format!(" {} ", title(shared)), shared.style(Role::Accent));
@@ -314,7 +315,7 @@ pub(super) fn draw(buffer: &mut Buffer, area: Rect, shared: &Shared) {
         }
         y += 1;
     }
-    for line in wrap(&text(shared), usize::from(area.width).saturating_sub(2)).iter().take(LINES) {
+    for line in &wrap(&text(shared), usize::from(area.width).saturating_sub(2)) {
         put(buffer, area, area.x + 1, y, line, shared.style(Role::Text));
         y += 1;
     }
@@ -332,7 +333,7 @@ mod tests {
             }
             // A key takes no more room than five letters on the average.
             let text: String = step.says.split(['{', '}']).enumerate().map(|(i, p)| if i % 2 == 1 { "g m" } else { p }).collect();
-            assert!(wrap(&text, 78).len() <= LINES, "{text}");
+            assert!(wrap(&text, 78).len() <= usize::from(LINES) && wrap(&text, 58).len() <= usize::from(LINES) + 1, "{text}");
         }
     }
 }

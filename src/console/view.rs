@@ -34,7 +34,7 @@ pub fn draw(frame: &mut Frame<'_>, model: &Model) {
     }
     frame.buffer_mut().set_style(area, shared.style(Role::Text));
     head(frame.buffer_mut(), Rect { height: 1, ..area }, model);
-    let rows = shared.tutor.rows(area.height);
+    let rows = shared.tutor.rows((area.width, area.height));
     let body = body((area.width, area.height), rows);
     let place = model.place();
     model.screen(place).draw(frame, body, shared, place);

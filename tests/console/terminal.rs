@@ -17,8 +17,14 @@ struct Seat {
 
 impl Seat {
     async fn take(variables: &[(&str, &str)]) -> Self {
-        let server = canned_server().await;
+        Self::with(canned_server().await, variables, "").await
+    }
+
+    /// At that server, with these settings.
+    async fn with(server: MockServer, variables: &[(&str, &str)], settings: &str) -> Self {
         let home = tempfile::tempdir().unwrap();
+        std::fs::create_dir(home.path().join("countersign")).unwrap();
+        std::fs::write(home.path().join("countersign/console.toml"), settings).unwrap();
         let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_countersign"));
         command.env_clear();
         let all = [("PATH", std::env::var("PATH").unwrap_or_default()), ("TERM", "xterm-256color".to_owned())];
@@ -184,5 +190,27 @@ async fn a_terminal_that_can_not_answer_is_not_asked() {
         seat.pty.write("q");
         assert!(seat.pty.ended().success());
         assert!(!String::from_utf8_lossy(&seat.pty.bytes).contains("\u{1b}]11;?"), "{variables:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn attention_reaches_the_terminal_as_it_was_asked_for() {
+    for (settings, expected) in
+        [("attention = \"notify\"\n", "\u{1b}]9;Countersign: CS-26-004131 was given to you.\u{1b}\\"), ("attention = \"bell\"\n", "\u{7}")]
+    {
+        let server = canned_server().await;
+        let row = crate::canned::row(
+            4131,
+            "m.okafor",
+            65,
+            &serde_json::json!({"version": 9, "assignee": "nadia", "approvals_missing": 3, "waiting_on": "approval"}),
+        );
+        let event = format!("id: 5\ndata: {}\n\n", serde_json::json!({"kind": "case", "row": row}));
+        let stream = ResponseTemplate::new(200).set_body_raw(event, "text/event-stream").set_delay(std::time::Duration::from_millis(100));
+        Mock::given(path_regex("^/v1/events$")).respond_with(stream).with_priority(1).mount(&server).await;
+        let mut seat = Seat::with(server, &[], settings).await;
+        seat.pty.hears(expected);
+        seat.pty.write("q");
+        assert!(seat.pty.ended().success());
     }
 }

@@ -107,9 +107,9 @@ impl Pty {
         self.wait_within(SOON, what, holds);
     }
 
-    /// Waits until a demo is filled and its console says that.
-    pub fn wait_long(&mut self, text: &str) {
-        self.wait_within(FILLED, &format!("no {text:?}"), |pty| pty.text().contains(text));
+    /// Waits as long as a demo may take to be filled and to send all the mail of its past.
+    pub fn wait_long(&mut self, what: &str, holds: impl Fn(&Self) -> bool) {
+        self.wait_within(FILLED, what, holds);
     }
 
     fn wait_within(&mut self, most: Duration, what: &str, holds: impl Fn(&Self) -> bool) {

@@ -23,7 +23,7 @@ fn select(pty: &mut Pty, name: &str) {
 #[test]
 fn the_tour_leads_from_the_queue_to_restored() {
     let mut pty = Pty::start("tour", &["demo"], "", (80, 24));
-    pty.wait_long("T begins a tour");
+    pty.wait_long("the demo's console", |p| p.text().contains("T begins a tour"));
     pty.keys("\u{1b}");
     pty.wait_until("the offer is gone", |p| !p.text().contains("T begins a tour"));
     pty.keys("T");
@@ -52,7 +52,7 @@ fn the_tour_leads_from_the_queue_to_restored() {
         let is_code = |l: &&str| l.len() == 9 && l.as_bytes()[4] == b' ' && l.bytes().filter(u8::is_ascii_digit).count() == 8;
         p.text().lines().map(str::trim).find(is_code).map(str::to_owned)
     };
-    pty.wait_until("the mail with her code", |p| p.text().lines().any(|l| l.contains("e.sorensen") && l.contains("Your code")));
+    pty.wait_long("the mail with her code", |p| p.text().lines().any(|l| l.contains("e.sorensen") && l.contains("Your code")));
     pty.keys("gg");
     select(&mut pty, "Your code");
     pty.wait_until("the code in the mail", |p| code(p).is_some());

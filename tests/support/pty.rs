@@ -94,6 +94,16 @@ impl Pty {
         self.until(&format!("\"{text}\""), |s| s.contents().contains(text));
     }
 
+    /// Waits until these bytes were written, seen or not.
+    pub fn hears(&mut self, bytes: &str) {
+        let end = Instant::now() + DEADLINE;
+        while !String::from_utf8_lossy(&self.bytes).contains(bytes) {
+            let got = self.chunks.recv_timeout(end.saturating_duration_since(Instant::now()));
+            let Ok(chunk) = got else { panic!("{bytes:?} was never written; the screen:\n{}", self.text()) };
+            self.take(&chunk);
+        }
+    }
+
     /// Sends a signal (`TERM`, `HUP`).
     pub fn signal(&self, name: &str) {
         let id = self.child.process_id().unwrap().to_string();

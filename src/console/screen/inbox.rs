@@ -318,7 +318,7 @@ impl Screen for Inbox {
         }
         let columns = Columns::of(area.width);
         let waiting = if self.page() == 0 { "Approvals" } else { "State" };
-        for (x, text) in [
+        let heads = [
             (1, "Case"),
             (columns.subject, "Subject"),
             (columns.action, "Action"),
@@ -326,8 +326,10 @@ impl Screen for Inbox {
             (columns.state, waiting),
             (columns.since, if columns.since < columns.due { "Since" } else { "" }),
             (columns.due, "Due"),
-        ] {
-            put(buffer, area, area.x + x, area.y + 2, text, shared.style(Role::Heading));
+        ];
+        for (i, (x, text)) in heads.iter().enumerate() {
+            let room = heads.get(i + 1).map_or(area.width, |next| next.0).saturating_sub(x + 1);
+            put(buffer, area, area.x + x, area.y + 2, &fit(text, usize::from(room)), shared.style(Role::Heading));
         }
         let list = Rect { y: area.y + 3, height: area.height.saturating_sub(3), ..area };
         if self.rows().is_empty() {
