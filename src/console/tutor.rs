@@ -91,7 +91,7 @@ const STEPS: &[Step] = &[
         done: |s| s.place == Place::Mailbox || s.proved(),
     },
     Step {
-        says: "Newest first: choose the one to e.sorensen with her code. Type it on her page: in a browser ({copy} copies the link), or press {type-code} here.",
+        says: "Her mail with the code comes to the front. Type the code on her page: in a browser ({copy} copies the link), or press {type-code} here.",
         done: |s| s.proved(),
     },
     Step {

@@ -243,11 +243,16 @@ fn everywhere(model: &mut Model, action: Action) -> bool {
         Action::GoApprovals => top(model, Place::Approvals),
         Action::GoPolicy => go_unless_there(model, Place::Policy(None)),
         Action::GoLog => top(model, Place::Log),
-        Action::GoMailbox => go_unless_there(model, Place::Mailbox),
+        Action::GoMailbox if model.place() != Place::Mailbox => {
+            let case = model.stack.iter().rev().find_map(|p| if let Place::Case(case) = p { Some(*case) } else { None });
+            model.screens.mailbox.about(case);
+            model.shared.go(Place::Mailbox);
+        }
         Action::Theme => model.overlay = Some(Overlay::Pick(choose::themes(model))),
         Action::Identity => {
             model.overlay = Some(Overlay::Pick(choose::identities(model)));
         }
+        Action::GoMailbox => {}
         Action::Tutor => tutor::toggle(&mut model.shared),
         Action::Mouse => {
             model.shared.mouse = !model.shared.mouse;

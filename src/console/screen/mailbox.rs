@@ -10,6 +10,7 @@ use ratatui::layout::Rect;
 
 use super::Screen;
 use crate::base::Untrusted;
+use crate::base::ids::CaseId;
 use crate::client::ClientError;
 use crate::console::action::{Action, Applies};
 use crate::console::effect::{Ask, Timer};
@@ -34,6 +35,10 @@ pub struct Mailbox {
     cursor: Cursor,
     asked: Latest,
     typed: Latest,
+    /// The case one came from: its mail is wanted.
+    about: Option<CaseId>,
+    /// Whether the reader went to a mail.
+    moved: bool,
     /// The link of the mail a code is typed for.
     link: Option<String>,
 }
@@ -106,6 +111,22 @@ impl TwoDigits for std::str::Bytes<'_> {
 }
 
 impl Mailbox {
+    /// One comes from a case (or from none): its newest mail is what one looks for, one with a page for a code before others.
+    pub fn about(&mut self, case: Option<CaseId>) {
+        (self.about, self.moved) = (case, false);
+    }
+
+    /// Where the cursor belongs among new mails.
+    fn belongs(&self, mails: &[Mail]) -> usize {
+        if self.moved {
+            let read = self.mails.as_ref().and_then(|old| old.get(self.cursor.at));
+            return read.and_then(|read| mails.iter().position(|m| m == read)).unwrap_or(self.cursor.at);
+        }
+        let Some(case) = self.about.map(|c| c.to_string()) else { return 0 };
+        let its = |m: &Mail| m.subject.contains(&case);
+        mails.iter().position(|m| its(m) && m.body.contains("/p/")).or_else(|| mails.iter().position(its)).unwrap_or(0)
+    }
+
     /// Rows of the list in sight.
     fn height(shared: &Shared) -> usize {
         usize::from(shared.body().height / 3)
@@ -138,6 +159,7 @@ impl Screen for Mailbox {
     fn act(&mut self, shared: &mut Shared, _place: Place, action: Action) {
         let len = self.mails.as_ref().map_or(0, Vec::len);
         if self.cursor.act(action, len, Self::height(shared)) {
+            self.moved = true;
             return;
         }
         match action {
@@ -171,11 +193,7 @@ impl Screen for Mailbox {
             }
         } else if let (true, Ok(Reply::Mail(mails))) = (self.asked.take(seq), reply) {
             shared.dirty |= self.mails.as_ref() != Some(&mails);
-            // Who went to a mail stays with it; who did not sees the newest.
-            let read = self.mails.as_ref().and_then(|old| old.get(self.cursor.at)).filter(|_| self.cursor.at > 0);
-            if let Some(at) = read.and_then(|read| mails.iter().position(|m| m == read)) {
-                self.cursor.at = at;
-            }
+            self.cursor.at = self.belongs(&mails);
             self.cursor.show(mails.len(), Self::height(shared));
             self.mails = Some(mails);
         }
@@ -234,5 +252,18 @@ mod tests {
         std::fs::write(folder.path().join("1.eml"), raw).unwrap();
         std::fs::write(folder.path().join("other.txt"), raw).unwrap();
         assert_eq!(read(folder.path()), [mail]);
+    }
+
+    #[test]
+    fn the_mail_of_the_case_one_comes_from_is_in_front_until_the_reader_moves() {
+        let mail = |subject: &str, body: &str| Mail { to: "x".into(), subject: subject.into(), date: String::new(), body: body.into() };
+        let mails =
+            [mail("Other", ""), mail("Started: case CS-26-000065", ""), mail("Your code for case CS-26-000065", "http://h/p/x"), mail("Old", "")];
+        let mut mailbox = Mailbox::default();
+        assert_eq!(mailbox.belongs(&mails), 0);
+        mailbox.about("CS-26-000065".parse().ok());
+        assert_eq!((mailbox.belongs(&mails), mailbox.belongs(&mails[..2]), mailbox.belongs(&mails[3..])), (2, 1, 0));
+        (mailbox.moved, mailbox.cursor.at, mailbox.mails) = (true, 0, Some(mails[1..].to_vec()));
+        assert_eq!(mailbox.belongs(&mails), 1, "it stays with what is read");
     }
 }
