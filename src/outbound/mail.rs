@@ -23,8 +23,10 @@ pub const MAX_BODY: usize = 64 * 1024;
 /// The longest subject line, in characters.
 pub const MAX_SUBJECT: usize = 200;
 
-/// For one command of the conversation with a configured relay.
-const TIMEOUT: Duration = Duration::from_secs(20);
+/// For a whole conversation with a configured relay: a slow one gets its time, and one that falls silent holds nothing up for long.
+const TIMEOUT: Duration = Duration::from_secs(60);
+/// Answers of a relay to who signs in (RFC 4954): it holds something against us, not against the message.
+const SIGN_IN: &[&str] = &["530", "534", "535", "538"];
 
 /// A message to one address.
 #[derive(Clone, PartialEq, Eq)]
@@ -52,7 +54,7 @@ pub struct Smtp {
     pub security: Security,
     /// Name and password, where the relay asks.
     pub credentials: Option<(String, SecretString)>,
-    /// For one command of the conversation.
+    /// For the whole conversation.
     pub timeout: Duration,
     /// A further certificate authority, in PEM.
     pub root: Option<Vec<u8>>,
@@ -97,7 +99,7 @@ impl MailError {
 }
 
 enum Way {
-    Smtp(AsyncSmtpTransport<Tokio1Executor>),
+    Smtp(AsyncSmtpTransport<Tokio1Executor>, Duration),
     Folder(PathBuf),
 }
 
@@ -151,7 +153,7 @@ impl Mailer {
         if let Some((user, password)) = &smtp.credentials {
             transport = transport.credentials(Credentials::new(user.clone(), password.expose_secret().to_owned()));
         }
-        Ok(Self { from: sender(from)?, way: Way::Smtp(transport.build()) })
+        Ok(Self { from: sender(from)?, way: Way::Smtp(transport.build(), smtp.timeout) })
     }
 
     /// Into a folder, one `.eml` file a message; the folder is made if it is missing. Codes are in them: folder and files are their
@@ -168,10 +170,11 @@ impl Mailer {
     /// Whether messages could be handed over now: greets the relay, with TLS and password as configured, and sends nothing.
     pub async fn reachable(&self) -> Result<(), MailError> {
         match &self.way {
-            Way::Smtp(transport) => match transport.test_connection().await {
+            Way::Smtp(transport, most) => match bounded(*most, transport.test_connection()).await {
                 Ok(true) => Ok(()),
                 Ok(false) => Err(MailError::Unreachable("it answered and then went away".to_owned())),
-                Err(e) => Err(MailError::Unreachable(sanitise(&describe(&e), false))),
+                Err(MailError::Refused(why)) => Err(MailError::Unreachable(why)),
+                Err(other) => Err(other),
             },
             Way::Folder(folder) => {
                 let probe = folder.join(".reachable");
@@ -185,11 +188,7 @@ impl Mailer {
     pub async fn send(&self, letter: &Letter) -> Result<(), MailError> {
         let message = self.write(letter)?;
         match &self.way {
-            Way::Smtp(transport) => match transport.send(message).await {
-                Ok(_) => Ok(()),
-                Err(e) if e.is_permanent() => Err(MailError::Refused(sanitise(&e.to_string(), false))),
-                Err(e) => Err(MailError::Unreachable(sanitise(&e.to_string(), false))),
-            },
+            Way::Smtp(transport, most) => bounded(*most, transport.send(message)).await.map(drop),
             Way::Folder(folder) => {
                 let name = format!("{}-{}", letter.at.format("%Y%m%dT%H%M%S%3f"), Digest::of(letter.key.as_bytes()).short());
                 let (folder, bytes) = (folder.clone(), message.formatted());
@@ -229,6 +228,21 @@ fn describe(error: &dyn std::error::Error) -> String {
         cause = inner.source();
     }
     text
+}
+
+/// A conversation within its time. The transport's own limit is for connecting only; once connected, it would wait for ever.
+async fn bounded<T>(most: Duration, talk: impl Future<Output = Result<T, lettre::transport::smtp::Error>>) -> Result<T, MailError> {
+    match tokio::time::timeout(most, talk).await {
+        Ok(said) => said.map_err(|e| failure(&e)),
+        Err(_) => Err(MailError::Unreachable(format!("the relay did not answer within {} s", most.as_secs()))),
+    }
+}
+
+/// Whether the relay refuses the message, or can't take it now.
+fn failure(error: &lettre::transport::smtp::Error) -> MailError {
+    let text = sanitise(&describe(error), false);
+    let of_sign_in = error.status().is_some_and(|code| SIGN_IN.contains(&code.to_string().as_str()));
+    if error.is_permanent() && !of_sign_in { MailError::Refused(text) } else { MailError::Unreachable(text) }
 }
 
 fn sender(from: &str) -> Result<Mailbox, MailError> {
