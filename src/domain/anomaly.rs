@@ -41,7 +41,8 @@ pub fn odd_pair(meetings: &[Meeting], router: &PersonId, approver: &PersonId) ->
 
 /// What a name looks like (UTS 39, confusable detection): two names that look alike have the same skeleton. Case and spacing don't count.
 pub fn skeleton(name: &str) -> String {
-    let plain: String = name.chars().take(MAX_NAME).collect::<String>().to_lowercase();
+    // Skeleton first: a capital I looks like a small L, a small i does not.
+    let plain: String = name.chars().take(MAX_NAME).collect();
     let bones: String = unicode_security::skeleton(&plain).collect();
     bones.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ")
 }

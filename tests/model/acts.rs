@@ -8,7 +8,7 @@ use std::sync::Arc;
 use chrono::Duration;
 use countersign::base::Digest;
 use countersign::base::ids::CaseId;
-use countersign::domain::case::{ActorRef, Case, ExecutionOutcome, Requester, Signature, Worker};
+use countersign::domain::case::{ActorRef, Case, ExecutionOutcome, Requester, Signature, TrustRoot, Worker};
 use countersign::domain::command::{Command, Context, Decide, World};
 use countersign::domain::decide::decide;
 use countersign::domain::register::{Delegation, Operator, Register};
@@ -18,90 +18,83 @@ use super::Life;
 use super::defect::Defect;
 use super::oracle;
 use super::play::{self, actor, bot, id, op, start, system, text};
-use super::state::{DISTURBANCES, State};
+use super::state::State;
 
-/// An act.
+/// What one model explores, exhaustively: which acts there are, and how many of the disturbing ones one run may hold.
+#[derive(Debug)]
+pub struct Bounds {
+    /// Who may open the explored case, and the linked one.
+    pub openers: [&'static [&'static str]; 2],
+    /// Plain steps of work on each case.
+    pub steps: [&'static [&'static str]; 2],
+    /// Disturbing steps on each case: each happens once a run and counts.
+    pub disturbing: [&'static [&'static str]; 2],
+    /// Disturbing acts beside the cases: `revoke` (Ruiz's delegation to Nadia ends), `loosen` (a laxer policy comes into force), `linked`
+    /// (opening the linked case counts as one, where it is not free).
+    pub around: &'static [&'static str],
+    /// Who tries to approve.
+    pub approvers: &'static [&'static str],
+    /// Who tries to deny.
+    pub deniers: &'static [&'static str],
+    /// Who takes an approval back.
+    pub takers: &'static [&'static str],
+    /// How many disturbing acts one run may hold, in any order and at any time.
+    pub disturbances: usize,
+}
+
+/// An act; the number says on which case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Act {
     /// Ruiz's delegation to Nadia ends.
     Revoke,
     /// A laxer policy comes into force.
     Loosen,
-    /// Someone opens the explored case or the linked one.
+    /// Someone opens a case.
     Open(usize, &'static str),
-    /// The linked case is withdrawn.
-    WithdrawLinked,
-    /// A plain step of work on the explored case.
-    Step(&'static str),
+    /// A step of work.
+    Step(usize, &'static str),
     /// Someone decides on what stands.
-    Decide(&'static str, Decision),
+    Decide(usize, &'static str, Decision),
     /// Someone decides on a seal that no longer stands.
-    Stale(&'static str),
+    Stale(usize, &'static str),
     /// Someone takes an approval back.
-    TakeBack(&'static str),
+    TakeBack(usize, &'static str),
 }
 
-const APPROVERS: &[&str] = &["nadia-sup", "omar", "ruiz", "lind", "lind-two", "sato", "tess"];
-/// Steps that disturb: each counts against [`DISTURBANCES`] and happens once.
-const DISTURBING: &[&str] = &["route", "reopen", "hold", "flag", "evidence", "telemetry", "failed_attempt", "withdraw", "no_change"];
-const STEPS: &[&str] = &[
-    "triage",
-    "start",
-    "prove",
-    "seal",
-    "execute",
-    "restored",
-    "failed",
-    "retry",
-    "roll_back",
-    "rolled_back",
-    "revoke",
-    "gone",
-    "review",
-    "close",
-    "contact",
-    "reached",
-    "lift",
-    "ask",
-    "decline",
-    "tick",
-    "reassess",
-    "comment",
-    "assign",
-    "handover",
-];
+/// Who works each case, and never approves it. Tess would approve the other one.
+const STAFF: [&str; 2] = ["lee", "tess"];
 
 /// Everything that could be tried here.
-pub fn possible(state: &State, out: &mut Vec<Act>) {
-    let room = state.disturbed.len() < DISTURBANCES;
-    if room {
-        if !state.revoked {
-            out.push(Act::Revoke);
-        }
-        // Loosened in the middle of a case: it was opened under the stricter one.
-        if !state.loosened && state.cases[0].is_some() {
-            out.push(Act::Loosen);
-        }
-        match &state.cases[1] {
-            None => out.push(Act::Open(1, "tess")),
-            Some(case) if case.state == CaseState::New => out.push(Act::WithdrawLinked),
-            Some(_) => {}
+pub fn possible(bounds: &Bounds, state: &State, out: &mut Vec<Act>) {
+    let room = state.disturbed.len() < bounds.disturbances;
+    let around = |what: &str| room && bounds.around.contains(&what);
+    if around("revoke") && !state.revoked {
+        out.push(Act::Revoke);
+    }
+    // Loosened in the middle of a case: it was opened under the stricter one.
+    if around("loosen") && !state.loosened && state.cases[0].is_some() {
+        out.push(Act::Loosen);
+    }
+    for n in 0..2 {
+        match state.cases[n].as_deref() {
+            None if n == 0 || !bounds.around.contains(&"linked") || room => out.extend(bounds.openers[n].iter().map(|who| Act::Open(n, who))),
+            None => {}
+            Some(case) => on_case(bounds, state, n, case, room, out),
         }
     }
-    let Some(case) = state.cases[0].as_deref() else {
-        out.extend([Act::Open(0, "nadia"), Act::Open(0, "bot")]);
-        return;
-    };
-    out.extend(STEPS.iter().filter(|s| plausible(case, s)).map(|s| Act::Step(s)));
-    if room {
-        out.extend(DISTURBING.iter().filter(|s| !state.disturbed.contains(**s) && !case.state.is_ended()).map(|s| Act::Step(s)));
+}
+
+fn on_case(bounds: &Bounds, state: &State, n: usize, case: &Case, room: bool, out: &mut Vec<Act>) {
+    out.extend(bounds.steps[n].iter().filter(|s| plausible(case, s)).map(|s| Act::Step(n, s)));
+    if room && !case.state.is_ended() {
+        out.extend(bounds.disturbing[n].iter().filter(|s| !state.disturbed.contains(&(n, **s))).map(|s| Act::Step(n, s)));
     }
     if matches!(case.state, CaseState::Sealed | CaseState::Approved) {
-        out.extend(APPROVERS.iter().map(|a| Act::Decide(a, Decision::Approve)));
-        out.extend([Act::Decide("sato", Decision::Deny), Act::Decide("nadia-sup", Decision::Deny)]);
-        out.extend(["lind", "sato"].map(Act::TakeBack));
-        if state.disturbed.contains("reopen") || state.disturbed.contains("route") {
-            out.push(Act::Stale("lind"));
+        out.extend(bounds.approvers.iter().map(|a| Act::Decide(n, a, Decision::Approve)));
+        out.extend(bounds.deniers.iter().map(|a| Act::Decide(n, a, Decision::Deny)));
+        out.extend(bounds.takers.iter().map(|a| Act::TakeBack(n, a)));
+        if state.disturbed.contains(&(n, "reopen")) || state.disturbed.contains(&(n, "route")) {
+            out.push(Act::Stale(n, "lind"));
         }
     }
 }
@@ -115,22 +108,24 @@ fn plausible(case: &Case, step: &str) -> bool {
         "triage" => case.triage.is_none(),
         "start" => session("p1").is_none() && case.state == S::Proofing,
         "prove" => session("p1").is_some_and(|s| s.outcome.is_none()),
-        "ask" => session("m1").is_none() && case.state == S::Proofing && case.has_flag(FlagKind::Pressure),
-        "decline" => session("m1").is_some_and(|s| s.outcome.is_none()),
+        "ask" => session("m1").is_none() && case.state == S::Proofing && !case.flags.is_empty(),
+        "decline" | "attest" => session("m1").is_some_and(|s| s.outcome.is_none()),
         "contact" => held && session("c1").is_none(),
         "reached" => held && session("c1").is_some_and(|s| s.outcome.is_none()),
         "lift" => held && session("c1").is_some(),
         "seal" => case.state == S::Proofing && !case.receipts.is_empty(),
         "execute" => case.state == S::Approved,
         // A roll-back that fails is left to the tests by invariant: here nothing leads from it back to deciding.
-        "restored" | "failed" => case.state == S::Executing && case.executions.last().is_some_and(|e| e.outcome.is_none()),
+        "restored" | "failed" | "too_much" => case.state == S::Executing && case.executions.last().is_some_and(|e| e.outcome.is_none()),
         "rolled_back" => case.state == S::Executing && case.executions.last().is_some_and(|e| e.outcome.is_some()),
+        "taken_back" => case.taking_back(),
         "retry" => case.state == S::Failed && case.executions.len() < 2,
         "roll_back" => matches!(case.state, S::Restored | S::Failed),
         "revoke" | "gone" => !case.grants.is_empty(),
         "review" => case.state == S::Restored && case.reviews.is_empty(),
         "close" => case.state == S::Restored,
         "comment" | "assign" | "handover" => case.comments == 0,
+        "withdraw" => !case.state.is_ended(),
         _ => true,
     }
 }
@@ -141,11 +136,11 @@ pub fn perform(life: &Life, state: &State, act: Act) -> Option<State> {
     match act {
         Act::Revoke => {
             next.revoked = true;
-            next.disturbed.insert("revoke");
+            next.disturbed.insert((0, "revoke"));
         }
         Act::Loosen => {
             next.loosened = true;
-            next.disturbed.insert("loosen");
+            next.disturbed.insert((0, "loosen"));
         }
         Act::Open(n, who) => {
             let mut open = play::open(u32::try_from(n).ok()? + 1, Path::Assisted);
@@ -154,30 +149,26 @@ pub fn perform(life: &Life, state: &State, act: Act) -> Option<State> {
             let actor = if who == "bot" { bot(Vec::new()) } else { op(who) };
             run(life, &mut next, n, actor, Command::Open(open), 0)?;
             next.hands[n].insert(if who == "bot" { "omar" } else { oracle::human(who) });
-            if n == 1 {
-                next.disturbed.insert("linked");
+            if n == 1 && life.bounds.around.contains(&"linked") {
+                next.disturbed.insert((1, "open"));
             }
         }
-        Act::WithdrawLinked => {
-            run(life, &mut next, 1, op("lee"), Command::Withdraw { reason: text("w") }, 0)?;
-            next.disturbed.insert("withdraw_linked");
-        }
-        Act::Step(step) => take(life, &mut next, step)?,
-        Act::Decide(account, decision) => {
-            let case = state.cases[0].clone()?;
+        Act::Step(n, step) => take(life, &mut next, n, step)?,
+        Act::Decide(n, account, decision) => {
+            let case = state.cases[n].clone()?;
             let command = decision_on(&case, account, decision, case.seal.as_ref()?.sha256);
-            run(life, &mut next, 0, operator(account), command, 0)?;
-            oracle::decided(&mut next, account, true);
+            run(life, &mut next, n, operator(account), command, 0)?;
+            oracle::decided(&mut next, n, account, true);
         }
-        Act::Stale(account) => {
-            let case = state.cases[0].clone()?;
+        Act::Stale(n, account) => {
+            let case = state.cases[n].clone()?;
             let command = decision_on(&case, account, Decision::Approve, Digest::of(b"what was sealed before"));
-            run(life, &mut next, 0, operator(account), command, 0)?;
-            oracle::decided(&mut next, account, false);
+            run(life, &mut next, n, operator(account), command, 0)?;
+            oracle::decided(&mut next, n, account, false);
         }
-        Act::TakeBack(account) => {
-            run(life, &mut next, 0, operator(account), Command::TakeBack { reason: text("t") }, 0)?;
-            next.approved.remove(oracle::human(account));
+        Act::TakeBack(n, account) => {
+            run(life, &mut next, n, operator(account), Command::TakeBack { reason: text("t") }, 0)?;
+            next.approved[n].remove(oracle::human(account));
         }
     }
     next.settle();
@@ -202,35 +193,38 @@ fn decision_on(case: &Case, account: &str, decision: Decision, seal: Digest) -> 
 }
 
 /// A plain step: the command it stands for, and what it truly means.
-fn take(life: &Life, next: &mut State, step: &'static str) -> Option<()> {
-    let (who, command, later) = step_command(next, step)?;
-    let before = next.cases[0].clone()?;
-    run(life, next, 0, who, command, later)?;
+fn take(life: &Life, next: &mut State, n: usize, step: &'static str) -> Option<()> {
+    let (who, command, later) = step_command(next, n, step)?;
+    let before = next.cases[n].clone()?;
+    run(life, next, n, who, command, later)?;
     match step {
         "evidence" | "route" | "reopen" => {
-            next.approved.clear();
-            next.hands[0].insert("lee");
+            next.approved[n].clear();
+            next.hands[n].insert(STAFF[n]);
         }
-        "execute" if next.is(CaseState::Executing) => oracle::began(next),
+        "triage" if n == 1 => {
+            next.hands[n].insert(STAFF[n]);
+        }
+        "execute" if next.is(n, CaseState::Executing) => oracle::began(next, n),
         _ => {}
     }
     // Approvals that the rules voided count for nobody any more.
-    if next.is(CaseState::Proofing) {
-        next.approved.clear();
+    if next.is(n, CaseState::Proofing) {
+        next.approved[n].clear();
     }
-    if DISTURBING.contains(&step) {
-        next.disturbed.insert(step);
+    if life.bounds.disturbing[n].contains(&step) {
+        next.disturbed.insert((n, step));
     }
     let persons = |c: &Case| c.lineage.iter().map(|e| e.person.clone()).collect::<BTreeSet<_>>();
-    let after = next.cases[0].clone()?;
+    let after = next.cases[n].clone()?;
     if !persons(&before).is_subset(&persons(&after)) {
         next.broken = Some("the lineage shrank");
     }
     Some(())
 }
 
-fn step_command(state: &State, step: &str) -> Option<(ActorRef, Command, i64)> {
-    let case = state.cases[0].as_deref()?;
+fn step_command(state: &State, n: usize, step: &str) -> Option<(ActorRef, Command, i64)> {
+    let case = state.cases[n].as_deref()?;
     let subject = |s: &str| ActorRef::Subject { session: id(s) };
     let manager = ActorRef::Attester { person: id("mona"), session: id("m1") };
     let executor = system(Worker::Executor);
@@ -240,7 +234,7 @@ fn step_command(state: &State, step: &str) -> Option<(ActorRef, Command, i64)> {
     let scope = case.plan.as_ref().map(|p| p.scope.clone()).unwrap_or_default();
     let unreachable = ExecutionOutcome::Failed { reason: FailureReason::Unreachable };
     let grant = case.grants.first().map(|g| g.id.clone());
-    let lee = || op("lee");
+    let lee = || op(STAFF[n]);
     let ask = Command::StartProof { session: id("m1"), method: Method::ManagerAttestation, endpoint: None, attester: Some(id("mona")) };
     Some(match step {
         "triage" => (lee(), play::triage(), 0),
@@ -248,6 +242,10 @@ fn step_command(state: &State, step: &str) -> Option<(ActorRef, Command, i64)> {
         "prove" => (subject("p1"), play::proof("p1", "r1"), 0),
         "failed_attempt" => (subject("p1"), Command::RecordFailedAttempt { session: id("p1") }, 0),
         "ask" => (lee(), ask, 0),
+        "attest" => {
+            let trust_root = TrustRoot { kind: TrustRootKind::Contact, sha256: Digest::of(b"mona") };
+            (manager, Command::RecordProof { session: id("m1"), receipt: id("r3"), trust_root }, 0)
+        }
         "decline" => (manager, Command::RecordDecline { session: id("m1") }, 0),
         "contact" => (op("vega"), play::start_code("c1", "mail-1"), 120),
         "reached" => (subject("c1"), play::proof("c1", "r2"), 120),
@@ -261,9 +259,12 @@ fn step_command(state: &State, step: &str) -> Option<(ActorRef, Command, i64)> {
         "flag" => (op("vega"), Command::Flag { kind: FlagKind::Pressure }, 0),
         "withdraw" => (lee(), Command::Withdraw { reason: text("w") }, 0),
         "no_change" => (lee(), Command::NoChangeNeeded { reason: text("n") }, 0),
-        "execute" => (executor, Command::StartExecution, 0),
+        // After whatever delay a flag brings with it.
+        "execute" => (executor, Command::StartExecution, 7200),
         "restored" => (executor, play::ended(attempt, ExecutionOutcome::Restored { scope }), 0),
         "failed" => (executor, play::ended(attempt, unreachable), 0),
+        "too_much" => (executor, play::ended(attempt, ExecutionOutcome::Failed { reason: FailureReason::TooMuch }), 0),
+        "taken_back" => (executor, Command::ConfirmTakenBack { attempt }, 0),
         "rolled_back" => (executor, play::ended(attempt, ExecutionOutcome::RolledBack), 0),
         "retry" => (lee(), Command::Retry, 0),
         "roll_back" => (op("sato"), Command::RollBack { reason: text("b") }, 0),

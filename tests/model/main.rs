@@ -1,7 +1,8 @@
 //! Explores the life of a case with colluding actors through the production `decide`, and finds no path past invariants 1 to 4 and 14;
 //! with a defect seeded around the rules, it finds one.
 //!
-//! Contract: exhaustive within [`state::DISTURBANCES`] disturbing acts a run. The judge is [`oracle`], which never asks the rules.
+//! Contract: three models, each explored exhaustively within its [`acts::Bounds`]: every command with one disturbance; two linked cases that
+//! both live to the end, side by side; and two disturbances of one case, in any order. The judge is [`oracle`], which never asks the rules.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that can't go on fails")]
 
@@ -25,6 +26,7 @@ use stateright::{Checker as _, Model, Property};
 
 /// The life of a case, and what surrounds it.
 pub struct Life {
+    bounds: &'static acts::Bounds,
     defect: Option<Defect>,
     strict: Arc<Policy>,
     loose: Arc<Policy>,
@@ -34,12 +36,12 @@ pub struct Life {
 }
 
 impl Life {
-    fn new(defect: Option<Defect>) -> Self {
+    fn new(bounds: &'static acts::Bounds, defect: Option<Defect>) -> Self {
         let text = DEFAULT.replacen("approvals = 1", "approvals = 2", 1);
         let strict = Arc::new(Policy::parse(&text).expect("a stricter policy"));
         let registers = [false, true].map(|revoked| Arc::new(acts::register(revoked)));
         let subject = Arc::new(play::subject(Tier::Standard));
-        Self { defect, strict, loose: Arc::new(Policy::builtin()), registers, subject, fired: Arc::default() }
+        Self { bounds, defect, strict, loose: Arc::new(Policy::builtin()), registers, subject, fired: Arc::default() }
     }
 }
 
@@ -54,7 +56,7 @@ impl Model for Life {
     fn actions(&self, state: &State, actions: &mut Vec<acts::Act>) {
         // What is broken stays broken: the path to it is the answer.
         if state.broken.is_none() {
-            acts::possible(state, actions);
+            acts::possible(self.bounds, state, actions);
         }
     }
 
@@ -65,10 +67,83 @@ impl Model for Life {
     fn properties(&self) -> Vec<Property<Self>> {
         vec![
             Property::always("no path past an invariant", |_, s: &State| s.broken.is_none()),
-            Property::sometimes("restored is reached", |_, s: &State| s.is(CaseState::Restored)),
+            Property::sometimes("restored is reached", |_, s: &State| s.is(0, CaseState::Restored)),
+            Property::sometimes("the linked case is restored", |_, s: &State| s.is(1, CaseState::Restored)),
         ]
     }
 }
+
+const APPROVERS: &[&str] = &["nadia-sup", "omar", "ruiz", "lind", "lind-two", "sato", "tess"];
+
+/// Every command, with one disturbance.
+static EVERYTHING: acts::Bounds = acts::Bounds {
+    openers: [&["nadia", "bot"], &["tess"]],
+    steps: [
+        &[
+            "triage",
+            "start",
+            "prove",
+            "seal",
+            "execute",
+            "restored",
+            "failed",
+            "too_much",
+            "taken_back",
+            "retry",
+            "roll_back",
+            "rolled_back",
+            "revoke",
+            "gone",
+            "review",
+            "close",
+            "contact",
+            "reached",
+            "lift",
+            "ask",
+            "attest",
+            "decline",
+            "tick",
+            "reassess",
+            "comment",
+            "assign",
+            "handover",
+        ],
+        &["withdraw"],
+    ],
+    disturbing: [&["route", "reopen", "hold", "flag", "evidence", "telemetry", "failed_attempt", "withdraw", "no_change"], &[]],
+    around: &["revoke", "loosen", "linked"],
+    approvers: APPROVERS,
+    deniers: &["sato", "nadia-sup"],
+    takers: &["lind", "sato"],
+    disturbances: 1,
+};
+
+/// Two linked cases, worked by different people, both live from opening to restoring, side by side.
+static LINKED: acts::Bounds = acts::Bounds {
+    openers: [&["nadia", "bot"], &["tess"]],
+    steps: [
+        &["triage", "start", "prove", "ask", "attest", "seal", "execute", "restored", "reassess"],
+        &["triage", "start", "prove", "ask", "attest", "seal", "execute", "restored", "reassess", "withdraw"],
+    ],
+    disturbing: [&[], &[]],
+    around: &[],
+    approvers: APPROVERS,
+    deniers: &[],
+    takers: &[],
+    disturbances: 0,
+};
+
+/// One case, disturbed twice, in any order and at any time.
+static DISTURBED: acts::Bounds = acts::Bounds {
+    openers: [&["nadia", "bot"], &["tess"]],
+    steps: [&["triage", "start", "prove", "ask", "attest", "seal", "execute", "restored", "contact", "reached", "lift", "reassess"], &["withdraw"]],
+    disturbing: [&["route", "reopen", "hold", "flag", "evidence"], &[]],
+    around: &["revoke", "loosen", "linked"],
+    approvers: APPROVERS,
+    deniers: &[],
+    takers: &["lind"],
+    disturbances: 2,
+};
 
 const ALL: &[&str] = &[
     "open",
@@ -105,9 +180,9 @@ const ALL: &[&str] = &[
     "reassess",
 ];
 
-#[test]
-fn no_path_leads_past_an_invariant_and_every_command_fires() {
-    let life = Life::new(None);
+/// Explores all there is; what is returned fired.
+fn explore(bounds: &'static acts::Bounds) -> (BTreeSet<&'static str>, bool) {
+    let life = Life::new(bounds, None);
     let fired = life.fired.clone();
     let checker = life.checker().threads(2).spawn_bfs().join();
     eprintln!("{} states, {} unique, depth {}", checker.state_count(), checker.unique_state_count(), checker.max_depth());
@@ -116,16 +191,35 @@ fn no_path_leads_past_an_invariant_and_every_command_fires() {
         format!("{why:?} {:?}", p.into_actions())
     });
     assert_eq!(path, None);
+    assert!(checker.is_done(), "all of it");
     assert!(checker.discovery("restored is reached").is_some());
-    let fired = fired.lock().expect("nobody panicked").clone();
+    let both = checker.discovery("the linked case is restored").is_some();
+    (fired.lock().expect("nobody panicked").clone(), both)
+}
+
+#[test]
+fn no_path_leads_past_an_invariant_and_every_command_fires() {
+    let (fired, _) = explore(&EVERYTHING);
     let silent: Vec<&&str> = ALL.iter().filter(|c| !fired.contains(**c)).collect();
     assert!(silent.is_empty(), "never fired: {silent:?}");
 }
 
 #[test]
+fn no_path_leads_past_an_invariant_where_two_linked_cases_live_side_by_side() {
+    let (_, both) = explore(&LINKED);
+    assert!(both, "the linked case is restored too");
+}
+
+#[test]
+fn no_path_leads_past_an_invariant_where_a_case_is_disturbed_twice() {
+    explore(&DISTURBED);
+}
+
+#[test]
 fn every_seeded_defect_is_found() {
     for defect in Defect::ALL {
-        let checker = Life::new(Some(*defect)).checker().threads(2).finish_when(stateright::HasDiscoveries::AnyFailures).spawn_bfs().join();
+        let life = Life::new(&EVERYTHING, Some(*defect));
+        let checker = life.checker().threads(2).finish_when(stateright::HasDiscoveries::AnyFailures).spawn_bfs().join();
         let found = checker.discovery("no path past an invariant");
         let why = found.as_ref().and_then(|path| path.last_state().broken);
         let acts = found.map(|path| format!("{:?}", path.into_actions())).unwrap_or_default();

@@ -20,8 +20,8 @@ pub fn human(account: &str) -> &'static str {
     }
 }
 
-/// Who must not decide the explored case: the subject, everyone with a hand in it or in the linked case, and whoever is tied to them by
-/// the one delegation there was, revoked or not.
+/// Who must not decide either case: the subject, everyone with a hand in it or in the other one, which is of the same subject and target,
+/// and whoever is tied to them by the one delegation there was, revoked or not.
 pub fn barred(state: &State) -> BTreeSet<&'static str> {
     let mut out: BTreeSet<&'static str> = state.hands[0].union(&state.hands[1]).copied().collect();
     out.insert("sam");
@@ -31,8 +31,8 @@ pub fn barred(state: &State) -> BTreeSet<&'static str> {
     out
 }
 
-/// Notes a decision that was accepted.
-pub fn decided(state: &mut State, account: &str, of_what_stands: bool) {
+/// Notes a decision on a case that was accepted.
+pub fn decided(state: &mut State, n: usize, account: &str, of_what_stands: bool) {
     let person = human(account);
     if barred(state).contains(person) {
         state.broken = Some("someone with a hand in it decided");
@@ -40,15 +40,15 @@ pub fn decided(state: &mut State, account: &str, of_what_stands: bool) {
     if !of_what_stands {
         state.broken = Some("something unseen was approved");
     }
-    state.approved.insert(person);
+    state.approved[n].insert(person);
 }
 
 /// Notes that execution began: two humans, none with a hand in it, approved exactly what stands (the case's own policy asks for two).
-pub fn began(state: &mut State) {
-    if state.approved.len() < 2 {
+pub fn began(state: &mut State, n: usize) {
+    if state.approved[n].len() < 2 {
         state.broken = Some("it was executed without two humans' approval of what stands");
     }
-    if !state.approved.is_disjoint(&barred(state)) {
+    if !state.approved[n].is_disjoint(&barred(state)) {
         state.broken = Some("it was executed on the approval of someone with a hand in it");
     }
 }

@@ -10,24 +10,21 @@ use std::sync::Arc;
 use countersign::domain::case::Case;
 use countersign::domain::vocabulary::CaseState;
 
-/// How many disturbing acts one run may hold; any of them, in any order and at any time.
-pub const DISTURBANCES: usize = 1;
-
 /// A state of the model.
 #[derive(Clone, Debug)]
 pub struct State {
-    /// The case that is explored, and the linked one.
+    /// The two cases of one subject and target.
     pub cases: [Option<Arc<Case>>; 2],
     /// Whether Ruiz's delegation to Nadia was revoked.
     pub revoked: bool,
     /// Whether policy was loosened.
     pub loosened: bool,
     /// Disturbing acts so far.
-    pub disturbed: BTreeSet<&'static str>,
+    pub disturbed: BTreeSet<(usize, &'static str)>,
     /// The persons who truly had a hand, by case.
     pub hands: [BTreeSet<&'static str>; 2],
-    /// The persons who truly approved what stands now.
-    pub approved: BTreeSet<&'static str>,
+    /// The persons who truly approved what stands now, by case.
+    pub approved: [BTreeSet<&'static str>; 2],
     /// The first thing that must never happen and did.
     pub broken: Option<&'static str>,
     /// What the comparison looks at.
@@ -41,8 +38,8 @@ impl State {
             revoked: false,
             loosened: false,
             disturbed: BTreeSet::new(),
-            hands: [BTreeSet::new(), BTreeSet::new()],
-            approved: BTreeSet::new(),
+            hands: Default::default(),
+            approved: Default::default(),
             broken: None,
             key: String::new(),
         };
@@ -50,16 +47,20 @@ impl State {
         state
     }
 
-    pub fn is(&self, state: CaseState) -> bool {
-        self.cases[0].as_ref().is_some_and(|c| c.state == state)
+    pub fn is(&self, n: usize, state: CaseState) -> bool {
+        self.cases[n].as_ref().is_some_and(|c| c.state == state)
     }
 
     /// Works the comparison out anew, after a change.
     pub fn settle(&mut self) {
         let cases: Vec<String> = self.cases.iter().map(|c| c.as_deref().map_or_else(String::new, shape)).collect();
-        let over = self.cases[0].as_ref().is_some_and(|c| settled(c.state));
-        let approved: Vec<_> = self.approved.iter().filter(|_| !over).collect();
-        self.key = format!("{cases:?} {} {} {:?} {:?} {:?} {:?}", self.revoked, self.loosened, self.disturbed, self.hands, approved, self.broken);
+        for n in 0..2 {
+            if self.cases[n].as_ref().is_some_and(|c| settled(c.state)) {
+                self.approved[n].clear();
+            }
+        }
+        self.key =
+            format!("{cases:?} {} {} {:?} {:?} {:?} {:?}", self.revoked, self.loosened, self.disturbed, self.hands, self.approved, self.broken);
     }
 }
 
@@ -83,16 +84,18 @@ fn shape(case: &Case) -> String {
     let evidence: Vec<_> = case.evidence.iter().map(|e| (&e.id, e.late)).collect();
     let runs: Vec<_> = case.executions.iter().map(|e| &e.outcome).collect();
     let grants: Vec<_> = case.grants.iter().map(|g| (g.ending.is_some(), g.revoked_at.is_some())).collect();
-    let flags: Vec<_> = case.flags.iter().map(|f| f.kind).collect();
+    let flags: BTreeSet<_> = case.flags.iter().map(|f| f.kind).collect();
     format!(
-        "{:?} {:?} {} {} {sessions:?} {} {} {approvals:?} {lineage:?} {evidence:?} {runs:?} {grants:?} {flags:?} {}",
+        "{:?} {:?} {} {} {} {sessions:?} {} {} {approvals:?} {lineage:?} {evidence:?} {runs:?} {grants:?} {flags:?} {} {}",
         case.state,
         case.route.scope,
+        case.linked.len(),
         case.hold.is_some(),
         case.triage.is_some(),
         case.receipts.len(),
         case.seal.is_some(),
-        case.reviews.is_empty()
+        case.reviews.is_empty(),
+        case.taking_back()
     )
 }
 
