@@ -99,14 +99,22 @@ fn a_blocked_approval_names_the_duty_and_who_could_decide() {
             let text = desk.text();
             assert!(text.contains("you own the automation triage-bot") && text.contains("on shift: d.ruiz"), "{text}");
         }
-        desk.press("d a s");
+        desk.press("d a");
         let text = desk.text();
         assert!(text.contains("You can't approve") && text.contains("d.ruiz"), "{text}");
-        desk.press("e");
-        desk.write("please");
-        desk.press("ctrl-s y");
-        assert!(desk.orders.is_empty() && desk.model.overlay.is_none(), "nothing goes out");
+        desk.press("s esc");
+        assert!(desk.orders.is_empty() && desk.model.overlay.is_none(), "nothing goes out unconfirmed");
     }
+}
+
+#[test]
+fn whoever_insists_on_a_blocked_decision_is_told_that_the_attempt_stays_and_decides_nothing() {
+    let mut desk = keys((80, 24), &canned::nadia(), &whole::routed_by_me(), "d a s");
+    assert!(desk.text().contains("That you tried stands in the log"), "{}", desk.text());
+    desk.press("y");
+    let order = desk.orders.pop().unwrap();
+    let Write::Decide(body) = order.write else { panic!("{order:?}") };
+    assert_eq!((body.nonce.as_str(), body.seal_sha256), ("none", whole::routed_by_me().seal.unwrap().sha256), "no server issued this nonce");
 }
 
 #[test]

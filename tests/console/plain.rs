@@ -67,10 +67,16 @@ async fn play(me: Me, lines: &'static str) -> (String, Vec<Order>) {
 
 #[tokio::test]
 async fn an_agent_hears_why_not_and_who_could() {
-    let (heard, orders) = play(canned::nadia(), "open CS-26-004127\napprove\nsend-decision\nback\nrequest-approval\ng l\nnonsense\n").await;
-    for said in
-        ["Queue, filter", "you own the automation triage-bot that routed it", "on shift: d.ruiz", "You can't approve", "It is sealed already."]
-    {
+    let (heard, orders) = play(canned::nadia(), "open CS-26-004127\napprove\nsend-decision\nno\nback\nrequest-approval\ng l\nnonsense\n").await;
+    for said in [
+        "Queue, filter",
+        "you own the automation triage-bot that routed it",
+        "on shift: d.ruiz",
+        "You can't approve",
+        "the log keeps that you tried",
+        "Cancelled.",
+        "It is sealed already.",
+    ] {
         assert!(heard.contains(said), "{said} is missing in:\n{heard}");
     }
     assert!(heard.contains("refused: decide separation-of-duties") && heard.contains("\"nonsense\" is no command"), "{heard}");

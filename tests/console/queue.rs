@@ -145,3 +145,15 @@ fn a_million_cases_take_no_more_than_a_window() {
     desk.press("g g");
     assert!(desk.text().contains("▌CS-26-000000"), "{}", desk.text());
 }
+
+#[test]
+fn a_page_that_comes_while_a_filter_is_typed_leaves_the_typing_alone() {
+    let mut desk = Desk::usual(80, 24);
+    desk.press("/ m i");
+    desk.tell(Message::Timer(Timer::Refresh));
+    desk.press("n e");
+    assert!(desk.text().contains("mine"), "{}", desk.text());
+    assert!(desk.orders.is_empty(), "n takes no case");
+    desk.press("enter");
+    assert!(!desk.text().contains("Enter filters"), "{}", desk.text());
+}

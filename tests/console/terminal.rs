@@ -5,7 +5,7 @@ use wiremock::matchers::path_regex;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use crate::live::canned_server;
-use crate::pty::Pty;
+use crate::pty::{Pty, countersign};
 use crate::whole;
 
 /// The server, the user's home, and a console in a terminal that shows the queue.
@@ -25,23 +25,11 @@ impl Seat {
         let home = tempfile::tempdir().unwrap();
         std::fs::create_dir(home.path().join("countersign")).unwrap();
         std::fs::write(home.path().join("countersign/console.toml"), settings).unwrap();
-        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_countersign"));
-        command.env_clear();
-        let all = [("PATH", std::env::var("PATH").unwrap_or_default()), ("TERM", "xterm-256color".to_owned())];
-        for (name, value) in &all {
-            command.env(name, value);
-        }
-        for name in ["HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "TMPDIR"] {
-            command.env(name, home.path());
-        }
-        command.env("COUNTERSIGN_TOKEN", "tok");
-        for (name, value) in variables {
-            command.env(name, value);
-        }
-        command.args(["--server", &server.uri()]);
+        let variables: Vec<_> = [("COUNTERSIGN_TOKEN", "tok")].into_iter().chain(variables.iter().copied()).collect();
+        let command = countersign(home.path(), &["--server", &server.uri()], &variables);
         let case = ResponseTemplate::new(200).set_body_json(serde_json::json!(whole::proofing()));
         Mock::given(path_regex("^/v1/cases/CS-26-[0-9]+$")).respond_with(case).mount(&server).await;
-        let mut pty = Pty::start(command, (100, 30));
+        let mut pty = Pty::start("the user", command, (100, 30));
         pty.shows("3 approvals");
         Self { _server: server, home, pty }
     }
@@ -90,7 +78,7 @@ fn the_terminal_is_given_back_after_a_panic() {
     let mut command = CommandBuilder::new(std::env::current_exe().unwrap());
     command.args(["--exact", "terminal::the_terminal_is_given_back_after_a_panic", "--nocapture"]);
     command.env(PLAY, "1");
-    let mut pty = Pty::start(command, (100, 30));
+    let mut pty = Pty::start("the user", command, (100, 30));
     assert!(!pty.ended().success());
     let text = pty.text();
     assert!(text.contains("on purpose, at (100, 30)"), "what happened can be read:\n{text}");

@@ -9,6 +9,7 @@ mod governors;
 mod looked_after;
 mod pictures;
 mod proving;
+mod seat;
 mod served;
 mod story;
 mod targets;
@@ -19,4 +20,5 @@ mod tour;
 mod demo;
 #[path = "../support/host.rs"]
 mod host;
+#[path = "../support/pty.rs"]
 mod pty;

@@ -164,11 +164,11 @@ fn check(pty: &Pty, name: &str, title: &str) {
 }
 
 fn console(demo: &Demo, who: &str) -> Pty {
-    let mut pty = Pty::start_with(who, &["--server", &demo.line.api], demo.token(who), SIZE, &[("COLORTERM", "truecolor")]);
-    pty.wait_for("live");
+    let mut pty = Pty::at_home(who, &["--server", &demo.line.api], &[("COUNTERSIGN_TOKEN", demo.token(who)), ("COLORTERM", "truecolor")], SIZE);
+    pty.shows("live");
     // The terminal has a dark background.
-    pty.keys("\u{1b}]11;rgb:1414/1818/1c1c\u{1b}\\");
-    pty.wait_until("the dark theme", |p| p.screen().cell(0, 1).is_some_and(|c| c.fgcolor() == Color::Rgb(0x6c, 0xb6, 0xff)));
+    pty.write("\u{1b}]11;rgb:1414/1818/1c1c\u{1b}\\");
+    pty.until("the dark theme", |p| p.cell(0, 1).is_some_and(|c| c.fgcolor() == Color::Rgb(0x6c, 0xb6, 0xff)));
     pty
 }
 
@@ -176,20 +176,20 @@ fn console(demo: &Demo, who: &str) -> Pty {
 fn the_readme_shows_what_the_program_shows() {
     let demo = Demo::start();
     let mut nadia = console(&demo, "nadia");
-    nadia.wait_for("Kunle");
-    nadia.keys("jj");
-    nadia.wait_until("the third row", |p| p.text().lines().nth(5).is_some_and(|l| l.starts_with('▌')));
+    nadia.shows("Kunle");
+    nadia.write("jj");
+    nadia.until("the third row", |p| p.contents().lines().nth(5).is_some_and(|l| l.starts_with('▌')));
     check(&nadia, "queue", "The queue: cases with risk, proofs, whom each waits on, and deadlines");
     let mut ruiz = console(&demo, "d.ruiz");
-    ruiz.keys("gq/");
-    ruiz.keys("subject:payments-batch\r");
-    ruiz.wait_until("only that case", |p| p.text().matches("CS-26-").count() == 1);
-    ruiz.keys("\r");
-    ruiz.wait_for("Overview");
-    ruiz.keys("da");
-    ruiz.wait_for("e writes the reason");
-    ruiz.keys("e");
-    ruiz.keys("called the owner back on the recorded number");
-    ruiz.wait_for("recorded number");
+    ruiz.write("gq/");
+    ruiz.write("subject:payments-batch\r");
+    ruiz.until("only that case", |p| p.contents().matches("CS-26-").count() == 1);
+    ruiz.write("\r");
+    ruiz.shows("Overview");
+    ruiz.write("da");
+    ruiz.shows("e writes the reason");
+    ruiz.write("e");
+    ruiz.write("called the owner back on the recorded number");
+    ruiz.shows("recorded number");
     check(&ruiz, "approve", "Deciding a case: everything that is being signed, and who may decide it");
 }

@@ -23,6 +23,15 @@ pub async fn triaged_and_proved(demo: &Demo, by: &str, case: &str, methods: &[&s
     assert_eq!(checklist["complete"], true, "{checklist:#}");
 }
 
+/// The subject types the code on the requester's page: a wrong one first, then the one in the mail.
+pub async fn types_code(demo: &Demo, mailbox: &str, case: &str) {
+    let letter = demo.letter(mailbox, &["Your code for case", case]);
+    let (status, .., page) = demo.form(&letter.link("p"), &[("code", "0000 0000")], None).await;
+    assert_eq!(status, 422, "a wrong code is refused: {page}");
+    let (status, .., page) = demo.form(&letter.link("p"), &[("code", &letter.code())], None).await;
+    assert!(status == 200 && page.contains("Your code was right"), "{page}");
+}
+
 /// One proof, from asking for it to the receipt.
 pub async fn prove(demo: &Demo, by: &str, case: &str, method: &str) {
     let now = demo.case(case).await;
@@ -35,11 +44,7 @@ pub async fn prove(demo: &Demo, by: &str, case: &str, method: &str) {
     let before = now["checklist"]["done"].as_u64().unwrap();
     match method {
         "issued_code" => {
-            let letter = demo.letter(&mailbox, &["Your code for case", case]);
-            let (status, .., page) = demo.form(&letter.link("p"), &[("code", "0000 0000")], None).await;
-            assert_eq!(status, 422, "a wrong code is refused: {page}");
-            let (status, .., page) = demo.form(&letter.link("p"), &[("code", &letter.code())], None).await;
-            assert!(status == 200 && page.contains("Your code was right"), "{page}");
+            types_code(demo, &mailbox, case).await;
         }
         "saved_code" => {
             let card = demo.letter(&mailbox, &["Your saved recovery code"]).card();

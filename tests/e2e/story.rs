@@ -6,28 +6,6 @@ use crate::attempts;
 use crate::demo::Demo;
 use crate::proving::triaged_and_proved;
 
-/// Events of a case's timeline, in order.
-async fn timeline(demo: &Demo, case: &str) -> Vec<Value> {
-    let (mut entries, mut after) = (Vec::new(), 0);
-    loop {
-        let (status, page) = demo.get("nadia", &format!("/v1/cases/{case}/timeline?limit=200&after={after}")).await;
-        assert_eq!(status, 200, "{page}");
-        entries.extend(page["entries"].as_array().unwrap().iter().cloned());
-        match page["after"].as_u64() {
-            Some(next) => after = next,
-            None => return entries,
-        }
-    }
-}
-
-fn in_order(entries: &[Value], events: &[&str]) {
-    let told: Vec<&str> = entries.iter().map(|e| e["event"].as_str().unwrap()).collect();
-    let mut rest = told.iter();
-    for event in events {
-        assert!(rest.any(|e| e == event), "{event} is not where it should be in {told:?}");
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bot_routes_its_owner_is_refused_in_every_way_a_supervisor_approves_and_access_is_back() {
     let demo = Demo::start();
@@ -40,10 +18,7 @@ async fn a_bot_routes_its_owner_is_refused_in_every_way_a_supervisor_approves_an
     assert_eq!(checklist["complete"], true, "the same way again asks for nothing new: {checklist:#}");
     demo.act("nadia", &case, "seal", &json!({})).await;
 
-    attempts::own_token_and_second_account(&demo, &case).await;
-    attempts::own_bot_and_bot_acting_for_them(&demo, &case).await;
-    attempts::delegation(&demo, &case).await;
-    attempts::after_rerouting(&demo, &case).await;
+    attempts::all(&demo, &case).await;
     let still = demo.case(&case).await;
     assert_eq!((&still["row"]["state"], still["approvals"].as_array().unwrap().len()), (&Value::from("sealed"), 0));
     assert_eq!(demo.account(subject).await, held, "the target was not touched");
@@ -55,17 +30,11 @@ async fn a_bot_routes_its_owner_is_refused_in_every_way_a_supervisor_approves_an
     let told = demo.letter("n.ferreira@ferrol.example", &["A recovery was completed", &case]);
     assert!(told.body.contains("/n/"));
 
-    let entries = timeline(&demo, &case).await;
-    in_order(&entries, &["opened", "triaged", "routed", "sealed", "refused", "decided", "execution_started"]);
-    let refusals: Vec<String> = entries.iter().filter(|e| e["event"] == "refused").map(|e| format!("{} {}", e["actor"], e["summary"])).collect();
-    assert!(refusals.len() >= 8, "{refusals:#?}");
-    for who in ["nadia", "nadia.deputy", "triage-bot", "m.chen", "tom.becker"] {
-        assert!(refusals.iter().any(|r| r.contains(who)), "no refusal of {who}: {refusals:#?}");
-    }
+    attempts::told(&demo, &case).await;
 }
 
 /// Restored, and the target says so too.
-async fn restored(demo: &Demo, subject: &str, case: &str, before: &Value, scope: &Value) {
+pub async fn restored(demo: &Demo, subject: &str, case: &str, before: &Value, scope: &Value) {
     let restored = demo.until(case, "restored").await;
     let execution = restored["executions"].as_array().unwrap().last().unwrap().clone();
     assert_eq!(execution["restored_scope"], *scope, "{execution:#}");

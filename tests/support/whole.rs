@@ -21,7 +21,11 @@ fn digest(name: &str) -> Digest {
 /// Ruiz, a supervisor with no hand in the case.
 pub fn ruiz() -> Me {
     let mut me = serde_json::to_value(canned::nadia()).unwrap();
-    canned::merge(&mut me, &json!({"operator": "d.ruiz", "person": "p-ruiz", "name": "Diego Ruiz", "roles": ["supervisor"]}));
+    canned::merge(
+        &mut me,
+        &json!({"operator": "d.ruiz", "person": "p-ruiz", "name": "Diego Ruiz", "roles": ["supervisor"],
+        "operations": ["case_assign", "take_next", "statement_read", "case_decide"]}),
+    );
     serde_json::from_value(me).unwrap()
 }
 

@@ -209,10 +209,26 @@ impl Form {
         }
     }
 
-    /// Draws the fields from `area`'s top on; returns the first row below. The cursor is set in the field in focus.
+    /// The first field that is drawn: as many before the one in focus as leave room for all of that one.
+    fn first(&self, area: Rect) -> usize {
+        let mut room = usize::from(area.height);
+        let mut first = self.focus;
+        for (i, field) in self.fields.iter().enumerate().take(self.focus + 1).rev() {
+            let height = height(field, i == self.focus, area.width);
+            if i < self.focus && height > room {
+                break;
+            }
+            first = i;
+            room = room.saturating_sub(height);
+        }
+        first
+    }
+
+    /// Draws the fields from `area`'s top on; returns the first row below. The cursor is set in the field in focus, which is always in sight:
+    /// where not all fit, those before it go.
     pub fn draw(&self, frame: &mut Frame<'_>, area: Rect, shared: &Shared) -> u16 {
         let mut y = area.y;
-        for (i, field) in self.fields.iter().enumerate() {
+        for (i, field) in self.fields.iter().enumerate().skip(self.first(area)) {
             if y >= area.bottom() {
                 break;
             }
@@ -228,19 +244,67 @@ fn step(at: &mut usize, len: usize, on: bool) -> bool {
     before != *at
 }
 
+/// Where a field's value is drawn: below its label, a little to the right.
+fn inside(area: Rect) -> Rect {
+    Rect { x: area.x + 3, y: area.y + 1, width: area.width.saturating_sub(4), height: area.height.saturating_sub(1) }
+}
+
+/// The sentence below a field, in the lines it takes.
+fn below(field: &Field, focus: bool, width: u16) -> Vec<String> {
+    match &field.mistake {
+        Some(mistake) => wrap(&format!("✕ {mistake}"), usize::from(width)),
+        None if focus && !field.help.is_empty() => wrap(&field.help, usize::from(width)),
+        None => Vec::new(),
+    }
+}
+
+/// The most rows of a text that are in sight.
+fn rows(text: &TextBox, focus: bool) -> usize {
+    match (text.is_many(), focus) {
+        (true, true) => 6,
+        (true, false) => 2,
+        (false, _) => 1,
+    }
+}
+
+/// How many rows a field takes.
+fn height(field: &Field, focus: bool, width: u16) -> usize {
+    let inner = inside(Rect { x: 0, y: 0, width, height: 1 });
+    let value = match &field.input {
+        Input::Text(text) | Input::Secret(text) => text.seen(usize::from(inner.width), rows(text, focus)).0.len().max(1),
+        Input::Choice(options, _) => places(options.iter().map(|o| o.1.as_str()), inner.width).last().map_or(1, |(_, row, _)| usize::from(row) + 1),
+        Input::Several(options, _) => places(options.iter().map(|o| o.1.as_str()), inner.width).last().map_or(1, |(_, row, _)| usize::from(row) + 1),
+    };
+    1 + value + below(field, focus, inner.width).len()
+}
+
+/// Where options stand that follow one another and break where the line is full: column, row and text without its mark.
+fn places<'a>(labels: impl Iterator<Item = &'a str>, width: u16) -> impl Iterator<Item = (u16, u16, String)> {
+    let (mut x, mut row) = (0, 0);
+    labels.map(move |label| {
+        let text = fit(label, usize::from(width).saturating_sub(2));
+        let wide = u16::try_from(unicode_width::UnicodeWidthStr::width(text.as_str())).unwrap_or(0) + 2;
+        if x > 0 && x + wide > width {
+            (x, row) = (0, row + 1);
+        }
+        let place = (x, row, text);
+        x += wide + 2;
+        place
+    })
+}
+
 fn draw_field(field: &Field, focus: bool, frame: &mut Frame<'_>, area: Rect, shared: &Shared) -> u16 {
     let (mark, style) = if focus { ("▌", shared.style(Role::Accent)) } else { (" ", shared.style(Role::Heading)) };
     let buffer = frame.buffer_mut();
     put(buffer, area, area.x, area.y, mark, shared.style(Role::Marker));
     put(buffer, area, area.x + 1, area.y, &field.label, style);
-    let inner = Rect { x: area.x + 3, y: area.y + 1, width: area.width.saturating_sub(4), height: area.height.saturating_sub(1) };
+    let inner = inside(area);
     let mut y = inner.y;
     match &field.input {
         Input::Text(text) | Input::Secret(text) => {
             let hidden = TextBox::line(&"•".repeat(text.text().chars().count().min(60)), 500);
             let shown = if matches!(field.input, Input::Secret(_)) { &hidden } else { text };
-            let height = if text.is_many() { if focus { 6 } else { 2 } } else { 1 };
-            let (lines, (cx, cy)) = shown.seen(usize::from(inner.width), height);
+            let (lines, (cx, cy)) = shown.seen(usize::from(inner.width), rows(text, focus));
             let empty = lines.iter().all(String::is_empty);
             for (i, line) in lines.iter().enumerate() {
                 let row = inner.y + u16::try_from(i).unwrap_or(0);
@@ -262,37 +326,27 @@ fn draw_field(field: &Field, focus: bool, frame: &mut Frame<'_>, area: Rect, sha
         }
     }
     let buffer = frame.buffer_mut();
-    if let Some(mistake) = &field.mistake {
-        for line in wrap(&format!("✕ {mistake}"), usize::from(inner.width)) {
-            put(buffer, area, inner.x, y, &line, shared.style(Role::Bad));
-            y += 1;
-        }
-    } else if focus && !field.help.is_empty() {
-        for line in wrap(&field.help, usize::from(inner.width)) {
-            put(buffer, area, inner.x, y, &line, shared.style(Role::Dim));
-            y += 1;
-        }
+    let role = if field.mistake.is_some() { Role::Bad } else { Role::Dim };
+    for line in below(field, focus, inner.width) {
+        put(buffer, area, inner.x, y, &line, shared.style(role));
+        y += 1;
     }
     y
 }
 
 /// Options in a row, broken where the line is full: `◉`/`○` for taken or not; the one under the cursor is marked as selected.
 fn draw_options<'a>(options: impl Iterator<Item = (&'a str, bool, bool)>, focus: bool, frame: &mut Frame<'_>, area: Rect, shared: &Shared) -> u16 {
-    let (mut x, mut y) = (area.x, area.y);
+    let all: Vec<(&str, bool, bool)> = options.collect();
     let buffer = frame.buffer_mut();
-    for (label, taken, under) in options {
-        let text = format!("{} {}", if taken { "◉" } else { "○" }, fit(label, usize::from(area.width).saturating_sub(2)));
-        let width = u16::try_from(unicode_width::UnicodeWidthStr::width(text.as_str())).unwrap_or(0);
-        if x > area.x && x + width > area.right() {
-            x = area.x;
-            y += 1;
-        }
-        let style = match (focus && under, taken) {
+    let mut bottom = 0;
+    for ((x, row, text), (_, taken, under)) in places(all.iter().map(|o| o.0), area.width).zip(&all) {
+        let style = match (focus && *under, taken) {
             (true, _) => shared.style(Role::Selected),
             (false, true) => shared.style(Role::Accent),
             (false, false) => shared.style(Role::Text),
         };
-        x = put(buffer, area, x, y, &text, style) + 2;
+        put(buffer, area, area.x + x, area.y + row, &format!("{} {text}", if *taken { "◉" } else { "○" }), style);
+        bottom = row;
     }
-    y + 1
+    area.y + bottom + 1
 }

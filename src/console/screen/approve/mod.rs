@@ -1,7 +1,9 @@
 //! Approving or denying: everything that is signed, why one may or may not, the reason, and a confirmation whose key is not the asking one.
 //!
 //! Contract: nothing is sent unless the statement says exactly what was fetched and shown, the reason is there and the user confirmed;
-//! what changed meanwhile is shown anew, and the reason stays. A blocked decision names the duty in the way and who could decide.
+//! what changed meanwhile is shown anew, and the reason stays. A blocked decision names the duty in the way and who could decide. Looking at
+//! it is no attempt and leaves no entry; whoever sends it all the same is told that it will be refused, and once they confirm, the server
+//! refuses it and the attempt stands in the log. Such an attempt carries no nonce: whatever changed meanwhile, it decides nothing.
 
 mod compare;
 mod sheet;
@@ -42,6 +44,14 @@ const AGAIN: Duration = Duration::from_millis(300);
 const MAX_TRIES: u8 = 3;
 /// The key that confirms: none that asks for anything here.
 const CONFIRM: char = 'y';
+/// The operation that decides, as the server calls it.
+const DECIDE: &str = "case_decide";
+/// The operation that reads statements.
+const STATEMENT: &str = "statement_read";
+/// What an attempt carries in place of a nonce: no server issued it.
+const NO_NONCE: &str = "none";
+/// What an attempt says if nothing was typed; texts of refused attempts are not kept.
+const NO_REASON: &str = "Tried although it is refused.";
 
 /// Approving or denying.
 #[derive(Debug, Default)]
@@ -73,12 +83,22 @@ fn words(decision: Decision) -> (&'static str, &'static str) {
     }
 }
 
+/// Whether the account decides at all, as far as is known.
+fn decides(shared: &Shared) -> bool {
+    shared.me.as_ref().is_none_or(|me| me.operations.iter().any(|o| o == STATEMENT))
+}
+
 impl Approve {
     fn load(&mut self, shared: &mut Shared) {
         let Some((id, decision)) = self.about else { return };
         let place = Place::Approve(id, decision);
         self.asked.begin(shared.ask(place, Ask::Case(id)));
-        self.asked_statement.begin(shared.ask(place, Ask::Statement(id, decision)));
+        // To someone whose account gets no statements the server would say so, and keep an entry of it: looking is no attempt.
+        if decides(shared) {
+            self.asked_statement.begin(shared.ask(place, Ask::Statement(id, decision)));
+        } else {
+            self.statement_failed = Some("Your account decides nothing: there is no statement for it.".into());
+        }
     }
 
     fn draft(&self) -> Option<String> {
@@ -121,16 +141,41 @@ impl Approve {
             let why: Vec<String> = case.you_cannot_decide.iter().map(|d| clean(&d.sentence)).collect();
             return Some(format!("{}. {}", why.join("; "), who_remains(case, None)));
         }
-        if let Some(refused) = case.refused_actions.iter().find(|r| r.action == "case_decide") {
+        if let Some(refused) = case.refused_actions.iter().find(|r| r.action == DECIDE) {
             return Some(format!("{} {}", clean(&refused.reason), who_remains(case, None)));
         }
         (!self.differ.is_empty()).then(|| format!("The statement differs from what is shown: {}.", self.differ.join("; ")))
     }
 
+    /// Whether it is who one is that stands in the way (a duty, or the account), so that trying all the same means something.
+    fn insists(&self, shared: &Shared) -> bool {
+        let Some(case) = self.case.as_deref().filter(|c| c.seal.is_some()) else { return false };
+        let refused = case.refused_actions.iter().any(|r| r.action == DECIDE);
+        !case.you_cannot_decide.is_empty() || (refused && !decides(shared))
+    }
+
+    /// A decision that will be refused, for whoever insists: asked once more like any other, so that nobody is written down by mistake.
+    fn attempt(&mut self, shared: &mut Shared, why: String) {
+        let (Some((id, decision)), Some(case)) = (self.about, self.case.as_deref()) else { return };
+        let Some(seal) = &case.seal else { return shared.say(Tone::Bad, why) };
+        if self.sending.waits() || self.asked.waits() {
+            return shared.say(Tone::Info, "The case is being read; look at it first.");
+        }
+        let reason = Some(self.reason.value("reason")).filter(|r| !r.trim().is_empty()).unwrap_or(NO_REASON);
+        let decide = Decide { decision, seal_sha256: seal.sha256, nonce: NO_NONCE.into(), reason: Untrusted::from(reason) };
+        let word = words(decision).0.to_lowercase();
+        let question = format!("Try to {word} {id} all the same?");
+        let lines = vec![why, "It will be refused. That you tried stands in the log; nothing else changes.".to_owned()];
+        let order = shared.order(Write::Decide(Box::new(decide)), Some(id), Some(case.row.version));
+        let to = Place::Approve(id, decision);
+        self.write_reason(false);
+        shared.confirm(Confirmation { number: 0, question, lines, key: CONFIRM, label: "try it".into(), to, order, top: 0 });
+    }
+
     fn submit(&mut self, shared: &mut Shared) {
         let Some((id, decision)) = self.about else { return };
         if let Some(why) = self.blocked() {
-            return shared.say(Tone::Bad, why);
+            return if self.insists(shared) { self.attempt(shared, why) } else { shared.say(Tone::Bad, why) };
         }
         let (Some(case), Some(statement)) = (self.case.as_deref(), self.statement.as_deref()) else {
             return shared.say(Tone::Bad, "There is no statement to send yet.");
@@ -192,7 +237,12 @@ impl Approve {
                     shared.say(Tone::Bad, format!("{error} Nothing was decided. It is read again; your reason is kept."));
                 }
                 self.refusal = match error {
-                    ClientError::Problem(problem) if !stale => Some(problem),
+                    ClientError::Problem(problem) if !stale => {
+                        if problem.status == 403 {
+                            shared.say(Tone::Bad, "The server refused it. That you tried stands in the log; nothing else changed.");
+                        }
+                        Some(problem)
+                    }
                     _ => None,
                 };
                 self.load(shared);
@@ -240,6 +290,7 @@ impl Approve {
         self.reason.draw(frame, inner, shared);
         let text = match (self.blocked(), self.sending.waits()) {
             (_, true) => ("Sending …", Role::Info),
+            (Some(_), _) if self.insists(shared) => ("Blocked: see above. s tries it all the same: refused, and kept in the log.", Role::Warn),
             (Some(_), _) => ("Nothing can be sent: see above.", Role::Warn),
             (None, _) if self.writing => ("Ctrl-s asks once more before it is sent; Esc goes back to reading.", Role::Dim),
             (None, _) => ("e writes the reason; s sends, once confirmed; Esc leaves, the reason is kept.", Role::Dim),
@@ -289,10 +340,10 @@ impl Screen for Approve {
         self.writing.then_some(&self.reason)
     }
 
-    fn applies(&self, _shared: &Shared, action: Action) -> Applies {
+    fn applies(&self, shared: &Shared, action: Action) -> Applies {
         match action {
             Action::Decide | Action::Reason if self.case.is_none() => Applies::Hidden,
-            Action::Decide => self.blocked().map_or(Applies::Yes, Applies::No),
+            Action::Decide if !self.insists(shared) => self.blocked().map_or(Applies::Yes, Applies::No),
             _ => Applies::Yes,
         }
     }
@@ -419,7 +470,11 @@ impl Screen for Approve {
         lines.extend(self.sheet(case, shared).lines());
         let reason = self.reason.value("reason");
         lines.push(format!("Reason: {}", if reason.is_empty() { "not written yet; write-reason writes it".into() } else { clean(reason) }));
-        lines.push("send-decision sends it; it is asked once more.".to_owned());
+        lines.push(if self.insists(shared) {
+            "You can't decide it. send-decision tries it all the same: it is refused, and the log keeps that you tried.".to_owned()
+        } else {
+            "send-decision sends it; it is asked once more.".to_owned()
+        });
         lines
     }
 }

@@ -50,6 +50,8 @@ pub struct Queue {
     sort: Option<String>,
     /// What is being typed after `/`, with what the server said about it.
     typing: Option<TextBox>,
+    /// Whether what was typed waits for the server's answer; other pages that come meanwhile leave the typing alone.
+    applying: bool,
     mistake: Option<String>,
     preview_on: Option<bool>,
     preview: Option<Box<CaseDetail>>,
@@ -148,12 +150,14 @@ impl Queue {
         if let Some(text) = &self.typing {
             let filter = text.text().trim().to_owned();
             let sort = self.sort.clone();
+            self.applying = true;
             self.show_view(shared, Some(filter), sort);
         }
     }
 
     fn page(&mut self, shared: &mut Shared, reply: Result<Reply, ClientError>) {
         let from = self.asked_from.take().unwrap_or(From::Start);
+        let applied = std::mem::take(&mut self.applying);
         match reply {
             Ok(Reply::Cases(mut page)) => {
                 if page.rows.is_empty() {
@@ -162,9 +166,11 @@ impl Queue {
                 }
                 let height = Self::height(shared);
                 let before = self.window.current().map(|r| r.id);
-                shared.dirty |= self.window.take(&from, page, height) || self.failed.is_some() || self.typing.is_some();
+                shared.dirty |= self.window.take(&from, page, height) || self.failed.is_some() || applied;
                 self.failed = None;
-                self.typing = None;
+                if applied {
+                    self.typing = None;
+                }
                 if self.window.current().map(|r| r.id) != before {
                     self.rest(shared);
                     shared.dirty = true;
@@ -175,7 +181,7 @@ impl Queue {
             Err(error) => {
                 let text = crate::base::text::sanitise(&error.to_string(), false);
                 shared.dirty = true;
-                if self.typing.is_some() && error.problem().is_some_and(|p| p.status == 400 || p.status == 422) {
+                if applied && error.problem().is_some_and(|p| p.status == 400 || p.status == 422) {
                     self.mistake = Some(text);
                 } else {
                     self.failed = Some(text);

@@ -105,7 +105,7 @@ impl Routing {
             let height = rest.height.saturating_sub(7);
             (Rect { height, ..rest }, Rect { y: rest.y + height, height: 7, ..rest })
         };
-        self.draw_form(frame, form, shared);
+        self.form.draw(frame, form, shared);
         if area.width >= SPLIT {
             let inner = boxed(frame.buffer_mut(), cost, "Before you send", shared.style(Role::Border), shared.style(Role::Heading));
             self.cost().draw(frame.buffer_mut(), inner, 0, shared);
@@ -114,16 +114,6 @@ impl Routing {
             let inner = Rect { y: cost.y + 1, height: cost.height.saturating_sub(1), ..cost };
             self.cost().draw(frame.buffer_mut(), inner, 1, shared);
         }
-    }
-
-    /// The form; where it does not fit, the part around the field that has the keys.
-    fn draw_form(&self, frame: &mut Frame<'_>, area: Rect, shared: &Shared) {
-        let mut form = self.form.clone();
-        let fits = usize::from(area.height / 3).max(2);
-        let first = if form.focus >= fits { form.focus + 1 - fits } else { 0 };
-        form.fields.drain(..first);
-        form.focus -= first;
-        form.draw(frame, area, shared);
     }
 
     fn draw_search(&self, frame: &mut Frame<'_>, area: Rect, shared: &Shared) {
