@@ -305,14 +305,18 @@ CREATE INDEX cases_all_risk ON cases (k_risk, id);
 CREATE INDEX cases_all_opened ON cases (k_opened, id);
 CREATE INDEX cases_all_updated ON cases (k_updated, id);
 CREATE INDEX cases_by_state ON cases (state, k_due, id);
+CREATE INDEX cases_open_assignee ON cases (assignee, k_due, id) WHERE ended = 0 AND assignee IS NOT NULL;
 CREATE INDEX cases_by_assignee ON cases (assignee, k_due, id) WHERE assignee IS NOT NULL;
 CREATE INDEX cases_by_subject ON cases (subject, k_updated, id);
 CREATE INDEX cases_next_due ON cases (next_due, id) WHERE next_due IS NOT NULL;
 CREATE INDEX cases_undecided ON cases (id) WHERE state IN (2, 3);
 CREATE INDEX cases_held ON cases (k_due, id) WHERE held = 1;
+CREATE INDEX cases_flagged ON cases (k_due, id) WHERE flags <> 0;
 
--- One document a case: the words of its row, in one column, found by prefix. Contentless: `cases.words` is the content.
-CREATE VIRTUAL TABLE case_words USING fts5 (words, content = '', detail = none, columnsize = 0, prefix = '2 3',
+-- One document a case: the words of its row and the marks of what it is, in one column, found by prefix: lists are kept of the beginnings
+-- of words up to six letters, because gathering all words with a beginning takes longer than all else. Contentless: `cases.words` is the
+-- content.
+CREATE VIRTUAL TABLE case_words USING fts5 (words, content = '', detail = none, columnsize = 0, prefix = '2 3 4 5 6',
     tokenize = 'unicode61 remove_diacritics 0');
 
 CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
@@ -325,7 +329,7 @@ CREATE TABLE subjects (
     row     INTEGER NOT NULL UNIQUE,      -- the document in subject_words
     words   TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
-CREATE VIRTUAL TABLE subject_words USING fts5 (words, content = '', detail = none, columnsize = 0, prefix = '2 3',
+CREATE VIRTUAL TABLE subject_words USING fts5 (words, content = '', detail = none, columnsize = 0, prefix = '2 3 4 5 6',
     tokenize = 'unicode61 remove_diacritics 0');
 CREATE TABLE subject_cases (subject TEXT PRIMARY KEY, cases INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 

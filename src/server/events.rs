@@ -66,12 +66,19 @@ fn event(seq: u64, announcement: &Announcement) -> Event {
         Announcement::Register => "register",
         Announcement::Lagged => "lagged",
     };
-    Event::default().id(seq.to_string()).event(name).data(serde_json::to_string(announcement).unwrap_or_default())
+    Event::default().id(seq.to_string()).event(name).data(text(announcement))
 }
 
+fn text(announcement: &Announcement) -> String {
+    serde_json::to_string(announcement).unwrap_or_default()
+}
+
+/// A change as it is told: put into words once, however many listen.
 fn announce(a: &store::Announcement) -> Event {
-    let what = a.row.clone().map_or(Announcement::Register, |row| Announcement::Case { row: Box::new(row.into()) });
-    event(a.seq, &what)
+    let (name, row) = a.row.as_ref().map_or(("register", None), |row| ("case", Some(row)));
+    let words = || row.map_or(Announcement::Register, |row| Announcement::Case { row: Box::new(row.clone().into()) });
+    let told = a.told.get_or_init(|| text(&words()).into());
+    Event::default().id(a.seq.to_string()).event(name).data(&**told)
 }
 
 /// What a returning client missed.

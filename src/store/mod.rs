@@ -255,6 +255,8 @@ pub struct Announcement {
     pub seq: u64,
     /// The case's row after it, or `None` for the register.
     pub row: Option<CaseRow>,
+    /// How it is put into words for streams: made once, by the first that tells it, however many listen.
+    pub told: std::sync::OnceLock<Box<str>>,
 }
 
 /// A subject with the version of its record and how many cases it ever had.

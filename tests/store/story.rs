@@ -9,7 +9,7 @@ use countersign::domain::case::{ActorRef, Execution, TextRef, VoidReason, Worker
 use countersign::domain::effect::{Due, Effect};
 use countersign::domain::event::CaseEvent;
 use countersign::domain::view::{From, QueueFilter, QueueQuery, Sort};
-use countersign::domain::vocabulary::{CaseState, Duty};
+use countersign::domain::vocabulary::{Action, CaseState, Channel, Duty, Path, Risk, SubjectKind, Tier};
 use countersign::store::sqlite::SqliteOptions;
 use countersign::store::{CodeChange, CommitError, KeptAnswer, NewText, Store};
 
@@ -116,6 +116,37 @@ async fn moved(store: &dyn Store, id: CaseId) {
     act(store, id, operator("ruiz"), vec![voided], 0, at(START)).await.unwrap();
 }
 
+/// Whatever index leads, in whatever order: each case is found under one action, path, channel, kind, tier, risk and state.
+async fn every_case_is_of_one_kind(store: &dyn Store) {
+    fn each<T: Copy + Ord + 'static>(all: &'static [T], set: fn(&mut QueueFilter, BTreeSet<T>)) -> Vec<QueueFilter> {
+        let one = |word: &T| {
+            let mut filter = QueueFilter { ended: Some(false), ..QueueFilter::default() };
+            set(&mut filter, BTreeSet::from([*word]));
+            filter
+        };
+        all.iter().map(one).collect()
+    }
+    let fields = [
+        each(Action::ALL, |f, w| f.actions = w),
+        each(Path::ALL, |f, w| f.paths = w),
+        each(Channel::ALL, |f, w| f.channels = w),
+        each(SubjectKind::ALL, |f, w| f.kinds = w),
+        each(Tier::ALL, |f, w| f.tiers = w),
+        each(Risk::ALL, |f, w| f.risks = w),
+        each(CaseState::ALL, |f, w| f.states = w),
+    ];
+    for (i, filters) in fields.into_iter().enumerate() {
+        for sort in [Sort::Due, Sort::Updated] {
+            let mut found = BTreeSet::new();
+            for filter in &filters {
+                let page = store.queue(&QueueQuery { filter: filter.clone(), sort, limit: 200, ..QueueQuery::default() }).await.unwrap();
+                found.extend(page.rows.iter().map(|r| r.id));
+            }
+            assert_eq!(found.len(), 51, "field {i}, {sort:?}");
+        }
+    }
+}
+
 /// Pages are the same from both ends and in every order; filters and words find what they say.
 async fn queue(store: &dyn Store) {
     let mut changes = Vec::new();
@@ -155,6 +186,13 @@ async fn queue(store: &dyn Store) {
     assert_eq!(count(QueueFilter { subject: Some("pay*".into()), ..QueueFilter::default() }).await, 26);
     assert_eq!(count(QueueFilter { states: BTreeSet::from([CaseState::Approved]), ..QueueFilter::default() }).await, 1);
     assert_eq!(count(QueueFilter { ended: Some(true), ..QueueFilter::default() }).await, 0);
+    every_case_is_of_one_kind(store).await;
+    // Words beyond the letters whose beginnings the index keeps, a single letter, and words with a field.
+    assert_eq!(count(text("okaforx")).await, 0);
+    assert_eq!(count(text("payments")).await, 26);
+    assert_eq!(count(text("o")).await, 25);
+    let risks = BTreeSet::from([Risk::Low, Risk::Medium, Risk::High]);
+    assert_eq!(count(QueueFilter { risks, ended: Some(false), ..text("okafor") }).await, 25);
     let subject = ("m.okafor".parse().unwrap(), "vault".parse().unwrap());
     assert_eq!(store.linked(&subject.0, &subject.1, at(START), Some(CaseId::new(2026, 10))).await.unwrap().len(), 24);
     assert_eq!(store.counts(None).await.unwrap().open, 51);

@@ -79,7 +79,7 @@ impl Batch<'_> {
     fn announce(&mut self, change: Change, entries: u64) {
         if entries > 0 {
             let row = change.case.as_ref().map(|c| c.row.clone());
-            self.news.announcements.push(Announcement { seq: self.tip.tree.size() - 1, row });
+            self.news.announcements.push(Announcement { seq: self.tip.tree.size() - 1, row, told: std::sync::OnceLock::new() });
         }
         if let Some(case) = change.case {
             self.news.cases.push(case.after);

@@ -12,6 +12,7 @@ mod duties;
 mod errors;
 mod look;
 mod outbox;
+mod plan;
 mod queue;
 mod readers;
 mod reads;

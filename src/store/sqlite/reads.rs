@@ -5,12 +5,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension as _, Row, params, params_from_iter};
 
 use super::batch::Kept;
 use super::commit::{ANSWER_LIFETIME_MS, int};
 use super::errors::from_json;
-use super::queue::matching;
 use super::rows::{self, millis};
 use crate::base::ids::{CaseId, PersonId, SubjectId, TargetId, TextId};
 use crate::base::{Digest, Time, Untrusted};
@@ -149,9 +149,20 @@ pub(super) fn find_subjects(conn: &mut Connection, text: &str, limit: u16) -> Re
     let subjects = if words.is_empty() {
         all(&tx, "SELECT body FROM subjects ORDER BY id LIMIT ?1", [limit], parse)?
     } else {
-        let sql = "SELECT s.body FROM (SELECT rowid AS row FROM subject_words WHERE subject_words MATCH ?1 LIMIT ?2) w
-                   JOIN subjects s ON s.row = w.row ORDER BY s.id";
-        all(&tx, sql, params![matching(&words), limit], parse)?
+        // The index knows the beginnings of words: what is longer, or one letter, is compared.
+        let beginnings = rows::beginnings(&words);
+        let (mut from, mut wheres, mut values) = ("subjects s", Vec::new(), Vec::<Value>::new());
+        if !beginnings.is_empty() {
+            from = "subject_words w CROSS JOIN subjects s ON s.row = w.rowid";
+            values.push(beginnings.join(" AND ").into());
+            wheres.push("w.subject_words MATCH ?1".to_owned());
+        }
+        for word in &words {
+            values.push(format!(" {word}").into());
+            wheres.push(format!("instr(s.words, ?{}) > 0", values.len()));
+        }
+        let sql = format!("SELECT body FROM (SELECT s.id, s.body FROM {from} WHERE {} LIMIT {limit}) ORDER BY id", wheres.join(" AND "));
+        all(&tx, &sql, params_from_iter(values), parse)?
     };
     let open = "SELECT id FROM cases INDEXED BY cases_by_subject WHERE subject = ?1 AND ended = 0 ORDER BY k_updated LIMIT ?2";
     let row = |s: Subject| {

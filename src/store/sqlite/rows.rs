@@ -111,11 +111,44 @@ pub(super) fn words(text: &str) -> Vec<String> {
     fold(text).split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()).take(32).map(str::to_owned).collect()
 }
 
-/// The document of a case: a blank before each word, so that a word's beginning can also be looked for without the index.
+/// Beginnings of words that the index of words keeps lists of: in letters, as the migration says.
+const BEGINNING: std::ops::RangeInclusive<usize> = 2..=6;
+
+/// What the index of words is asked to find words: each as far as it keeps their beginnings. What is longer is compared in the rows.
+pub(super) fn beginnings(words: &[String]) -> Vec<String> {
+    let begin = |w: &String| w.chars().take(*BEGINNING.end()).collect::<String>();
+    words.iter().filter(|w| w.chars().count() >= *BEGINNING.start()).map(|w| format!("\"{}\"*", begin(w))).collect()
+}
+
+/// A word of the vocabulary that the index of words knows as a mark: a letter for private use, which nobody's text can hold, because
+/// [`words`] are letters and digits.
+pub(super) trait Tagged: Ordinal {
+    /// Where this list's marks begin.
+    const BASE: u32;
+    /// The mark.
+    fn tag(self) -> char {
+        u32::try_from(self.ordinal()).ok().and_then(|place| char::from_u32(Self::BASE + place)).unwrap_or(char::REPLACEMENT_CHARACTER)
+    }
+}
+
+macro_rules! tagged {
+    ($($name:ty = $base:literal),+ $(,)?) => {$(impl Tagged for $name { const BASE: u32 = $base; })+};
+}
+
+// Sixty-four places each.
+tagged!(Action = 0xE000, Path = 0xE040, SubjectKind = 0xE080, Tier = 0xE0C0, Risk = 0xE100, Channel = 0xE140);
+
+/// The mark of cases that have not ended.
+pub(super) const OPEN: char = '\u{E180}';
+
+/// The document of a case: a blank before each word, so that a word's beginning can also be looked for without the index; and the marks of
+/// what the case is, so that those of a rare kind are found among a million.
 pub(super) fn document(row: &CaseRow, target: &str) -> String {
     let texts = [row.subject_name.raw(), row.subject.as_str(), target];
     let mut out: String = texts.iter().flat_map(|t| words(t)).flat_map(|w| [" ".to_owned(), w]).collect();
     out.extend([" ".to_owned(), row.id.number().to_string(), format!(" {:06}", row.id.number())]);
+    let marks = [row.action.tag(), row.path.tag(), row.kind.tag(), row.tier.tag(), row.risk.tag(), row.channel.tag()];
+    out.extend(marks.into_iter().chain((!row.state.is_ended()).then_some(OPEN)).flat_map(|mark| [' ', mark]));
     out
 }
 
