@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chrono::Duration;
+use tokio::task::JoinHandle;
 
 use super::DemoError;
 use super::clock::DemoClock;
@@ -25,10 +26,12 @@ use crate::domain::vocabulary::{
 };
 use crate::proofing;
 use crate::service::{Service, ServiceError, row};
-use crate::store::{CaseChange, Change, Reads};
+use crate::store::{CaseChange, Change, CommitError, Reads};
 
 /// Cases worked on together.
-const BATCH: u64 = 1_000;
+const BATCH: u64 = 2_000;
+/// Of these, how many go into one transaction: while it is written, the next ones are decided.
+const PART: usize = 500;
 /// Of a hundred cases, how many were opened just now and still wait for someone.
 const LIVE_PERCENT: u64 = 2;
 
@@ -136,13 +139,20 @@ impl Bulk {
         }
         for stage in STAGES {
             let now = self.service.now();
-            let mut changes = Vec::with_capacity(items.len());
-            for item in &mut items {
-                changes.extend(self.advance(item, stage, now)?);
+            let mut writing = None;
+            for part in items.chunks_mut(PART) {
+                let mut changes = Vec::with_capacity(part.len());
+                for item in part {
+                    changes.extend(self.advance(item, stage, now)?);
+                }
+                written(writing.take()).await?;
+                if !changes.is_empty() {
+                    let store = Arc::clone(&self.service.store);
+                    writing = Some(tokio::spawn(async move { store.commit_all(changes).await.map(drop) }));
+                }
             }
-            if !changes.is_empty() {
-                self.service.store.commit_all(changes).await.map_err(ServiceError::from)?;
-            }
+            // The clock is led on only while nothing is being written: the store would take a jump between two looks for a moved clock.
+            written(writing).await?;
             if spread {
                 self.clock.lead_to(now + stage.pause());
             }
@@ -164,7 +174,7 @@ impl Bulk {
 
     /// Does what the stage asks of the case, as one change a command.
     fn advance(&self, item: &mut Item, stage: Stage, now: Time) -> Result<Vec<Change>, DemoError> {
-        let mut changes = Vec::new();
+        let mut steps = Vec::new();
         for _ in 0..MAX_STEPS {
             let world = self.world(item);
             let Some((who, command)) = self.next(&world, item, stage, now)? else { break };
@@ -177,7 +187,6 @@ impl Bulk {
             }
             let Some(after) = case.map(Arc::new) else { break };
             item.case = Some(Arc::clone(&after));
-            let row = row::of(&self.world(item), &after, now);
             let reads = Reads {
                 cases: vec![(item.id, before)],
                 opened_for: Some((item.subject.id.clone(), item.opened)),
@@ -185,10 +194,17 @@ impl Bulk {
                 register: Some(self.register.version),
             };
             item.opened += u64::from(before == 0);
-            let case = Some(CaseChange { events, after, row });
-            changes.push(Change { reads, case, ..Change::new(context.actor.who, now) });
+            steps.push((context.actor.who, reads, events, after));
         }
-        Ok(changes)
+        // Of changes that are committed together, the last one's row is written.
+        let Some(row) = item.case.as_ref().filter(|_| !steps.is_empty()).map(|case| row::of(&self.world(item), case, now)) else {
+            return Ok(Vec::new());
+        };
+        let change = |(who, reads, events, after)| {
+            let case = Some(CaseChange { events, after, row: row.clone() });
+            Change { reads, case, ..Change::new(who, now) }
+        };
+        Ok(steps.into_iter().map(change).collect())
     }
 
     fn next(&self, world: &World, item: &Item, stage: Stage, now: Time) -> Result<Option<(Actor, Command)>, DemoError> {
@@ -286,6 +302,13 @@ impl Bulk {
         };
         Ok(Some((operator(&self.register, who.as_str())?, Command::Decide(decide))))
     }
+}
+
+/// Waits until what is being written is.
+async fn written(writing: Option<JoinHandle<Result<(), CommitError>>>) -> Result<(), DemoError> {
+    let Some(writing) = writing else { return Ok(()) };
+    let outcome = writing.await.map_err(|e| DemoError::Machine(e.to_string()))?;
+    Ok(outcome.map_err(ServiceError::from)?)
 }
 
 /// What is done to all cases of a batch before the next.

@@ -32,15 +32,20 @@ impl Case {
             }
             (None, _) => None,
             (Some(mut case), event) => {
-                case.version += 1;
-                if !matches!(event, CaseEvent::Refused { .. }) {
-                    case.times.updated_at = at;
-                    case.changed = case.version;
-                }
-                case.fold(event, at);
+                case.happens(event, at);
                 Some(case)
             }
         }
+    }
+
+    /// What a further event makes of it, in place.
+    pub fn happens(&mut self, event: &CaseEvent, at: Time) {
+        self.version += 1;
+        if !matches!(event, CaseEvent::Refused { .. }) {
+            self.times.updated_at = at;
+            self.changed = self.version;
+        }
+        self.fold(event, at);
     }
 
     fn opened(id: CaseId, route: &Route, request: &Request, policy: Digest, linked: &BTreeSet<CaseId>, times: Times) -> Self {

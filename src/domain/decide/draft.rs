@@ -54,10 +54,10 @@ impl<'a> Draft<'a> {
     }
 
     pub fn push(&mut self, event: CaseEvent) {
-        if let Some(next) = Case::apply(Some((*self.case).clone()), self.case.id, &event, self.ctx.now) {
-            self.case = Arc::new(next);
-            self.world.case = Some(self.case.clone());
-        }
+        // Nobody else may hold it meanwhile, or each event would cost a copy of the whole case.
+        self.world.case = None;
+        Arc::make_mut(&mut self.case).happens(&event, self.ctx.now);
+        self.world.case = Some(self.case.clone());
         self.events.push(event);
     }
 
