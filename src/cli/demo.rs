@@ -147,6 +147,7 @@ async fn headless(arguments: &DemoArguments, out: Out) -> Result<(), Failure> {
     };
     let line = json!({
         "api": format!("{}://{}", demo.scheme(), demo.api),
+        "pid": std::process::id(),
         "pages": format!("{}://{}", demo.scheme(), demo.pages),
         "mail": demo.mailbox(),
         "target": demo.target_url,
