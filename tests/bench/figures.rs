@@ -44,9 +44,21 @@ pub enum Target {
     AtMost(f64),
     /// No less than.
     AtLeast(f64),
+    /// Nothing: it is shown beside others.
+    None,
 }
 
 impl Figure {
+    /// A figure that is a ratio to a floor.
+    pub fn ratio_of(what: &str, value: f64, floor: f64, unit: &'static str, target: Target) -> Self {
+        Self { what: what.to_owned(), value, floor: Some(floor), unit, target }
+    }
+
+    /// A figure that stands for itself.
+    pub fn plain(what: &str, value: f64, unit: &'static str, target: Target) -> Self {
+        Self { what: what.to_owned(), value, floor: None, unit, target }
+    }
+
     /// The ratio, or the value itself where there is no floor.
     pub fn ratio(&self) -> f64 {
         self.floor.map_or(self.value, |floor| if floor > 0.0 { self.value / floor } else { f64::INFINITY })
@@ -57,6 +69,7 @@ impl Figure {
         match self.target {
             Target::AtMost(most) => self.ratio() <= most,
             Target::AtLeast(least) => self.ratio() >= least,
+            Target::None => true,
         }
     }
 }
@@ -75,14 +88,15 @@ pub fn median_of(rounds: &[Vec<Figure>]) -> Vec<Figure> {
 
 /// Prints the report.
 pub fn print(figures: &[Figure]) {
-    println!("{:<52} {:>12} {:>12} {:>8}  {:<9} met", "what", "candidate", "floor", "ratio", "target");
+    println!("{:<66} {:>14} {:>11} {:>7}  {:<8} met", "what", "product", "floor", "ratio", "target");
     for f in figures {
         let floor = f.floor.map_or_else(|| "-".to_owned(), |v| format!("{v:.3}"));
         let ratio = if f.floor.is_some() { format!("{:.2}", f.ratio()) } else { "-".to_owned() };
-        let target = match f.target {
-            Target::AtMost(v) => format!("<= {v}"),
-            Target::AtLeast(v) => format!(">= {v}"),
+        let (target, met) = match f.target {
+            Target::AtMost(v) => (format!("<= {v}"), if f.met() { "yes" } else { "NO" }),
+            Target::AtLeast(v) => (format!(">= {v}"), if f.met() { "yes" } else { "NO" }),
+            Target::None => (String::new(), ""),
         };
-        println!("{:<52} {:>9.3} {:<2} {floor:>12} {ratio:>8}  {target:<9} {}", f.what, f.value, f.unit, if f.met() { "yes" } else { "NO" });
+        println!("{:<66} {:>10.3} {:<3} {floor:>11} {ratio:>7}  {target:<8} {met}", f.what, f.value, f.unit);
     }
 }

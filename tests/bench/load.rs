@@ -112,21 +112,24 @@ pub async fn run(port: u16, lists: Vec<Vec<Request>>, most: Duration) -> Result<
     Ok(Load { latency: Sample(all), per_second })
 }
 
-/// Opens streams, sends the requests one after the other, and times until the last stream has each event's data.
-pub async fn fan_out(port: u16, stream_request: &Request, streams: usize, emits: &[Request]) -> Result<Sample, Error> {
-    let (seen, mut arrivals) = tokio::sync::mpsc::channel::<Instant>(streams * 4);
-    for _ in 0..streams {
+/// Opens streams, sends the requests one after the other, and times until the last stream has the event whose data holds the request's
+/// marker.
+pub async fn fan_out(port: u16, streams: &[Request], emits: &[(Request, String)]) -> Result<Sample, Error> {
+    let (seen, mut arrivals) = tokio::sync::mpsc::channel::<(Instant, String)>(streams.len() * 4);
+    for request in streams {
         let mut stream = BufReader::new(TcpStream::connect(("127.0.0.1", port)).await?);
-        stream.write_all(&stream_request.0).await?;
+        stream.write_all(&request.0).await?;
         let mut line = String::new();
-        while stream.read_line(&mut line).await? > 2 {
-            line.clear();
+        stream.read_line(&mut line).await?;
+        if line.split(' ').nth(1) != Some("200") {
+            return Err(format!("an event stream was refused: {}", line.trim()).into());
         }
+        while stream.read_line(&mut line).await? > 2 {}
         let seen = seen.clone();
         tokio::spawn(async move {
             let mut line = String::new();
             while stream.read_line(&mut line).await.is_ok_and(|n| n > 0) {
-                if line.starts_with("data:") && seen.send(Instant::now()).await.is_err() {
+                if line.starts_with("data:") && seen.send((Instant::now(), line.clone())).await.is_err() {
                     break;
                 }
                 line.clear();
@@ -134,12 +137,15 @@ pub async fn fan_out(port: u16, stream_request: &Request, streams: usize, emits:
         });
     }
     let mut last = Vec::new();
-    for emit in emits {
+    for (emit, marker) in emits {
         let sent = Instant::now();
         once(port, emit).await?;
-        let mut at = sent;
-        for _ in 0..streams {
-            at = tokio::time::timeout(Duration::from_secs(10), arrivals.recv()).await?.ok_or("a stream ended")?;
+        let (mut at, mut count) = (sent, 0);
+        while count < streams.len() {
+            let (when, line) = tokio::time::timeout(Duration::from_secs(10), arrivals.recv()).await?.ok_or("a stream ended")?;
+            if line.contains(marker) {
+                (at, count) = (at.max(when), count + 1);
+            }
         }
         last.push(at.duration_since(sent).as_secs_f64() * 1e3);
     }

@@ -1,6 +1,10 @@
 //! The performance figures: each a ratio of the product to a floor program, inside one run, over several rounds.
 //!
-//! `cargo bench --bench performance -- [--cases N] [--rounds N] [--only console|server]`
+//! `cargo bench --bench performance -- [--cases N] [--few N] [--rounds N] [--only console|server] [--demo FILE]`
+//!
+//! `--cases` (default 100,000) fills the product and the floors; `--few` (default 10,000; 0: none) fills a second one that latencies are
+//! compared with; `--rounds` (default 3) is how often all is measured: of each figure the median ratio counts. `--demo` takes a file with
+//! the line of JSON that a running `countersign demo --headless --cases N` printed, and measures that one.
 //!
 //! Contract: prints a table; never fails because a machine is slow. The floors are modes of this very program, so nothing else is needed.
 //! Loopback only, bounded in count and time.
@@ -8,6 +12,7 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, reason = "a measuring program, not the product")]
 
 mod console;
+mod demo;
 mod figures;
 mod floor_console;
 mod floor_server;
@@ -16,7 +21,11 @@ mod probe;
 mod server;
 
 use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+
+use demo::Demo;
+use figures::{Figure, Target};
 
 type Error = Box<dyn std::error::Error>;
 
@@ -25,10 +34,14 @@ type Error = Box<dyn std::error::Error>;
 pub struct Options {
     /// Cases in the product's demo and rows in the floors.
     pub cases: u64,
+    /// Cases in the demo that latencies are compared with; 0 for none.
+    pub few: u64,
     /// Rounds, of which the median ratio counts.
     pub rounds: usize,
     /// One part only.
     pub only: Option<String>,
+    /// What a demo that runs already printed.
+    pub demo: Option<PathBuf>,
 }
 
 /// A process that ends with its owner.
@@ -52,18 +65,35 @@ pub fn first_line(mut command: Command) -> Result<(Running, String), Error> {
 }
 
 fn options(words: &[String]) -> Result<Options, Error> {
-    let mut options = Options { cases: 100_000, rounds: 3, only: None };
+    let mut options = Options { cases: 100_000, few: 10_000, rounds: 3, only: None, demo: None };
     let mut words = words.iter();
     while let Some(word) = words.next() {
+        let mut value = |of: &str| words.next().ok_or_else(|| format!("{word} needs {of}"));
         match word.as_str() {
-            "--cases" => options.cases = words.next().ok_or("--cases needs a number")?.parse()?,
-            "--rounds" => options.rounds = words.next().ok_or("--rounds needs a number")?.parse()?,
-            "--only" => options.only = Some(words.next().ok_or("--only needs console or server")?.clone()),
+            "--cases" => options.cases = value("a number")?.parse()?,
+            "--few" => options.few = value("a number")?.parse()?,
+            "--rounds" => options.rounds = value("a number")?.parse()?,
+            "--only" => options.only = Some(value("console or server")?.clone()),
+            "--demo" => options.demo = Some(value("a file")?.into()),
             "--bench" => {}
             other => return Err(format!("{other} is not known; see the head of tests/bench/main.rs").into()),
         }
     }
     Ok(options)
+}
+
+/// Runs something that waits for the network.
+pub fn block_on<T>(future: impl Future<Output = Result<T, Box<dyn std::error::Error + Send + Sync>>>) -> Result<T, Error> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(future).map_err(|e| e.to_string().into())
+}
+
+fn rounds(count: usize, mut round: impl FnMut() -> Result<Vec<Figure>, Error>) -> Result<Vec<Figure>, Error> {
+    let all = (1..=count).map(|i| {
+        eprintln!("round {i} of {count}");
+        round()
+    });
+    Ok(figures::median_of(&all.collect::<Result<Vec<_>, _>>()?))
 }
 
 fn main() -> Result<(), Error> {
@@ -76,16 +106,20 @@ fn main() -> Result<(), Error> {
     let options = options(&words)?;
     let folder = tempfile::tempdir()?;
     let wants = |part: &str| options.only.as_deref().is_none_or(|only| only == part);
-    eprintln!("filling the demo with {} cases ...", options.cases);
-    let demo = server::Demo::start(options.cases)?;
-    let mut figures = Vec::new();
+    let demo = match &options.demo {
+        Some(file) => Demo::running(&std::fs::read_to_string(file)?)?,
+        None => Demo::start(options.cases)?,
+    };
+    let few = if options.few > 0 { Some(Demo::start(options.few)?) } else { None };
+    let mut all = vec![Figure::plain("server memory, idle (anonymous)", demo.memory_mib(), "MiB", Target::AtMost(32.0))];
     if wants("console") {
-        let rounds = (0..options.rounds).map(|_| console::round(&demo, &options)).collect::<Result<Vec<_>, _>>()?;
-        figures.extend(figures::median_of(&rounds));
+        all.extend(rounds(options.rounds, || console::round(&demo, few.as_ref(), &options, folder.path()))?);
     }
     if wants("server") {
-        figures.extend(server::measure(&demo, &options, folder.path())?);
+        let floor = server::floor(folder.path(), &options)?;
+        all.extend(rounds(options.rounds, || server::round(&demo, few.as_ref(), &floor))?);
     }
-    figures::print(&figures);
+    println!("{} cases against {}, the median of {} rounds", options.cases, options.few, options.rounds);
+    figures::print(&all);
     Ok(())
 }

@@ -93,25 +93,32 @@ impl Probe {
         (last, bytes)
     }
 
-    /// Writes keys in one go and waits for the paint.
+    /// Reads for that long; returns the last time and the bytes.
+    pub fn watch(&mut self, span: Duration) -> (Option<Instant>, usize) {
+        let (end, mut last, mut bytes) = (Instant::now() + span, None, 0);
+        while let Ok((at, chunk)) = self.chunks.recv_timeout(end.saturating_duration_since(Instant::now())) {
+            bytes += chunk.len();
+            last = Some(at);
+            self.screen.process(&chunk);
+        }
+        (last, bytes)
+    }
+
+    /// Writes keys in one go and waits for the paint: for its first byte as long as it takes, then until it is quiet.
     pub fn press(&mut self, keys: &[u8]) -> Result<Press, Error> {
         let sent = Instant::now();
         self.writer.write_all(keys)?;
         self.writer.flush()?;
+        let (mut at, chunk) = self.chunks.recv_timeout(DEADLINE).map_err(|_| format!("nothing was painted for {keys:?}"))?;
+        self.screen.process(&chunk);
         let (last, bytes) = self.settle(QUIET);
-        Ok(Press { paint_ms: last.map_or(0.0, |at| ms(at.saturating_duration_since(sent))), bytes })
+        at = last.unwrap_or(at);
+        Ok(Press { paint_ms: ms(at.saturating_duration_since(sent)), bytes: bytes + chunk.len() })
     }
 
     /// CPU milliseconds used so far, and voluntary context switches.
     pub fn cpu(&self) -> (f64, u64) {
-        let Some(pid) = self.child.process_id() else { return (0.0, 0) };
-        let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
-        tasks.fold((0.0, 0), |(cpu, switches), task| {
-            let read = |name: &str| std::fs::read_to_string(task.path().join(name)).unwrap_or_default();
-            let nanos: f64 = read("schedstat").split_whitespace().next().and_then(|n| n.parse().ok()).unwrap_or(0.0);
-            let voluntary = read("status").lines().find_map(|l| l.strip_prefix("voluntary_ctxt_switches:")?.trim().parse::<u64>().ok());
-            (cpu + nanos / 1e6, switches + voluntary.unwrap_or(0))
-        })
+        self.child.process_id().map_or((0.0, 0), usage)
     }
 
     /// Anonymous memory in MiB.
@@ -124,6 +131,17 @@ impl Probe {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// CPU milliseconds that a process's living threads used so far, and their voluntary context switches.
+pub fn usage(pid: u32) -> (f64, u64) {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    tasks.fold((0.0, 0), |(cpu, switches), task| {
+        let read = |name: &str| std::fs::read_to_string(task.path().join(name)).unwrap_or_default();
+        let nanos: f64 = read("schedstat").split_whitespace().next().and_then(|n| n.parse().ok()).unwrap_or(0.0);
+        let voluntary = read("status").lines().find_map(|l| l.strip_prefix("voluntary_ctxt_switches:")?.trim().parse::<u64>().ok());
+        (cpu + nanos / 1e6, switches + voluntary.unwrap_or(0))
+    })
 }
 
 /// Anonymous memory of a process in MiB.
