@@ -122,8 +122,8 @@ static EVERYTHING: acts::Bounds = acts::Bounds {
 static LINKED: acts::Bounds = acts::Bounds {
     openers: [&["nadia", "bot"], &["tess"]],
     steps: [
-        &["triage", "start", "prove", "ask", "attest", "seal", "execute", "restored", "reassess"],
-        &["triage", "start", "prove", "ask", "attest", "seal", "execute", "restored", "reassess", "withdraw"],
+        &["triage", "start", "prove", "seal", "execute", "restored", "reassess"],
+        &["triage", "start", "prove", "ask", "attest", "seal", "execute", "restored"],
     ],
     disturbing: [&[], &[]],
     around: &[],
@@ -135,13 +135,13 @@ static LINKED: acts::Bounds = acts::Bounds {
 
 /// One case, disturbed twice, in any order and at any time.
 static DISTURBED: acts::Bounds = acts::Bounds {
-    openers: [&["nadia", "bot"], &["tess"]],
-    steps: [&["triage", "start", "prove", "ask", "attest", "seal", "execute", "restored", "contact", "reached", "lift", "reassess"], &["withdraw"]],
+    openers: [&["nadia"], &["tess"]],
+    steps: [&["triage", "start", "prove", "ask", "attest", "seal", "execute", "restored", "contact", "reached", "lift"], &[]],
     disturbing: [&["route", "reopen", "hold", "flag", "evidence"], &[]],
     around: &["revoke", "loosen", "linked"],
-    approvers: APPROVERS,
+    approvers: &["nadia-sup", "ruiz", "lind", "lind-two", "sato", "tess"],
     deniers: &[],
-    takers: &["lind"],
+    takers: &[],
     disturbances: 2,
 };
 
