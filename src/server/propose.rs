@@ -25,7 +25,11 @@ const MAX_TOLD: usize = 3;
 
 #[utoipa::path(post, path = "/v1/register/policy", tag = "register", request_body = wire::ProposePolicy, responses((status = 200, body = wire::RegisterAnswer)))]
 pub(super) async fn propose(w: Write<wire::ProposePolicy>) -> Result<Response, Failure> {
-    let policy = Policy::for_use(&w.body.text).map_err(|mistakes| {
+    // Every class of case is looked at: too long to keep other requests waiting.
+    let text = w.body.text.clone();
+    let read = tokio::task::spawn_blocking(move || Policy::for_use(&text)).await;
+    let read = read.map_err(|e| crate::service::ServiceError::Policy(e.to_string()))?;
+    let policy = read.map_err(|mistakes| {
         let lines: Vec<String> = mistakes.iter().take(MAX_MISTAKES).map(|m| sanitise(&m.to_string(), false)).collect();
         let first: Vec<&str> = lines.iter().take(MAX_TOLD).map(String::as_str).collect();
         let mut failure = Failure::meaningless("text", format!("The policy can't be used, for {} reasons: {}", lines.len(), first.join("; ")));

@@ -4,9 +4,12 @@
 
 mod attempts;
 mod cli;
+mod cli_later;
+mod cli_register;
 mod edges;
 mod governors;
 mod looked_after;
+mod on_host;
 mod pictures;
 mod proving;
 mod seat;

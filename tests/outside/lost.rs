@@ -29,7 +29,7 @@ fn token(house: &House, holder: &str) -> (Minted, Token) {
 }
 
 /// A token that someone issued to themselves.
-async fn issued(house: &House, to: &str) -> Minted {
+pub async fn issued(house: &House, to: &str) -> Minted {
     let (minted, token) = token(house, to);
     let command = RegisterCommand::Change { id: house.service.fresh("prp").unwrap(), change: RegisterChange::IssueToken(token) };
     house.service.govern(&Ask::by(staff(to)), &command, &Beside::default()).await.unwrap();

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Mistake;
 use super::bundle::Bundle;
-use super::compare::{at_least, each_class};
+use super::compare::{at_least, each_unflagged};
 use super::derive::floors;
 use super::explain::items;
 
@@ -16,7 +16,7 @@ use super::explain::items;
 pub fn below(bundle: &Bundle) -> Vec<Mistake> {
     let mut seen = BTreeSet::new();
     let mut found: BTreeMap<(&'static str, Vec<String>), (usize, String)> = BTreeMap::new();
-    let _ = each_class(&[bundle], |key, facts| {
+    let _ = each_unflagged(bundle, |key, facts| {
         if !seen.insert(key) {
             return;
         }

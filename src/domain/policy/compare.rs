@@ -303,8 +303,18 @@ fn floor_key(facts: &Facts) -> [bool; 8] {
 }
 
 /// Calls `look` with one example of every class; `None` (and no call) if there are more than [`MAX_CLASSES`].
-pub fn each_class(bundles: &[&Bundle], mut look: impl FnMut(Key, &Facts)) -> Option<usize> {
-    let dimensions = Dimensions::of(bundles);
+pub fn each_class(bundles: &[&Bundle], look: impl FnMut(Key, &Facts)) -> Option<usize> {
+    each(&Dimensions::of(bundles), look)
+}
+
+/// As [`each_class`], of cases without any flag: as flags only ever add, nothing is laxer than these.
+pub fn each_unflagged(bundle: &Bundle, look: impl FnMut(Key, &Facts)) -> Option<usize> {
+    let mut dimensions = Dimensions::of(&[bundle]);
+    dimensions.flags.truncate(1);
+    each(&dimensions, look)
+}
+
+fn each(dimensions: &Dimensions, mut look: impl FnMut(Key, &Facts)) -> Option<usize> {
     let sizes = dimensions.sizes();
     let classes = sizes.iter().try_fold(1_usize, |product, n| product.checked_mul(*n)).filter(|n| *n <= MAX_CLASSES)?;
     for at in 0..classes {

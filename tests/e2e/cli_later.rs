@@ -1,0 +1,125 @@
+//! The commands of a case's later states through the real program: sealed, denied, taken back, held, rolled back, closed, each with its code.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::demo::Demo;
+use crate::host::{program, said};
+use crate::proving::triaged_and_proved;
+
+/// The program against a demo.
+pub struct Cli<'a> {
+    pub demo: &'a Demo,
+    pub folder: &'a Path,
+}
+
+impl Cli<'_> {
+    /// Runs a command with `--json`; its one value.
+    pub fn run(&self, who: &str, arguments: &[&str], code: i32) -> Value {
+        let mut command = program(self.folder);
+        command.args(["--server", &self.demo.line.api]).args(arguments).arg("--json").env("COUNTERSIGN_TOKEN", self.demo.token(who));
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{who} {arguments:?}: {}", said(&output));
+        let text = if output.stdout.is_empty() { &output.stderr } else { &output.stdout };
+        serde_json::from_slice(text).unwrap_or_else(|e| panic!("{who} {arguments:?}: {e}: {}", said(&output)))
+    }
+
+    /// Runs it without, for whoever reads sentences.
+    pub fn read(&self, who: &str, arguments: &[&str]) -> String {
+        let mut command = program(self.folder);
+        command.args(["--server", &self.demo.line.api]).args(arguments).env("COUNTERSIGN_TOKEN", self.demo.token(who));
+        let output = command.output().unwrap();
+        assert!(output.status.success() && !output.stdout.contains(&0x1b), "{who} {arguments:?}: {}", said(&output));
+        said(&output)
+    }
+
+    fn state(&self, case: &str) -> String {
+        self.run("nadia", &["case", "show", case], 0)["row"]["state"].as_str().unwrap().to_owned()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_case_is_sealed_reopened_approved_rolled_back_and_looked_back_on_from_the_command_line() {
+    let (demo, folder) = (Demo::start(), tempfile::tempdir().unwrap());
+    let cli = Cli { demo: &demo, folder: folder.path() };
+    let case = demo.open("nadia", "n.ferreira", "account_unlock", "assisted").await;
+    triaged_and_proved(&demo, "nadia", &case, &["issued_code"]).await;
+    for too_early in
+        [&["case", "approve", &case, "yes"][..], &["case", "roll-back", &case, "no"], &["case", "close", &case], &["case", "retry", &case]]
+    {
+        cli.run("d.ruiz", too_early, 3);
+    }
+    cli.run("nadia", &["case", "seal", &case], 0);
+    assert_eq!(cli.state(&case), "sealed");
+    for (who, verb) in [("nadia", "approve"), ("nadia.deputy", "approve"), ("nadia.deputy", "deny"), ("triage-bot", "approve")] {
+        let refused = cli.run(who, &["case", verb, &case, "it is fine"], 3);
+        assert!(["separation-of-duties", "not-permitted"].contains(&refused["error"].as_str().unwrap()), "{who}: {refused}");
+    }
+    cli.run("nadia", &["case", "reopen", &case, "one more thing"], 0);
+    assert_ne!(cli.state(&case), "sealed");
+    cli.run("nadia", &["case", "evidence", &case, "seen at nine", "--kind", "note"], 0);
+    cli.run("nadia", &["case", "seal", &case], 0);
+    let approved = cli.run("d.ruiz", &["case", "approve", &case, "called back on a known number"], 0);
+    assert_eq!(approved["row"]["id"], case.as_str());
+    demo.until(&case, "restored").await;
+    cli.run("d.ruiz", &["case", "take-back", &case, "changed my mind"], 3);
+    cli.run("nadia", &["case", "withdraw", &case, "too late"], 3);
+    cli.run("d.ruiz", &["case", "review", &case, "fine"], 3);
+    cli.run("a.lindqvist", &["case", "review", &case, "as it should be"], 0);
+    cli.run("nadia", &["case", "revoke", &case, "grt-none"], 6);
+    cli.run("a.lindqvist", &["case", "roll-back", &case, "the wrong account"], 0);
+    demo.until(&case, "rolled_back").await;
+    cli.run("nadia", &["case", "close", &case], 3);
+    let told = cli.read("nadia", &["case", "timeline", &case]);
+    for event in ["sealed", "reopened", "decided", "reviewed"] {
+        assert!(told.contains(event), "{event}: {told}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_case_is_denied_held_flagged_taken_back_and_ended_from_the_command_line() {
+    let (demo, folder) = (Demo::start(), tempfile::tempdir().unwrap());
+    let cli = Cli { demo: &demo, folder: folder.path() };
+    let denied = demo.open("nadia", "n.ferreira", "account_unlock", "assisted").await;
+    triaged_and_proved(&demo, "nadia", &denied, &["issued_code"]).await;
+    cli.run("nadia", &["case", "seal", &denied], 0);
+    cli.run("d.ruiz", &["case", "deny", &denied, "the number on record is another one"], 0);
+    assert_eq!(cli.state(&denied), "denied");
+    cli.run("nadia", &["case", "withdraw", &denied, "too late"], 3);
+    let listed = cli.run("nadia", &["case", "list", "state:denied", "--limit", "200"], 0);
+    assert!(listed["rows"].as_array().unwrap().iter().any(|r| r["id"] == denied.as_str()), "{listed}");
+
+    let urgent = demo.open("tom.becker", "j.costa", "account_unlock", "break_glass").await;
+    triaged_and_proved(&demo, "tom.becker", &urgent, &["issued_code"]).await;
+    cli.run("tom.becker", &["case", "seal", &urgent], 0);
+    cli.run("d.ruiz", &["case", "approve", &urgent, "called back"], 0);
+    cli.run("d.ruiz", &["case", "take-back", &urgent, "the voice was odd"], 0);
+    assert_eq!(cli.state(&urgent), "sealed");
+    cli.run("d.ruiz", &["case", "take-back", &urgent, "again"], 3);
+    cli.run("nadia", &["case", "hold", &urgent, "odd"], 3);
+    cli.run("a.lindqvist", &["case", "hold", &urgent, "two calls from one number"], 0);
+    cli.run("a.lindqvist", &["case", "hold", &urgent, "again"], 3);
+    cli.run("d.ruiz", &["case", "approve", &urgent, "still fine"], 3);
+    cli.run("a.lindqvist", &["case", "lift-hold", &urgent, "spoke to her", "--contact", "ses-none"], 2);
+    assert!(cli.run("nadia", &["case", "show", &urgent], 0)["row"]["held"] == true);
+    assert!(cli.read("nadia", &["case", "show", &urgent]).contains("held"));
+
+    let open = ["case", "open", "p.rossi", "password_reset", "--target", "directory", "--scope", "mail", "--channel", "phone"];
+    let case = cli.run("nadia", &open, 0)["row"]["id"].as_str().unwrap().to_owned();
+    cli.run("nadia", &["case", "flag", &case, "pressure"], 0);
+    cli.run("nadia", &["case", "flag", &case, "pressure"], 3);
+    cli.run("nadia", &["case", "flag", &case, "nonsense"], 2);
+    let route = ["case", "route", &case, "account_unlock", "--target", "directory", "--scope", "mail"];
+    assert_eq!(cli.run("nadia", &route, 0)["row"]["action"], "account_unlock");
+    // Software reads, and so writes from here, only on the cases it opened.
+    cli.run("triage-bot", &["case", "telemetry", &case, "three failed sign-ins"], 3);
+    let its_own = demo.open("triage-bot", "p.rossi", "account_unlock", "assisted").await;
+    cli.run("triage-bot", &["case", "telemetry", &its_own, "three failed sign-ins"], 0);
+    cli.run("nadia", &["case", "telemetry", &case, "three failed sign-ins"], 3);
+    cli.run("nadia", &["case", "triage", &case, "local_configuration", "the key was stuck", "--remedy-owner", "p-nadia"], 0);
+    cli.run("nadia", &["case", "start-proof", &case, "issued_code", "--endpoint", "e-none"], 3);
+    cli.run("nadia", &["case", "no-change", &case, "the keyboard was broken"], 0);
+    assert_eq!(cli.state(&case), "no_change_needed");
+    cli.run("nadia", &["case", "comment", &case, " "], 2);
+}

@@ -1,0 +1,111 @@
+//! Commands on the server's machine: the founding in its three ways, imports as CSV and JSON, and a policy tried on what is there.
+
+use serde_json::{Value, json};
+
+use crate::host::{Host, program, said};
+use crate::pty::Pty;
+
+const PERSONS: &str = "id,name,email,employer,team,manager,shift,on_call,status
+p-ana,Ana Brandt,ana@acme.example,acme,,,,,
+p-kim,Kim Roy,kim@acme.example,acme,ops,p-ana,08:00-16:30,yes,
+p-bad,,nomail,acme,,p-nobody,,,
+p-kim,Again,,acme,,,,,
+p-ben,Ben Ode,ben@acme.example,elsewhere,,,,,
+";
+
+fn counts(report: &Value) -> [u64; 5] {
+    ["rows", "new", "changed", "unchanged", "refused"].map(|k| report[k].as_u64().unwrap())
+}
+
+#[test]
+fn an_import_is_looked_at_first_and_then_does_just_what_was_said() {
+    let mut host = Host::founded("", "");
+    let file = host.path("people.csv").display().to_string();
+    std::fs::write(&file, PERSONS).unwrap();
+    let dry = host.here(&["import", "persons", &file], 0);
+    assert_eq!((counts(&dry), &dry["dry_run"]), ([5, 1, 1, 0, 3], &json!(true)), "{dry}");
+    let why = |line: u64| {
+        let all = dry["refusals"].as_array().unwrap();
+        all.iter().find(|r| r["line"] == line).unwrap_or_else(|| panic!("{dry}"))["why"].to_string()
+    };
+    assert!(why(4).contains("name") && why(4).contains("email") && why(4).contains("p-nobody"), "every mistake of a row: {}", why(4));
+    assert!(why(5).contains("more than once"), "{}", why(5));
+    assert!(why(6).contains("propose"), "whom someone who signs in works for is a governed change: {}", why(6));
+    assert_eq!(host.here(&["import", "persons", &file], 0), dry, "looking changes nothing");
+    let done = host.here(&["import", "persons", &file, "--write"], 0);
+    assert_eq!((counts(&done), &done["refusals"], &done["dry_run"]), (counts(&dry), &dry["refusals"], &json!(false)));
+    assert_eq!(counts(&host.here(&["import", "persons", &file, "--write"], 0)), [5, 0, 0, 2, 3]);
+
+    let subjects = host.path("subjects.json").display().to_string();
+    let one = json!({"id": "ci-key", "kind": "api_key", "name": "CI key", "tier": "standard", "environment": "production", "owners": ["p-kim"],
+        "inventory": "secrets_manager", "entitlements": {"ci": ["deploy"]}, "endpoints": [{"id": "e1", "kind": "email", "address": "ci@acme.example"}]});
+    let wrong = json!({"id": "x", "kind": "wizard", "name": "x", "tier": "standard", "environment": "production", "owners": ["p-nobody"]});
+    std::fs::write(&subjects, serde_json::to_string_pretty(&json!([one, wrong])).unwrap()).unwrap();
+    let dry = host.here(&["import", "subjects", &subjects], 0);
+    assert_eq!(counts(&dry), [2, 1, 0, 0, 1], "{dry}");
+    assert!(dry["refusals"][0]["why"].to_string().contains("wizard") || dry["refusals"][0]["why"].to_string().contains("kind"), "{dry}");
+    assert_eq!(counts(&host.here(&["import", "subjects", &subjects, "--write"], 0)), [2, 1, 0, 0, 1]);
+    assert_eq!(counts(&host.here(&["import", "subjects", &subjects, "--write"], 0)), [2, 0, 0, 1, 1]);
+    host.here(&["import", "subjects", &host.path("nothing.json").display().to_string()], 1);
+    host.here(&["import", "subjects", &host.path("server.toml").display().to_string()], 2);
+    std::fs::write(&subjects, "[{]").unwrap();
+    host.here(&["import", "subjects", &subjects], 1);
+    host.here(&["log verify"], 0);
+    host.serve();
+    let busy = host.here(&["import", "persons", &file, "--write"], 1);
+    assert!(!busy["detail"].as_str().unwrap().is_empty(), "{busy}");
+    let found = host.there("ana", &["register", "show"], 0);
+    assert!(found["persons"].to_string().contains("Ana Brandt"), "{found}");
+    host.stop();
+}
+
+#[test]
+fn a_founding_is_asked_for_at_a_terminal_or_read_from_a_file_and_happens_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = |name: &str| folder.path().join(name).display().to_string();
+    for name in ["asked", "filed"] {
+        std::fs::create_dir(folder.path().join(name)).unwrap();
+        std::fs::write(folder.path().join(name).join("server.toml"), "").unwrap();
+    }
+    let mut pty = Pty::start("init", &["init", "--config", &place("asked/server.toml"), "--tokens", &place("asked")], "", (100, 30));
+    for (question, answer) in [("owns policy", "ana"), ("reviews security", "ben"), ("employs both", "acme")] {
+        pty.hear(question);
+        pty.keys(&format!("{answer}\r"));
+    }
+    pty.hear("Founded");
+    assert!(folder.path().join("asked/ben.token").exists());
+
+    let run = |arguments: &[&str], code: i32| {
+        let output = program(folder.path()).arg("init").args(arguments).arg("--json").output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}", said(&output));
+        let text = if output.stdout.is_empty() { output.stderr } else { output.stdout };
+        serde_json::from_slice::<Value>(&text).unwrap()
+    };
+    let (config, tokens, answers) = (place("filed/server.toml"), place("filed"), place("answers.toml"));
+    let base = ["--config", &config, "--tokens", &tokens];
+    let with = |more: &[&str]| [&base[..], more].concat().into_iter().map(str::to_owned).collect::<Vec<_>>();
+    let go = |more: &[&str], code| run(&with(more).iter().map(String::as_str).collect::<Vec<_>>(), code);
+    go(&[], 2);
+    go(&["--policy-owner", "ana", "--security-reviewer", "ana", "--employer", "acme"], 2);
+    go(&["--policy-owner", "A B", "--security-reviewer", "ben", "--employer", "acme"], 2);
+    std::fs::write(&answers, "policy_owner = \"ana\"\nsurprise = 1\n").unwrap();
+    go(&["--file", &answers], 2);
+    std::fs::write(&answers, "policy_owner = \"ana\"\nsecurity_reviewer = \"ben\"\nemployer = \"acme\"\n").unwrap();
+    assert!(!folder.path().join("filed/ana.token").exists(), "what was refused leaves nothing behind");
+    let founded = go(&["--file", &answers], 0);
+    assert_eq!(founded["tokens"].as_array().unwrap().len(), 2, "{founded}");
+    go(&["--file", &answers], 3);
+}
+
+#[test]
+fn a_policy_is_tried_on_the_cases_there_are() {
+    let host = Host::founded("", "");
+    let file = host.path("policy.toml");
+    let output = program(host.folder.path()).args(["policy", "default"]).output().unwrap();
+    std::fs::write(&file, output.stdout).unwrap();
+    let tried = host.here(&["policy simulate", &file.display().to_string()], 0);
+    assert_eq!((&tried["cases"], &tried["undecidable"]), (&json!(0), &json!(0)), "{tried}");
+    std::fs::write(&file, "format = 1").unwrap();
+    let refused = host.here(&["policy simulate", &file.display().to_string()], 2);
+    assert!(refused["mistakes"].as_array().unwrap().len() > 5, "{refused}");
+}

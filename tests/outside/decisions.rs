@@ -1,0 +1,99 @@
+//! Decisions over HTTP: only what was read just now, by whom it was read, is what is decided (invariants 4 and 18).
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::Request;
+use countersign::base::ids::CaseId;
+use countersign::domain::command::Command;
+use countersign::domain::vocabulary::Action;
+use countersign::server::{App, ServerConfig, routes};
+use http_body_util::BodyExt as _;
+use serde_json::{Value, json};
+use tokio::sync::watch;
+use tower::ServiceExt as _;
+
+use crate::house::House;
+use crate::lost::issued;
+
+struct Desk<'a> {
+    house: &'a House,
+    router: Router,
+    _stop: watch::Sender<bool>,
+}
+
+impl Desk<'_> {
+    async fn send(&self, token: &str, method: &str, path: &str, headers: &[(&str, &str)], body: Option<&Value>) -> (u16, String, Value) {
+        let mut request = Request::builder().method(method).uri(path).header("authorization", format!("Bearer {token}"));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let body = body.map_or_else(Body::empty, |b| Body::from(b.to_string()));
+        let response = self.router.clone().oneshot(request.header("content-type", "application/json").body(body).unwrap()).await.unwrap();
+        let status = response.status().as_u16();
+        let bytes = response.into_body().collect().await.unwrap().to_bytes();
+        let value: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+        let code = value["type"].as_str().unwrap_or_default().rsplit(':').next().unwrap_or_default().to_owned();
+        (status, code, value)
+    }
+
+    async fn statement(&self, token: &str, case: CaseId) -> (Value, Value) {
+        let (status, _, found) = self.send(token, "GET", &format!("/v1/cases/{case}/statement?decision=approve"), &[], None).await;
+        assert_eq!(status, 200, "{found}");
+        (found["seal_sha256"].clone(), found["nonce"].clone())
+    }
+
+    async fn approve(&self, token: &str, case: CaseId, seal: &Value, nonce: &Value, key: &str) -> (u16, String, Value) {
+        let version = format!("\"{}\"", self.house.case(case).await.changed);
+        let headers = [("idempotency-key", key), ("if-match", version.as_str())];
+        let body = json!({"decision": "approve", "seal_sha256": seal, "nonce": nonce, "reason": "called back"});
+        self.send(token, "POST", &format!("/v1/cases/{case}/decisions"), &headers, Some(&body)).await
+    }
+}
+
+#[tokio::test]
+async fn invariant_04_a_forged_a_strangers_and_an_old_statement_decide_nothing_and_a_fresh_one_does() {
+    let house = House::new().await;
+    let (stop, stopped) = watch::channel(false);
+    let desk = Desk { house: &house, router: routes::router(App::new(&ServerConfig::default(), house.service.clone(), stopped)), _stop: stop };
+    let (sam, lee) = (issued(&house, "sam").await.presented, issued(&house, "lee").await.presented);
+    let case = house.proved("okafor", Action::PasswordReset).await;
+    house.act("nadia", case, Command::Seal).await;
+    let (seal, nonce) = desk.statement(&sam, case).await;
+    let (_, other) = desk.statement(&lee, case).await;
+    let bent = |nonce: &Value| {
+        let text = nonce.as_str().unwrap();
+        let last = if text.ends_with('0') { "1" } else { "0" };
+        json!(format!("{}{last}", &text[..text.len() - 1]))
+    };
+    let wrong_seal = json!("0".repeat(64));
+    for (at, (seal, nonce, refused, code)) in [
+        (&seal, &bent(&nonce), 422, "invalid"),
+        (&seal, &other, 422, "invalid"),
+        (&seal, &json!("1.2"), 422, "invalid"),
+        (&seal, &json!(""), 422, "invalid"),
+        (&wrong_seal, &nonce, 409, "stale-seal"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let (status, told, body) = desk.approve(&sam, case, seal, nonce, &format!("f{at}")).await;
+        assert_eq!((status, told.as_str()), (refused, code), "{nonce}: {body}");
+    }
+    house.clock.pass(10 * 60 + 1);
+    let (status, told, body) = desk.approve(&sam, case, &seal, &nonce, "old").await;
+    assert_eq!((status, told.as_str()), (409, "statement-expired"), "{body}");
+
+    let (seal, nonce) = desk.statement(&sam, case).await;
+    let (reason, ask) = house.text(case, "nadia", "one more thing");
+    house.service.execute(&ask, case, &Command::Reopen { reason }).await.unwrap();
+    house.act("nadia", case, Command::Seal).await;
+    let (status, told, body) = desk.approve(&sam, case, &seal, &nonce, "former").await;
+    assert_eq!((status, told.as_str()), (409, "stale-seal"), "what was read is no longer what is sealed: {body}");
+    assert!(house.case(case).await.approvals.is_empty());
+
+    let (seal, nonce) = desk.statement(&sam, case).await;
+    let (status, _, body) = desk.approve(&sam, case, &seal, &nonce, "good").await;
+    assert_eq!((status, &body["row"]["state"]), (200, &json!("approved")), "{body}");
+    let (status, ..) = desk.approve(&sam, case, &seal, &nonce, "twice").await;
+    assert_ne!(status, 200, "a statement decides once");
+}
