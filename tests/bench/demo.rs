@@ -123,7 +123,8 @@ impl Demo {
                 let id = row["id"].as_str().unwrap_or_default();
                 let Ok(statement) = self.get(APPROVER, &format!("/v1/cases/{id}/statement?decision=approve")) else { continue };
                 let body = json!({"decision": "approve", "seal_sha256": statement["seal_sha256"], "nonce": statement["nonce"], "reason": "measured"});
-                let headers = [self.authorization(APPROVER)?, format!("If-Match: \"{}\"", statement["version"]), format!("Idempotency-Key: bench-{id}")];
+                let headers =
+                    [self.authorization(APPROVER)?, format!("If-Match: \"{}\"", statement["version"]), format!("Idempotency-Key: bench-{id}")];
                 requests.push(Request::new("POST", &format!("/v1/cases/{id}/decisions"), &headers, &body.to_string()));
             }
             match page["after"].as_str() {

@@ -67,10 +67,10 @@ fn a_founding_is_asked_for_at_a_terminal_or_read_from_a_file_and_happens_once() 
         std::fs::create_dir(folder.path().join(name)).unwrap();
         std::fs::write(folder.path().join(name).join("server.toml"), "").unwrap();
     }
-    let mut pty = Pty::start("init", &["init", "--config", &place("asked/server.toml"), "--tokens", &place("asked")], "", (100, 30));
+    let mut pty = Pty::at_home("init", &["init", "--config", &place("asked/server.toml"), "--tokens", &place("asked")], &[], (100, 30));
     for (question, answer) in [("owns policy", "ana"), ("reviews security", "ben"), ("employs both", "acme")] {
         pty.hear(question);
-        pty.keys(&format!("{answer}\r"));
+        pty.write(&format!("{answer}\r"));
     }
     pty.hear("Founded");
     assert!(folder.path().join("asked/ben.token").exists());

@@ -84,8 +84,7 @@ fn lead(conn: &Connection, query: &QueueQuery, open: bool) -> Result<Query, Stor
         }
     }
     let due = query.sort == Sort::Due;
-    let only_state =
-        if f.decidable_by.is_some() { Some(CaseState::Sealed) } else { f.states.first().copied().filter(|_| f.states.len() == 1) };
+    let only_state = if f.decidable_by.is_some() { Some(CaseState::Sealed) } else { f.states.first().copied().filter(|_| f.states.len() == 1) };
     Ok(if due && f.assignees.len() == 1 && !f.unassigned {
         assigned_to(f, open)
     } else if due && only_state.is_some() {
