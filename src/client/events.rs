@@ -7,6 +7,7 @@ use std::io;
 use std::pin::Pin;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
 use reqwest::header::{ACCEPT, HeaderValue};
 use sse_stream::SseByteStream;
@@ -44,23 +45,28 @@ impl Client {
             return Err(refused.err().unwrap_or_else(super::writes::strange));
         }
         let server = self.server().origin().ascii_serialization();
-        let broken = move |_| ClientError::Unreachable { server: server.clone(), why: "the live stream broke".into() };
         let chunks = stream::unfold(Box::pin(response.bytes_stream()), |mut chunks| async move {
             match tokio::time::timeout(SILENCE, chunks.next()).await {
                 Ok(chunk) => Some((chunk?.map_err(io::Error::other), chunks)),
                 Err(_) => Some((Err(io::Error::from(io::ErrorKind::TimedOut)), chunks)),
             }
         });
-        let news = SseByteStream::new(Box::pin(chunks)).filter_map(move |block| {
-            let item = match block {
-                Ok(block) => block.data.and_then(|data| {
-                    let what = serde_json::from_str(&data).ok()?;
-                    Some(Ok(News { id: block.id.and_then(|id| id.parse().ok()), what }))
-                }),
-                Err(error) => Some(Err(broken(error))),
-            };
-            std::future::ready(item)
-        });
-        Ok(Box::pin(news))
+        Ok(frames(chunks, server))
     }
+}
+
+/// The announcements in what a server sends, however it is cut into pieces; a block that can't be read is passed over.
+pub fn frames(chunks: impl Stream<Item = io::Result<Bytes>> + Send + 'static, server: String) -> Events {
+    let broken = move |_| ClientError::Unreachable { server: server.clone(), why: "the live stream broke".into() };
+    let news = SseByteStream::new(Box::pin(chunks)).filter_map(move |block| {
+        let item = match block {
+            Ok(block) => block.data.and_then(|data| {
+                let what = serde_json::from_str(&data).ok()?;
+                Some(Ok(News { id: block.id.and_then(|id| id.parse().ok()), what }))
+            }),
+            Err(error) => Some(Err(broken(error))),
+        };
+        std::future::ready(item)
+    });
+    Box::pin(news)
 }

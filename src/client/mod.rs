@@ -17,5 +17,5 @@ mod tests;
 
 pub use call::{CALL_TIMEOUT, Client, ClientConfig, Written};
 pub use error::ClientError;
-pub use events::{Events, News};
+pub use events::{Events, News, frames};
 pub use writes::Write;

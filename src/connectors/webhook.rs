@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::sign::Signer;
 use super::{CallError, Connector, Held, HeldGrant, Order};
 use crate::base::Time;
+use crate::base::text::sanitise;
 use crate::base::ids::{ScopeId, SubjectId};
 use crate::domain::vocabulary::{Action, Status};
 use crate::outbound::door::{Answer, Base, Call, Door, DoorError};
@@ -131,8 +132,9 @@ impl Connector for Webhook {
     }
 }
 
-fn read(answer: &Answer, subject: &SubjectId) -> Result<Held, CallError> {
-    let held: HeldAnswer = serde_json::from_slice(&answer.body).map_err(|e| CallError::Answer(e.to_string()))?;
+/// Reads what a target says it holds for a subject; bounded by [`MAX_HELD`], strict, and about nobody else.
+pub fn read(answer: &Answer, subject: &SubjectId) -> Result<Held, CallError> {
+    let held: HeldAnswer = serde_json::from_slice(&answer.body).map_err(|e| CallError::Answer(sanitise(&e.to_string(), false)))?;
     let size = held.scope.len() + held.grants.len() + held.grants.iter().map(|g| g.scope.len()).sum::<usize>();
     if size > MAX_HELD {
         return Err(CallError::Answer(format!("more than {MAX_HELD} scopes")));

@@ -250,7 +250,8 @@ fn sender(from: &str) -> Result<Mailbox, MailError> {
 }
 
 /// An address that is one, and nothing besides.
-fn address(text: &str) -> Result<Address, MailError> {
+/// Reads a recorded address: at most 254 bytes, one bare address, nothing that could become a second header or recipient.
+pub fn address(text: &str) -> Result<Address, MailError> {
     if text.len() > 254 || text.chars().any(|c| c.is_control() || c.is_whitespace() || matches!(c, '<' | '>' | ',' | ';' | '"' | '\\')) {
         return Err(MailError::Address);
     }

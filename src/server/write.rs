@@ -111,7 +111,8 @@ async fn take<T: DeserializeOwned>(request: Request, app: &Arc<App>) -> Result<(
     Ok((read(&headers, &bytes)?, bytes))
 }
 
-fn key(headers: &HeaderMap) -> Result<String, Failure> {
+/// The key of a write: 1 to 128 visible ASCII characters.
+pub fn key(headers: &HeaderMap) -> Result<String, Failure> {
     let missing = || {
         Failure::new(
             StatusCode::BAD_REQUEST,
@@ -127,7 +128,8 @@ fn key(headers: &HeaderMap) -> Result<String, Failure> {
     Ok(key.to_owned())
 }
 
-fn expected(headers: &HeaderMap) -> Result<Option<u64>, Failure> {
+/// The version that `If-Match` names, if it is there.
+pub fn expected(headers: &HeaderMap) -> Result<Option<u64>, Failure> {
     let Some(value) = headers.get(header::IF_MATCH) else { return Ok(None) };
     let tag = value.to_str().ok().and_then(|t| t.strip_prefix('"')).and_then(|t| t.strip_suffix('"'));
     tag.and_then(|t| t.parse().ok())
@@ -136,7 +138,7 @@ fn expected(headers: &HeaderMap) -> Result<Option<u64>, Failure> {
 }
 
 /// Reads a JSON body; an absent one is `{}`.
-fn read<T: DeserializeOwned>(headers: &HeaderMap, bytes: &[u8]) -> Result<T, Failure> {
+pub fn read<T: DeserializeOwned>(headers: &HeaderMap, bytes: &[u8]) -> Result<T, Failure> {
     if bytes.is_empty() {
         return serde_json::from_str("{}").map_err(|e| Failure::invalid("body", format!("The body can't be read: {e}.")));
     }

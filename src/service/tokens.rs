@@ -91,7 +91,8 @@ fn found<'a>(register: &'a Register, presented: &str) -> Option<&'a Token> {
     same.then_some(token)
 }
 
-fn check(register: &Register, presented: &str, now: Time) -> Option<SignedIn> {
+/// Who presents that token by that register; `None` for everything that is not a good token of an enabled holder.
+pub fn check(register: &Register, presented: &str, now: Time) -> Option<SignedIn> {
     let token = found(register, presented).filter(|t| is_alive(t, now))?;
     let actor = actor_of(register, token)?;
     let roles = match &token.holder {

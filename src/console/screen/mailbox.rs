@@ -57,7 +57,7 @@ pub fn read(folder: &Path) -> Vec<Mail> {
 }
 
 /// Takes a mail apart as far as the demo's own mails need it: headers, and the text (quoted-printable or base64 decoded).
-fn parse(raw: &str) -> Mail {
+pub fn parse(raw: &str) -> Mail {
     let raw = raw.replace("\r\n", "\n");
     let (head, body) = raw.split_once("\n\n").unwrap_or((&raw, ""));
     let head = head.replace("\n ", " ").replace("\n\t", " ");

@@ -22,25 +22,32 @@ use crate::service::requester::{Answered, PASS_MINUTES, Page, Right, TOKEN_LEN, 
 
 type Shared = State<Arc<Pages>>;
 
+/// What the page for a code sends.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct CodeForm {
-    code: String,
+pub struct CodeForm {
+    /// As it was typed.
+    pub code: String,
     /// Wrong codes typed on this page before, as it counts them itself.
     tried: Option<u8>,
 }
 
+/// What the page for "this wasn't me" sends.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct WordForm {
-    word: String,
+pub struct WordForm {
+    /// As it was typed.
+    pub word: String,
 }
 
+/// What the page of a manager or owner sends.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct AnswerForm {
-    answer: Option<String>,
-    confirm: Option<String>,
+pub struct AnswerForm {
+    /// `yes` or `no`.
+    pub answer: Option<String>,
+    /// `yes`, once it was confirmed.
+    pub confirm: Option<String>,
 }
 
 fn draw(status: StatusCode, template: &impl Template) -> Response {

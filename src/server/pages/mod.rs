@@ -8,6 +8,8 @@ mod forms;
 mod guard;
 mod templates;
 
+pub use forms::{AnswerForm, CodeForm, WordForm};
+
 use std::sync::Arc;
 use std::time::Duration;
 

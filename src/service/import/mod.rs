@@ -50,6 +50,17 @@ pub enum Kind {
     Subjects,
 }
 
+/// The rows of a file as they are read, before anyone is looked up: the line of each, and why it can't be read.
+pub fn read(kind: Kind, format: Format, bytes: &[u8]) -> Result<Vec<(u64, Option<String>)>, ImportError> {
+    fn lines<T>(rows: Vec<parse::Row<T>>) -> Vec<(u64, Option<String>)> {
+        rows.into_iter().map(|row| (row.line, row.row.err())).collect()
+    }
+    match kind {
+        Kind::Persons => Ok(lines(parse::rows::<person::PersonIn>(format, bytes)?)),
+        Kind::Subjects => Ok(lines(parse::rows::<subject::SubjectIn>(format, bytes)?)),
+    }
+}
+
 /// Why a row was refused.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct RefusedRow {
