@@ -9,7 +9,6 @@ const OTHERS: &[(&str, &str)] = &[
     ("docs", "rustdoc"),
     ("contract", "schemathesis, from PyPI"),
     ("browser", "chromium, and playwright-core and axe-core from npm"),
-    ("trace", "strace"),
 ];
 
 fn main() {

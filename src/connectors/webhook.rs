@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::sign::Signer;
 use super::{CallError, Connector, Held, HeldGrant, Order};
 use crate::base::Time;
-use crate::base::text::sanitise;
 use crate::base::ids::{ScopeId, SubjectId};
+use crate::base::text::sanitise;
 use crate::domain::vocabulary::{Action, Status};
 use crate::outbound::door::{Answer, Base, Call, Door, DoorError};
 

@@ -122,6 +122,10 @@ fn filter(bytes: &[u8]) {
     filter::sort(Some(&text)).err().iter().for_each(|e| harmless(&e.to_string()));
 }
 
+fn word<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) {
+    text.parse::<T>().err().iter().for_each(|e| harmless(&e.to_string()));
+}
+
 fn ids(bytes: &[u8]) {
     let text = text(bytes);
     match OperatorId::parse(&text) {
@@ -140,9 +144,6 @@ fn ids(bytes: &[u8]) {
     }
     if let Ok(digest) = text.parse::<Digest>() {
         assert_eq!(digest.to_string(), text.to_ascii_lowercase());
-    }
-    fn word<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) {
-        text.parse::<T>().err().iter().for_each(|e| harmless(&e.to_string()));
     }
     word::<Action>(&text);
     word::<CaseState>(&text);
