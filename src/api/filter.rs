@@ -49,7 +49,10 @@ pub fn parse(text: &str, asker: &Asker, now: Time) -> Result<QueueFilter, Filter
         }
         match bare.split_once(':') {
             Some((name, value)) if !negated => field(&mut filter, name, value, asker, now)?,
-            Some((name, _)) => return Err(FilterError(format!("\"!\" goes before a word such as ended, held or flagged, not before {name}:"))),
+            Some((name, _)) => {
+                let name = crate::base::text::sanitise(name, false);
+                return Err(FilterError(format!("\"!\" goes before a word such as ended, held or flagged, not before {name}:")));
+            }
             None if negated => {
                 return Err(FilterError(format!(
                     "\"!{}\" is not known; \"!\" goes before ended, held or flagged",
