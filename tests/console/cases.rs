@@ -91,6 +91,36 @@ fn lists_and_forms_look_right() {
 }
 
 #[test]
+fn enter_takes_no_subject_of_a_list_that_answers_other_words() {
+    let me = canned::nadia();
+    let all = whole::subjects();
+    let server = move |ask: &Ask| match ask {
+        Ask::Me => Some(Ok(Reply::Me(Box::new(me.clone())))),
+        Ask::Subjects(words) => {
+            let mut page = all.clone();
+            page.rows[0].name = Untrusted::from(format!("the one called {words}").as_str());
+            if words == "d" {
+                page.rows.push(page.rows[0].clone());
+            }
+            Some(Ok(Reply::Subjects(page)))
+        }
+        Ask::RoutePreview(_) => Some(Ok(Reply::Preview(Box::new(whole::preview())))),
+        other => usual(other),
+    };
+    let mut desk = Desk::new(120, 40, |_| {}, Box::new(server), true);
+    desk.press("N");
+    desk.write("d");
+    desk.press("enter");
+    assert!(desk.text().contains("2 are found"), "an early Enter takes none of several:\n{}", desk.text());
+    desk.press("ctrl-u");
+    desk.write("pr");
+    assert!(desk.text().contains("Looking …") && !desk.text().contains("called d"), "{}", desk.text());
+    desk.press("down enter");
+    let text = desk.text();
+    assert!(text.contains("the one called pr ·") && text.contains("What is to be restored"), "the only one that matches:\n{text}");
+}
+
+#[test]
 fn a_blocked_approval_names_the_duty_and_who_could_decide() {
     for size in SIZES {
         let mut desk = keys(size, &canned::nadia(), &whole::routed_by_me(), "2");

@@ -120,6 +120,10 @@ impl Routing {
         let y = self.search.draw(frame, area, shared) + 1;
         let buffer = frame.buffer_mut();
         let list = Rect { y, height: area.bottom().saturating_sub(y), ..area };
+        if !self.answers() && !self.words().is_empty() {
+            put(buffer, list, list.x + 1, list.y, "Looking …", shared.style(Role::Dim));
+            return;
+        }
         let found = match &self.found {
             None => return,
             Some(found) if found.is_empty() => {

@@ -43,6 +43,12 @@ pub struct Routing {
     /// The search for a subject, while there is none.
     search: Form,
     found: Option<Vec<SubjectRow>>,
+    /// The words that `found` answers.
+    found_for: String,
+    /// The words last asked about.
+    asked_for: String,
+    /// Enter was pressed before the answer to what is typed was there: the only one found is taken when it comes.
+    takes: bool,
     cursor: Cursor,
     subject: Option<SubjectRow>,
     form: Form,
@@ -61,15 +67,34 @@ impl Routing {
     }
 
     fn look(&mut self, shared: &mut Shared) {
-        let words = self.search.value("search").trim().to_owned();
+        let words = self.words();
+        self.asked_for.clone_from(&words);
         if words.is_empty() {
-            self.found = None;
+            (self.found, self.found_for) = (None, words);
         } else {
             self.asked_subjects.begin(shared.ask(self.place(), Ask::Subjects(words)));
         }
     }
 
+    /// What is looked for.
+    fn words(&self) -> String {
+        self.search.value("search").trim().to_owned()
+    }
+
+    /// Whether the list answers what is typed now, not something typed before.
+    fn answers(&self) -> bool {
+        self.found.is_some() && self.found_for == self.words()
+    }
+
+    /// Takes the row under the cursor; never one of a list that answers other words than those typed.
     fn choose(&mut self, shared: &mut Shared) {
+        if !self.answers() {
+            self.takes = !self.words().is_empty();
+            if self.takes && !(self.asked_subjects.waits() && self.asked_for == self.words()) {
+                self.look(shared);
+            }
+            return;
+        }
         let Some(row) = self.found.as_ref().and_then(|f| f.get(self.cursor.at)).cloned() else { return };
         self.take_subject(shared, row);
     }
@@ -191,11 +216,25 @@ impl Routing {
                     }
                 } else {
                     self.found = Some(page.rows);
+                    self.found_for.clone_from(&self.asked_for);
                     self.cursor = Cursor::default();
+                    self.take_the_only_one(shared);
                 }
             }
             Ok(_) => {}
             Err(error) => shared.fail(&error),
+        }
+    }
+
+    /// What an Enter that came too early meant, as far as that is beyond doubt.
+    fn take_the_only_one(&mut self, shared: &mut Shared) {
+        if !self.answers() || !std::mem::take(&mut self.takes) {
+            return;
+        }
+        match self.found.as_ref().map_or(0, Vec::len) {
+            0 => {}
+            1 => self.choose(shared),
+            more => shared.say(Tone::Info, format!("{more} are found: choose with ↑ ↓, then Enter.")),
         }
     }
 }
@@ -226,10 +265,12 @@ impl Screen for Routing {
         let len = self.found.as_ref().map_or(0, Vec::len);
         match key.code {
             KeyCode::Enter => self.choose(shared),
+            _ if !self.answers() && matches!(key.code, KeyCode::Down | KeyCode::Up) => {}
             KeyCode::Down => self.cursor.at = (self.cursor.at + 1).min(len.saturating_sub(1)),
             KeyCode::Up => self.cursor.at = self.cursor.at.saturating_sub(1),
             _ => {
                 if self.search.typed(key) == Did::Changed {
+                    self.takes = false;
                     self.changed(shared);
                 }
             }
