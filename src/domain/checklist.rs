@@ -219,6 +219,12 @@ pub enum Reach {
     Bound,
 }
 
+/// Whether a method can be carried out at all today: by a page that takes a code, or one on which somebody attests. Keys, devices and
+/// documents have no page yet; a policy may name them, and nothing is started that nobody could complete.
+pub const fn is_carried_out(method: Method) -> bool {
+    !matches!(reach(method), Reach::Bound)
+}
+
 /// How a method reaches whoever proves.
 pub const fn reach(method: Method) -> Reach {
     match method {
@@ -236,7 +242,8 @@ fn startable(world: &World, need: &Requirement, method: Method) -> Vec<(Method, 
             usable.filter(|e| method != Method::IssuedCode || e.kind == EndpointKind::Email).map(|e| (method, Some(e.id.clone()), None)).collect()
         }
         Reach::Attester => attesters(world, case, subject, method).into_iter().map(|p| (method, None, Some(p))).collect(),
-        Reach::Bound => vec![(method, None, None)],
+        Reach::Bound if is_carried_out(method) => vec![(method, None, None)],
+        Reach::Bound => Vec::new(),
     }
 }
 

@@ -37,6 +37,9 @@ pub(super) fn start(
         draft.stands(&[CaseState::Proofing])?;
         asked_for(&need, method)?;
     }
+    if !checklist::is_carried_out(method) {
+        return Err(Refusal::EndpointUnusable(format!("There is no page for {} yet: nobody could complete it.", method.label())));
+    }
     let fresh = !draft.case.sessions.contains_key(session) && draft.case.request.session.as_ref() != Some(session);
     if !fresh {
         return Err(Refusal::Already("This session was used before.".to_owned()));
