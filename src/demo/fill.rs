@@ -20,6 +20,8 @@ use crate::domain::command::{Actor, RegisterCommand};
 use crate::domain::event::RegisterChange;
 use crate::domain::policy::{DEFAULT, Policy};
 use crate::domain::register::{Holder, Token};
+use crate::domain::subject::Subject;
+use crate::domain::vocabulary::Status;
 use crate::proofing;
 use crate::service::register::Beside;
 use crate::service::{Ask, Service, ServiceError};
@@ -41,10 +43,22 @@ pub struct Filled {
     pub tokens: BTreeMap<String, String>,
     /// What the sample target holds.
     pub world: World,
-    /// Saved codes in subjects' drawers: address, code, since when.
-    pub cards: Vec<(String, String, Time)>,
+    /// Saved codes in subjects' drawers.
+    pub cards: Vec<Card>,
     /// The organisation's name.
     pub name: String,
+}
+
+/// The card in a subject's drawer.
+pub struct Card {
+    /// Where it is shown in the demo: the subject's mailbox.
+    pub to: String,
+    /// Whose it is.
+    pub name: String,
+    /// The code on it.
+    pub code: String,
+    /// Since when it lies there.
+    pub since: Time,
 }
 
 /// Founds the organisation: persons, accounts, automations, subjects.
@@ -57,6 +71,18 @@ async fn found(service: &Service) -> Result<Organisation, DemoError> {
     service.govern(&Ask::system(Worker::Host), &RegisterCommand::Found { changes, by, policy: policy.sha256 }, &beside).await?;
     record(service, &organisation.subjects).await?;
     Ok(organisation)
+}
+
+/// Gives each subject that can come back a saved recovery code, kept as a hash; returns them as the cards that lie in their drawers.
+async fn hand_out_cards(service: &Service, subjects: &[Subject]) -> Result<Vec<Card>, DemoError> {
+    let mut cards = Vec::new();
+    for subject in subjects.iter().filter(|s| s.status != Status::Retired) {
+        let Some(endpoint) = subject.endpoints.first() else { continue };
+        let Some(code) = service.issue_so_many(&subject.id, 1).await?.pop() else { continue };
+        let (to, name) = (endpoint.address.raw().to_owned(), subject.name.line());
+        cards.push(Card { to, name, code: code.to_string(), since: service.now() });
+    }
+    Ok(cards)
 }
 
 /// As one of the organisation's people.
@@ -126,6 +152,7 @@ pub async fn fill(
     }
     clock.lead_to(real_now - story_days);
     delegate(&service, &organisation).await?;
+    let cards = hand_out_cards(&service, &organisation.subjects).await?;
     let stories = story::read()?;
     let acts = story::schedule(&stories, real_now)?;
     let mut player = Player::new(Arc::clone(&service), keys.clone(), Arc::clone(&clock), organisation.accounts.clone());
@@ -136,7 +163,7 @@ pub async fn fill(
         Bulk::resume(Arc::clone(&service), keys, clock, cases).await?.live(cases - live, live).await?;
     }
     let tokens = hand_over(&service, &organisation).await?;
-    Ok(Filled { tokens, world: world(player.accounts), cards: player.cards, name: organisation.name })
+    Ok(Filled { tokens, world: world(player.accounts), cards, name: organisation.name })
 }
 
 /// How long before now the organisation was founded.

@@ -13,7 +13,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::TcpListener;
 
 use super::clock::DemoClock;
-use super::fill::{self, Filled};
+use super::fill::{self, Card, Filled};
 use super::{DemoError, organisation};
 use crate::base::ids::TargetId;
 use crate::base::ports::{Ports, SystemRandom};
@@ -162,11 +162,12 @@ impl Demo {
     /// The saved codes, as the cards their subjects keep.
     async fn cards(&self, filled: &Filled) -> Result<(), DemoError> {
         let mailer = self.mailer()?;
-        for (to, code, at) in &filled.cards {
+        for Card { to, name, code, since } in &filled.cards {
             let body = format!(
-                "You kept this card when your account was set up.\n\nSaved recovery code: {code}\n\nIt works once; you get another one then.\n"
+                "The card of {name}, kept since the account was set up.\n\nSaved recovery code: {code}\n\nIt works once; you get another one then.\n"
             );
-            let letter = Letter { to: to.clone(), subject: "Your saved recovery code".to_owned(), body, key: format!("card {to}"), at: *at };
+            let subject = "Your saved recovery code".to_owned();
+            let letter = Letter { to: to.clone(), subject, body, key: format!("card {to} {name}"), at: *since };
             mailer.send(&letter).await.map_err(|e| DemoError::Machine(e.to_string()))?;
         }
         Ok(())

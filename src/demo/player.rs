@@ -19,18 +19,15 @@ use crate::domain::checklist::{self, Item};
 use crate::domain::command::{Actor, Command, Decide};
 use crate::domain::lineage;
 use crate::domain::register::Scope;
-use crate::domain::subject::{Scopes, Subject};
+use crate::domain::subject::Scopes;
 use crate::domain::vocabulary::{CaseState, Decision, EvidenceKind, FailureReason, HoldSource, Method, Status};
-use crate::proofing::{self, saved};
+use crate::proofing;
 use crate::service::open::NewCase;
 use crate::service::{Ask, Service, ServiceError};
-use crate::store::{CodeChange, NewText};
+use crate::store::NewText;
 
 /// Methods that work today, in the order in which they are tried.
 const METHODS: [Method; 3] = [Method::IssuedCode, Method::SavedCode, Method::ManagerAttestation];
-/// Cases younger than this can still be played on, so their subjects get a saved code in their mailbox.
-const PLAYABLE: Duration = Duration::hours(80);
-
 /// How often deadlines are looked at while weeks are played in seconds.
 const PASS: Duration = Duration::hours(6);
 /// Who works on what software opened, unless the story says otherwise.
@@ -48,8 +45,6 @@ pub struct Player {
     pub clock: Arc<DemoClock>,
     /// What the sample target holds; follows what is executed.
     pub accounts: BTreeMap<SubjectId, Account>,
-    /// Saved codes handed out: the subject's address, the code.
-    pub cards: Vec<(String, String, Time)>,
     /// Stories' numbers once they are open.
     cases: BTreeMap<usize, CaseId>,
 }
@@ -57,17 +52,15 @@ pub struct Player {
 impl Player {
     /// A player over a founded register.
     pub fn new(service: Arc<Service>, keys: proofing::Keys, clock: Arc<DemoClock>, accounts: BTreeMap<SubjectId, Account>) -> Self {
-        Self { service, keys, clock, accounts, cards: Vec::new(), cases: BTreeMap::new() }
+        Self { service, keys, clock, accounts, cases: BTreeMap::new() }
     }
 
     /// Plays all acts in order; `progress` is told how many are done.
     pub async fn play(&mut self, stories: &[Story], acts: &[(Time, usize, Act)], progress: &(dyn Fn(usize, usize) + Sync)) -> Result<(), DemoError> {
-        let today = acts.last().map(|(at, ..)| *at);
         for (done, (at, i, act)) in acts.iter().enumerate() {
             let Some(story) = stories.get(*i) else { continue };
             self.pass_time(*at).await?;
-            let playable = today.is_some_and(|today| today - *at < PLAYABLE);
-            let played = if *act == Act::Open { self.open(*i, story, playable).await } else { self.act(*i, story, act).await };
+            let played = if *act == Act::Open { self.open(*i, story).await } else { self.act(*i, story, act).await };
             played.map_err(|e| DemoError::Sample(format!("case of {} at {act:?}: {e}", story.subject)))?;
             progress(done + 1, acts.len());
         }
@@ -113,7 +106,7 @@ impl Player {
         self.operator(if register.operators.contains_key(&by) { &by } else { story.agent.as_ref().unwrap_or(&software) }).await
     }
 
-    async fn open(&mut self, i: usize, story: &Story, playable: bool) -> Result<(), DemoError> {
+    async fn open(&mut self, i: usize, story: &Story) -> Result<(), DemoError> {
         let record = self.service.store.subject(&story.subject).await.map_err(ServiceError::from)?;
         let subject = record.ok_or_else(|| DemoError::Sample(format!("{} is no subject", story.subject)))?.subject;
         let (target, scope) = subject.entitlements.iter().next().ok_or_else(|| DemoError::Sample("nothing is recorded".to_owned()))?;
@@ -127,22 +120,10 @@ impl Player {
         };
         let requester = story.requester.clone().map_or(Requester::Subject, Requester::Person);
         let new = NewCase { route, requester, channel: story.channel, endpoint: None, summary: Some(Untrusted::from(story.says.as_str())) };
-        let mut ask = self.opener(story).await?;
-        if playable {
-            ask.codes.push(self.card(&subject)?);
-        }
+        let ask = self.opener(story).await?;
         let done = self.service.open(&ask, &new).await?;
         self.cases.insert(i, done.case.id);
         Ok(())
-    }
-
-    /// A saved recovery code for the subject, kept as a hash and put into its mailbox as the card it would have in a drawer.
-    fn card(&mut self, subject: &Subject) -> Result<CodeChange, DemoError> {
-        let fresh = saved::fresh(&*self.service.ports.random).map_err(|e| DemoError::Sample(e.to_string()))?;
-        if let Some(endpoint) = subject.endpoints.first() {
-            self.cards.push((endpoint.address.raw().to_owned(), fresh.code.to_string(), self.service.now()));
-        }
-        Ok(CodeChange::Replace { subject: subject.id.clone(), hashes: vec![fresh.hash] })
     }
 
     fn text(&self, case: CaseId, text: &str) -> Result<(TextRef, NewText), DemoError> {

@@ -50,9 +50,9 @@ pub fn fresh(random: &dyn Random) -> Result<Fresh, HashError> {
     Ok(Fresh { code: Zeroizing::new(groups.join("-")), hash: hash.to_string() })
 }
 
-/// Makes a whole set.
-pub fn fresh_set(random: &dyn Random) -> Result<Vec<Fresh>, HashError> {
-    (0..SET).map(|_| fresh(random)).collect()
+/// Makes a set of so many, at most a whole one.
+pub fn fresh_set(random: &dyn Random, codes: usize) -> Result<Vec<Fresh>, HashError> {
+    (0..codes.min(SET)).map(|_| fresh(random)).collect()
 }
 
 /// Which of the hashes a typed code belongs to; all are looked at, so that time says nothing about the place.

@@ -20,11 +20,16 @@ use crate::store::{Change, CodeChange, Reads};
 impl Service {
     /// Gives a subject a fresh set; the former one is void.
     pub async fn issue_saved_codes(&self, subject: &SubjectId) -> Result<Vec<Zeroizing<String>>, ServiceError> {
+        self.issue_so_many(subject, saved::SET).await
+    }
+
+    /// Gives a subject a fresh set of so many codes, at most a whole one; the former set is void.
+    pub async fn issue_so_many(&self, subject: &SubjectId, codes: usize) -> Result<Vec<Zeroizing<String>>, ServiceError> {
         if self.store.subject(subject).await?.is_none() {
             return Err(ServiceError::NotFound(subject.to_string()));
         }
         let random = Arc::clone(&self.ports.random);
-        let made = tokio::task::spawn_blocking(move || saved::fresh_set(random.as_ref())).await;
+        let made = tokio::task::spawn_blocking(move || saved::fresh_set(random.as_ref(), codes)).await;
         let set = made.map_err(|e| ServiceError::Policy(e.to_string()))?.map_err(|e| ServiceError::Policy(e.to_string()))?;
         let hashes: Vec<String> = set.iter().map(|f| f.hash.clone()).collect();
         // Salted by the hashes' own salts: the entry shows that the record changed, and nothing of it.
