@@ -80,6 +80,9 @@ pub struct CaseDetail {
     pub allowed_actions: Vec<String>,
     /// Operations that exist but are refused now, with the reason.
     pub refused_actions: Vec<RefusedAction>,
+    /// Seconds between the last approval and the execution: policy's delay or grace, whichever is longer.
+    #[serde(default)]
+    pub execution_delay_seconds: u32,
     /// Not executed before then.
     pub execute_after: Option<DateTime<Utc>>,
     /// Expires then if not restored.

@@ -57,6 +57,7 @@ impl From<&CaseView> for CaseDetail {
                 .iter()
                 .map(|(action, why)| RefusedAction { action: (*action).to_owned(), reason: why.to_string(), code: why.code().to_owned() })
                 .collect(),
+            execution_delay_seconds: v.requirement.delay.max(v.requirement.grace).0,
             execute_after: case.times.execute_after,
             expires_at: case.times.expires_at,
         }

@@ -18,7 +18,7 @@ use ratatui::layout::Rect;
 
 use super::Screen;
 use super::case::forms::who_remains;
-use super::case::pages::clean;
+use super::case::pages::{carried_out, clean};
 use crate::api::case::{CaseDetail, Statement};
 use crate::api::lists::Announcement;
 use crate::api::problem::Problem;
@@ -203,6 +203,9 @@ impl Approve {
             format!("Seal {} · version {}", seal.short(), case.row.version),
             format!("Reason: {}", clean(reason)),
         ];
+        if decision == Decision::Approve {
+            lines.push(format!("Carried out {}.", carried_out(case)));
+        }
         if decision == Decision::Deny {
             lines.push("One denial ends the case; another try is a linked case.".into());
         }

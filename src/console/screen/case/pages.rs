@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 
 use crate::api::case::{ApprovalDetail, CaseDetail, ChecklistItem, DutyInTheWay, ItemState, SealDetail};
 use crate::api::lists::LogEntry;
-use crate::api::words::Decision;
+use crate::api::words::{CaseState, Decision};
 use crate::base::Time;
 use crate::base::text::sanitise;
 use crate::console::model::Shared;
@@ -88,6 +88,8 @@ pub(super) fn overview(case: &CaseDetail, shared: &Shared) -> Sheet {
     }
     if let Some(after) = case.execute_after {
         s.fact("Executed", format!("not before {}", when(after)));
+    } else if matches!(row.state, CaseState::New | CaseState::Proofing | CaseState::Sealed) {
+        s.fact("Executed", carried_out(case));
     }
     s.fact("Expires", when(case.expires_at));
     s.fact("Last change", format!("{}, version {}", when(row.updated_at), row.version));
@@ -118,6 +120,24 @@ fn subject(s: &mut Sheet, case: &CaseDetail) {
             Some(why) => (("✕", Role::Warn), format!("{} {}: {}", e.kind.label(), e.id, clean(why))),
         };
         s.item(mark, text, Role::Text);
+    }
+}
+
+/// When the plan is carried out, once the last approval is there.
+pub(in crate::console::screen) fn carried_out(case: &CaseDetail) -> String {
+    match case.execution_delay_seconds {
+        0 => "at once when the last approval is there".to_owned(),
+        n => format!("{} after the last approval: time to object or take it back", span(n)),
+    }
+}
+
+/// A span of seconds in words.
+fn span(seconds: u32) -> String {
+    let many = |n: u32, word: &str| format!("{n} {word}{}", if n == 1 { "" } else { "s" });
+    match seconds {
+        s if s % 3600 == 0 => many(s / 3600, "hour"),
+        s if s % 60 == 0 => many(s / 60, "minute"),
+        s => many(s, "second"),
     }
 }
 
