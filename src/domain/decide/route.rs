@@ -21,8 +21,10 @@ pub(super) fn triage(draft: &mut Draft<'_>, failure: FailureType, reproduction: 
     actor::role(&draft.world.register, draft.ctx, draft.code, actor::AGENTS)?;
     draft.not_held()?;
     draft.stands(&[CaseState::New, CaseState::Proofing])?;
-    if let Some(unknown) = owners.iter().find(|p| !draft.world.register.persons.contains_key(**p)) {
-        return Err(Refusal::Unknown(unknown.to_string()));
+    for (field, owner) in ["triage_owner", "remedy_owner"].into_iter().zip(owners) {
+        if !draft.world.register.persons.contains_key(owner) {
+            return Err(Refusal::Invalid { field, why: format!("{owner} is not known") });
+        }
     }
     let [triage_owner, remedy_owner] = owners.map(Clone::clone);
     let by = draft.ctx.actor.who.clone();
