@@ -29,7 +29,7 @@ pub struct SignIn {
 
 impl Default for SignIn {
     fn default() -> Self {
-        let token = Field::line("token", "Token", "").with_help("Paste the token that `countersign register` issued for you; it is not shown.");
+        let token = Field::line("token", "Token", "").with_help("Paste the token that `countersign token issue` printed for you; it is not shown.");
         let mut form = Form::new(vec![token]);
         form.fields[0].input = Input::Secret(TextBox::line("", MAX_TOKEN));
         Self { form, asked: Latest::default() }

@@ -272,18 +272,24 @@ fn height(field: &Field, focus: bool, width: u16) -> usize {
     let inner = inside(Rect { x: 0, y: 0, width, height: 1 });
     let value = match &field.input {
         Input::Text(text) | Input::Secret(text) => text.seen(usize::from(inner.width), rows(text, focus)).0.len().max(1),
-        Input::Choice(options, _) => places(options.iter().map(|o| o.1.as_str()), inner.width).last().map_or(1, |(_, row, _)| usize::from(row) + 1),
-        Input::Several(options, _) => places(options.iter().map(|o| o.1.as_str()), inner.width).last().map_or(1, |(_, row, _)| usize::from(row) + 1),
+        Input::Choice(options, _) => places(options.iter().map(|o| o.1.as_str()), ONE, inner.width).last().map_or(1, |(_, row, _)| usize::from(row) + 1),
+        Input::Several(options, _) => places(options.iter().map(|o| o.1.as_str()), ANY, inner.width).last().map_or(1, |(_, row, _)| usize::from(row) + 1),
     };
     1 + value + below(field, focus, inner.width).len()
 }
 
+/// Marks of an option of which one is taken, taken or not.
+const ONE: [&str; 2] = ["◉", "○"];
+/// Marks of an option of which any may be taken, taken or not.
+const ANY: [&str; 2] = ["[x]", "[ ]"];
+
 /// Where options stand that follow one another and break where the line is full: column, row and text without its mark.
-fn places<'a>(labels: impl Iterator<Item = &'a str>, width: u16) -> impl Iterator<Item = (u16, u16, String)> {
+fn places<'a>(labels: impl Iterator<Item = &'a str>, marks: [&str; 2], width: u16) -> impl Iterator<Item = (u16, u16, String)> {
     let (mut x, mut row) = (0, 0);
+    let mark = unicode_width::UnicodeWidthStr::width(marks[0]) + 1;
     labels.map(move |label| {
-        let text = fit(label, usize::from(width).saturating_sub(2));
-        let wide = u16::try_from(unicode_width::UnicodeWidthStr::width(text.as_str())).unwrap_or(0) + 2;
+        let text = fit(label, usize::from(width).saturating_sub(mark));
+        let wide = u16::try_from(unicode_width::UnicodeWidthStr::width(text.as_str()) + mark).unwrap_or(0);
         if x > 0 && x + wide > width {
             (x, row) = (0, row + 1);
         }
@@ -319,10 +325,12 @@ fn draw_field(field: &Field, focus: bool, frame: &mut Frame<'_>, area: Rect, sha
             }
         }
         Input::Choice(options, at) => {
-            y = draw_options(options.iter().enumerate().map(|(i, o)| (o.1.as_str(), i == *at, i == *at)), focus, frame, inner, shared);
+            let one = options.iter().enumerate().map(|(i, o)| (o.1.as_str(), i == *at, i == *at));
+            y = draw_options(one, ONE, focus, frame, inner, shared);
         }
         Input::Several(options, at) => {
-            y = draw_options(options.iter().enumerate().map(|(i, o)| (o.1.as_str(), o.2, i == *at)), focus, frame, inner, shared);
+            let any = options.iter().enumerate().map(|(i, o)| (o.1.as_str(), o.2, i == *at));
+            y = draw_options(any, ANY, focus, frame, inner, shared);
         }
     }
     let buffer = frame.buffer_mut();
@@ -334,18 +342,25 @@ fn draw_field(field: &Field, focus: bool, frame: &mut Frame<'_>, area: Rect, sha
     y
 }
 
-/// Options in a row, broken where the line is full: `◉`/`○` for taken or not; the one under the cursor is marked as selected.
-fn draw_options<'a>(options: impl Iterator<Item = (&'a str, bool, bool)>, focus: bool, frame: &mut Frame<'_>, area: Rect, shared: &Shared) -> u16 {
+/// Options in a row, broken where the line is full, each with the mark for taken or not; the one under the cursor is marked as selected.
+fn draw_options<'a>(
+    options: impl Iterator<Item = (&'a str, bool, bool)>,
+    marks: [&str; 2],
+    focus: bool,
+    frame: &mut Frame<'_>,
+    area: Rect,
+    shared: &Shared,
+) -> u16 {
     let all: Vec<(&str, bool, bool)> = options.collect();
     let buffer = frame.buffer_mut();
     let mut bottom = 0;
-    for ((x, row, text), (_, taken, under)) in places(all.iter().map(|o| o.0), area.width).zip(&all) {
+    for ((x, row, text), (_, taken, under)) in places(all.iter().map(|o| o.0), marks, area.width).zip(&all) {
         let style = match (focus && *under, taken) {
             (true, _) => shared.style(Role::Selected),
             (false, true) => shared.style(Role::Accent),
             (false, false) => shared.style(Role::Text),
         };
-        put(buffer, area, area.x + x, area.y + row, &format!("{} {text}", if *taken { "◉" } else { "○" }), style);
+        put(buffer, area, area.x + x, area.y + row, &format!("{} {text}", marks[usize::from(!taken)]), style);
         bottom = row;
     }
     area.y + bottom + 1

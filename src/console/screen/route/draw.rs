@@ -38,7 +38,7 @@ pub(super) fn costs(preview: &RoutePreview) -> Vec<String> {
     all
 }
 
-fn open_cases(row: &SubjectRow) -> Option<String> {
+pub(super) fn open_cases(row: &SubjectRow) -> Option<String> {
     let open: Vec<String> = row.open_cases.iter().map(ToString::to_string).collect();
     (!open.is_empty()).then(|| format!("already open: {}", open.join(", ")))
 }
@@ -65,8 +65,14 @@ impl Routing {
                     s.item(("○", Role::Dim), clean(&item.title), Role::Text);
                 }
                 s.head("Who would have a hand in it");
+                // Who has the same duty here and in a linked case is named once.
+                let mut named: Vec<String> = Vec::new();
                 for d in &preview.lineage {
-                    s.item(("•", Role::Dim), format!("{} {}", d.name.line(), d.duty.label()), Role::Text);
+                    let text = format!("{} {}", d.name.line(), d.duty.label());
+                    if !named.contains(&text) {
+                        s.item(("•", Role::Dim), text.clone(), Role::Text);
+                        named.push(text);
+                    }
                 }
             }
         }

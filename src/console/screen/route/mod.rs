@@ -161,6 +161,9 @@ impl Routing {
             return shared.say(Tone::Bad, clean(problem));
         }
         let mut lines = draw::costs(preview);
+        if let Some(open) = draw::open_cases(subject).filter(|_| self.case_id.is_none()) {
+            lines.insert(0, format!("▲ {} is {open}. Look there first: it may be the same request.", subject.name.line()));
+        }
         let question = match (self.case_id, &self.case) {
             (Some(id), Some(case)) => {
                 let live = case.approvals.iter().filter(|a| a.void.is_none()).count();
