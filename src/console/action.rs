@@ -24,7 +24,7 @@ impl Scope {
     pub const POLICY: Self = Self(1 << 6);
     /// The log.
     pub const LOG: Self = Self(1 << 7);
-    /// The subject's mailbox (demo).
+    /// Everybody's mail (demo).
     pub const MAILBOX: Self = Self(1 << 8);
     /// What happened: errors and confirmations.
     pub const MESSAGES: Self = Self(1 << 9);
@@ -32,6 +32,8 @@ impl Scope {
     pub const HELP: Self = Self(1 << 10);
     /// While a form has the keys.
     pub const FORM: Self = Self(1 << 11);
+    /// Screens whose rows can be narrowed by words.
+    pub const FOUND: Self = Self(0b1_0000_0010);
     /// Every screen that has a list or text to move in.
     pub const LIST: Self = Self(0b111_1111_1110);
     /// Screens that lists of cases are on, and those whose rows lead to a case.
@@ -138,8 +140,8 @@ actions! {
     Review, "review", Scope::CASE, ["x v"], "", "Write down the look back after restoration", writes = "case_review";
     RevokeGrant, "revoke-grant", Scope::CASE, ["x g"], "", "End a temporary access now", writes = "grant_revoke";
     Follow, "follow-case", Scope::LOG, ["f"], "this case only", "Show only the entries of the selected entry's case, or all again";
-    Filter, "filter", Scope::QUEUE, ["/"], "filter", "Filter by words and fields: risk:high subject:vault-* mine !ended";
-    Unfilter, "unfilter", Scope::QUEUE, ["backspace"], "", "Show the view you began with";
+    Filter, "filter", Scope::FOUND, ["/"], "filter", "Filter by words; the queue by fields too: risk:high subject:vault-* mine !ended";
+    Unfilter, "unfilter", Scope::FOUND, ["backspace"], "", "Show what you began with";
     Views, "views", Scope::QUEUE, ["v"], "views", "Choose a saved view";
     SaveView, "save-view", Scope::QUEUE, ["V"], "", "Save filter and sorting as a view";
     SortDue, "sort-due", Scope::QUEUE, ["s d"], "", "Sort by deadline, soonest first";
@@ -164,7 +166,7 @@ actions! {
     GoApprovals, "approvals", Scope::ANY, ["g a"], "", "To the cases that wait for your decision";
     GoPolicy, "policy", Scope::ANY, ["g p"], "", "To the policy";
     GoLog, "log", Scope::ANY, ["g l"], "", "To the log";
-    GoMailbox, "mailbox", Scope::ANY, ["g m"], "", "To the subject's mailbox (demo)";
+    GoMailbox, "mailbox", Scope::ANY, ["g m"], "", "To everybody's mail (demo)";
     TypeCode, "type-code", Scope::MAILBOX, ["t"], "type the code", "Type the code of the selected mail into the subject's page (demo)";
     Identity, "identity", Scope::ANY, ["g i"], "", "Work as someone else (demo)";
     Tutor, "tutor", Scope::ANY, ["T"], "", "The tour of one case in five minutes: begin it, leave it, go on with it (demo)";

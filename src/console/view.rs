@@ -172,6 +172,10 @@ fn foot(buffer: &mut Buffer, area: Rect, model: &Model) {
 /// row; trying one says why not.
 pub fn hints(model: &Model) -> Vec<(String, &'static str)> {
     let scope = model.scope();
+    let own = if scope == Scope::FORM { model.screen(model.place()).typing_hints() } else { &[] };
+    if !own.is_empty() {
+        return own.iter().map(|(key, words)| ((*key).to_owned(), *words)).collect();
+    }
     let here = Action::ALL.iter().filter(|a| a.row().scope.meets(scope) && !a.row().hint.is_empty());
     // In a case nothing moves from row to row: there, only what can be done is hinted, and deciding, which tells why not.
     let worth = |a: Action| match applies(model, a) {

@@ -5,6 +5,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use crossterm::event::{KeyCode, KeyEvent};
 use ratatui::Frame;
 use ratatui::layout::Rect;
 
@@ -19,19 +20,28 @@ use crate::console::model::{Latest, Place, Shared, Tone};
 use crate::console::overlay::Picker;
 use crate::console::theme::Role;
 use crate::console::widget::list::Cursor;
+use crate::console::widget::text::TextBox;
 use crate::console::widget::{fit, put, wrap};
 
 /// How often the folder is looked at while the mailbox is in front: nobody tells when a mail comes.
 const AGAIN: Duration = Duration::from_secs(1);
-/// The most mails that are shown.
-const MAX_MAILS: usize = 200;
+/// The most mails that are shown: more than the sample cases ever sent, so that the oldest (the cards in drawers) can be found.
+const MAX_MAILS: usize = 3000;
 /// The most bytes read of one mail.
 const MAX_MAIL: u64 = 64 * 1024;
+
+/// The longest words to look for, in bytes.
+const MAX_WORDS: usize = 100;
 
 /// The mailbox.
 #[derive(Debug, Default)]
 pub struct Mailbox {
+    /// All there are, newest first.
+    all: Option<Vec<Mail>>,
+    /// Those of them that hold the words looked for.
     mails: Option<Vec<Mail>>,
+    words: TextBox,
+    typing: bool,
     cursor: Cursor,
     asked: Latest,
     typed: Latest,
@@ -132,6 +142,24 @@ impl Mailbox {
         usize::from(shared.body().height / 3)
     }
 
+    /// The mails that hold every word looked for, in address, subject or text.
+    fn holding(&self, all: &[Mail]) -> Vec<Mail> {
+        let wanted: Vec<String> = self.words.text().split_whitespace().map(str::to_lowercase).collect();
+        let holds = |m: &&Mail| {
+            let text = format!("{}\n{}\n{}", m.to, m.subject, m.body).to_lowercase();
+            wanted.iter().all(|w| text.contains(w))
+        };
+        all.iter().filter(holds).cloned().collect()
+    }
+
+    fn look_for(&mut self, shared: &Shared) {
+        self.mails = self.all.as_ref().map(|all| self.holding(all));
+        self.cursor = Cursor::default();
+        // What was looked for stays in front when new mail comes.
+        self.moved = !self.words.text().is_empty();
+        self.cursor.show(self.mails.as_ref().map_or(0, Vec::len), Self::height(shared));
+    }
+
     /// The link of the mail in front to a page that takes its code.
     fn page(&self) -> Option<String> {
         self.link().filter(|l| l.contains("/p/"))
@@ -163,6 +191,17 @@ impl Screen for Mailbox {
             return;
         }
         match action {
+            Action::Filter => {
+                self.words = TextBox::line("", MAX_WORDS);
+                self.typing = true;
+                self.look_for(shared);
+            }
+            Action::Unfilter | Action::Cancel => {
+                self.words = TextBox::default();
+                self.typing = false;
+                self.look_for(shared);
+            }
+            Action::Submit => self.typing = false,
             Action::Copy => self.link().into_iter().for_each(|link| shared.copy(link)),
             Action::TypeCode => {
                 self.link = self.page();
@@ -174,9 +213,34 @@ impl Screen for Mailbox {
 
     fn applies(&self, _shared: &Shared, action: Action) -> Applies {
         match action {
+            Action::Unfilter if self.words.text().is_empty() => Applies::Hidden,
             Action::TypeCode if self.page().is_none() => Applies::No("This mail leads to no page that takes a code.".into()),
             _ => Applies::Yes,
         }
+    }
+
+    fn typing(&self) -> bool {
+        self.typing
+    }
+
+    fn typed(&mut self, shared: &mut Shared, _place: Place, key: KeyEvent) {
+        match key.code {
+            KeyCode::Enter | KeyCode::Down | KeyCode::Up => self.typing = false,
+            _ => {
+                if self.words.key(key) {
+                    self.look_for(shared);
+                }
+            }
+        }
+    }
+
+    fn pasted(&mut self, shared: &mut Shared, text: &str, _whole: bool) {
+        self.words.insert(text.trim());
+        self.look_for(shared);
+    }
+
+    fn typing_hints(&self) -> &'static [(&'static str, &'static str)] {
+        &[("Enter", "look at what is found"), ("Esc", "all mail")]
     }
 
     fn picked(&mut self, shared: &mut Shared, place: Place, purpose: &str, value: &str) {
@@ -192,10 +256,12 @@ impl Screen for Mailbox {
                 Err(why) => shared.fail(&why),
             }
         } else if let (true, Ok(Reply::Mail(mails))) = (self.asked.take(seq), reply) {
-            shared.dirty |= self.mails.as_ref() != Some(&mails);
-            self.cursor.at = self.belongs(&mails);
-            self.cursor.show(mails.len(), Self::height(shared));
-            self.mails = Some(mails);
+            let shown = self.holding(&mails);
+            let at = self.belongs(&shown);
+            shared.dirty |= self.mails.as_ref() != Some(&shown) || at != self.cursor.at;
+            self.cursor.at = at;
+            self.cursor.show(shown.len(), Self::height(shared));
+            (self.all, self.mails) = (Some(mails), Some(shown));
         }
     }
 
@@ -205,11 +271,24 @@ impl Screen for Mailbox {
 
     fn draw(&self, frame: &mut Frame<'_>, area: Rect, shared: &Shared, _place: Place) {
         let buffer = frame.buffer_mut();
-        put(buffer, area, area.x + 1, area.y, "The subjects' mail (demo): y copies the link, t types the code there", shared.style(Role::Heading));
+        let words = self.words.text();
+        if self.typing || !words.is_empty() {
+            let x = put(buffer, area, area.x + 1, area.y, if self.typing { "/ " } else { "Mail with " }, shared.style(Role::Key));
+            let end = put(buffer, area, x, area.y, words, shared.style(Role::Input));
+            let found = format!("  {} found{}", mails_of(self), if self.typing { "" } else { "; Backspace shows all" });
+            put(buffer, area, end + 1, area.y, &found, shared.style(Role::Dim));
+        } else {
+            let title = "Everybody's mail (demo): / finds, y copies the link, t types the code there";
+            put(buffer, area, area.x + 1, area.y, title, shared.style(Role::Heading));
+        }
         let list = Rect { y: area.y + 1, height: area.height / 3, ..area };
         let mails = self.mails.as_deref().unwrap_or_default();
         if mails.is_empty() {
-            let text = if self.mails.is_none() { "Looking …" } else { "No mail yet." };
+            let text = match (&self.all, words.is_empty()) {
+                (None, _) => "Looking …",
+                (Some(_), true) => "No mail yet.",
+                (Some(_), false) => "No mail holds these words.",
+            };
             put(buffer, list, list.x + 1, list.y, text, shared.style(Role::Dim));
         }
         let to = (list.width / 3).min(32);
@@ -228,6 +307,10 @@ impl Screen for Mailbox {
                 put(buffer, below, area.x + 1, below.y + u16::try_from(i).unwrap_or(0), line, shared.style(Role::Text));
             }
         }
+        if self.typing {
+            let x = u16::try_from(unicode_width::UnicodeWidthStr::width(words)).unwrap_or(0);
+            frame.set_cursor_position(((area.x + 3 + x).min(area.right() - 1), area.y));
+        }
     }
 
     fn lines(&self, _shared: &Shared, _place: Place) -> Vec<String> {
@@ -236,6 +319,11 @@ impl Screen for Mailbox {
         lines.extend(mails.get(self.cursor.at).iter().flat_map(|m| m.body.lines().map(str::to_owned)));
         lines
     }
+}
+
+/// How many mails are shown.
+fn mails_of(mailbox: &Mailbox) -> usize {
+    mailbox.mails.as_ref().map_or(0, Vec::len)
 }
 
 #[cfg(test)]

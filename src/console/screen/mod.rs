@@ -53,6 +53,11 @@ pub trait Screen {
     /// A key that is no action, while [`Screen::typing`].
     fn typed(&mut self, _shared: &mut Shared, _place: Place, _key: KeyEvent) {}
 
+    /// Keys and words for the bottom line while [`Screen::typing`] outside a form; none: those of forms.
+    fn typing_hints(&self) -> &'static [(&'static str, &'static str)] {
+        &[]
+    }
+
     /// Pasted text, or a text that comes back from `$EDITOR` (`whole`: it replaces the field).
     fn pasted(&mut self, _shared: &mut Shared, _text: &str, _whole: bool) {}
 

@@ -18,6 +18,12 @@ pub struct TextBox {
     max: usize,
 }
 
+impl Default for TextBox {
+    fn default() -> Self {
+        Self::line("", MAX)
+    }
+}
+
 impl TextBox {
     /// One line.
     pub fn line(text: &str, max: usize) -> Self {

@@ -159,7 +159,7 @@ impl Queue {
             (Some(why), false) => (format!("✕ {why} Ctrl-r tries again."), Role::Bad),
             (_, false) => ("Asking the server …".to_owned(), Role::Dim),
             (_, true) if self.window.len() == 0 => {
-                ("No case here. / changes the filter, v chooses a view, n takes the next case.".to_owned(), Role::Dim)
+                ("No case here. / changes the filter, Backspace drops it, v chooses a view, n takes the next case.".to_owned(), Role::Dim)
             }
             _ => return,
         };

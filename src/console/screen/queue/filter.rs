@@ -47,6 +47,12 @@ fn codes(field: &str) -> Vec<&'static str> {
     }
 }
 
+/// A filter without the words that are looked for: its flags and fields.
+pub fn without_words(text: &str) -> String {
+    let stays = |w: &&str| w.contains(':') || WORDS.iter().any(|(word, _)| word == w);
+    text.split_whitespace().filter(stays).collect::<Vec<_>>().join(" ")
+}
+
 /// What may stand for the last word: `(whole word, meaning)`, best first.
 pub fn offers(text: &str) -> Vec<(String, &'static str)> {
     let word = text.rsplit(' ').next().unwrap_or("");
@@ -82,5 +88,6 @@ mod tests {
         assert_eq!(complete("state:new,seal").as_deref(), Some("state:new,sealed "));
         assert_eq!(complete("zzzz"), None);
         assert!(offers("").len() == WORDS.len());
+        assert_eq!(without_words("mine unassigned !ended maya due:<2h"), "mine unassigned !ended due:<2h");
     }
 }

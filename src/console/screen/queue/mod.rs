@@ -292,6 +292,10 @@ impl Screen for Queue {
         }
     }
 
+    fn typing_hints(&self) -> &'static [(&'static str, &'static str)] {
+        &[("Enter", "filter"), ("Tab", "completes"), ("Esc", "leave")]
+    }
+
     fn pasted(&mut self, _shared: &mut Shared, text: &str, _whole: bool) {
         if let Some(filter) = &mut self.typing {
             filter.insert(text);
@@ -341,8 +345,10 @@ impl Screen for Queue {
             Action::AssignTo => shared.pick(Picker::new("assign", "Give to (account)", Vec::new()).or_typed()),
             Action::LetGo => self.assign(shared, None),
             Action::Filter => {
-                let blank = |f: &String| if f.is_empty() { String::new() } else { format!("{f} ") };
-                self.typing = Some(TextBox::line(&self.filter.as_ref().map(blank).unwrap_or_default(), filter::MAX_FILTER));
+                // A new search keeps the view's fields; the words looked for before give way to those to come.
+                let kept = filter::without_words(self.filter.as_deref().unwrap_or_default());
+                let blank = if kept.is_empty() { "" } else { " " };
+                self.typing = Some(TextBox::line(&format!("{kept}{blank}"), filter::MAX_FILTER));
             }
             Action::NextField => {
                 if let Some(text) = &mut self.typing
