@@ -22,7 +22,17 @@ impl From<&Entry> for LogEntry {
         gather(&body, "", &mut facts);
         facts.truncate(MAX_FACTS);
         let words = event.replace('_', " ");
-        let summary = if facts.is_empty() { words } else { format!("{words}: {}", facts.join(", ")) };
+        let told = match &entry.body {
+            Body::Case { event, .. } => super::says::sentence(event),
+            Body::Register { .. } => None,
+        };
+        let summary = if let Some(told) = told {
+            told
+        } else if facts.is_empty() {
+            words
+        } else {
+            format!("{words}: {}", facts.join(", "))
+        };
         let mut leaf = vec![0];
         leaf.extend(canonical::to_vec(entry).unwrap_or_default());
         Self { seq: entry.seq, at: entry.at, actor: actor_words(&entry.actor), event, case, summary, text: None, leaf_sha256: Digest::of(&leaf) }

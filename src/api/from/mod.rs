@@ -6,6 +6,7 @@ mod case;
 mod governance;
 mod log;
 mod parts;
+mod says;
 
 use super::filter;
 use super::lists;

@@ -1,0 +1,174 @@
+//! What happened to a case, in the words of those who read it.
+//!
+//! Contract: made of codes, ids, numbers and times only, as the entries are (invariant 9). What has no sentence here is told by its facts.
+
+use crate::base::Time;
+use crate::domain::case::{ExecutionOutcome, LineageEntry, ProofSession, Request, Requester, Route, SessionOutcome, VoidReason};
+use crate::domain::event::CaseEvent;
+use crate::domain::vocabulary::Decision;
+
+/// The most persons one sentence names.
+const NAMED: usize = 4;
+
+/// The sentence about an event, if it has one.
+pub(super) fn sentence(event: &CaseEvent) -> Option<String> {
+    work(event).or_else(|| proof(event)).or_else(|| decision(event))
+}
+
+fn minute(at: Time) -> String {
+    at.format("%d %b %H:%MZ").to_string()
+}
+
+fn opened(route: &Route, request: &Request) -> String {
+    let who = match &request.requester {
+        Requester::Subject => "the subject".to_owned(),
+        Requester::Person(person) => person.to_string(),
+        Requester::Automation(automation) => automation.to_string(),
+        Requester::Unknown => "someone unknown".to_owned(),
+    };
+    format!("opened for {}: {}; asked by {who}, by {}", route.subject, way(route), request.channel.label())
+}
+
+fn way(route: &Route) -> String {
+    let scope: Vec<String> = route.scope.iter().map(ToString::to_string).collect();
+    format!("{} in {} for {}, {}", route.action.label(), route.target, scope.join(", "), route.path.label())
+}
+
+fn lineage<'a>(entries: impl ExactSizeIterator<Item = &'a LineageEntry>) -> String {
+    let more = entries.len().saturating_sub(NAMED);
+    let mut named: Vec<String> = Vec::new();
+    for entry in entries {
+        let case = entry.case.map(|c| format!(" (in {c})")).unwrap_or_default();
+        let text = format!("{} {}{case}", entry.person, entry.duty.label());
+        if named.len() < NAMED && !named.contains(&text) {
+            named.push(text);
+        }
+    }
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("can't decide it from now on: {}{more}", named.join("; "))
+}
+
+/// Who works on it and how it goes on.
+fn work(event: &CaseEvent) -> Option<String> {
+    Some(match event {
+        CaseEvent::Opened { route, request, .. } => opened(route, request),
+        CaseEvent::LineageGrew { lineage: entries, .. } if !entries.is_empty() => lineage(entries.iter()),
+        CaseEvent::Triaged { triage } => {
+            format!("triaged: {}; triage is {}'s, the remedy {}'s", triage.failure.label(), triage.triage_owner, triage.remedy_owner)
+        }
+        CaseEvent::Routed { route } => format!("routed another way: {}", way(route)),
+        CaseEvent::StateChanged { to, due: Some(due) } => format!("is {} now, due {}", to.label(), minute(*due)),
+        CaseEvent::StateChanged { to, due: None } => format!("is {} now", to.label()),
+        CaseEvent::Assigned { operator: Some(operator) } => format!("given to {operator}"),
+        CaseEvent::Assigned { operator: None } => "let go: with nobody now".to_owned(),
+        CaseEvent::HandedOver { .. } => "left a note for whoever is next".to_owned(),
+        CaseEvent::Commented { .. } => "commented".to_owned(),
+        CaseEvent::EvidenceAdded { evidence } => format!("kept evidence: {}", evidence.kind.label()),
+        CaseEvent::ClockPaused { left } => format!("the deadline stands still while the subject is waited for; {} are left", span(left.0)),
+        CaseEvent::ClockResumed { due } => format!("the deadline runs again: due {}", minute(*due)),
+        CaseEvent::Escalated { hold: false } => "the deadline passed: escalated".to_owned(),
+        CaseEvent::Escalated { hold: true } => "nobody lifted the hold in time: escalated".to_owned(),
+        CaseEvent::Held { hold } => format!("frozen by {}", hold.source.label()),
+        CaseEvent::HoldLifted { .. } => "the freeze is lifted".to_owned(),
+        CaseEvent::Flagged { flag } => format!("flagged: {}", flag.kind.label()),
+        CaseEvent::Reviewed { review } => format!("looked back: {}", if review.in_order { "in order" } else { "not in order" }),
+        _ => return None,
+    })
+}
+
+fn session(proof: &ProofSession) -> String {
+    match (&proof.endpoint, &proof.attester) {
+        (_, Some(person)) => format!("asked {person}: {}", proof.method.label()),
+        (Some(endpoint), None) => format!("sent to {endpoint}: {}", proof.method.label()),
+        (None, None) => format!("asked for: {}", proof.method.label()),
+    }
+}
+
+/// How it is proved.
+fn proof(event: &CaseEvent) -> Option<String> {
+    Some(match event {
+        CaseEvent::SessionOpened { proof, .. } => session(proof),
+        CaseEvent::AttemptFailed { .. } => "a wrong code was typed".to_owned(),
+        CaseEvent::SessionEnded { outcome, .. } => match outcome {
+            SessionOutcome::Proved => "what was sent is used up: proved",
+            SessionOutcome::Declined => "who was asked said no",
+            SessionOutcome::Exhausted => "too many wrong tries: what was sent is void",
+            SessionOutcome::Superseded => "what was sent is void: another was sent",
+        }
+        .to_owned(),
+        CaseEvent::Proved { receipt } => format!("proved: {}, counts until {}", receipt.method.label(), minute(receipt.valid_until)),
+        _ => return None,
+    })
+}
+
+/// How it is decided and carried out.
+fn decision(event: &CaseEvent) -> Option<String> {
+    Some(match event {
+        CaseEvent::Sealed { seal, .. } => format!("sealed, revision {}: approval is asked for", seal.revision),
+        CaseEvent::Reopened { .. } => "opened the sealed case again".to_owned(),
+        CaseEvent::Decided { approval } => match approval.decision {
+            Decision::Approve => "approved".to_owned(),
+            Decision::Deny => "denied".to_owned(),
+        },
+        CaseEvent::ApprovalsVoided { approvals, why } => format!("{} approvals are void: {}", approvals.len(), voided(*why)),
+        CaseEvent::ExecutionScheduled { not_before } => format!("approved by all who are needed; carried out from {} on", minute(*not_before)),
+        CaseEvent::ExecutionStarted { execution } => format!("carrying out, attempt {}", execution.attempt),
+        CaseEvent::ExecutionEnded { attempt, outcome } => format!("attempt {attempt}: {}", ended(outcome)),
+        CaseEvent::Refused { command, refusal, person } => {
+            let who = person.as_ref().map(|p| format!(" to {p}")).unwrap_or_default();
+            format!("refused{who}: {}, {refusal}", command.replace('_', " "))
+        }
+        _ => return None,
+    })
+}
+
+const fn voided(why: VoidReason) -> &'static str {
+    match why {
+        VoidReason::TakenBack => "taken back",
+        VoidReason::Reopened => "opened again or routed another way",
+        VoidReason::RosterChanged => "who may decide, or what is needed, changed",
+        VoidReason::Flagged => "a flag raised what is needed",
+        VoidReason::Expired => "their time ran out",
+    }
+}
+
+fn ended(outcome: &ExecutionOutcome) -> String {
+    match outcome {
+        ExecutionOutcome::Restored { scope } => {
+            let scope: Vec<String> = scope.iter().map(ToString::to_string).collect();
+            format!("restored and verified, the target holds {}", scope.join(", "))
+        }
+        ExecutionOutcome::Failed { reason } => format!("failed: {}", reason.label()),
+        ExecutionOutcome::RolledBack => "undone".to_owned(),
+    }
+}
+
+/// A span in words: `23 h 52 min`.
+fn span(seconds: u32) -> String {
+    match (seconds / 3600, seconds / 60 % 60) {
+        (0, 0) => format!("{seconds} s"),
+        (0, minutes) => format!("{minutes} min"),
+        (hours, minutes) => format!("{hours} h {minutes:02} min"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::requirement::Seconds;
+    use crate::domain::vocabulary::CaseState;
+
+    #[test]
+    fn what_happened_is_told_in_words() {
+        let said = |event: &CaseEvent| sentence(event).unwrap();
+        assert_eq!(
+            said(&CaseEvent::ClockPaused { left: Seconds(85_920) }),
+            "the deadline stands still while the subject is waited for; 23 h 52 min are left"
+        );
+        assert_eq!(said(&CaseEvent::Assigned { operator: None }), "let go: with nobody now");
+        assert_eq!(said(&CaseEvent::StateChanged { to: CaseState::Proofing, due: None }), "is proofing now");
+        let refused =
+            CaseEvent::Refused { command: "take_back".into(), refusal: "separation-of-duties".into(), person: Some("p-nadia".parse().unwrap()) };
+        assert_eq!(said(&refused), "refused to p-nadia: take back, separation-of-duties");
+    }
+}
