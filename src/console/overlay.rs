@@ -7,6 +7,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use frizbee::{Config, Matcher};
 use ratatui::Frame;
 use ratatui::layout::Rect;
+use unicode_width::UnicodeWidthStr;
 
 use super::effect::Order;
 use super::keymap::Key;
@@ -43,6 +44,15 @@ impl Choice {
     pub fn new(value: impl Into<String>, label: impl Into<String>, note: impl Into<String>) -> Self {
         Self { value: value.into(), label: label.into(), note: note.into(), refused: None }
     }
+
+    /// As it is read out; not at all what only exists elsewhere.
+    fn spoken(&self) -> Option<String> {
+        match &self.refused {
+            None => Some(format!("{} {}", self.label, self.note)),
+            Some(_) if self.note.is_empty() => None,
+            Some(why) => Some(format!("{} {}; not now: {why}", self.label, self.note)),
+        }
+    }
 }
 
 /// A list to pick from, narrowed by what is typed.
@@ -63,6 +73,8 @@ pub struct Picker {
 
 /// The most rows of a list that are in sight.
 const ROWS: usize = 12;
+/// The widest a list gets, in columns.
+const MAX_WIDTH: u16 = 112;
 
 impl Picker {
     /// A list of choices.
@@ -79,7 +91,11 @@ impl Picker {
     }
 
     fn narrow(&mut self) {
-        self.shown = fuzzy(self.typed.text(), self.choices.iter().map(|c| format!("{} {}", c.label, c.note)));
+        // What is called so comes first, then what is only said about others.
+        self.shown = fuzzy(self.typed.text(), self.choices.iter().map(|c| c.label.clone()));
+        let about = fuzzy(self.typed.text(), self.choices.iter().map(|c| c.note.clone()));
+        let more: Vec<usize> = about.into_iter().filter(|i| !self.shown.contains(i)).collect();
+        self.shown.extend(more);
         self.cursor = Cursor::default();
     }
 
@@ -229,7 +245,7 @@ impl Overlay {
         match self {
             Self::Pick(p) => {
                 let mut lines = vec![format!("Choose: {}", p.title)];
-                lines.extend(p.shown.iter().filter_map(|i| p.choices.get(*i)).map(|c| format!("{} {}", c.label, c.note)));
+                lines.extend(p.shown.iter().filter_map(|i| p.choices.get(*i)).filter_map(Choice::spoken));
                 lines
             }
             Self::Confirm(c) => {
@@ -246,7 +262,14 @@ impl Picker {
     /// Where it is drawn.
     fn place(&self, area: Rect) -> Rect {
         let rows = u16::try_from(ROWS.min(self.choices.len().max(1))).unwrap_or(12);
-        middle(area, 76, rows + 4)
+        let longest = self.choices.iter().map(|c| c.note.width()).max().unwrap_or(0);
+        let needed = u16::try_from(self.label_width() + longest + 6).unwrap_or(u16::MAX);
+        middle(area, needed.clamp(76, MAX_WIDTH.min(area.width.saturating_sub(4)).max(76)), rows + 4)
+    }
+
+    /// The column of labels: as wide as the widest, so that what is said about them stands apart.
+    fn label_width(&self) -> usize {
+        self.choices.iter().map(|c| c.label.width()).max().unwrap_or(0).max(20)
     }
 
     fn draw(&self, frame: &mut Frame<'_>, area: Rect, shared: &Shared) {
@@ -274,9 +297,10 @@ impl Picker {
                 Role::Text
             };
             put(buffer, list, list.x, y, if here { "▌" } else { " " }, shared.style(Role::Marker));
-            let x = put(buffer, list, list.x + 1, y, &fit(&choice.label, width.saturating_sub(2)), shared.style(style));
+            let label = u16::try_from(self.label_width()).unwrap_or(u16::MAX);
+            put(buffer, list, list.x + 1, y, &fit(&choice.label, width.saturating_sub(2)), shared.style(style));
             let note = choice.refused.as_deref().map_or_else(|| choice.note.clone(), |why| format!("✕ {why}"));
-            let x = x.max(list.x + 22) + 1;
+            let x = (list.x + 1).saturating_add(label).saturating_add(2).min(list.right());
             put(buffer, list, x, y, &fit(&note, usize::from(list.right().saturating_sub(x))), shared.style(Role::Dim));
         }
         if self.shown.is_empty() {

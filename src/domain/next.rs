@@ -141,6 +141,7 @@ pub fn start(method: Method, endpoint: Option<&EndpointId>, attester: Option<&Pe
     match (method, endpoint, attester) {
         (Method::IssuedCode, Some(e), _) => format!("send a code to the recorded address {e}"),
         (_, _, Some(who)) => format!("ask {who} to attest"),
+        (method, Some(e), _) => format!("ask for {} at {e}", method.label()),
         (method, ..) => format!("ask for {}", method.label()),
     }
 }

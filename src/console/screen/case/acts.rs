@@ -5,7 +5,7 @@
 use super::Case;
 use super::forms::{Purpose, who_remains};
 use super::pages::clean;
-use crate::api::case::{CaseDetail, Startable};
+use crate::api::case::{CaseDetail, ChecklistItem, Startable};
 use crate::api::requests::{AddFlag, Assign, StartProof};
 use crate::api::words::{Decision, FlagKind};
 use crate::base::ids::OperatorId;
@@ -45,9 +45,9 @@ const fn purpose(action: Action) -> Option<Purpose> {
     })
 }
 
-/// Everything that can be started, with the requirement it is for.
-fn startable(case: &CaseDetail) -> impl Iterator<Item = (&str, &Startable)> {
-    case.checklist.items.iter().flat_map(|i| i.startable.iter().map(|s| (i.title.as_str(), s)))
+/// Everything that can be started, with the item of the checklist it is for and that item's number.
+fn startable(case: &CaseDetail) -> impl Iterator<Item = (usize, &ChecklistItem, &Startable)> {
+    case.checklist.items.iter().enumerate().flat_map(|(n, i)| i.startable.iter().map(move |s| (n + 1, i, s)))
 }
 
 /// What is started, with the recorded address where the words don't name it.
@@ -74,9 +74,13 @@ impl Case {
             Action::Prove => {
                 // Which requirement a way is for says something only where there are several.
                 let several = case.checklist.items.iter().filter(|i| !i.startable.is_empty()).count() > 1;
-                let note = |title: &str| if several { clean(title) } else { String::new() };
+                let note = |n: usize, gate: bool| match (several, gate) {
+                    (false, _) => String::new(),
+                    (true, true) => "the gate beside the proofs".to_owned(),
+                    (true, false) => format!("item {n} of the checklist"),
+                };
                 let ways = startable(case).enumerate();
-                let ways: Vec<Choice> = ways.map(|(i, (title, way))| Choice::new(i.to_string(), label(way), note(title))).collect();
+                let ways: Vec<Choice> = ways.map(|(i, (n, item, way))| Choice::new(i.to_string(), label(way), note(n, item.gate))).collect();
                 if ways.is_empty() {
                     shared.say(Tone::Info, case.checklist.next.as_deref().map_or_else(|| "There is no proof to start now.".into(), clean));
                 } else {
@@ -187,7 +191,7 @@ impl Case {
         let Some(case) = self.seen.as_deref() else { return };
         match purpose {
             "prove" => {
-                let way = value.parse::<usize>().ok().and_then(|i| startable(case).nth(i)).map(|(_, way)| way);
+                let way = value.parse::<usize>().ok().and_then(|i| startable(case).nth(i)).map(|(_, _, way)| way);
                 let proof = way.map(|w| StartProof { method: w.method, endpoint: w.endpoint.clone(), attester: w.attester.clone() });
                 if let Some(proof) = proof {
                     self.send(shared, Write::Proof(proof), "Started: it was sent. You will see here when it is proved.", None);
