@@ -36,7 +36,7 @@ pub enum Refusal {
         could: CouldDecide,
     },
     /// The operation does not exist for this principal (invariants 1 and 6).
-    #[error("{operation} is not for you: it needs {needs}.")]
+    #[error("\"{}\" is not for you: it needs {needs}.", plain(.operation))]
     NotPermitted {
         /// The operation's code.
         operation: &'static str,
@@ -52,7 +52,7 @@ pub enum Refusal {
         role: Role,
     },
     /// The case stands where the command has no place.
-    #[error("A case that is {} can't be changed by \"{command}\".", .state.label())]
+    #[error("{}", wrong(*.state, .command))]
     WrongState {
         /// Where it stands.
         state: CaseState,
@@ -75,7 +75,7 @@ pub enum Refusal {
         methods: Vec<Method>,
     },
     /// The checklist is not complete.
-    #[error("The checklist is not complete: {} missing.", words(.missing))]
+    #[error("The checklist is not complete. {}", help_next(.missing))]
     ChecklistIncomplete {
         /// Methods any of which would help next.
         missing: Vec<Method>,
@@ -186,6 +186,28 @@ fn help(could: &CouldDecide) -> String {
             format!("{n} others could decide it, on shift: {}.", names.join(", "))
         }
     }
+}
+
+/// An operation's or command's code as it is said: `approval_take_back` is "take back".
+fn plain(code: &str) -> String {
+    code.trim_start_matches("case_").trim_start_matches("approval_").replace('_', " ")
+}
+
+/// Why a state has no place for a command, and what comes first where that is plain.
+fn wrong(state: CaseState, command: &str) -> String {
+    let command = plain(command);
+    match state {
+        CaseState::New if matches!(command.as_str(), "start proof" | "seal") => format!("The case is new: triage it first, then \"{command}\"."),
+        state => format!("\"{command}\" has no place in a case that is {}.", state.label()),
+    }
+}
+
+/// What would help a checklist on; of methods that can be carried out, where there are such.
+fn help_next(missing: &[Method]) -> String {
+    let can: Vec<Method> = missing.iter().copied().filter(|m| super::checklist::is_carried_out(*m)).collect();
+    let all = if can.is_empty() { missing } else { &can };
+    let any = if all.len() > 1 { "Any of these would help next" } else { "This would help next" };
+    format!("{any}: {}.", words(all))
 }
 
 fn words(methods: &[Method]) -> String {

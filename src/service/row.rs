@@ -13,7 +13,9 @@ use crate::domain::vocabulary::{CaseState, Risk, SubjectKind, Tier, WaitingOn};
 /// The row of a case in that world.
 pub fn of(world: &World, case: &Case, now: Time) -> CaseRow {
     let requirement = checklist::requirement(world);
-    let progress = checklist::progress(world, now);
+    // What was sealed stays as proved as it was then, however long ago that is.
+    let open = matches!(case.state, CaseState::New | CaseState::Proofing);
+    let progress = if open { checklist::progress(world, now) } else { checklist::sealed_progress(world, now) };
     let (name, kind, tier) = world
         .subject
         .as_ref()

@@ -154,7 +154,8 @@ fn supersede(draft: &mut Draft<'_>, method: Method, attester: Option<&PersonId>)
     let same = |s: &ProofSession| s.method == method && s.attester.as_ref() == attester && s.outcome.is_none();
     let pending: Vec<(SessionId, Time)> = draft.case.sessions.iter().filter(|(_, s)| same(s)).map(|(id, s)| (id.clone(), s.opened_at)).collect();
     if let Some((_, opened)) = pending.iter().find(|(_, opened)| now < *opened + RESEND_AFTER) {
-        return Err(Refusal::TooEarly(*opened + RESEND_AFTER));
+        let again = (*opened + RESEND_AFTER).format("%H:%M:%S UTC");
+        return Err(Refusal::Already(format!("It was sent less than a minute ago and still waits. Another can be sent from {again} on.")));
     }
     for (session, _) in pending {
         draft.push(CaseEvent::SessionEnded { session, outcome: SessionOutcome::Superseded });

@@ -39,7 +39,7 @@ pub(super) fn operations(
             continue;
         }
         let Some(command) = command else {
-            refused.push((code, nothing_to(operation)));
+            refused.push((code, nothing_to(operation, progress)));
             continue;
         };
         match decide(world, &command, &context) {
@@ -69,8 +69,9 @@ fn roles(world: &World, actor: &Actor) -> BTreeSet<Role> {
     }
 }
 
-fn nothing_to(operation: Operation) -> Refusal {
+fn nothing_to(operation: Operation, progress: &Progress) -> Refusal {
     Refusal::Already(match operation {
+        Operation::ProofStart if progress.complete => "Everything is proved: nothing is missing.".to_owned(),
         Operation::ProofStart => "There is no proof to start now: what is missing has no recorded address or contact that could serve.".to_owned(),
         Operation::GrantRevoke => "There is no live grant.".to_owned(),
         _ => "There is nothing sealed to decide on.".to_owned(),
