@@ -2,7 +2,7 @@
 //!
 //! Contract: changes the model as `update` does, without I/O. Knows no screen.
 
-use super::action::{Action, Applies};
+use super::action::{Action, Applies, Scope};
 use super::background::Background;
 use super::effect::Effect;
 use super::model::{Link, Model, Place, Screens, Shared, Tone};
@@ -24,7 +24,12 @@ pub fn palette(model: &Model) -> Picker {
         let keys = model.shared.keymap.shown(*a).map(|k| format!("  {k}")).unwrap_or_default();
         Some(Choice { value: row.name.into(), label: format!("{}{keys}", row.name), note: row.help.into(), refused })
     });
-    Picker::new("command", "Commands", choices.collect())
+    let mut choices: Vec<Choice> = choices.collect();
+    // What is asked for by name on the wrong screen is told, not lost.
+    let elsewhere = Action::ALL.iter().filter(|a| !a.row().scope.meets(scope) && !a.row().scope.meets(Scope::FORM));
+    let refused = |a: Action| Some(if a.row().scope.meets(Scope::CASE) { "not here: open a case first" } else { "not on this screen" }.to_owned());
+    choices.extend(elsewhere.map(|a| Choice { refused: refused(*a), ..Choice::new(a.row().name, a.row().name, "") }));
+    Picker::new("command", "Commands", choices)
 }
 
 /// Every theme there is.

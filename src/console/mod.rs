@@ -216,7 +216,7 @@ pub fn model(config: &ConsoleConfig, ports: &Ports, size: (u16, u16)) -> Result<
     if let Some(place) = shared.state.screen.as_deref().and_then(Place::named).filter(|p| *p != Place::Queue) {
         stack.push(place);
     }
-    let mut model = Model { shared, screens: Screens::default(), stack, overlay: None, pending: Vec::new(), ended: false };
+    let mut model = Model { shared, screens: Screens::default(), stack, overlay: None, pending: Vec::new(), leaving: false, ended: false };
     if let Some(why) = trouble {
         model.shared.say(Tone::Bad, why);
     }

@@ -12,6 +12,7 @@ use super::keymap::{Key, Keymap};
 use super::overlay::{Confirmation, Overlay, Picker};
 use super::screen::{self, Screen};
 use super::theme::{Depth, Theme};
+use super::widget::fit;
 use crate::api::lists::{Counts, Me};
 use crate::api::words::{Decision, Role};
 use crate::base::Time;
@@ -255,7 +256,7 @@ impl Shared {
 
     /// Puts a text on the clipboard and says so.
     pub fn copy(&mut self, text: String) {
-        let shown: String = crate::base::text::sanitise(&text, false).chars().take(60).collect();
+        let shown = fit(&crate::base::text::sanitise(&text, false), 60);
         self.effects.push(Effect::Copy(text));
         self.say(Tone::Good, format!("Copied: {shown}"));
     }
@@ -414,6 +415,8 @@ pub struct Model {
     pub overlay: Option<Overlay>,
     /// Keys of a chord so far.
     pub pending: Vec<Key>,
+    /// Leaving was asked for once and would lose something: asked for again it is done.
+    pub leaving: bool,
     /// Whether the loop should end.
     pub ended: bool,
 }

@@ -110,6 +110,7 @@ fn on_key(model: &mut Model, event: KeyEvent) {
     }
     let scope = model.scope();
     let place = model.place();
+    let leaving = std::mem::take(&mut model.leaving);
     model.pending.push(key);
     let here = |a: Action| a.row().scope.meets(scope) && a != Action::Leave;
     match model.shared.keymap.meaning(&model.pending, here) {
@@ -118,18 +119,21 @@ fn on_key(model: &mut Model, event: KeyEvent) {
                 model.shared.dirty = true;
             }
             model.pending.clear();
+            model.leaving = leaving && action == Action::Quit;
             act(model, action);
         }
         Meaning::Prefix => model.shared.dirty = true,
         Meaning::Nothing => {
+            let (pressed, help) = (super::keymap::show(&model.pending), model.shared.keymap.shown(Action::Help));
             let chord = model.pending.len() > 1;
             model.pending.clear();
             let (screen, shared) = model.screen_mut(place);
-            if chord {
-                shared.dirty = true;
-            } else if screen.typing() {
+            if !chord && screen.typing() {
                 screen.typed(shared, place, event);
                 shared.dirty = true;
+            } else {
+                let keys = help.map(|k| format!("; {k} shows all keys")).unwrap_or_default();
+                passing(model, format!("{pressed} means nothing here{keys}."));
             }
         }
     }
@@ -231,7 +235,7 @@ fn everywhere(model: &mut Model, action: Action) -> bool {
             if matches!(model.place(), Place::Help | Place::Messages) {
                 model.shared.back();
             } else {
-                leave(model);
+                leave_or_ask(model);
             }
         }
         Action::Leave => leave(model),
@@ -284,6 +288,22 @@ fn go_unless_there(model: &mut Model, place: Place) {
 fn top(model: &mut Model, place: Place) {
     model.stack.clear();
     model.shared.go(place);
+}
+
+/// Leaves; where that would lose something, says what at first and leaves when it is asked for again.
+fn leave_or_ask(model: &mut Model) {
+    let key = model.shared.keymap.shown(Action::Quit).unwrap_or_else(|| "quit".into());
+    let draft = model.screen(model.place()).unsent();
+    let lost = match (model.shared.identities.is_empty(), draft) {
+        (true, false) => return leave(model),
+        (true, true) => "What you wrote here was not sent; it is kept as a draft.",
+        (false, true) => "What you wrote here was not sent, and the demo ends with all that is in it.",
+        (false, false) => "The demo ends with all that is in it.",
+    };
+    if std::mem::replace(&mut model.leaving, true) {
+        return leave(model);
+    }
+    passing(model, format!("{lost} {key} again leaves."));
 }
 
 fn leave(model: &mut Model) {

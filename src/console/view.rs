@@ -149,10 +149,11 @@ fn foot(buffer: &mut Buffer, area: Rect, model: &Model) {
         return;
     }
     let (mut hints, mut room) = (hints(model), usize::from(area.right()));
-    // The way to all keys is never what there is no room for.
-    if let (Some(key), true) = (shared.keymap.shown(Action::Help), model.scope() != Scope::FORM) {
-        let help = hints.iter().position(|(k, h)| *k == key && *h == Action::Help.row().hint).map(|at| hints.remove(at));
-        if let Some((key, hint)) = help {
+    // The ways to all keys and commands are never what there is no room for.
+    for action in [Action::Help, Action::Palette] {
+        let (Some(key), true) = (shared.keymap.shown(action), model.scope() != Scope::FORM) else { continue };
+        let kept = hints.iter().position(|(k, h)| *k == key && *h == action.row().hint).map(|at| hints.remove(at));
+        if let Some((key, hint)) = kept {
             room = room.saturating_sub(key.width() + hint.width() + 3);
             let at = u16::try_from(room + 1).unwrap_or(0);
             let at = put(buffer, area, at, area.y, &key, shared.style(Role::Key)) + 1;
@@ -180,7 +181,7 @@ pub fn hints(model: &Model) -> Vec<(String, &'static str)> {
     // In a case nothing moves from row to row: there, only what can be done is hinted, and deciding, which tells why not.
     let worth = |a: Action| match applies(model, a) {
         Applies::Yes => true,
-        Applies::No(_) => scope != Scope::CASE || matches!(a, Action::Approve | Action::Deny),
+        Applies::No(_) => !matches!(scope, Scope::CASE | Scope::APPROVE) || matches!(a, Action::Approve | Action::Deny),
         Applies::Hidden => false,
     };
     let mut hints: Vec<(String, &'static str)> =

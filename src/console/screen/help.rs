@@ -52,7 +52,7 @@ impl Help {
 
 impl Screen for Help {
     fn act(&mut self, shared: &mut Shared, _place: Place, action: Action) {
-        let height = usize::from(shared.body().height.saturating_sub(2));
+        let height = usize::from(shared.body().height.saturating_sub(3));
         self.cursor.act(action, self.rows(shared).len(), height);
     }
 
@@ -61,8 +61,17 @@ impl Screen for Help {
     fn draw(&self, frame: &mut Frame<'_>, area: Rect, shared: &Shared, _place: Place) {
         let buffer = frame.buffer_mut();
         put(buffer, area, area.x + 1, area.y, "Keys that apply there; type : and the name for any of them", shared.style(Role::Heading));
-        let list = Rect { y: area.y + 2, height: area.height.saturating_sub(2), ..area };
-        for (i, (keys, name, help)) in self.rows(shared).iter().enumerate().skip(self.cursor.top).take(usize::from(list.height)) {
+        let list = Rect { y: area.y + 2, height: area.height.saturating_sub(3), ..area };
+        let rows = self.rows(shared);
+        // What is cut above is read here.
+        let below = rows.len().saturating_sub(self.cursor.top + usize::from(list.height));
+        let more = if below > 0 { format!("▼ {below} more  ") } else { String::new() };
+        let x = put(buffer, area, area.x + 1, area.bottom() - 1, &more, shared.style(Role::Info));
+        if let Some((_, name, help)) = rows.get(self.cursor.at) {
+            let room = usize::from(area.right().saturating_sub(x + 1));
+            put(buffer, area, x, area.bottom() - 1, &fit(&format!("{name}: {help}"), room), shared.style(Role::Dim));
+        }
+        for (i, (keys, name, help)) in rows.iter().enumerate().skip(self.cursor.top).take(usize::from(list.height)) {
             let y = list.y + u16::try_from(i - self.cursor.top).unwrap_or(0);
             if i == self.cursor.at {
                 put(buffer, list, list.x, y, "▌", shared.style(Role::Marker));

@@ -71,6 +71,11 @@ pub trait Screen {
         None
     }
 
+    /// Whether a text was begun here that has not been sent.
+    fn unsent(&self) -> bool {
+        false
+    }
+
     /// The mouse, inside the screen's area.
     fn mouse(&mut self, _shared: &mut Shared, _place: Place, _event: MouseEvent, _area: Rect) {}
 

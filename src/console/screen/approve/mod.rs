@@ -339,6 +339,10 @@ impl Screen for Approve {
         self.reason.editable()
     }
 
+    fn unsent(&self) -> bool {
+        !self.reason.value("reason").trim().is_empty()
+    }
+
     fn form(&self) -> Option<&Form> {
         self.writing.then_some(&self.reason)
     }
