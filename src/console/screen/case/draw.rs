@@ -175,18 +175,48 @@ impl Case {
     fn draw_beside(&self, buffer: &mut Buffer, area: Rect, shared: &Shared) {
         let inner = boxed(buffer, area, "What can be done", shared.style(Role::Border), shared.style(Role::Heading));
         let mut sheet = Sheet::default();
-        let mut refused = Sheet::default();
         for (action, applies) in self.doable(shared) {
             let key = shared.keymap.shown(action).unwrap_or_else(|| ":".into());
-            match applies {
-                Applies::Yes => sheet.fact_as(&key, action.row().name, Role::Text),
-                Applies::No(why) => refused.item(("✕", Role::Dim), format!("{}: {why}", action.row().name), Role::Dim),
-                Applies::Hidden => {}
+            if applies == Applies::Yes {
+                sheet.fact_as(&key, action.row().name, Role::Text);
             }
         }
+        let refused = self.not_now(shared);
         let height = u16::try_from(sheet.height(inner.width)).unwrap_or(inner.height).min(inner.height);
         draw_keys(buffer, Rect { height, ..inner }, self.doable(shared), shared);
         refused.draw(buffer, Rect { y: inner.y + height + 1, height: inner.height.saturating_sub(height + 1), ..inner }, 0, shared);
+    }
+
+    /// What can't be done: acts with the same reason together; those of other roles or states in a line each, since trying one says why.
+    fn not_now(&self, shared: &Shared) -> Sheet {
+        let mut sheet = Sheet::default();
+        let code = |action: Action| {
+            let operation = if matches!(action, Action::Approve | Action::Deny) { Some("case_decide") } else { action.row().operation };
+            let refused = self.seen.iter().flat_map(|c| &c.refused_actions).find(|r| Some(r.action.as_str()) == operation);
+            refused.map_or("", |r| r.code.as_str())
+        };
+        let (mut others, mut later, mut why_not): (Vec<&str>, Vec<&str>, Vec<(String, Vec<&str>)>) = (Vec::new(), Vec::new(), Vec::new());
+        for (action, applies) in self.doable(shared) {
+            let Applies::No(why) = applies else { continue };
+            let name = action.row().name;
+            match code(action) {
+                "role-missing" | "not-permitted" => others.push(name),
+                "wrong-state" | "already" => later.push(name),
+                _ => match why_not.iter_mut().find(|(reason, _)| *reason == why) {
+                    Some((_, names)) => names.push(name),
+                    None => why_not.push((why, vec![name])),
+                },
+            }
+        }
+        for (why, names) in why_not {
+            sheet.item(("✕", Role::Dim), format!("{}: {why}", names.join(", ")), Role::Dim);
+        }
+        for (words, names) in [("Not now", later), ("For other roles", others)] {
+            if !names.is_empty() {
+                sheet.item(("✕", Role::Dim), format!("{words}: {}", names.join(", ")), Role::Dim);
+            }
+        }
+        sheet
     }
 
     /// Every act on a case and whether it can be done.

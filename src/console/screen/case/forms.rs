@@ -29,6 +29,9 @@ pub(super) enum Purpose {
     TakeBack,
 }
 
+/// How many of those who could decide are named in one sentence.
+const NAMED: usize = 4;
+
 /// A field that is wrong, and why.
 pub(super) type Mistake = (&'static str, String);
 
@@ -245,12 +248,18 @@ fn contacts(case: &CaseDetail) -> Vec<(String, String)> {
 pub(in crate::console::screen) fn who_remains(case: &CaseDetail, without: Option<&OperatorId>) -> String {
     let could = &case.could_decide;
     let remain = |all: &[OperatorId]| -> Vec<String> { all.iter().filter(|o| Some(*o) != without).map(ToString::to_string).collect() };
-    let (all, mut on) = (remain(&could.operators), remain(&could.on_shift));
-    on.truncate(4);
-    let on = if on.is_empty() { "none of them on shift".to_owned() } else { format!("on shift: {}", on.join(", ")) };
+    let (all, on) = (remain(&could.operators), remain(&could.on_shift));
+    let on = if on.is_empty() { "none of them on shift".to_owned() } else { format!("on shift: {}", some(&on)) };
     let who = if without.is_some() { "Others who could decide" } else { "Could decide" };
     let enough = if could.enough { String::new() } else { format!(" Not enough{}.", missing(case)) };
     format!("{who}: {}; {on}.{enough}", all.len())
+}
+
+/// The first of some names, and how many more there are: the same wherever they are shown.
+pub(in crate::console::screen) fn some(names: &[String]) -> String {
+    let more = names.len().saturating_sub(NAMED);
+    let first = names.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
+    if more == 0 { first } else { format!("{first} and {more} more") }
 }
 
 fn missing(case: &CaseDetail) -> String {

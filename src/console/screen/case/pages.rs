@@ -359,7 +359,8 @@ pub(in crate::console::screen) fn lineage(s: &mut Sheet, case: &CaseDetail) {
     for d in &case.lineage {
         let via = d.via.as_deref().map(|v| format!(" through {}", clean(v))).unwrap_or_default();
         let linked = d.case.map(|c| format!(", in {c}")).unwrap_or_default();
-        s.item(("•", Role::Dim), format!("{} ({}) {}{via}{linked}", d.name.line(), d.person, d.duty.label()), Role::Text);
+        let you = if d.sentence.starts_with("you ") { ", that is you," } else { "" };
+        s.item(("•", Role::Dim), format!("{} ({}){you} {}{via}{linked}", d.name.line(), d.person, d.duty.label()), Role::Text);
     }
 }
 

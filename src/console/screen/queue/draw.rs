@@ -13,6 +13,7 @@ use crate::api::lists::CaseRow;
 use crate::api::words::{Risk, WaitingOn};
 use crate::base::Time;
 use crate::console::model::{Link, Shared};
+use crate::console::screen::case::forms::some;
 use crate::console::theme::Role;
 use crate::console::widget::{boxed, clear, fit, put, wrap};
 
@@ -218,8 +219,8 @@ impl Queue {
             lines.push((format!("Why you can't approve: {}", why.join("; ")), Role::Warn));
         }
         let could = &case.could_decide;
-        let on: Vec<&str> = could.on_shift.iter().take(3).map(crate::base::ids::OperatorId::as_str).collect();
-        let on = if on.is_empty() { "none on shift".to_owned() } else { format!("on shift: {}", on.join(", ")) };
+        let on: Vec<String> = could.on_shift.iter().map(ToString::to_string).collect();
+        let on = if on.is_empty() { "none on shift".to_owned() } else { format!("on shift: {}", some(&on)) };
         lines.push((format!("Could decide: {}, {on}", could.operators.len()), if could.enough { Role::Text } else { Role::Bad }));
         let mut y = inner.y;
         for (text, role) in lines {

@@ -8,8 +8,8 @@ use ratatui::layout::Rect;
 use super::Routing;
 use crate::api::case::RoutePreview;
 use crate::api::lists::SubjectRow;
-use crate::base::ids::OperatorId;
 use crate::console::model::Shared;
+use crate::console::screen::case::forms::some;
 use crate::console::screen::case::pages::clean;
 use crate::console::theme::Role;
 use crate::console::widget::sheet::Sheet;
@@ -26,8 +26,8 @@ pub(super) fn costs(preview: &RoutePreview) -> Vec<String> {
         "You would not come into its lineage.".to_owned()
     };
     let could = &preview.could_decide;
-    let on: Vec<&str> = could.on_shift.iter().take(4).map(OperatorId::as_str).collect();
-    let on = if on.is_empty() { "none on shift".to_owned() } else { format!("on shift: {}", on.join(", ")) };
+    let on: Vec<String> = could.on_shift.iter().map(ToString::to_string).collect();
+    let on = if on.is_empty() { "none on shift".to_owned() } else { format!("on shift: {}", some(&on)) };
     let mut all = vec![give_up, format!("Could still decide: {}; {on}.", could.operators.len())];
     if !could.enough {
         let groups: Vec<String> = could.missing_groups.iter().map(|g| clean(g)).collect();
