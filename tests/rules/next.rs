@@ -46,11 +46,11 @@ fn while_it_is_proved_the_next_step_is_the_first_thing_missing() {
     play.open(op("nadia"), Path::Assisted);
     play.act(op("nadia"), &triage()).unwrap();
     // The first of the ways that could be started.
-    assert_eq!(next(&play), "ask for saved recovery code");
+    assert_eq!(next(&play), "ask for saved recovery code at mail-1");
     play.act(op("nadia"), &start_code("ses-1", "mail-1")).unwrap();
     assert_eq!(next(&play), "wait for the subject: issued code, until 02 Mar 10:30Z");
     play.now += Duration::hours(1);
-    assert_eq!(next(&play), "ask for saved recovery code", "the code's life is over");
+    assert_eq!(next(&play), "ask for saved recovery code at mail-1", "the code's life is over");
 }
 
 #[test]
