@@ -18,6 +18,8 @@ const JUMPS: usize = 10;
 const BURST: usize = 200;
 /// How long idling is watched.
 const IDLE: Duration = Duration::from_secs(5);
+/// How long it is left alone before: threads that only helped at the start end after ten seconds, and would take their numbers with them.
+const SETTLE: Duration = Duration::from_secs(12);
 const END: &[u8] = b"\x1b[F";
 const HOME: &[u8] = b"\x1b[H";
 
@@ -63,7 +65,7 @@ fn run(command: CommandBuilder, usable: &str) -> Result<Run, Error> {
     let burst = probe.press(&[b'j'; BURST])?;
     // The last cases are due in days, or never: no countdown in sight changes within the hour.
     probe.press(END)?;
-    probe.settle(Duration::from_secs(2));
+    probe.watch(SETTLE);
     let (cpu_idle, switches) = probe.cpu();
     let (_, idle_bytes) = probe.watch(IDLE);
     let (cpu_end, switches_end) = probe.cpu();
@@ -80,8 +82,8 @@ fn run(command: CommandBuilder, usable: &str) -> Result<Run, Error> {
         end_ms: end.median(),
         end_cpu_ms: (after_jumps - after) / JUMPS as f64,
         burst_bytes: burst.bytes as f64,
-        idle_cpu_percent: (cpu_end - cpu_idle) / (IDLE.as_secs_f64() * 1e3) * 100.0,
-        idle_wakeups: (switches_end - switches) as f64 / IDLE.as_secs_f64(),
+        idle_cpu_percent: (cpu_end - cpu_idle).max(0.0) / (IDLE.as_secs_f64() * 1e3) * 100.0,
+        idle_wakeups: switches_end.saturating_sub(switches) as f64 / IDLE.as_secs_f64(),
         idle_bytes: idle_bytes as f64,
         memory_mib,
     })
