@@ -258,7 +258,9 @@ async fn run_plain(config: &ConsoleConfig, ports: &Ports) -> Result<(), ConsoleE
     let client = ClientConfig { server: config.server.clone(), ca_pem: config.ca_pem.clone(), token: config.token.clone(), timeout: config.timeout };
     let mut performer = perform::Performer::new(client, ports.random.clone(), out.clone(), config.paths.clone(), config.mailbox.clone());
     let signals = tokio::spawn(ended_by_signal(out));
+    let mut echo = plain::echo::Echo::default();
     let world = plain::World {
+        hide: &mut |on| echo.hide(on),
         input: plain::lines_of(io::stdin()),
         output: &mut io::stdout(),
         performer: &mut performer,

@@ -58,7 +58,7 @@ async fn play(me: Me, lines: &'static str) -> (String, Vec<Order>) {
     let mut heard = Vec::new();
     let clock = Still(canned::now());
     let input = plain::lines_of(lines.as_bytes());
-    let world = plain::World { input, output: &mut heard, performer: &mut performer, answers, clock: &clock };
+    let world = plain::World { input, output: &mut heard, performer: &mut performer, answers, clock: &clock, hide: &mut |_| {} };
     let played = plain::drive(&mut model, world, true);
     tokio::time::timeout(std::time::Duration::from_secs(30), played).await.unwrap().unwrap();
     let orders = orders.lock().unwrap().clone();
@@ -85,7 +85,7 @@ async fn an_agent_hears_why_not_and_who_could() {
 
 #[tokio::test]
 async fn a_supervisor_approves_with_reason_and_confirmation() {
-    let story = "1\nopen CS-26-004127\napprove\nwrite-reason\nseen with the owner\n+and by phone\n:send\nno\nsend-decision\ny\n";
+    let story = "1\nopen CS-26-004127\napprove\nwrite-reason\nseen with the owner\nand by phone\n.\n:send\nno\nsend-decision\ny\n";
     let (heard, orders) = play(whole::ruiz(), story).await;
     assert!(heard.contains("Approvals, page 1") && heard.contains("Cancelled.") && heard.contains("is approved by you"), "{heard}");
     let [Order { write: Write::Decide(body), .. }] = orders.as_slice() else { panic!("{orders:?}\n{heard}") };
@@ -104,7 +104,7 @@ async fn a_case_is_opened_field_by_field_after_hearing_the_cost() {
 
 #[tokio::test]
 async fn proofs_are_started_and_triage_is_told_by_lines() {
-    let story = "open CS-26-004127\nprove\n1\ntriage\n4\nran it twice\n\np-nadia\n:send\ncomment\nhello\n:send\n";
+    let story = "open CS-26-004127\nprove\n1\ntriage\n4\nran it twice\n.\np-nadia\n:send\ncomment\nhello\n.\n:send\n";
     let (heard, orders) = play(whole::ruiz(), story).await;
     let kinds: Vec<bool> = orders.iter().map(|o| matches!(&o.write, Write::Proof(_) | Write::Triage(_) | Write::Comment(_))).collect();
     assert_eq!(kinds, [true, true, true], "{orders:?}\n{heard}");

@@ -3,6 +3,7 @@
 //! Contract: the same model, update and performer as the console; a line is taken in when everything asked before it was answered, so that
 //! a script plays it just as a person does. Ends with the input. Knows no screen.
 
+pub mod echo;
 pub mod talk;
 
 use std::io::{self, BufRead as _, Write};
@@ -12,7 +13,7 @@ use tokio::sync::mpsc;
 use super::drive::Perform;
 use super::effect::{Effect, Timer};
 use super::message::Message;
-use super::model::Model;
+use super::model::{Model, Place};
 use super::update;
 use crate::base::ports::Clock;
 use talk::Talk;
@@ -32,6 +33,8 @@ pub struct World<'a> {
     pub answers: mpsc::Receiver<Message>,
     /// This machine's clock.
     pub clock: &'a dyn Clock,
+    /// Hides what is typed, or shows it again: a token is not for those who look on.
+    pub hide: &'a mut (dyn FnMut(bool) + Send),
 }
 
 /// What was asked and not answered yet.
@@ -61,7 +64,7 @@ impl Open {
 /// # Errors
 /// When lines can't be read or written.
 pub async fn drive(model: &mut Model, world: World<'_>, signed_in: bool) -> io::Result<()> {
-    let World { mut input, output, performer, mut answers, clock } = world;
+    let World { mut input, output, performer, mut answers, clock, hide } = world;
     let mut talk = Talk::default();
     let mut open = Open::default();
     model.shared.now = clock.now();
@@ -70,6 +73,7 @@ pub async fn drive(model: &mut Model, world: World<'_>, signed_in: bool) -> io::
     perform(effects, model, performer, output, &mut open)?;
     let mut ended = false;
     while !model.ended {
+        hide(model.place() == Place::SignIn);
         if ended && open.none() {
             let effects = update::update(model, Message::Ended);
             perform(effects, model, performer, output, &mut open)?;
@@ -143,7 +147,7 @@ fn perform(
                 say(output, &[format!("{bell}Attention: {}", crate::base::text::sanitise(&text, false))])?;
             }
             Effect::Edit(_) => {
-                let why = "The linear mode opens no editor: type the text; a line that begins with + is added below.";
+                let why = "The linear mode opens no editor: type the text; a line with only a dot ends it.";
                 model.shared.say(super::model::Tone::Info, why);
             }
             Effect::Mouse(_) | Effect::AskBackground | Effect::Quit => {}

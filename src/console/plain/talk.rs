@@ -28,6 +28,8 @@ pub struct Talk {
     field: Option<(usize, Field)>,
     /// Cases by the numbers they were last read out under.
     cases: Vec<CaseId>,
+    /// The field of many lines that is being typed: its number in the form and its name.
+    text: Option<(usize, &'static str)>,
     /// Whether the user waits for what a command brings.
     listening: bool,
     /// Whether all is to be read again.
@@ -54,8 +56,11 @@ impl Talk {
                 (vec![key(if yes { KeyCode::Char(c.key) } else { KeyCode::Esc })], if yes { vec![] } else { vec!["Cancelled.".into()] })
             }
             (Some(Overlay::Pick(_)), _) => pick(model, line.trim()),
-            (None, Some(command)) => self.command(model, command),
-            (None, None) if model.screen(model.place()).typing() => answer(model, line),
+            (None, Some(command)) => {
+                self.text = None;
+                self.command(model, command)
+            }
+            (None, None) if model.screen(model.place()).typing() => self.long_text(model, line).unwrap_or_else(|| answer(model, line)),
             (None, None) => self.command(model, line.trim()),
         }
     }
@@ -96,6 +101,20 @@ impl Talk {
         let near = did_you_mean(word, Action::ALL.iter().map(|a| a.row().name));
         let word = sanitise(word, false);
         (vec![], vec![format!("\"{word}\" is no command{near}. Type help for those that apply here, palette for all with reasons.")])
+    }
+
+    /// A line of a text of many lines: the first one replaces what is there, a dot alone ends it, `..` is a line with a dot.
+    fn long_text(&mut self, model: &Model, line: &str) -> Option<(Vec<Message>, Vec<String>)> {
+        let form = model.screen(model.place()).form()?;
+        let field = form.fields.get(form.focus).filter(|f| matches!(&f.input, Input::Text(text) if text.is_many()))?;
+        let begun = self.text == Some((form.focus, field.name));
+        if line == "." || (line.trim().is_empty() && !begun) {
+            self.text = None;
+            return Some(answer(model, ""));
+        }
+        self.text = Some((form.focus, field.name));
+        let line = if line.starts_with("..") { &line[1..] } else { line };
+        Some((vec![if begun { Message::Paste(format!("\n{line}")) } else { Message::Edited(Ok(line.to_owned())) }], vec![]))
     }
 
     /// What is to be said now. `answered`: something that was asked for came.
@@ -180,7 +199,9 @@ impl Talk {
         if now == self.field {
             return;
         }
-        if let (Some(form), Some((focus, field))) = (form, &now) {
+        // What is being typed is not read back line by line.
+        let quiet = now.as_ref().is_some_and(|(focus, field)| self.text == Some((*focus, field.name)) && field.mistake.is_none());
+        if let (Some(form), Some((focus, field)), false) = (form, &now, quiet) {
             let value = match &field.input {
                 Input::Text(text) => text.text().to_owned(),
                 Input::Secret(_) => String::new(),
@@ -218,7 +239,7 @@ fn choices(field: &Field) -> Vec<String> {
             lines.push("Any of them: numbers with blanks between.".to_owned());
             lines
         }
-        Input::Text(text) if text.is_many() => vec!["A line that begins with + is added below.".to_owned()],
+        Input::Text(text) if text.is_many() => vec!["As many lines as you like; a line with only a dot ends it.".to_owned()],
         Input::Text(_) | Input::Secret(_) => Vec::new(),
     }
 }
@@ -280,7 +301,6 @@ fn answer(model: &Model, line: &str) -> (Vec<Message>, Vec<String>) {
         return (go_on(), said);
     }
     let mut messages = match &field.input {
-        Input::Text(text) if text.is_many() && line.starts_with('+') => return (vec![Message::Paste(format!("\n{}", &line[1..]))], vec![]),
         Input::Text(_) | Input::Secret(_) => vec![Message::Edited(Ok(line.to_owned()))],
         Input::Choice(options, at) => {
             let wanted = line.trim();
