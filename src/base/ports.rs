@@ -63,7 +63,8 @@ pub fn truncate(time: Time) -> Time {
     chrono::DateTime::from_timestamp_millis(time.timestamp_millis()).unwrap_or(time)
 }
 
-/// The operating system's randomness, through the crypto library.
+/// The operating system's randomness, straight from it: the crypto library's generator gathers jitter for some 30 ms of CPU before its first
+/// byte, and the console asks for some before its first frame.
 #[derive(Default)]
 pub struct SystemRandom;
 
@@ -72,7 +73,7 @@ impl Random for SystemRandom {
     /// When the operating system has no randomness to give: going on without it would mint guessable secrets.
     #[allow(clippy::panic, clippy::manual_assert, reason = "no safe way to go on without randomness")]
     fn fill(&self, buffer: &mut [u8]) {
-        if aws_lc_rs::rand::fill(buffer).is_err() {
+        if getrandom::fill(buffer).is_err() {
             panic!("the operating system gave no randomness");
         }
     }
