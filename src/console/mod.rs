@@ -27,6 +27,7 @@ pub mod drive;
 pub mod effect;
 pub mod keep;
 pub mod keymap;
+mod leave;
 pub mod message;
 pub mod mistakes;
 pub mod model;

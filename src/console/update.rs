@@ -10,6 +10,7 @@ use super::action::{Action, Applies};
 use super::effect::{Ask, Effect, Timer};
 use super::keymap::{Key, Meaning};
 use super::message::{Live, Message, Reply};
+use super::leave;
 use super::model::{Link, Model, Note, Place, Tone, Wish};
 use super::overlay::{Outcome, Overlay};
 use super::{attention, choose, tutor, view};
@@ -46,7 +47,7 @@ pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
         Message::Timer(timer) => on_timer(model, timer),
         Message::Edited(Ok(text)) => pasted(model, &text, true),
         Message::Edited(Err(why)) | Message::Trouble(why) => model.shared.say(Tone::Bad, why),
-        Message::Ended => leave(model),
+        Message::Ended => leave::now(model),
     }
     settle(model);
     std::mem::take(&mut model.shared.effects)
@@ -101,7 +102,7 @@ fn on_key(model: &mut Model, event: KeyEvent) {
     }
     let key = Key::of(event);
     if model.shared.keymap.meaning(&[key], |a| a == Action::Leave) == Meaning::Act(Action::Leave) {
-        return leave(model);
+        return leave::now(model);
     }
     if let Some(overlay) = &mut model.overlay {
         model.shared.dirty = true;
@@ -140,7 +141,7 @@ fn on_key(model: &mut Model, event: KeyEvent) {
 }
 
 /// Stands in the bottom line until the next key; not worth keeping among the messages.
-fn passing(model: &mut Model, text: String) {
+pub(super) fn passing(model: &mut Model, text: String) {
     model.shared.notice = Some(Note { at: model.shared.now, tone: Tone::Info, text, request_id: None, code: None });
     model.shared.dirty = true;
 }
@@ -235,10 +236,10 @@ fn everywhere(model: &mut Model, action: Action) -> bool {
             if matches!(model.place(), Place::Help | Place::Messages) {
                 model.shared.back();
             } else {
-                leave_or_ask(model);
+                leave::or_ask(model);
             }
         }
-        Action::Leave => leave(model),
+        Action::Leave => leave::now(model),
         Action::Back if model.stack.len() > 1 => model.shared.back(),
         Action::Palette => model.overlay = Some(Overlay::Pick(choose::palette(model))),
         Action::Help => go_unless_there(model, Place::Help),
@@ -288,33 +289,6 @@ fn go_unless_there(model: &mut Model, place: Place) {
 fn top(model: &mut Model, place: Place) {
     model.stack.clear();
     model.shared.go(place);
-}
-
-/// Leaves; where that would lose something, says what at first and leaves when it is asked for again.
-fn leave_or_ask(model: &mut Model) {
-    let key = model.shared.keymap.shown(Action::Quit).unwrap_or_else(|| "quit".into());
-    let draft = model.screen(model.place()).unsent();
-    let lost = match (model.shared.identities.is_empty(), draft) {
-        (true, false) => return leave(model),
-        (true, true) => "What you wrote here was not sent; it is kept as a draft.",
-        (false, true) => "What you wrote here was not sent, and the demo ends with all that is in it.",
-        (false, false) => "The demo ends with all that is in it.",
-    };
-    if std::mem::replace(&mut model.leaving, true) {
-        return leave(model);
-    }
-    passing(model, format!("{lost} {key} again leaves."));
-}
-
-fn leave(model: &mut Model) {
-    model.shared.flush_draft();
-    let mut state = model.shared.state.clone();
-    let place = model.stack.iter().rev().find_map(|p| p.name());
-    state.screen = place.map(str::to_owned);
-    model.screens.queue.keep(&mut state);
-    model.shared.effects.push(Effect::KeepState(Box::new(state)));
-    model.shared.effects.push(Effect::Quit);
-    model.ended = true;
 }
 
 fn refresh(model: &mut Model) {

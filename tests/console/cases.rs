@@ -328,3 +328,29 @@ fn naughty_texts_steer_no_screen() {
         }
     }
 }
+
+#[test]
+fn leaving_with_a_reason_that_was_not_sent_is_asked_for_twice() {
+    let mut desk = keys((80, 24), &whole::ruiz(), &whole::sealed(), "d d e");
+    desk.write("half a denial");
+    desk.press("esc q");
+    assert!(!desk.model.ended && desk.text().contains("was not sent"), "{}", desk.text());
+    desk.press("j q");
+    assert!(!desk.model.ended, "another key in between: asked anew");
+    desk.press("q");
+    assert!(desk.model.ended);
+}
+
+#[test]
+fn a_key_that_means_nothing_says_so_and_commands_of_other_screens_are_named() {
+    for size in SIZES {
+        let mut desk = desk(size, &canned::nadia(), &whole::sealed());
+        desk.press("Z");
+        assert!(desk.text().contains("Z means nothing here; ? shows all keys."), "{}", desk.text());
+        desk.press(":");
+        desk.write("hold");
+        let text = desk.text();
+        let first = text.lines().find(|l| l.contains("▌") && l.contains("hold")).unwrap_or_default();
+        assert!(first.contains("not here: open a case first"), "{text}");
+    }
+}

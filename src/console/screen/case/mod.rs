@@ -183,6 +183,8 @@ impl Case {
         if let (Some(open), Some(problem)) = (&mut self.open, error.problem()) {
             let sentence = crate::base::text::sanitise(&problem.detail, false);
             let name = problem.field.as_deref().unwrap_or("").trim_start_matches('/');
+            // The sentence stands at the field: the field's own name before it says nothing more.
+            let sentence = sentence.strip_prefix(&format!("{name}: ")).map(str::to_owned).unwrap_or(sentence);
             if !open.form.mistake(name, &sentence) {
                 open.form.mistake(open.purpose.main_field(), &sentence);
             }

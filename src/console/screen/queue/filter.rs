@@ -47,8 +47,14 @@ fn codes(field: &str) -> Vec<&'static str> {
     }
 }
 
+/// What a new search begins with: the view's fields, without the words that were looked for before.
+pub fn begun(filter: Option<&str>) -> String {
+    let kept = without_words(filter.unwrap_or_default());
+    if kept.is_empty() { kept } else { kept + " " }
+}
+
 /// A filter without the words that are looked for: its flags and fields.
-pub fn without_words(text: &str) -> String {
+fn without_words(text: &str) -> String {
     let stays = |w: &&str| w.contains(':') || WORDS.iter().any(|(word, _)| word == w);
     text.split_whitespace().filter(stays).collect::<Vec<_>>().join(" ")
 }

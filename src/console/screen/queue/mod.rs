@@ -345,10 +345,7 @@ impl Screen for Queue {
             Action::AssignTo => shared.pick(Picker::new("assign", "Give to (account)", Vec::new()).or_typed()),
             Action::LetGo => self.assign(shared, None),
             Action::Filter => {
-                // A new search keeps the view's fields; the words looked for before give way to those to come.
-                let kept = filter::without_words(self.filter.as_deref().unwrap_or_default());
-                let blank = if kept.is_empty() { "" } else { " " };
-                self.typing = Some(TextBox::line(&format!("{kept}{blank}"), filter::MAX_FILTER));
+                self.typing = Some(TextBox::line(&filter::begun(self.filter.as_deref()), filter::MAX_FILTER));
             }
             Action::NextField => {
                 if let Some(text) = &mut self.typing

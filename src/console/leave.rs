@@ -1,0 +1,36 @@
+//! Leaving the console: at once, or asked for twice where something would be lost.
+//!
+//! Contract: drafts are flushed and what was in front is kept before the loop ends. Knows no screen.
+
+use super::action::Action;
+use super::effect::Effect;
+use super::model::Model;
+use super::update::passing;
+
+/// Leaves; where that would lose something, says what at first and leaves when it is asked for again.
+pub(super) fn or_ask(model: &mut Model) {
+    let key = model.shared.keymap.shown(Action::Quit).unwrap_or_else(|| "quit".into());
+    let draft = model.screen(model.place()).unsent();
+    let lost = match (model.shared.identities.is_empty(), draft) {
+        (true, false) => return now(model),
+        (true, true) => "What you wrote here was not sent; it is kept as a draft.",
+        (false, true) => "What you wrote here was not sent, and the demo ends with all that is in it.",
+        (false, false) => "The demo ends with all that is in it.",
+    };
+    if std::mem::replace(&mut model.leaving, true) {
+        return now(model);
+    }
+    passing(model, format!("{lost} {key} again leaves."));
+}
+
+/// Leaves at once; what was in front is kept for the next time.
+pub(super) fn now(model: &mut Model) {
+    model.shared.flush_draft();
+    let mut state = model.shared.state.clone();
+    let place = model.stack.iter().rev().find_map(|p| p.name());
+    state.screen = place.map(str::to_owned);
+    model.screens.queue.keep(&mut state);
+    model.shared.effects.push(Effect::KeepState(Box::new(state)));
+    model.shared.effects.push(Effect::Quit);
+    model.ended = true;
+}
