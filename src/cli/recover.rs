@@ -92,7 +92,9 @@ pub async fn run(arguments: &Recover, out: Out) -> Result<(), Failure> {
         Ok(governed) => governed,
         Err(error) => {
             // Tokens of a recovery that did not take place open nothing; they only confuse.
-            files.iter().for_each(|file| drop(std::fs::remove_file(file)));
+            for file in &files {
+                drop(std::fs::remove_file(file));
+            }
             return Err(error.into());
         }
     };
@@ -117,7 +119,8 @@ fn sentences(done: &Recovered) -> String {
     );
     if !done.not_told.is_empty() {
         let names: Vec<&str> = done.not_told.iter().map(PersonId::as_str).collect();
-        text += &format!("\nWithout a recorded mail address, tell them yourself: {}", names.join(", "));
+        text += "\nWithout a recorded mail address, tell them yourself: ";
+        text += &names.join(", ");
     }
     text
 }

@@ -321,7 +321,9 @@ mod tests {
     /// What comes out, as letters; answers as `<Dark>`.
     fn through(bytes: &str, awaited: bool) -> String {
         let mut sieve = Sieve::new(awaited);
-        events(bytes).into_iter().for_each(|e| sieve.take(e));
+        for event in events(bytes) {
+            sieve.take(event);
+        }
         sieve.give_up();
         std::iter::from_fn(|| sieve.ready())
             .map(|seen| match seen {

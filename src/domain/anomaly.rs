@@ -33,10 +33,10 @@ pub struct Meeting {
 /// Whether two persons meet as router and approver too often: at least ten times, in at least half of what the approver approved, and at
 /// least twice as often as if cases had come to approvers by chance. A small crew in which everyone meets everyone is not odd.
 pub fn odd_pair(meetings: &[Meeting], router: &PersonId, approver: &PersonId) -> bool {
-    let routed = meetings.iter().filter(|m| m.routers.contains(router)).count();
-    let approved = meetings.iter().filter(|m| m.approver == *approver).count();
+    let of_router = meetings.iter().filter(|m| m.routers.contains(router)).count();
+    let of_approver = meetings.iter().filter(|m| m.approver == *approver).count();
     let together = meetings.iter().filter(|m| m.approver == *approver && m.routers.contains(router)).count();
-    together >= OFTEN && together * 2 >= approved && together * meetings.len() >= TIMES_CHANCE * routed * approved
+    together >= OFTEN && together * 2 >= of_approver && together * meetings.len() >= TIMES_CHANCE * of_router * of_approver
 }
 
 /// What a name looks like (UTS 39, confusable detection): two names that look alike have the same skeleton. Case and spacing don't count.

@@ -24,7 +24,7 @@ pub const MAX_BODY: usize = 64 * 1024;
 pub const MAX_SUBJECT: usize = 200;
 
 /// For a whole conversation with a configured relay: a slow one gets its time, and one that falls silent holds nothing up for long.
-const TIMEOUT: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_mins(1);
 /// Answers of a relay to who signs in (RFC 4954): it holds something against us, not against the message.
 const SIGN_IN: &[&str] = &["530", "534", "535", "538"];
 

@@ -127,20 +127,20 @@ pub(super) fn later(failure: Failure, seconds: u64) -> Response {
 
 /// Counts someone without a good token against their address; the refusal, if a minute holds no more of them. Whoever shows a good token is
 /// not counted, so that one host behind a shared address locks nobody out.
-pub(super) fn outsider(app: &App, extensions: &Extensions) -> Result<(), Response> {
+pub(super) fn outsider(app: &App, extensions: &Extensions) -> Option<Response> {
     let from = extensions.get::<ConnectInfo<SocketAddr>>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |c| c.0.ip());
     let now = app.service.ports.clock.monotonic_millis();
     if app.outsiders.allows(from, false, now) {
-        return Ok(());
+        return None;
     }
     let why = "Too many requests without a valid token came from your address. Wait a minute and try again.";
-    Err(later(Failure::new(StatusCode::TOO_MANY_REQUESTS, "rate-limited", why), Limits::wait(now)))
+    Some(later(Failure::new(StatusCode::TOO_MANY_REQUESTS, "rate-limited", why), Limits::wait(now)))
 }
 
 /// The answer to everyone who is not known.
 fn unknown(app: &App, parts: &Parts) -> Response {
     app.strangers.fetch_add(1, Ordering::Relaxed);
-    if let Err(refused) = outsider(app, &parts.extensions) {
+    if let Some(refused) = outsider(app, &parts.extensions) {
         return refused;
     }
     let mut response = Failure::new(StatusCode::UNAUTHORIZED, "unauthenticated", "Sign in with a valid token.").into_response();

@@ -131,8 +131,8 @@ pub fn router(app: Arc<App>) -> Router {
     let document = Bytes::from(super::document::complete(document).to_json().unwrap_or_default());
     let openapi = move |State(app): State<Arc<App>>, extensions: Extensions| async move {
         match authn::outsider(&app, &extensions) {
-            Ok(()) => ([(header::CONTENT_TYPE, "application/json")], document).into_response(),
-            Err(refused) => refused,
+            None => ([(header::CONTENT_TYPE, "application/json")], document).into_response(),
+            Some(refused) => refused,
         }
     };
     router
