@@ -195,7 +195,8 @@ impl Case {
             let refused = self.seen.iter().flat_map(|c| &c.refused_actions).find(|r| Some(r.action.as_str()) == operation);
             refused.map_or("", |r| r.code.as_str())
         };
-        let (mut others, mut later, mut why_not): (Vec<&str>, Vec<&str>, Vec<(String, Vec<&str>)>) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut others, mut later) = (Vec::new(), Vec::new());
+        let mut why_not: Vec<(String, Vec<&str>)> = Vec::new();
         for (action, applies) in self.doable(shared) {
             let Applies::No(why) = applies else { continue };
             let name = action.row().name;
