@@ -184,7 +184,9 @@ fn api_bodies(bytes: &[u8]) {
         body::<governance::ProposePolicy>,
         body::<governance::IssueToken>,
     ];
-    all.iter().for_each(|read| read(&headers, bytes));
+    for read in all {
+        read(&headers, bytes);
+    }
     // What the client takes from a server that may be anyone's.
     if let Ok(problem) = serde_json::from_slice::<problem::Problem>(bytes) {
         let written = serde_json::to_vec(&problem).expect("written");
@@ -205,10 +207,10 @@ fn api_headers(bytes: &[u8]) {
             Err(failure) => told(&failure),
         }
     }
-    if let Ok(uri) = format!("/v1/cases?{}", text(bytes)).parse() {
-        if let Ok(axum::extract::Query(params)) = axum::extract::Query::<lists::QueueParams>::try_from_uri(&uri) {
-            params.filter.iter().for_each(|f| filter(f.as_bytes()));
-        }
+    if let Ok(uri) = format!("/v1/cases?{}", text(bytes)).parse()
+        && let Ok(axum::extract::Query(params)) = axum::extract::Query::<lists::QueueParams>::try_from_uri(&uri)
+    {
+        params.filter.iter().for_each(|f| filter(f.as_bytes()));
     }
 }
 
@@ -261,14 +263,15 @@ fn policy(bytes: &[u8]) {
         Ok(policy) => {
             assert_eq!(policy.sha256, Digest::of(text.as_bytes()));
             assert_eq!(Policy::parse(&text).expect("the same text"), policy);
-            for (action, path) in [(Action::PasswordReset, countersign::domain::vocabulary::Path::Assisted)] {
-                let least = policy.bundle.fewest_persons(action, path, countersign::domain::vocabulary::Tier::Privileged);
-                assert!(least >= 2, "the floor of privileged cases");
-            }
+            let assisted = countersign::domain::vocabulary::Path::Assisted;
+            let least = policy.bundle.fewest_persons(Action::PasswordReset, assisted, countersign::domain::vocabulary::Tier::Privileged);
+            assert!(least >= 2, "the floor of privileged cases");
         }
         Err(mistakes) => {
             assert!(!mistakes.is_empty());
-            mistakes.iter().for_each(|m| harmless(&m.to_string()));
+            for mistake in &mistakes {
+                harmless(&mistake.to_string());
+            }
         }
     }
 }
@@ -291,7 +294,9 @@ fn theme(bytes: &[u8]) {
         Ok(theme) => harmless(&theme.name),
         Err(mistakes) => {
             assert!(!mistakes.is_empty());
-            mistakes.iter().for_each(|m| harmless(&m.to_string()));
+            for mistake in &mistakes {
+                harmless(&mistake.to_string());
+            }
         }
     }
     parse_style(&text).err().iter().for_each(|why| harmless(why));
@@ -303,7 +308,9 @@ fn keymap(bytes: &[u8]) {
         Ok(map) => assert!(countersign::console::action::Action::ALL.iter().all(|a| map.clash(*a).is_none()), "no two share keys"),
         Err(mistakes) => {
             assert!(!mistakes.is_empty());
-            mistakes.iter().for_each(|m| harmless(&m.to_string()));
+            for mistake in &mistakes {
+                harmless(&mistake.to_string());
+            }
         }
     }
     if let Some(key) = Key::parse(&text) {

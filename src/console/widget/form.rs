@@ -272,8 +272,12 @@ fn height(field: &Field, focus: bool, width: u16) -> usize {
     let inner = inside(Rect { x: 0, y: 0, width, height: 1 });
     let value = match &field.input {
         Input::Text(text) | Input::Secret(text) => text.seen(usize::from(inner.width), rows(text, focus)).0.len().max(1),
-        Input::Choice(options, _) => places(options.iter().map(|o| o.1.as_str()), ONE, inner.width).last().map_or(1, |(_, row, _)| usize::from(row) + 1),
-        Input::Several(options, _) => places(options.iter().map(|o| o.1.as_str()), ANY, inner.width).last().map_or(1, |(_, row, _)| usize::from(row) + 1),
+        Input::Choice(options, _) => {
+            places(options.iter().map(|o| o.1.as_str()), ONE, inner.width).last().map_or(1, |(_, row, _)| usize::from(row) + 1)
+        }
+        Input::Several(options, _) => {
+            places(options.iter().map(|o| o.1.as_str()), ANY, inner.width).last().map_or(1, |(_, row, _)| usize::from(row) + 1)
+        }
     };
     1 + value + below(field, focus, inner.width).len()
 }
