@@ -20,6 +20,12 @@ fn select(pty: &mut Pty, name: &str) {
     panic!("{name} was not found:\n{}", pty.text());
 }
 
+/// The code in sight: eight digits, four and four.
+fn code(screen: &vt100::Screen) -> Option<String> {
+    let is_code = |l: &&str| l.len() == 9 && l.as_bytes()[4] == b' ' && l.bytes().filter(u8::is_ascii_digit).count() == 8;
+    screen.contents().lines().map(str::trim).find(is_code).map(str::to_owned)
+}
+
 #[test]
 fn the_tour_leads_from_the_queue_to_restored() {
     let mut pty = Pty::at_home("tour", &["demo"], &[], (80, 24));
@@ -48,10 +54,6 @@ fn the_tour_leads_from_the_queue_to_restored() {
     at_step(&mut pty, 4);
     pty.write("gm");
     at_step(&mut pty, 5);
-    let code = |p: &vt100::Screen| {
-        let is_code = |l: &&str| l.len() == 9 && l.as_bytes()[4] == b' ' && l.bytes().filter(u8::is_ascii_digit).count() == 8;
-        p.contents().lines().map(str::trim).find(is_code).map(str::to_owned)
-    };
     pty.long("her code, by itself in front", |p| code(p).is_some());
     let code = code(pty.screen()).unwrap();
     pty.write("t");

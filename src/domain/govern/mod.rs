@@ -303,6 +303,7 @@ fn is_host(context: &Context) -> bool {
 }
 
 #[cfg(test)]
+#[path = "tests/lost.rs"]
 mod lost;
 #[cfg(test)]
 mod tests;
