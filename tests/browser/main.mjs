@@ -31,7 +31,7 @@ after(async () => {
 });
 
 // Two at a time: each has a case of its own, and much of a visit is waiting.
-describe('in a browser', { concurrency: 2, timeout: 240_000 }, () => {
+describe('in a browser', { concurrency: 2, timeout: 600_000 }, () => {
   subject(house);
   attester(house);
   hostile(house);
