@@ -45,7 +45,7 @@ pub struct Client {
     pub(super) http: reqwest::Client,
     server: Url,
     token: Option<SecretString>,
-    timeout: Duration,
+    pub(super) timeout: Duration,
     random: Arc<dyn Random>,
     looks_only: bool,
 }

@@ -1,7 +1,7 @@
 //! The server's announcements as a stream that can be taken up again where it broke.
 //!
 //! Contract: one connection a call; who wants to go on calls again with the last id it saw. Silence counts as a broken stream: it is watched
-//! here, below the events, since the server's sign of life is a comment that no reader of events ever sees.
+//! here, below the events, since the server's sign of life is a comment that no reader of events ever sees. An announcement is bounded.
 
 use std::io;
 use std::pin::Pin;
@@ -12,6 +12,7 @@ use futures_util::{Stream, StreamExt, stream};
 use reqwest::header::{ACCEPT, HeaderValue};
 use sse_stream::SseByteStream;
 
+use super::call::MAX_ANSWER;
 use super::{Client, ClientError};
 use crate::api::lists::Announcement;
 
@@ -39,17 +40,24 @@ impl Client {
             headers.insert("Last-Event-ID", HeaderValue::from(after));
         }
         let request = self.http.get(self.address(&["events"])?).headers(headers);
-        let response = request.send().await.map_err(|e| self.unreachable(&e))?;
+        let server = self.server().origin().ascii_serialization();
+        let opened = tokio::time::timeout(self.timeout, request.send()).await;
+        let silent = |_| ClientError::Unreachable { server: server.clone(), why: "no answer in time".into() };
+        let response = opened.map_err(silent)?.map_err(|e| self.unreachable(&e))?;
         if !response.status().is_success() {
             let refused = self.read::<serde_json::Value>(response).await;
             return Err(refused.err().unwrap_or_else(super::writes::strange));
         }
-        let server = self.server().origin().ascii_serialization();
-        let chunks = stream::unfold(Box::pin(response.bytes_stream()), |mut chunks| async move {
-            match tokio::time::timeout(SILENCE, chunks.next()).await {
-                Ok(chunk) => Some((chunk?.map_err(io::Error::other), chunks)),
-                Err(_) => Some((Err(io::Error::from(io::ErrorKind::TimedOut)), chunks)),
-            }
+        let chunks = stream::unfold((Box::pin(response.bytes_stream()), 0_usize), |(mut chunks, held)| async move {
+            let Ok(chunk) = tokio::time::timeout(SILENCE, chunks.next()).await else {
+                return Some((Err(io::Error::from(io::ErrorKind::TimedOut)), (chunks, held)));
+            };
+            let chunk = chunk?.map_err(io::Error::other);
+            // An announcement ends with an empty line; what goes on without one is held by whoever puts announcements together.
+            let ended = chunk.as_ref().is_ok_and(|c| c.windows(2).any(|w| w == b"\n\n"));
+            let held = if ended { 0 } else { held + chunk.as_ref().map_or(0, |c| c.len()) };
+            let chunk = if held > MAX_ANSWER { Err(io::Error::from(io::ErrorKind::FileTooLarge)) } else { chunk };
+            Some((chunk, (chunks, held)))
         });
         Ok(frames(chunks, server))
     }

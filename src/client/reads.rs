@@ -77,11 +77,6 @@ impl Client {
         self.get(self.address(&["cases", &id.to_string(), "policy"])?).await
     }
 
-    /// The register, as the server words it.
-    pub async fn register(&self) -> Result<serde_json::Value, ClientError> {
-        self.get(self.address(&["register"])?).await
-    }
-
     /// Entries of the log after one of them.
     pub async fn log(&self, after: Option<u64>, limit: Option<u16>) -> Result<LogPage, ClientError> {
         let mut url = with_after(self.address(&["log"])?, after);

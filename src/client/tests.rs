@@ -97,6 +97,21 @@ async fn announcements_come_with_ids_and_resume() {
     assert_eq!(all, [news(9, Announcement::Register), news(10, Announcement::Lagged)]);
 }
 
+#[tokio::test]
+async fn a_stream_that_never_answers_or_never_ends_an_announcement_is_given_up() {
+    let endless = MockServer::start().await;
+    let body = format!("data: {}", "x".repeat(call::MAX_ANSWER));
+    Mock::given(path("/v1/events")).respond_with(ResponseTemplate::new(200).set_body_raw(body, "text/event-stream")).mount(&endless).await;
+    let first = client(&endless).events(None).await.unwrap().next().await;
+    assert!(matches!(&first, Some(Err(ClientError::Unreachable { .. }))), "{first:?}");
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let server = format!("http://{}", silent.local_addr().unwrap()).parse().unwrap();
+    let timeout = std::time::Duration::from_millis(50);
+    let impatient = Client::new(ClientConfig { server, ca_pem: None, token: None, timeout }, Arc::new(SystemRandom)).unwrap();
+    let never = impatient.events(None).await.err();
+    assert!(matches!(&never, Some(ClientError::Unreachable { why, .. }) if why == "no answer in time"), "{never:?}");
+}
+
 /// A server with a certificate of its own making, which says nothing.
 async fn strange_tls() -> std::net::SocketAddr {
     let pair = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
