@@ -23,8 +23,7 @@ pub struct Settings {
 /// Reads the settings.
 pub fn settings() -> Result<Settings, Failure> {
     let variables = config::variables();
-    let paths =
-        Paths::find(&variables).ok_or_else(|| Failure::usage("There is no home folder; set XDG_CONFIG_HOME, XDG_DATA_HOME and XDG_STATE_HOME."))?;
+    let paths = Paths::find(&variables).ok_or_else(|| Failure::usage("There is no home folder; set XDG_CONFIG_HOME and XDG_STATE_HOME."))?;
     let file = paths.console_file();
     let text = config::read_file(&file, true)?.unwrap_or_default();
     let config = ClientConfig::parse(&text, &variables).map_err(|e| e.in_file(&file))?;

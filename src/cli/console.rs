@@ -55,7 +55,7 @@ pub fn configure(arguments: &Arguments, settings: &Settings, server: Url, state:
     out.editor = variable("VISUAL").or_else(|| variable("EDITOR"));
     if let Some(state) = state {
         out.paths = keep::Paths {
-            state: Some(state.join("state.json")),
+            state: Some(state.join("state.toml")),
             views: Some(state.join("views.toml")),
             drafts: Some(state.join("drafts")),
             session: None,

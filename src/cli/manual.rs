@@ -22,7 +22,8 @@ const FILES: &[(&str, &str)] = &[
         "$XDG_CONFIG_HOME/countersign/server.toml",
         "The server's settings, unless --config names another file. Relative paths in it begin at its folder.",
     ),
-    ("$XDG_STATE_HOME/countersign/session.json", "The session that the console signed in with; readable by its owner alone."),
+    ("$XDG_STATE_HOME/countersign/session.toml", "The session that the console signed in with; readable by its owner alone."),
+    ("$XDG_STATE_HOME/countersign/state.toml, views.toml", "Where you were in the console, and the views you saved."),
     ("$XDG_STATE_HOME/countersign/drafts/", "What was typed and not sent."),
     ("countersign.db", "The server's database, beside its settings unless `data` or `database` say otherwise. Its owner's alone."),
     (
@@ -41,8 +42,9 @@ const ENVIRONMENT: &[(&str, &str)] = &[
         "COUNTERSIGN_SECTION_KEY",
         "Any key of the settings, in capitals, e.g. COUNTERSIGN_LIMITS_STREAMS or COUNTERSIGN_CA_FILE. It goes before the file.",
     ),
-    ("XDG_CONFIG_HOME, XDG_DATA_HOME, XDG_STATE_HOME", "Where settings, data and state lie; relative paths are ignored."),
+    ("XDG_CONFIG_HOME, XDG_STATE_HOME", "Where settings and state lie; relative paths are ignored."),
     ("NO_COLOR, COLORTERM, TERM", "How many colours the console uses."),
+    ("COLORFGBG, STY", "Which background the terminal has, and whether it can be asked (not inside GNU screen): for the theme `auto`."),
     ("VISUAL, EDITOR", "The editor for long texts in the console."),
     ("HTTPS_PROXY, HTTP_PROXY, NO_PROXY", "The proxy on the way to the staff API; none is used towards loopback."),
 ];
@@ -175,7 +177,7 @@ mod tests {
 
     #[test]
     fn the_files_lie_where_the_program_looks() {
-        let variables = [("XDG_CONFIG_HOME", "/c"), ("XDG_DATA_HOME", "/d"), ("XDG_STATE_HOME", "/s")].map(|(n, v)| (n.to_owned(), v.to_owned()));
+        let variables = [("XDG_CONFIG_HOME", "/c"), ("XDG_STATE_HOME", "/s")].map(|(n, v)| (n.to_owned(), v.to_owned()));
         let paths = Paths::find(&variables.into()).unwrap();
         let named: Vec<String> = FILES.iter().map(|(name, _)| name.replace("$XDG_CONFIG_HOME", "/c").replace("$XDG_STATE_HOME", "/s")).collect();
         for place in [paths.console_file(), paths.keymap_file(), paths.themes(), paths.server_file(), paths.session_file(), paths.drafts()] {

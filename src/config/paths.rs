@@ -1,6 +1,6 @@
 //! Where files lie on this system; the only user of `directories`.
 //!
-//! Contract: `XDG_CONFIG_HOME`, `XDG_DATA_HOME` and `XDG_STATE_HOME` come first on every system, as people who share their settings
+//! Contract: `XDG_CONFIG_HOME` and `XDG_STATE_HOME` come first on every system, as people who share their settings
 //! between machines expect; then the system's own places. Creates nothing.
 
 use std::path::PathBuf;
@@ -14,8 +14,6 @@ const NAME: &str = "countersign";
 pub struct Paths {
     /// Settings: `console.toml`, `server.toml`, `keymap.toml`, `themes/`.
     pub config: PathBuf,
-    /// Data: the server's database and keys, unless its configuration says otherwise.
-    pub data: PathBuf,
     /// What is remembered between runs: sessions, drafts, the screen one left.
     pub state: PathBuf,
 }
@@ -32,7 +30,6 @@ impl Paths {
         let own = own.as_ref();
         Some(Self {
             config: place("XDG_CONFIG_HOME", own.map(|d| d.config_dir().to_owned()))?,
-            data: place("XDG_DATA_HOME", own.map(|d| d.data_dir().to_owned()))?,
             state: place("XDG_STATE_HOME", own.map(|d| d.state_dir().unwrap_or_else(|| d.data_local_dir()).to_owned()))?,
         })
     }
@@ -59,7 +56,7 @@ impl Paths {
 
     /// The signed-in session, readable by its owner only.
     pub fn session_file(&self) -> PathBuf {
-        self.state.join("session.json")
+        self.state.join("session.toml")
     }
 
     /// Typed drafts.

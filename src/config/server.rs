@@ -1,6 +1,6 @@
 //! What the server is told: where it listens, where it keeps things, whom it calls, and its limits.
 //!
-//! Contract: plain data with defaults for all but `public_url`. Relative paths are taken from the file's folder. A staff or pages listener
+//! Contract: plain data with defaults for all of it. Relative paths are taken from the file's folder. A staff or pages listener
 //! beyond loopback needs TLS or a named trusted proxy. Knows nothing about what is served.
 
 use std::net::{IpAddr, SocketAddr};
