@@ -172,6 +172,10 @@ impl Sieve {
 
     /// Takes an event.
     pub fn take(&mut self, event: Event) {
+        // What comes by another way than keys do belongs between two of them, not into an answer.
+        if matches!(event, Event::Resize(..) | Event::FocusGained | Event::FocusLost) {
+            return self.out.push_back(Seen::Event(event));
+        }
         match std::mem::replace(&mut self.stage, Stage::Idle) {
             Stage::Idle => self.idle(event),
             Stage::Head(held, met) => self.head(held, met, event),
@@ -358,6 +362,18 @@ mod tests {
         assert!(sieve.ready().is_some(), "without an answer to come, Esc is not kept back");
         sieve.take(Event::Resize(3, 4));
         assert_eq!(sieve.ready(), Some(Seen::Event(Event::Resize(3, 4))));
+    }
+
+    #[test]
+    fn a_resize_in_the_middle_of_an_answer_cuts_it_not_short() {
+        let answer = events("\x1b]11;rgb:1e1e/1e1e/2e2e\x07");
+        for at in 1..answer.len() {
+            let mut sieve = Sieve::new(true);
+            let (head, tail) = answer.split_at(at);
+            head.iter().chain([&Event::Resize(3, 4)]).chain(tail).for_each(|e| sieve.take(e.clone()));
+            let out: Vec<Seen> = std::iter::from_fn(|| sieve.ready()).collect();
+            assert_eq!(out, [Seen::Event(Event::Resize(3, 4)), Seen::Background(Background::Dark)], "{at}");
+        }
     }
 
     #[test]

@@ -87,14 +87,29 @@ pub fn identities(model: &Model) -> Picker {
 /// Works as someone else: nothing of the former's screens stays.
 pub fn identity(model: &mut Model, name: &str) {
     let Some(identity) = model.shared.identities.iter().find(|i| i.name == name).cloned() else { return };
+    forget(model);
+    model.shared.effects.push(Effect::UseToken(identity.token, false));
+    update::arrive(model);
+}
+
+/// Signs out: token and session are gone, and so is all that the former user saw.
+pub fn sign_out(model: &mut Model) {
+    forget(model);
+    model.shared.effects.push(Effect::ForgetSession);
+    model.shared.go(Place::SignIn);
+}
+
+/// Nothing of the former user's screens stays, and no answer to their questions is taken any more.
+fn forget(model: &mut Model) {
     model.shared.flush_draft();
     model.screens = Screens::default();
-    model.shared.me = None;
-    model.shared.counts = None;
-    model.shared.attention.forget();
-    model.shared.state.screen = None;
-    model.shared.link = Link::Connecting;
-    model.shared.effects.push(Effect::UseToken(identity.token, false));
+    let shared = &mut model.shared;
+    shared.former = shared.seq;
+    shared.me = None;
+    shared.counts = None;
+    shared.attention.forget();
+    shared.state.screen = None;
+    shared.link = Link::Connecting;
+    shared.retry_at = None;
     model.stack = vec![Place::Queue];
-    update::arrive(model);
 }

@@ -126,7 +126,7 @@ pub fn save_draft(folder: Option<&Path>, key: &str, text: Option<&str>) -> io::R
     }
     let path = folder.join(format!("{key}.draft"));
     match text {
-        Some(text) => write_private(&path, text.get(..MAX_DRAFT).unwrap_or(text).as_bytes()),
+        Some(text) => write_private(&path, &text.as_bytes()[..text.floor_char_boundary(MAX_DRAFT)]),
         None => match std::fs::remove_file(&path) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
             _ => Ok(()),
@@ -181,5 +181,7 @@ mod tests {
         save_draft(Some(&drafts), "comment-CS-26-000001", None).unwrap();
         assert!(load_drafts(Some(&drafts)).is_empty());
         assert!(save_draft(Some(&drafts), "../x", Some("x")).is_err());
+        save_draft(Some(&drafts), "long", Some(&format!("x{}", "é".repeat(MAX_DRAFT)))).unwrap();
+        assert_eq!(load_drafts(Some(&drafts))["long"].len(), MAX_DRAFT - 1, "cut before the letter that does not fit");
     }
 }

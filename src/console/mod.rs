@@ -31,6 +31,7 @@ mod leave;
 pub mod message;
 pub mod mistakes;
 pub mod model;
+mod mouse;
 pub mod overlay;
 pub mod perform;
 pub mod plain;
@@ -204,6 +205,7 @@ pub fn model(config: &ConsoleConfig, ports: &Ports, size: (u16, u16)) -> Result<
         effects: Vec::new(),
         wishes: Vec::new(),
         seq: 0,
+        former: 0,
         run: ports.random.id("con"),
         tutor: tutor::Tutor::new(config.tour.clone(), config.plain),
         attention: attention::Attention::new(config.attention),

@@ -201,6 +201,8 @@ pub struct Shared {
     pub(super) effects: Vec<Effect>,
     pub(super) wishes: Vec<Wish>,
     pub(super) seq: u64,
+    /// The last question of whoever used the console before: its answer, and those to earlier ones, are nobody's any more.
+    pub(super) former: u64,
     /// A word no other run of the program has; makes keys of writes unique.
     pub(super) run: String,
     pub(super) draft_waiting: Option<(String, String)>,
@@ -214,6 +216,8 @@ pub struct Shared {
 pub(super) enum Wish {
     Go(Place),
     Back,
+    /// Done with that place: if it is in front, back, or on to the other; else only forgotten.
+    Done(Place, Option<Place>),
     Over(Box<Overlay>),
 }
 
@@ -269,6 +273,11 @@ impl Shared {
     /// Goes back to the screen before.
     pub fn back(&mut self) {
         self.wishes.push(Wish::Back);
+    }
+
+    /// Is done with a screen, and goes back or on to another. Whoever went elsewhere meanwhile stays there.
+    pub fn done_with(&mut self, place: Place, next: Option<Place>) {
+        self.wishes.push(Wish::Done(place, next));
     }
 
     /// Asks for a confirmation before an order is sent.

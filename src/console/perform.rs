@@ -147,6 +147,9 @@ impl Perform for Performer {
             Effect::UseToken(token, remember) => self.use_token(&token, remember),
             Effect::ForgetSession => {
                 self.token = None;
+                if let Some(stream) = self.stream.take() {
+                    stream.abort();
+                }
                 if let Some(Err(error)) = self.paths.session.as_deref().map(session::forget) {
                     let _ = self.out.try_send(Message::Trouble(error.to_string()));
                 }

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, MouseButton, MouseEventKind};
+use crossterm::event::{KeyEvent, KeyEventKind};
 
 use super::action::{Action, Applies};
 use super::effect::{Ask, Effect, Timer};
@@ -13,7 +13,7 @@ use super::message::{Live, Message, Reply};
 use super::leave;
 use super::model::{Link, Model, Note, Place, Tone, Wish};
 use super::overlay::{Outcome, Overlay};
-use super::{attention, choose, tutor, view};
+use super::{attention, choose, mouse, tutor};
 use crate::client::ClientError;
 
 /// How deep one can go before the oldest way back is forgotten.
@@ -24,7 +24,7 @@ pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
     match message {
         Message::Key(key) if key.kind != KeyEventKind::Release => on_key(model, key),
         Message::Key(_) => {}
-        Message::Mouse(event) => on_mouse(model, event),
+        Message::Mouse(event) => mouse::on_mouse(model, event),
         Message::Paste(text) => {
             model.shared.dirty = true;
             match &mut model.overlay {
@@ -96,7 +96,7 @@ fn pasted(model: &mut Model, text: &str, whole: bool) {
     }
 }
 
-fn on_key(model: &mut Model, event: KeyEvent) {
+pub(super) fn on_key(model: &mut Model, event: KeyEvent) {
     if model.shared.notice.take().is_some() {
         model.shared.dirty = true;
     }
@@ -146,7 +146,7 @@ pub(super) fn passing(model: &mut Model, text: String) {
     model.shared.dirty = true;
 }
 
-fn on_outcome(model: &mut Model, outcome: Outcome) {
+pub(super) fn on_outcome(model: &mut Model, outcome: Outcome) {
     match outcome {
         Outcome::Stays => {}
         Outcome::Gone => {
@@ -270,11 +270,7 @@ fn everywhere(model: &mut Model, action: Action) -> bool {
             model.shared.ask(Place::Queue, Ask::Counts);
             refresh(model);
         }
-        Action::SignOut => {
-            model.shared.effects.push(Effect::ForgetSession);
-            model.shared.me = None;
-            model.shared.go(Place::SignIn);
-        }
+        Action::SignOut => choose::sign_out(model),
         _ => return false,
     }
     true
@@ -297,35 +293,11 @@ fn refresh(model: &mut Model) {
     screen.refresh(shared, place);
 }
 
-fn on_mouse(model: &mut Model, event: crossterm::event::MouseEvent) {
-    if matches!(event.kind, MouseEventKind::Moved | MouseEventKind::Drag(_) | MouseEventKind::Up(_)) {
-        return;
-    }
-    if let Some(overlay) = &mut model.overlay {
-        let code = match event.kind {
-            MouseEventKind::Down(MouseButton::Left) => {
-                let outcome = overlay.click(model.shared.body(), event.column, event.row);
-                model.shared.dirty = true;
-                return on_outcome(model, outcome);
-            }
-            MouseEventKind::ScrollDown => KeyCode::Down,
-            MouseEventKind::ScrollUp => KeyCode::Up,
-            _ => return,
-        };
-        return on_key(model, KeyEvent::from(code));
-    }
-    if event.row == 0 {
-        if let Some(action) = view::tab_at(model, event.column) {
-            act(model, action);
-        }
-        return;
-    }
-    let (place, area) = (model.place(), model.shared.body());
-    let (screen, shared) = model.screen_mut(place);
-    screen.mouse(shared, place, event, area);
-}
-
 fn on_answer(model: &mut Model, seq: u64, to: Place, reply: Result<Reply, ClientError>) {
+    // What was on disk is anyone's; the rest was answered to somebody else.
+    if seq <= model.shared.former && !matches!(reply, Ok(Reply::Drafts(_))) {
+        return;
+    }
     if let Err(error) = &reply
         && error.needs_sign_in()
         && to != Place::SignIn
@@ -463,6 +435,17 @@ fn settle(model: &mut Model) {
                         model.stack.push(Place::Queue);
                     }
                     enter(model);
+                }
+                Wish::Done(place, next) => {
+                    let in_front = model.stack.last() == Some(&place);
+                    model.stack.retain(|p| *p != place);
+                    model.stack.extend(next.filter(|_| in_front));
+                    if model.stack.is_empty() {
+                        model.stack.push(Place::Queue);
+                    }
+                    if in_front {
+                        enter(model);
+                    }
                 }
                 Wish::Over(overlay) => model.overlay = Some(*overlay),
             }

@@ -13,6 +13,7 @@ mod plain;
 #[path = "../support/pty.rs"]
 mod pty;
 mod queue;
+mod stale;
 #[cfg(unix)]
 mod terminal;
 mod tutor;

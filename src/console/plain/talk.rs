@@ -15,6 +15,8 @@ use crate::console::overlay::Overlay;
 use crate::console::update;
 use crate::console::widget::form::{Field, Input};
 
+/// The farthest entry of a list that can be picked by its number.
+const MAX_PICKED: usize = 1000;
 /// The most entries of a list that are read out at once.
 const MAX_OFFERED: usize = 60;
 
@@ -82,7 +84,7 @@ impl Talk {
                 None => (vec![], vec![format!("There is no number {n} in the list that was read.")]),
             };
         }
-        if let ("pick", Some(n)) = (word, number(rest)) {
+        if let ("pick", Some(n)) = (word, number(rest).filter(|n| *n <= MAX_PICKED)) {
             let keys = times(KeyCode::Up, 100).chain(times(KeyCode::Down, n - 1)).chain(times(KeyCode::Enter, 1));
             return (keys.collect(), vec![]);
         }

@@ -229,7 +229,7 @@ impl Approve {
                 let more = if decision == Decision::Approve && left > 0 { format!(" Still missing: {left}.") } else { String::new() };
                 shared.say(Tone::Good, format!("{id} is {} by you.{more}", words(decision).1));
                 *self = Self::default();
-                shared.back();
+                shared.done_with(Place::Approve(id, decision), None);
             }
             Ok(_) => {}
             Err(error) => {

@@ -50,6 +50,12 @@ fn startable(case: &CaseDetail) -> impl Iterator<Item = (usize, &ChecklistItem, 
     case.checklist.items.iter().enumerate().flat_map(|(n, i)| i.startable.iter().map(move |s| (n + 1, i, s)))
 }
 
+/// By what a way is known while it is picked: never by its place, which may be another's once the case has changed.
+fn name(way: &Startable) -> String {
+    let endpoint = way.endpoint.as_ref().map_or("", |e| e.as_str());
+    format!("{} {endpoint} {}", way.method.code(), way.attester.as_ref().map_or("", |a| a.as_str()))
+}
+
 /// What is started, with the recorded address where the words don't name it.
 pub(super) fn label(way: &Startable) -> String {
     let words = clean(&way.label);
@@ -79,8 +85,8 @@ impl Case {
                     (true, true) => "the gate beside the proofs".to_owned(),
                     (true, false) => format!("item {n} of the checklist"),
                 };
-                let ways = startable(case).enumerate();
-                let ways: Vec<Choice> = ways.map(|(i, (n, item, way))| Choice::new(i.to_string(), label(way), note(n, item.gate))).collect();
+                let ways = startable(case);
+                let ways: Vec<Choice> = ways.map(|(n, item, way)| Choice::new(name(way), label(way), note(n, item.gate))).collect();
                 if ways.is_empty() {
                     shared.say(Tone::Info, case.checklist.next.as_deref().map_or_else(|| "There is no proof to start now.".into(), clean));
                 } else {
@@ -159,7 +165,7 @@ impl Case {
     ) {
         let Some((id, version)) = self.seen.as_ref().map(|c| (c.row.id, c.row.version)) else { return };
         let order = shared.order(write, Some(id), Some(version));
-        self.doing = Some((done, draft));
+        self.asking = Some((done, draft));
         shared.confirm(Confirmation { number: 0, question, lines, key: CONFIRM, label: label.to_owned(), top: 0, to: place, order });
     }
 
@@ -191,10 +197,11 @@ impl Case {
         let Some(case) = self.seen.as_deref() else { return };
         match purpose {
             "prove" => {
-                let way = value.parse::<usize>().ok().and_then(|i| startable(case).nth(i)).map(|(_, _, way)| way);
+                let way = startable(case).map(|(_, _, way)| way).find(|way| name(way) == value);
                 let proof = way.map(|w| StartProof { method: w.method, endpoint: w.endpoint.clone(), attester: w.attester.clone() });
-                if let Some(proof) = proof {
-                    self.send(shared, Write::Proof(proof), "Started: it was sent. You will see here when it is proved.", None);
+                match proof {
+                    Some(proof) => self.send(shared, Write::Proof(proof), "Started: it was sent. You will see here when it is proved.", None),
+                    None => shared.say(Tone::Bad, "The case changed meanwhile: that can't be started any more. Nothing was sent."),
                 }
             }
             "assign" => match value.parse::<OperatorId>() {

@@ -78,6 +78,8 @@ pub struct Case {
     writing: Latest,
     /// What is said when the write that is under way was done, and the draft that it used up.
     doing: Option<(&'static str, Option<String>)>,
+    /// The same of the write that waits for its confirmation: it becomes `doing` when it is sent, not before.
+    asking: Option<(&'static str, Option<String>)>,
 }
 
 impl Case {
@@ -291,6 +293,7 @@ impl Screen for Case {
     }
 
     fn sent(&mut self, _shared: &mut Shared, _place: Place, seq: u64) {
+        self.doing = self.asking.take();
         self.writing.begin(seq);
     }
 

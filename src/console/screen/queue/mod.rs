@@ -5,6 +5,7 @@
 
 pub(super) mod draw;
 mod filter;
+mod views;
 mod window;
 
 #[cfg(test)]
@@ -25,11 +26,11 @@ use crate::base::Time;
 use crate::base::ids::{CaseId, OperatorId};
 use crate::client::{ClientError, Write};
 use crate::console::action::{Action, Applies};
-use crate::console::effect::{Ask, Effect, Timer};
-use crate::console::keep::{MAX_VIEWS, State, View};
+use crate::console::effect::{Ask, Timer};
+use crate::console::keep::{State, View};
 use crate::console::message::Reply;
 use crate::console::model::{Latest, Place, Shared, Tone};
-use crate::console::overlay::{Choice, Picker};
+use crate::console::overlay::Picker;
 use crate::console::widget::text::TextBox;
 use window::{From, PAGE, Window};
 
@@ -60,6 +61,8 @@ pub struct Queue {
     asked_from: Option<From>,
     writing: Latest,
     taking: Latest,
+    /// The case, and its version, that someone is being picked for: whatever is selected by then.
+    giving: Option<(CaseId, u64)>,
     failed: Option<String>,
     begun: bool,
 }
@@ -140,10 +143,24 @@ impl Queue {
         self.reload(shared, From::Start);
     }
 
-    fn assign(&mut self, shared: &mut Shared, operator: Option<OperatorId>) {
-        let Some((case, version)) = self.window.current().map(|r| (r.id, r.version)) else { return };
+    fn current(&self) -> Option<(CaseId, u64)> {
+        self.window.current().map(|r| (r.id, r.version))
+    }
+
+    fn assign(&mut self, shared: &mut Shared, what: Option<(CaseId, u64)>, operator: Option<OperatorId>) {
+        let Some((case, version)) = what else { return };
         let order = shared.order(Write::Assign(Assign { operator }), Some(case), Some(version));
         self.writing.begin(shared.send(Place::Queue, order));
+    }
+
+    /// Takes the most urgent case; a key that is held down takes one, not one after the other.
+    fn take_next(&mut self, shared: &mut Shared) {
+        if self.taking.waits() {
+            return shared.say(Tone::Info, "Still asking for the next case.");
+        }
+        let filter = self.filter.clone().filter(|f| !f.is_empty());
+        let order = shared.order(Write::TakeNext(TakeNext { filter }), None, None);
+        self.taking.begin(shared.send(Place::Queue, order));
     }
 
     fn apply_filter(&mut self, shared: &mut Shared) {
@@ -219,20 +236,6 @@ impl Queue {
                 shared.timer_once(Timer::Refresh, Duration::ZERO);
             }
         }
-    }
-
-    fn views(shared: &mut Shared) {
-        let own = shared.views.iter().map(|v| Choice::new(v.name.clone(), shown(&v.name), shown(&v.filter)));
-        let own: Vec<Choice> = own.collect();
-        let fixed = [
-            ("my work", "mine unassigned !ended"),
-            ("open", "!ended"),
-            ("high risk", "risk:high !ended"),
-            ("overdue", "due:overdue !ended"),
-            ("all", ""),
-        ];
-        let fixed = fixed.iter().map(|(name, filter)| Choice::new(format!("={filter}"), *name, *filter));
-        shared.pick(Picker::new("view", "Views", own.into_iter().chain(fixed).collect()));
     }
 
     fn sort_by(&mut self, shared: &mut Shared, sort: Option<&str>) {
@@ -330,20 +333,19 @@ impl Screen for Queue {
                     shared.go(Place::Case(id));
                 }
             }
-            Action::TakeNext => {
-                let filter = self.filter.clone().filter(|f| !f.is_empty());
-                let order = shared.order(Write::TakeNext(TakeNext { filter }), None, None);
-                self.taking.begin(shared.send(Place::Queue, order));
-            }
+            Action::TakeNext => self.take_next(shared),
             Action::AssignMe => {
                 let me = shared.me.as_ref().and_then(|m| m.operator.clone());
                 if me.is_some() {
-                    self.assign(shared, me);
+                    self.assign(shared, self.current(), me);
                 }
             }
             Action::NewCase => shared.go(Place::Route(None)),
-            Action::AssignTo => shared.pick(Picker::new("assign", "Give to (account)", Vec::new()).or_typed()),
-            Action::LetGo => self.assign(shared, None),
+            Action::AssignTo => {
+                self.giving = self.current();
+                shared.pick(Picker::new("assign", "Give to (account)", Vec::new()).or_typed());
+            }
+            Action::LetGo => self.assign(shared, self.current(), None),
             Action::Filter => {
                 self.typing = Some(TextBox::line(&filter::begun(self.filter.as_deref()), filter::MAX_FILTER));
             }
@@ -363,7 +365,7 @@ impl Screen for Queue {
                 let sort = self.sort.clone();
                 self.show_view(shared, Some(first_filter(shared).to_owned()), sort);
             }
-            Action::Views => Self::views(shared),
+            Action::Views => views::offer(shared),
             Action::SaveView => shared.pick(Picker::new("save-view", "Save this view as", Vec::new()).or_typed()),
             Action::SortDue => self.sort_by(shared, None),
             Action::SortRisk => self.sort_by(shared, Some("risk")),
@@ -456,15 +458,13 @@ impl Screen for Queue {
                 }
             }
             ("save-view", _) => {
-                let view = View { name: shown(value), filter: self.filter.clone().unwrap_or_default(), sort: self.sort.clone() };
-                shared.views.retain(|v| v.name != view.name);
-                shared.views.truncate(MAX_VIEWS - 1);
-                shared.say(Tone::Good, format!("Saved as \"{}\".", view.name));
-                shared.views.push(view);
-                shared.effects.push(Effect::KeepViews(shared.views.clone()));
+                views::save(shared, View { name: shown(value), filter: self.filter.clone().unwrap_or_default(), sort: self.sort.clone() });
             }
             ("assign", _) => match OperatorId::parse(value.trim()) {
-                Ok(operator) => self.assign(shared, Some(operator)),
+                Ok(operator) => {
+                    let what = self.giving.take();
+                    self.assign(shared, what, Some(operator));
+                }
                 Err(why) => shared.say(Tone::Bad, format!("That is no account: {why}.")),
             },
             _ => {}

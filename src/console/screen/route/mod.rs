@@ -189,12 +189,9 @@ impl Routing {
                 }
                 let said = if self.case_id.is_some() { "Routed." } else { "Opened." };
                 shared.say(Tone::Good, id.map_or_else(|| said.to_owned(), |id| format!("{id}: {said}")));
-                let opened = self.case_id.is_none();
+                let (place, opened) = (self.place(), self.case_id.is_none());
                 *self = Self::default();
-                shared.back();
-                if let (Some(id), true) = (id, opened) {
-                    shared.go(Place::Case(id));
-                }
+                shared.done_with(place, id.filter(|_| opened).map(Place::Case));
             }
             Ok(_) => {}
             Err(error) => {
@@ -335,7 +332,10 @@ impl Screen for Routing {
                     let subject = case.row.subject.clone();
                     let known = self.case.is_some();
                     self.case = Some(case);
-                    if !known {
+                    if known {
+                        // What it would cost was worked out on the case as it was.
+                        self.ask_preview(shared);
+                    } else {
                         self.asked_subjects.begin(shared.ask(self.place(), Ask::Subject(subject)));
                     }
                 }
