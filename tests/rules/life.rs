@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use chrono::Duration;
-use countersign::domain::case::{ActorRef, ExecutionOutcome, VoidReason, Worker};
+use countersign::domain::case::{ActorRef, ExecutionOutcome, TrustRoot, VoidReason, Worker};
 use countersign::domain::command::Command;
 use countersign::domain::event::CaseEvent;
 use countersign::domain::refusal::Refusal;
@@ -173,6 +173,37 @@ fn a_hold_stops_everything_until_security_reached_the_subject_on_another_channel
     play.act(op("vega"), &lift).unwrap();
     play.approve("ruiz").unwrap();
     assert_eq!(play.case().state, CaseState::Approved);
+}
+
+#[test]
+fn invariant_13_the_subjects_word_counts_on_a_case_that_is_held_already() {
+    let mut play = Play::sealed(Tier::Standard);
+    play.act(op("vega"), &Command::Hold { source: HoldSource::Security, reason: Some(text("odd")) }).unwrap();
+    play.now += Duration::minutes(2);
+    play.act(op("vega"), &start_code("ses-9", "mail-1")).unwrap();
+    play.act(ActorRef::Subject { session: id("ses-9") }, &proof("ses-9", "rcp-9")).unwrap();
+    play.now += Duration::minutes(1);
+    let (sam, word) = (ActorRef::Subject { session: id("nm-1") }, Command::Hold { source: HoldSource::NotMe, reason: None });
+    play.act(sam.clone(), &word).unwrap();
+    assert_eq!(play.case().hold.as_ref().map(|h| h.source), Some(HoldSource::NotMe), "security sees it");
+    let lift = Command::LiftHold { reason: text("fine"), contact: id("ses-9") };
+    assert!(matches!(play.ask(op("vega"), &lift), Err(Refusal::Invalid { .. })), "reached before the word was said");
+    assert!(matches!(play.ask(sam, &word), Err(Refusal::Already(_))), "it is said once");
+}
+
+#[test]
+fn invariant_05_a_hold_is_not_lifted_on_ones_own_word() {
+    let mut play = Play::sealed(Tier::Standard);
+    std::sync::Arc::make_mut(play.world.subject.as_mut().unwrap()).manager = Some(id("vega"));
+    play.act(op("vega"), &Command::Hold { source: HoldSource::Security, reason: Some(text("odd")) }).unwrap();
+    play.now += Duration::minutes(2);
+    let ask = Command::StartProof { session: id("ses-8"), method: Method::ManagerAttestation, endpoint: None, attester: Some(id("vega")) };
+    play.act(op("vega"), &ask).unwrap();
+    let trust_root = TrustRoot { kind: TrustRootKind::Contact, sha256: countersign::base::Digest::of(b"vega") };
+    let yes = Command::RecordProof { session: id("ses-8"), receipt: id("rcp-8"), trust_root };
+    play.act(ActorRef::Attester { person: id("vega"), session: id("ses-8") }, &yes).unwrap();
+    let lift = Command::LiftHold { reason: text("fine"), contact: id("ses-8") };
+    assert!(matches!(play.ask(op("vega"), &lift), Err(Refusal::Invalid { .. })));
 }
 
 #[test]

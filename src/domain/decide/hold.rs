@@ -8,11 +8,11 @@ use super::draft::Draft;
 use super::execute::end_grants;
 use super::proof::left;
 use crate::base::ids::SessionId;
-use crate::domain::case::{ActorRef, Flag, GrantEnd, Hold, SessionOutcome, TextRef, VoidReason, Worker};
+use crate::domain::case::{ActorRef, Flag, GrantEnd, Hold, ProofSession, SessionOutcome, TextRef, VoidReason, Worker};
 use crate::domain::event::CaseEvent;
 use crate::domain::refusal::Refusal;
 use crate::domain::seal;
-use crate::domain::vocabulary::{CaseState, FlagKind, HoldSource};
+use crate::domain::vocabulary::{CaseState, FlagKind, HoldSource, Method};
 
 /// Freezes.
 pub(super) fn hold(draft: &mut Draft<'_>, source: HoldSource, reason: Option<&TextRef>) -> Result<(), Refusal> {
@@ -25,8 +25,14 @@ pub(super) fn hold(draft: &mut Draft<'_>, source: HoldSource, reason: Option<&Te
         }
         _ => return Err(actor::not_permitted(draft.code, "security, or the subject's own word")),
     }
-    if draft.case.hold.is_some() {
-        return Err(Refusal::Already("The case is held already.".to_owned()));
+    if let Some(hold) = &draft.case.hold {
+        if source != HoldSource::NotMe || hold.source == HoldSource::NotMe {
+            return Err(Refusal::Already("The case is held already.".to_owned()));
+        }
+        // The subject's own word outweighs whatever froze it before: security sees it, and contact made before it lifts nothing.
+        let hold = Hold { source, reason: hold.reason.clone(), since: draft.now(), escalated_at: None };
+        draft.push(CaseEvent::Held { hold });
+        return Ok(());
     }
     freeze(draft, Hold { source, reason: reason.cloned(), since: draft.now(), escalated_at: None });
     Ok(())
@@ -50,9 +56,12 @@ pub(super) fn lift(draft: &mut Draft<'_>, reason: &TextRef, contact: &SessionId)
     let Some(hold) = &draft.case.hold else {
         return Err(Refusal::Already("The case is not held.".to_owned()));
     };
-    // Sessions never go to the endpoint that carried the request: one opened since the hold is contact on another channel.
-    let reached = draft.case.sessions.get(contact).is_some_and(|s| s.opened_at >= hold.since && s.outcome == Some(SessionOutcome::Proved));
-    if !reached {
+    // Sessions never go to the endpoint that carried the request: one opened since the hold is contact on another channel. Nobody is reached
+    // by a fact that the server looks up, nor by one's own word.
+    let someone =
+        |s: &ProofSession| !matches!(s.method, Method::DirectoryFact | Method::ManagedDevice) && s.attester.as_ref() != Some(&caller.person.id);
+    let reached = |s: &ProofSession| s.opened_at >= hold.since && s.outcome == Some(SessionOutcome::Proved) && someone(s);
+    if !draft.case.sessions.get(contact).is_some_and(reached) {
         let why = "reach the subject or its owner first, in a session opened since the hold".to_owned();
         return Err(Refusal::Invalid { field: "contact_session", why });
     }

@@ -218,7 +218,7 @@ impl Requester {
         let session = SessionId::parse(&format!("nm-{}", &session[..32])).map_err(|e| ServiceError::Policy(e.to_string()))?;
         let ask = Ask::by(Actor { who: ActorRef::Subject { session }, scopes: std::collections::BTreeSet::new(), read_only: false });
         let right = || Tried::Right(Right { pass: String::new(), new_code: None });
-        if case.hold.is_some() {
+        if case.hold.as_ref().is_some_and(|hold| hold.source == HoldSource::NotMe) {
             return Ok(right());
         }
         match self.service.execute(&ask, case.id, &Command::Hold { source: HoldSource::NotMe, reason: None }).await {
