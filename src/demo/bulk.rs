@@ -18,6 +18,7 @@ use crate::domain::case::{ActorRef, Case, ExecutionOutcome, Requester, Route, Si
 use crate::domain::checklist;
 use crate::domain::command::{Actor, Command, Context, Decide, Open, World};
 use crate::domain::decide::decide;
+use crate::domain::event::CaseEvent;
 use crate::domain::policy::Policy;
 use crate::domain::register::{Register, Scope};
 use crate::domain::subject::{Endpoint, Scopes, Subject};
@@ -84,7 +85,7 @@ struct Item {
     fate: Fate,
     subject: Arc<Subject>,
     version: u64,
-    opened: u64,
+    linked: u64,
     case: Option<Arc<Case>>,
 }
 
@@ -135,7 +136,7 @@ impl Bulk {
             let known = known.ok_or_else(|| DemoError::Sample(format!("{id} is no subject")))?;
             let fate = fates[small(number) % fates.len()];
             let case = self.service.store.next_case(self.service.now()).await.map_err(ServiceError::from)?;
-            items.push(Item { id: case, number, fate, subject: known.subject, version: known.version, opened: known.cases, case: None });
+            items.push(Item { id: case, number, fate, subject: known.subject, version: known.version, linked: known.linked, case: None });
         }
         for stage in STAGES {
             let now = self.service.now();
@@ -189,11 +190,11 @@ impl Bulk {
             item.case = Some(Arc::clone(&after));
             let reads = Reads {
                 cases: vec![(item.id, before)],
-                opened_for: Some((item.subject.id.clone(), item.opened)),
+                linked_for: Some((item.subject.id.clone(), item.linked)),
                 subject: Some((item.subject.id.clone(), item.version)),
                 register: Some(self.register.version),
             };
-            item.opened += u64::from(before == 0);
+            item.linked += u64::from(events.iter().any(CaseEvent::links));
             steps.push((context.actor.who, reads, events, after));
         }
         // Of changes that are committed together, the last one's row is written.

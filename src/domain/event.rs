@@ -103,6 +103,11 @@ pub enum CaseEvent {
 }
 
 impl CaseEvent {
+    /// Whether by it a case can come to be linked with another one of the same subject, or bring more people into it (invariant 2).
+    pub const fn links(&self) -> bool {
+        matches!(self, Self::Opened { .. } | Self::Routed { .. } | Self::LineageGrew { .. })
+    }
+
     /// The text kept beside the log that this event is about, if it is about one.
     pub fn text(&self) -> Option<&TextRef> {
         match self {

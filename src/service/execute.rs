@@ -98,7 +98,7 @@ impl Service {
             idempotency: ask.once.as_ref().map(|once| kept(once, &after)),
         };
         let committed = self.store.commit(change).await?;
-        if events.iter().any(|e| matches!(e, CaseEvent::Opened { .. } | CaseEvent::LineageGrew { .. } | CaseEvent::Routed { .. })) {
+        if events.iter().any(CaseEvent::links) {
             // Whoever came into this case came into those it is linked with: sealed ones lose what no longer holds, and those still being
             // proved show who can't decide them, and whether anyone could (invariant 15), before they are sealed.
             let undecided = |c: &&Arc<Case>| {

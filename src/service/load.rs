@@ -76,7 +76,7 @@ impl Service {
     fn world(&self, subject: Option<SubjectRecord>, id: &SubjectId, register: Arc<Register>, pinned: Arc<Policy>, current: Arc<Policy>) -> Loaded {
         let reads = Reads {
             cases: Vec::new(),
-            opened_for: Some((id.clone(), subject.as_ref().map_or(0, |s| s.cases))),
+            linked_for: Some((id.clone(), subject.as_ref().map_or(0, |s| s.linked))),
             subject: Some((id.clone(), subject.as_ref().map_or(0, |s| s.version))),
             register: Some(register.version),
         };

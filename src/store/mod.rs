@@ -135,8 +135,8 @@ pub struct CaseChange {
 pub struct Reads {
     /// Cases, the changed one first; version 0 means "does not exist".
     pub cases: Vec<(CaseId, u64)>,
-    /// How many cases the subject had altogether, so that one opened meanwhile is noticed.
-    pub opened_for: Option<(SubjectId, u64)>,
+    /// How often a case of the subject was opened, routed or gained hands, so that one which comes to be linked meanwhile is noticed.
+    pub linked_for: Option<(SubjectId, u64)>,
     /// The subject's record.
     pub subject: Option<(SubjectId, u64)>,
     /// The register's version.
@@ -266,8 +266,8 @@ pub struct SubjectRecord {
     pub subject: Arc<Subject>,
     /// Its version.
     pub version: u64,
-    /// How many cases were ever opened for it.
-    pub cases: u64,
+    /// How often a case of it was opened, routed or gained hands.
+    pub linked: u64,
 }
 
 /// The store.

@@ -119,3 +119,24 @@ async fn invariant_18_no_approval_of_anything_unseen() {
     assert_eq!(store.verify(&|_, _| {}).await.unwrap(), Vec::<String>::new());
     println!("{} s", began.elapsed().as_secs_f64());
 }
+
+/// A case of the same subject that is sent to where this one goes brings its lineage along: a decision that did not see it is refused.
+#[tokio::test]
+async fn invariant_18_a_case_that_comes_to_be_linked_meanwhile_is_noticed() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = world::open(&folder.path().join("db"), &TestClock::new(), &SqliteOptions::default()).unwrap();
+    store.commit(world::founding(at(START))).await.unwrap();
+    let (one, other) = (CaseId::new(2026, 1), CaseId::new(2026, 2));
+    world::sealed_case(&store, one, BTreeSet::new()).await;
+    world::sealed_case(&store, other, BTreeSet::new()).await;
+    let (case, register) = (store.case(one).await.unwrap().unwrap(), store.register().await.unwrap());
+    let subject = case.route.subject.clone();
+    let mut approval = approve(&case, &register);
+    approval.reads.linked_for = Some((subject.clone(), store.subject(&subject).await.unwrap().unwrap().linked));
+    let mut route = case.route.clone();
+    route.target = "elsewhere".parse().unwrap();
+    world::act(&store, other, operator("vera"), vec![CaseEvent::Routed { route }], 0, at(START)).await.unwrap();
+    assert!(matches!(store.commit(approval.clone()).await, Err(CommitError::Conflict)));
+    approval.reads.linked_for = Some((subject.clone(), store.subject(&subject).await.unwrap().unwrap().linked));
+    store.commit(approval).await.unwrap();
+}

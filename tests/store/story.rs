@@ -37,7 +37,7 @@ async fn empty(store: &dyn Store) {
     let found = store.find_subjects("mara OKA", 5).await.unwrap();
     assert_eq!(found.iter().map(|s| s.id.as_str()).collect::<Vec<_>>(), ["m.okafor"]);
     let record = store.subject(&"payments-batch".parse().unwrap()).await.unwrap().unwrap();
-    assert_eq!((record.version, record.cases), (1, 0));
+    assert_eq!((record.version, record.linked), (1, 0));
 }
 
 /// Opened by Nadia, sealed, approved by Ruiz, carried out.
@@ -105,7 +105,7 @@ async fn moved(store: &dyn Store, id: CaseId) {
     changes[0].reads.cases = vec![(id, version - 1)];
     changes[1].reads.register = Some(7);
     changes[2].reads.subject = Some(("m.okafor".parse().unwrap(), 2));
-    changes[3].reads.opened_for = Some(("payments-batch".parse().unwrap(), 0));
+    changes[3].reads.linked_for = Some(("payments-batch".parse().unwrap(), 0));
     for mut change in changes {
         change.effects = vec![Due { effect: Effect::NotifyApprovers { case: id, reminder: true }, not_before: at(START) }];
         assert!(matches!(store.commit(change).await, Err(CommitError::Conflict)));

@@ -96,7 +96,7 @@ impl Batch<'_> {
         for (id, version) in &change.reads.cases {
             conflict(self.case_version(*id)? == *version)?;
         }
-        if let Some((subject, cases)) = &change.reads.opened_for {
+        if let Some((subject, cases)) = &change.reads.linked_for {
             conflict(self.cases_of(subject)? == *cases)?;
         }
         if let Some((subject, version)) = &change.reads.subject {
@@ -138,13 +138,11 @@ impl Batch<'_> {
         for (event, version) in case.events.iter().zip(before + 1..) {
             let seq = self.put_entry(change, Body::Case { case: case.after.id, version, event: event.clone() })?;
             duties::put(self, change, case, event, seq)?;
-            if let CaseEvent::Opened { route, .. } = event {
-                self.conn
-                    .prepare_cached(
-                        "INSERT INTO subject_cases (subject, cases) VALUES (?1, 1) ON CONFLICT (subject) DO UPDATE SET cases = cases + 1",
-                    )?
-                    .execute([route.subject.as_str()])?;
-            }
+        }
+        if case.events.iter().any(CaseEvent::links) {
+            self.conn
+                .prepare_cached("INSERT INTO subject_cases (subject, cases) VALUES (?1, 1) ON CONFLICT (subject) DO UPDATE SET cases = cases + 1")?
+                .execute([case.after.route.subject.as_str()])?;
         }
         Ok(())
     }

@@ -138,7 +138,7 @@ pub(super) fn subject(conn: &mut Connection, id: &SubjectId) -> Result<Option<Su
     let cases: Option<i64> =
         tx.prepare_cached("SELECT cases FROM subject_cases WHERE subject = ?1")?.query_row([id.as_str()], |r| r.get(0)).optional()?;
     let number = |n: i64| u64::try_from(n).unwrap_or(0);
-    Ok(Some(SubjectRecord { subject: Arc::new(from_json("a subject", &body)?), version: number(version), cases: number(cases.unwrap_or(0)) }))
+    Ok(Some(SubjectRecord { subject: Arc::new(from_json("a subject", &body)?), version: number(version), linked: number(cases.unwrap_or(0)) }))
 }
 
 /// Subjects by the beginnings of words of their name or id.
