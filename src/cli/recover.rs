@@ -1,8 +1,9 @@
 //! `countersign recover-governance`: the way back when the tokens of all who govern have ended.
 //!
 //! Contract: works on the stopped server's own machine, with its database and keys. Two recorded governors each get a short-lived token, at
-//! once if both bring a former token of theirs, and otherwise after policy's delay; the entry in the log and the mail to everyone who
-//! governs are written in the same transaction. Tokens go into files that their reader alone can read. Knows no rules.
+//! once if both bring a former token of theirs and nobody's was revoked before its time, and otherwise after policy's delay; the entry in the
+//! log and the mail to everyone who governs are written in the same transaction. Tokens go into files that their reader alone can read. Knows
+//! no rules.
 
 #![allow(missing_docs, reason = "where the settings lie needs no words of its own")]
 
@@ -35,7 +36,8 @@ pub struct Recover {
     /// The account of the other, a policy owner or security reviewer.
     #[arg(required_unless_present = "stop")]
     guard: Option<OperatorId>,
-    /// A file with a former token of one of them, ended but never revoked; twice, and the new ones count at once.
+    /// A file with a former token of one of them, ended but never revoked; twice, and the new ones count at once, unless
+    /// tokens of those who govern were revoked before their time.
     #[arg(long, value_name = "FILE")]
     proof: Vec<PathBuf>,
     /// Where each one's token is written, as ACCOUNT.recovery.token, readable by its owner alone.
@@ -98,12 +100,12 @@ pub async fn run(arguments: &Recover, out: Out) -> Result<(), Failure> {
             return Err(error.into());
         }
     };
-    let Some(RegisterEvent::GovernanceRecovered { counts_from, .. }) = governed.events.first() else {
+    let Some(RegisterEvent::GovernanceRecovered { counts_from, proved, .. }) = governed.events.first() else {
         return Err(failed("nothing was recovered"));
     };
     let expires_at = *counts_from + recover::TOKEN_LIFE;
     let not_told = without_address(&service, &governed.register).await?;
-    let answer = Recovered { tokens: files.to_vec(), proved, counts_from: *counts_from, expires_at, not_told };
+    let answer = Recovered { tokens: files.to_vec(), proved: *proved, counts_from: *counts_from, expires_at, not_told };
     out.answer(&answer, sentences)
 }
 

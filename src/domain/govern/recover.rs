@@ -3,6 +3,9 @@
 //! Contract: pure. Gives nobody a role, only two recorded governors their way in, for a short time; at once if both showed a token that was
 //! theirs, and otherwise only after policy's delay, in which it can be stopped. Refused while two persons can still govern. Knows nothing
 //! about how tokens are shown or mail is sent.
+//!
+//! Former tokens are of no use to who took the present ones away: where two could still govern had nothing been revoked, the delay runs
+//! whatever was shown. Else one administrator of the host, who may revoke, could revoke everyone's tokens and come back at once with old ones.
 
 use std::collections::BTreeMap;
 
@@ -26,7 +29,7 @@ pub const TOKEN_LIFE: Duration = Duration::hours(8);
 pub struct Recovery<'a> {
     /// Two accounts of two persons.
     pub by: &'a [OperatorId; 2],
-    /// Whether both showed a token that had been issued to them and was never revoked.
+    /// Whether both showed a token that had been issued to them and was never revoked; it counts only if nobody's was revoked before its time.
     pub proved: bool,
     /// Their new tokens; when they count is decided here.
     pub tokens: &'a [Token; 2],
@@ -54,7 +57,8 @@ pub fn recover(register: &Register, policy: &Policy, recovery: Recovery<'_>, con
     if pending(register, now).next().is_some() {
         return Err(Refusal::Already("A recovery is under way; its tokens count when its delay is over, or can be stopped.".to_owned()));
     }
-    let counts_from = if recovery.proved { now } else { now + policy.bundle.governance.change_delay.duration() };
+    let proved = recovery.proved && held_until(register, now, |_| true).is_none();
+    let counts_from = if proved { now } else { now + policy.bundle.governance.change_delay.duration() };
     let mut tokens = recovery.tokens.clone();
     for (token, account) in tokens.iter_mut().zip(recovery.by) {
         let again = register.tokens.contains_key(&token.id) || register.tokens.values().any(|t| t.secret_sha256 == token.secret_sha256);
@@ -68,7 +72,7 @@ pub fn recover(register: &Register, policy: &Policy, recovery: Recovery<'_>, con
         return Err(Refusal::Invalid { field: "tokens", why: "each of the two gets one new token".to_owned() });
     }
     let governors = [one.person.clone(), other.person.clone()];
-    Ok(vec![RegisterEvent::GovernanceRecovered { governors, proved: recovery.proved, counts_from, tokens: tokens.into() }])
+    Ok(vec![RegisterEvent::GovernanceRecovered { governors, proved, counts_from, tokens: tokens.into() }])
 }
 
 /// The account, if it could govern had it a token.
@@ -87,9 +91,13 @@ pub fn pending(register: &Register, now: Time) -> impl Iterator<Item = &Token> {
 
 /// Until when two different persons hold tokens with which one can propose and the other approve; `None` if they can't now.
 pub fn governed_until(register: &Register, now: Time) -> Option<Time> {
+    held_until(register, now, |token| token.revoked_at.is_none())
+}
+
+fn held_until(register: &Register, now: Time, counts: impl Fn(&Token) -> bool) -> Option<Time> {
     let holders = |roles: &[Role]| -> BTreeMap<&PersonId, Time> {
         let mut until: BTreeMap<&PersonId, Time> = BTreeMap::new();
-        for token in register.tokens.values().filter(|t| t.revoked_at.is_none() && t.issued_at <= now && t.expires_at > now) {
+        for token in register.tokens.values().filter(|t| counts(t) && t.issued_at <= now && t.expires_at > now) {
             let Holder::Operator(id) = &token.holder else { continue };
             let account = register.operators.get(id).filter(|o| o.enabled && roles.iter().any(|r| o.roles.contains(r)));
             let Some(account) = account.filter(|o| is_active(register, &o.person)) else { continue };

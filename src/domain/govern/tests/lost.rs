@@ -139,6 +139,19 @@ fn invariant_17_without_former_tokens_the_delay_runs_first_and_everyone_is_told(
 }
 
 #[test]
+fn invariant_17_who_revokes_everyones_tokens_does_not_come_back_at_once_with_old_ones() {
+    let mut register = founded();
+    for name in ["t-olga", "t-rita"] {
+        let change = RegisterChange::RevokeToken { token: TokenId::parse(name).unwrap(), at: at(1) };
+        run(&mut register, &RegisterCommand::Change { id: ProposalId::parse("p").unwrap(), change }, &host(1)).unwrap();
+    }
+    assert_eq!(governed_until(&register, at(1)), None);
+    let events = run(&mut register, &back("olga", "rita", true, 0), &host(2)).unwrap();
+    let [RegisterEvent::GovernanceRecovered { proved, counts_from, .. }] = events.as_slice() else { panic!("{events:?}") };
+    assert_eq!((*proved, *counts_from), (false, at(26)), "the delay runs, and everyone is told");
+}
+
+#[test]
 fn invariant_17_whatever_the_host_writes_into_the_tokens_they_are_short_and_begin_when_the_rules_say() {
     let mut register = founded();
     let RegisterCommand::Recover { by, mut tokens, .. } = back("olga", "rita", false, 0) else { unreachable!() };
