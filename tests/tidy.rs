@@ -239,7 +239,7 @@ fn production_code_neither_panics_nor_asks_the_system_for_the_time() {
 }
 
 #[test]
-fn tests_neither_sleep_nor_skip_nor_end_without_a_claim() {
+fn tests_neither_sleep_nor_are_ignored() {
     let mut complaints = Vec::new();
     for source in sources("src").into_iter().chain(sources("tests")).filter(|s| s.path != "tests/tidy.rs") {
         for (number, line) in code(&source).filter(|(n, _)| *n > source.production) {

@@ -102,12 +102,9 @@ pub async fn run(demo: &DemoArguments, arguments: &Arguments, out: Out) -> Resul
         return headless(demo, out).await;
     }
     let settings = settings()?;
-    let stop = async {
-        let _ = tokio::signal::ctrl_c().await;
-    };
     let (running, tokens) = tokio::select! {
         begun = begin(demo) => begun?,
-        () = stop => return Err(Failure::new(FAILED, "Stopped before the demo was filled.")),
+        () = told() => return Err(Failure::new(FAILED, "Stopped before the demo was filled.")),
     };
     let shown = show(&running, arguments, &settings, &tokens).await;
     running.stop().await?;
@@ -167,14 +164,20 @@ async fn ended() {
         let (mut stdin, mut bytes) = (tokio::io::stdin(), [0_u8; 256]);
         while stdin.read(&mut bytes).await.is_ok_and(|n| n > 0) {}
     };
+    tokio::select! { () = input => {}, () = told() => {} }
+}
+
+/// Waits for a signal to end: what was made so far is thrown away then too.
+async fn told() {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
-        let Ok(mut term) = signal(SignalKind::terminate()) else { return input.await };
-        tokio::select! { () = input => {}, _ = term.recv() => {}, _ = tokio::signal::ctrl_c() => {} }
+        if let (Ok(mut term), Ok(mut hangup)) = (signal(SignalKind::terminate()), signal(SignalKind::hangup())) {
+            tokio::select! { _ = term.recv() => {}, _ = hangup.recv() => {}, _ = tokio::signal::ctrl_c() => {} }
+            return;
+        }
     }
-    #[cfg(not(unix))]
-    tokio::select! { () = input => {}, _ = tokio::signal::ctrl_c() => {} }
+    let _ = tokio::signal::ctrl_c().await;
 }
 
 /// Runs the sample target until standard input ends; prints its address first.

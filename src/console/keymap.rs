@@ -9,6 +9,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::action::Action;
 use super::mistakes::{Mistake, Mistakes, did_you_mean};
+use super::overlay::CONFIRM;
 use crate::base::Untrusted;
 
 /// The longest chord.
@@ -188,6 +189,12 @@ impl Keymap {
             }
         }
         for (action, at) in changed {
+            let asks = action.row().writes || action == Action::Submit;
+            let confirms = Key { code: KeyCode::Char(CONFIRM), with: KeyModifiers::NONE };
+            if asks && map.chords(action).iter().any(|c| c.last() == Some(&confirms)) {
+                mistakes
+                    .add(at, format!("{CONFIRM} confirms: keys of \"{}\", which may have to be confirmed, can't end with it.", action.row().name));
+            }
             if let Some(other) = map.clash(action) {
                 mistakes.add(at, format!("\"{}\" and \"{}\" would share keys where both apply.", action.row().name, other.row().name));
             }
@@ -296,5 +303,9 @@ mod tests {
         assert_eq!(lines, [2, 3, 4, 5, 6], "{mistakes:#?}");
         assert!(mistakes[0].sentence.contains("did you mean \"quit\"?"));
         assert!(mistakes[3].sentence.contains("share keys"));
+        for asks in ["request-approval", "withdraw", "submit"] {
+            let mistakes = Keymap::parse("keys.toml", &format!("[keys]\n{asks} = 'z y'\n")).unwrap_err();
+            assert!(mistakes.iter().any(|m| m.sentence.contains("y confirms")), "{asks}: {mistakes:?}");
+        }
     }
 }

@@ -17,6 +17,9 @@ use super::widget::list::Cursor;
 use super::widget::text::TextBox;
 use super::widget::{boxed, clear, fit, middle, put, wrap};
 
+/// The key that confirms: none that asks for anything; keymaps that give it to such an action are refused.
+pub const CONFIRM: char = 'y';
+
 /// What lies over a screen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Overlay {

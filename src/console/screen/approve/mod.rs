@@ -31,7 +31,7 @@ use crate::console::action::{Action, Applies};
 use crate::console::effect::{Ask, Timer};
 use crate::console::message::Reply;
 use crate::console::model::{Latest, Place, Shared, Tone};
-use crate::console::overlay::Confirmation;
+use crate::console::overlay::{CONFIRM, Confirmation};
 use crate::console::screen::queue::draw::next_change;
 use crate::console::theme::Role;
 use crate::console::widget::form::{Did, Field, Form};
@@ -42,8 +42,6 @@ use crate::console::widget::{fit, put, wrap};
 const AGAIN: Duration = Duration::from_millis(300);
 /// How often the two are asked for anew when they are of different versions, before that is told.
 const MAX_TRIES: u8 = 3;
-/// The key that confirms: none that asks for anything here.
-const CONFIRM: char = 'y';
 /// The operation that decides, as the server calls it.
 const DECIDE: &str = "case_decide";
 /// The operation that reads statements.

@@ -12,10 +12,7 @@ use crate::base::ids::OperatorId;
 use crate::client::Write;
 use crate::console::action::{Action, Applies};
 use crate::console::model::{Place, Shared, Tone};
-use crate::console::overlay::{Choice, Confirmation, Picker};
-
-/// The key that confirms: none that asks for anything on a case.
-const CONFIRM: char = 'y';
+use crate::console::overlay::{CONFIRM, Choice, Confirmation, Picker};
 
 /// What the server says about an operation.
 pub(super) fn applies(case: &CaseDetail, action: Action) -> Applies {

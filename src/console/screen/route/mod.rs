@@ -22,14 +22,12 @@ use crate::console::action::Action;
 use crate::console::effect::{Ask, Timer};
 use crate::console::message::Reply;
 use crate::console::model::{Latest, Place, Shared, Tone};
-use crate::console::overlay::Confirmation;
+use crate::console::overlay::{CONFIRM, Confirmation};
 use crate::console::widget::form::{Did, Field, Form};
 use crate::console::widget::list::Cursor;
 
 /// How long typing rests before the server is asked.
 const REST: Duration = Duration::from_millis(300);
-/// The key that confirms.
-const CONFIRM: char = 'y';
 /// The draft of what was said.
 const DRAFT: &str = "new-case-summary";
 
