@@ -257,6 +257,10 @@ pub async fn run(mut config: ConsoleConfig, ports: Ports) -> Result<(), ConsoleE
 /// The linear mode: needs no terminal, only lines.
 async fn run_plain(config: &ConsoleConfig, ports: &Ports) -> Result<(), ConsoleError> {
     let mut model = model(config, ports, (80, 24))?;
+    // There is no screen that shows what waits: where nothing is chosen, it is said.
+    if config.attention.how == attention::How::Off {
+        model.shared.attention = attention::Attention::new(attention::Wanted { how: attention::How::Notify, ..config.attention });
+    }
     let (out, answers) = mpsc::channel(drive::MAX_WAITING);
     let client = ClientConfig { server: config.server.clone(), ca_pem: config.ca_pem.clone(), token: config.token.clone(), timeout: config.timeout };
     let mut performer = perform::Performer::new(client, ports.random.clone(), out.clone(), config.paths.clone(), config.mailbox.clone());

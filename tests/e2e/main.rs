@@ -11,6 +11,7 @@ mod governors;
 mod looked_after;
 mod on_host;
 mod pictures;
+mod plain;
 mod proving;
 mod seat;
 mod served;

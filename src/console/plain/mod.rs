@@ -5,6 +5,7 @@
 
 pub mod echo;
 pub mod talk;
+mod words;
 
 use std::io::{self, BufRead as _, Write};
 

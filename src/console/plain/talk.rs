@@ -12,6 +12,9 @@ use crate::console::message::Message;
 use crate::console::mistakes::did_you_mean;
 use crate::console::model::{Model, Note, Place, Tone};
 use crate::console::overlay::Overlay;
+use crate::console::plain::words::{for_the_eye, said};
+use crate::console::screen::Screen as _;
+use crate::console::screen::help::Help;
 use crate::console::update;
 use crate::console::widget::form::{Field, Input};
 
@@ -24,6 +27,8 @@ const MAX_OFFERED: usize = 60;
 #[derive(Debug, Default)]
 pub struct Talk {
     place: Option<Place>,
+    /// The version of the case that was last said.
+    version: Option<u64>,
     said: Vec<String>,
     note: Option<Note>,
     overlay: Option<Overlay>,
@@ -74,19 +79,26 @@ impl Talk {
             self.again = true;
             return (vec![], vec![]);
         }
+        if word == "help" {
+            return (vec![], help(model));
+        }
+        if matches!(word, "send" | "submit") && found(model) > 1 {
+            return (vec![], vec!["Several are found: type the number of the one you mean.".into()]);
+        }
         let named = if word == "open" || word == "show" { rest } else { word };
         if let Ok(id) = named.parse::<CaseId>() {
             return (vec![Message::Open(id)], vec![]);
         }
-        if let Some(n) = number(named) {
+        // On a case a number alone is one of its pages.
+        let page = named == text && matches!(model.place(), Place::Case(_));
+        if let Some(n) = number(named).filter(|_| !page) {
             return match self.cases.get(n - 1) {
                 Some(id) => (vec![Message::Open(*id)], vec![]),
                 None => (vec![], vec![format!("There is no number {n} in the list that was read.")]),
             };
         }
         if let ("pick", Some(n)) = (word, number(rest).filter(|n| *n <= MAX_PICKED)) {
-            let keys = times(KeyCode::Up, 100).chain(times(KeyCode::Down, n - 1)).chain(times(KeyCode::Enter, 1));
-            return (keys.collect(), vec![]);
+            return (nth(n), vec![]);
         }
         if word == "filter" && !rest.is_empty() {
             let clear = KeyEvent::new(KeyCode::Char('u'), crossterm::event::KeyModifiers::CONTROL);
@@ -132,7 +144,7 @@ impl Talk {
         if model.overlay.is_none() {
             self.prompt(model, &mut out);
         }
-        out.iter().map(|line| sanitise(line, false)).collect()
+        out.iter().map(|line| sanitise(&said(line), false)).collect()
     }
 
     fn new_notes(&mut self, model: &Model) -> Vec<String> {
@@ -158,9 +170,15 @@ impl Talk {
     fn screen(&mut self, model: &Model, answered: bool, out: &mut Vec<String>) {
         let place = model.place();
         let moved = self.place != Some(place);
+        let version = if matches!(place, Place::Case(_)) { model.screens.case.version() } else { None };
         if !(moved || self.again || self.listening) {
-            return;
+            // What others do to the case in front is told unasked; not into what is being typed.
+            if self.version.is_none() || version == self.version || model.screen(place).typing() {
+                return;
+            }
+            out.push("News of this case:".to_owned());
         }
+        self.version = version;
         let lines = model.screen(place).lines(&model.shared, place);
         let whole = moved || self.again;
         let new: Vec<&String> = lines.iter().filter(|l| whole || !self.said.contains(l)).collect();
@@ -223,6 +241,29 @@ impl Talk {
     }
 }
 
+/// The commands that apply here, without going anywhere.
+fn help(model: &Model) -> Vec<String> {
+    let mut help = Help::default();
+    help.about(model.scope(), model.place());
+    let mut lines = help.lines(&model.shared, model.place());
+    lines.retain(|l| l.split(':').next().is_none_or(|name| !for_the_eye(name)));
+    lines.push("In a form a command begins with a colon.".to_owned());
+    lines.iter().map(|l| said(l)).collect()
+}
+
+/// How many subjects a search has found to choose from.
+fn found(model: &Model) -> usize {
+    let place = model.place();
+    let searches = model.screen(place).form().is_some_and(|f| f.fields.first().is_some_and(|f| f.name == "search"));
+    let is_row = |l: &&String| l.split_once(". ").is_some_and(|(n, _)| n.parse::<usize>().is_ok());
+    if searches { model.screen(place).lines(&model.shared, place).iter().filter(is_row).count() } else { 0 }
+}
+
+/// Keys that take a row of a list.
+fn nth(n: usize) -> Vec<Message> {
+    times(KeyCode::Up, 100).chain(times(KeyCode::Down, n - 1)).chain(times(KeyCode::Enter, 1)).collect()
+}
+
 /// The action of keys typed as a line: `d a`, `ctrl-r`.
 fn by_keys(model: &Model, text: &str) -> Option<Action> {
     let keys: Vec<Key> = text.split_whitespace().map(Key::parse).collect::<Option<_>>()?;
@@ -241,6 +282,7 @@ fn choices(field: &Field) -> Vec<String> {
             lines.push("Any of them: numbers with blanks between.".to_owned());
             lines
         }
+        Input::Text(_) if field.name == "search" => vec!["Of several that are found, type the number of the one you mean.".to_owned()],
         Input::Text(text) if text.is_many() => vec!["As many lines as you like; a line with only a dot ends it.".to_owned()],
         Input::Text(_) | Input::Secret(_) => Vec::new(),
     }
@@ -258,6 +300,9 @@ fn offered(overlay: &Overlay) -> Vec<String> {
         Overlay::Pick(p) => {
             let mut lines = vec![format!("Choose: {}", p.title)];
             for (i, choice) in p.offered().take(MAX_OFFERED).enumerate() {
+                if p.purpose == "command" && for_the_eye(&choice.value) {
+                    continue;
+                }
                 let refused = choice.refused.as_ref().map(|why| format!(" (refused: {why})")).unwrap_or_default();
                 lines.push(format!("{}. {} {}{refused}", i + 1, choice.label, choice.note));
             }
@@ -301,6 +346,9 @@ fn answer(model: &Model, line: &str) -> (Vec<Message>, Vec<String>) {
     if line.trim().is_empty() {
         let said = if next { vec![] } else { vec!["That was the last field. :send sends, :back leaves.".to_owned()] };
         return (go_on(), said);
+    }
+    if let Some(n) = line.trim().parse::<usize>().ok().filter(|n| (1..=found(model)).contains(n)) {
+        return (nth(n), vec![]);
     }
     let mut messages = match &field.input {
         Input::Text(_) | Input::Secret(_) => vec![Message::Edited(Ok(line.to_owned()))],

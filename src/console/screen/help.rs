@@ -83,6 +83,10 @@ impl Screen for Help {
     }
 
     fn lines(&self, shared: &Shared, _place: Place) -> Vec<String> {
-        self.rows(shared).iter().map(|(keys, name, help)| format!("{name}: {help}. Keys: {keys}")).collect()
+        let say = |(keys, name, help): &(String, &str, &str)| {
+            let keys = if keys.is_empty() { String::new() } else { format!(" Keys: {keys}") };
+            format!("{name}: {help}.{keys}")
+        };
+        self.rows(shared).iter().map(say).collect()
     }
 }

@@ -83,6 +83,11 @@ pub struct Case {
 }
 
 impl Case {
+    /// The version of the case that is shown.
+    pub fn version(&self) -> Option<u64> {
+        self.seen.as_ref().map(|c| c.row.version)
+    }
+
     fn load(&mut self, shared: &mut Shared) {
         let Some(id) = self.id else { return };
         let place = Place::Case(id);

@@ -485,6 +485,11 @@ impl Screen for Queue {
         let say = |row: &CaseRow| draw::spoken(shared, row);
         let rows =
             self.window.seen(Self::height(shared)).map(|(i, row)| format!("{}{}", if i == self.window.at() { "selected: " } else { "" }, say(row)));
-        std::iter::once(head).chain(rows).collect()
+        let mut lines: Vec<String> = std::iter::once(head).chain(rows).collect();
+        let (read, held) = (lines.len() - 1, self.window.len());
+        if read < held {
+            lines.push(format!("{read} of these {held} were read: last and page-down go on, filter finds."));
+        }
+        lines
     }
 }

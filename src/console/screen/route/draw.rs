@@ -164,7 +164,7 @@ impl Routing {
             None => {
                 for (i, row) in self.found.iter().flatten().enumerate() {
                     let open = open_cases(row).map(|o| format!(", {o}")).unwrap_or_default();
-                    lines.push(format!("{} {}, {}, id {}{open}", i + 1, row.name.line(), row.kind.label(), row.id));
+                    lines.push(format!("{}. {}, {}, id {}{open}", i + 1, row.name.line(), row.kind.label(), row.id));
                 }
             }
         }
