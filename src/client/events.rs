@@ -55,7 +55,7 @@ impl Client {
             let chunk = chunk?.map_err(io::Error::other);
             // An announcement ends with an empty line; what goes on without one is held by whoever puts announcements together.
             let ended = chunk.as_ref().is_ok_and(|c| c.windows(2).any(|w| w == b"\n\n"));
-            let held = if ended { 0 } else { held + chunk.as_ref().map_or(0, |c| c.len()) };
+            let held = if ended { 0 } else { held + chunk.as_ref().map_or(0, bytes::Bytes::len) };
             let chunk = if held > MAX_ANSWER { Err(io::Error::from(io::ErrorKind::FileTooLarge)) } else { chunk };
             Some((chunk, (chunks, held)))
         });

@@ -486,9 +486,9 @@ impl Screen for Queue {
         let rows =
             self.window.seen(Self::height(shared)).map(|(i, row)| format!("{}{}", if i == self.window.at() { "selected: " } else { "" }, say(row)));
         let mut lines: Vec<String> = std::iter::once(head).chain(rows).collect();
-        let (read, held) = (lines.len() - 1, self.window.len());
-        if read < held {
-            lines.push(format!("{read} of these {held} were read: last and page-down go on, filter finds."));
+        let (told, all) = (lines.len() - 1, self.window.len());
+        if told < all {
+            lines.push(format!("{told} of these {all} were read: last and page-down go on, filter finds."));
         }
         lines
     }
