@@ -12,6 +12,7 @@ use tokio::sync::broadcast;
 use super::clock::ClockGuard;
 use super::errors::{from_json, to_json};
 use super::rows::Weights;
+use super::schema::refused;
 use super::vault::Vault;
 use crate::base::Digest;
 use crate::base::ids::CaseId;
@@ -173,6 +174,10 @@ impl<'c> Batch<'c> {
 
     /// Runs a job so that it is undone alone if it fails.
     pub(super) fn within_savepoint<T>(&mut self, job: impl FnOnce(&mut Self) -> Result<T, CommitError>) -> Result<T, CommitError> {
+        if self.conn.is_autocommit() {
+            // Outside a transaction a savepoint is one by itself: entries would stand without the tree that goes with them.
+            return Err(refused("no transaction could be begun").into());
+        }
         let tip = self.tip.clone();
         let (cases, announcements) = (self.news.cases.len(), self.news.announcements.len());
         self.conn.prepare_cached("SAVEPOINT job")?.execute([])?;
@@ -219,5 +224,29 @@ impl<'c> Batch<'c> {
     /// What is to be told.
     pub(super) fn take_news(&mut self) -> News {
         std::mem::take(&mut self.news)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::sqlite::{MasterKey, SqliteOptions};
+
+    #[test]
+    fn t30_nothing_is_written_where_no_transaction_could_be_begun() {
+        let (conn, ports) = (Connection::open_in_memory().unwrap(), Ports::system());
+        conn.execute_batch("CREATE TABLE t (x)").unwrap();
+        let (vault, clock) = (Vault::new(&MasterKey::new([7; 32])).unwrap(), ClockGuard::new(&ports, &SqliteOptions::default()));
+        let kept = Kept::new(ports, vault, clock, Arc::default(), 1);
+        let tip = Tip { tree: Frontier::default(), last_at: 0, register: Arc::default(), register_moved: false, counters: BTreeMap::new() };
+        let mut batch = Batch::new(&conn, tip, &kept);
+        let put = |batch: &mut Batch<'_>| batch.within_savepoint(|b| Ok(b.conn.execute("INSERT INTO t VALUES (1)", [])?));
+        let count = || conn.query_row("SELECT count(*) FROM t", [], |r| r.get::<_, i64>(0)).unwrap();
+        assert!(put(&mut batch).is_err());
+        assert_eq!(count(), 0);
+        conn.execute_batch("BEGIN IMMEDIATE").unwrap();
+        put(&mut batch).unwrap();
+        conn.execute_batch("ROLLBACK").unwrap();
+        assert_eq!(count(), 0, "all of it is the transaction's");
     }
 }
