@@ -27,7 +27,7 @@ async fn story(size: (u16, u16)) {
     ruiz.open_waiting(&case);
     nadia.approve_in_vain("you routed it");
     assert_eq!(attempts::refusals(&demo, &case, "nadia", "separation-of-duties").await, 1, "the console's attempt stands in the log");
-    let read = attempts::timeline(&demo, &case).await.iter().filter(|e| e["summary"].as_str().unwrap().contains("statement_read")).count();
+    let read = attempts::timeline(&demo, &case).await.iter().filter(|e| e["summary"].as_str().unwrap().contains("statement")).count();
     assert_eq!(read, 0, "looking at it is no attempt");
     attempts::all(&demo, &case).await;
     assert_eq!(demo.account(subject).await, held, "the target was not touched");
@@ -37,7 +37,7 @@ async fn story(size: (u16, u16)) {
     nadia.pty.shows("restored");
     ruiz.pty.shows("restored");
     attempts::told(&demo, &case).await;
-    nadia.find_in_log("refused: command decide, person p-nadia, refusal separation-of-duties");
+    nadia.find_in_log("refused to p-nadia: decide, separation-of-duties");
     assert!(nadia.pty.text().contains(&case), "{}", nadia.pty.text());
     nadia.leave();
     ruiz.leave();
