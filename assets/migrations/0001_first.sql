@@ -309,7 +309,7 @@ CREATE INDEX cases_open_assignee ON cases (assignee, k_due, id) WHERE ended = 0 
 CREATE INDEX cases_by_assignee ON cases (assignee, k_due, id) WHERE assignee IS NOT NULL;
 CREATE INDEX cases_by_subject ON cases (subject, k_updated, id);
 CREATE INDEX cases_next_due ON cases (next_due, id) WHERE next_due IS NOT NULL;
-CREATE INDEX cases_undecided ON cases (id) WHERE state IN (2, 3);
+CREATE INDEX cases_undecided ON cases (id) WHERE state IN (0, 1, 2, 3);
 CREATE INDEX cases_held ON cases (k_due, id) WHERE held = 1;
 CREATE INDEX cases_flagged ON cases (k_due, id) WHERE flags <> 0;
 

@@ -295,7 +295,7 @@ pub trait Store: Send + Sync + 'static {
     async fn counts(&self, person: Option<&PersonId>) -> Result<Counts, StoreError>;
     /// Cases with a deadline, expiry, scheduled execution or grant end at or before then.
     async fn due(&self, now: Time, limit: u16) -> Result<Vec<CaseId>, StoreError>;
-    /// Sealed or approved cases, for reassessment after a register change.
+    /// Cases still to be decided or carried out (new, in proofing, sealed, approved), for reassessment after a register change.
     async fn undecided(&self, after: Option<CaseId>, limit: u16) -> Result<Vec<CaseId>, StoreError>;
 
     /// A subject.

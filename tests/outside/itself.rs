@@ -1,10 +1,13 @@
 //! Cases that run by themselves, end to end: opened by staff or software, proved by the subject, sealed and executed by the server; and
 //! never where whoever decided the rule has a hand in it (invariant 17).
 
-use countersign::domain::command::Command;
+use countersign::domain::case::Worker;
+use countersign::domain::command::{Command, RegisterCommand};
+use countersign::domain::event::RegisterChange;
 use countersign::domain::refusal::Refusal;
 use countersign::domain::vocabulary::*;
 use countersign::service::Ask;
+use countersign::service::register::Beside;
 use countersign::store::Store;
 
 use crate::desk::{helper, okafor, refusal, route};
@@ -109,4 +112,19 @@ async fn invariant_04_a_sealed_case_is_looked_at_again_when_a_linked_one_brings_
     let after = house.case(case).await;
     assert_eq!(after.state, CaseState::Proofing);
     assert!(after.lineage.iter().any(|e| e.person == id("p-sam")));
+}
+
+#[tokio::test]
+async fn invariant_15_a_case_in_proofing_that_no_one_could_decide_any_more_is_shown_at_once() {
+    let house = House::new().await;
+    let case = house.routed("okafor", Action::PasswordReset).await;
+    assert!(!house.case(case).await.has_flag(FlagKind::Deadlock));
+    for (at, supervisor) in ["sam", "lee"].into_iter().enumerate() {
+        let change = RegisterChange::DisableOperator(id(supervisor));
+        let command = RegisterCommand::Change { id: id(&format!("prp-{at}")), change };
+        house.service.govern(&Ask::system(Worker::Host), &command, &Beside::default()).await.unwrap();
+    }
+    assert_eq!(house.service.reassess_due().await.unwrap(), 1);
+    assert!(house.case(case).await.has_flag(FlagKind::Deadlock));
+    assert_eq!(house.service.reassess_due().await.unwrap(), 0, "it is noticed once");
 }

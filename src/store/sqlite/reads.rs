@@ -118,12 +118,12 @@ pub(super) fn due(conn: &Connection, now: Time, limit: u16) -> Result<Vec<CaseId
     )
 }
 
-/// Sealed or approved cases.
+/// Cases that are still to be decided or carried out: new, in proofing, sealed or approved.
 pub(super) fn undecided(conn: &Connection, after: Option<CaseId>, limit: u16) -> Result<Vec<CaseId>, StoreError> {
     let after = after.map_or(-1, CaseId::key);
     all(
         conn,
-        "SELECT id FROM cases INDEXED BY cases_undecided WHERE state IN (2, 3) AND id > ?1 ORDER BY id LIMIT ?2",
+        "SELECT id FROM cases INDEXED BY cases_undecided WHERE state IN (0, 1, 2, 3) AND id > ?1 ORDER BY id LIMIT ?2",
         params![after, limit],
         case_id,
     )
