@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::case::{Case, ExecutionOutcome};
 use super::checklist::{self, Reach};
 use super::event::{CaseEvent, RegisterEvent};
-use super::vocabulary::{CaseState, Method};
+use super::vocabulary::{CaseState, HoldSource, Method};
 use crate::base::Time;
 use crate::base::ids::{CaseId, GrantId, PersonId, SessionId};
 
@@ -42,6 +42,13 @@ pub enum Effect {
         case: CaseId,
         /// Whether they were told before.
         reminder: bool,
+    },
+    /// Tell security that a held case waits for them.
+    NotifySecurity {
+        /// The case.
+        case: CaseId,
+        /// Whether the hold's time ran out without anyone lifting it.
+        escalated: bool,
     },
     /// Carry the plan out.
     Execute {
@@ -125,6 +132,9 @@ pub fn effects(after: &Case, event: &CaseEvent, at: Time) -> Vec<Due> {
             out
         }
         CaseEvent::Escalated { hold: false } if after.state == CaseState::Sealed => now(Effect::NotifyApprovers { case, reminder: true }),
+        // Security's own hold tells security nothing new.
+        CaseEvent::Held { hold } if hold.source != HoldSource::Security => now(Effect::NotifySecurity { case, escalated: false }),
+        CaseEvent::Escalated { hold: true } => now(Effect::NotifySecurity { case, escalated: true }),
         CaseEvent::ExecutionScheduled { not_before } => {
             let attempt = u32::try_from(after.executions.len()).unwrap_or(u32::MAX).saturating_add(1);
             vec![Due { effect: Effect::Execute { case, attempt }, not_before: *not_before }]

@@ -130,6 +130,9 @@ async fn invariant_13_the_word_holds_the_case_and_nothing_is_executed() {
     let (status, page) = house.post(&link, &[("word", &notice.word())]).await;
     assert!(status == 200 && page.contains("The request is stopped"), "{page}");
     assert_eq!(house.case(case).await.hold.as_ref().unwrap().source, HoldSource::NotMe);
+    house.settle().await;
+    let told = house.letter("ines@corp.example", "A held case waits for security");
+    assert!(told.body.contains("this was not me"), "{}", told.body);
     house.live(120, 4).await;
     assert_eq!(house.account("okafor").generation, 1, "nothing moves while it is held");
     assert_ne!(house.case(case).await.state, CaseState::Restored);

@@ -6,6 +6,7 @@
 use crate::base::Time;
 use crate::base::ids::CaseId;
 use crate::domain::effect::Notice;
+use crate::domain::vocabulary::HoldSource;
 
 /// What every message about a case says.
 #[derive(Debug, Clone)]
@@ -135,6 +136,26 @@ pub fn waiting(about: &About, reminder: bool, due: Option<Time>) -> Text {
         foot(about)
     );
     let subject = if reminder { "Reminder: a decision is waited for" } else { "A decision is waited for" };
+    (format!("{subject}: case {}", about.case), body)
+}
+
+/// What security is told of a case that is held.
+pub fn held(about: &About, source: HoldSource, escalated: bool) -> Text {
+    let why = match source {
+        HoldSource::NotMe => "the subject said: this was not me",
+        HoldSource::Policy => "something about the request is unusual",
+        HoldSource::Security => "security held it",
+    };
+    let late = if escalated { " Nobody has looked at it in the time that policy gives." } else { "" };
+    let body = format!(
+        "Case {} is held, because {why}: {}.{late}\n\n\
+         Nothing moves in it until someone of security, with no hand in it, has reached the subject on another channel and lifts the hold.\n\
+         Open the console and look at it under Approvals, Held.\n{}",
+        about.case,
+        what(about),
+        foot(about)
+    );
+    let subject = if escalated { "Reminder: a held case waits for security" } else { "A held case waits for security" };
     (format!("{subject}: case {}", about.case), body)
 }
 

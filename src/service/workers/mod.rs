@@ -185,6 +185,7 @@ impl Workers {
             Effect::AskAttester { case, session } => self.ask_attester(item, *case, session).await,
             Effect::NotifySubject { case, notice } => self.notify_subject(item, *case, *notice).await,
             Effect::NotifyApprovers { case, reminder } => self.notify_approvers(item, *case, *reminder).await,
+            Effect::NotifySecurity { case, escalated } => self.notify_security(item, *case, *escalated).await,
             Effect::Execute { case, attempt } => self.execute_plan(item, *case, *attempt).await,
             Effect::RevokeGrant { case, grant } => self.revoke_grant(item, *case, grant).await,
             Effect::NotifyGovernors { by, counts_from } => self.notify_governors(item, by, *counts_from).await,

@@ -13,8 +13,9 @@ use crate::base::ids::{CaseId, PersonId, SessionId};
 use crate::domain::case::{Case, ProofSession};
 use crate::domain::effect::Notice;
 use crate::domain::lineage;
+use crate::domain::register::Operator;
 use crate::domain::subject::Subject;
-use crate::domain::vocabulary::{CaseState, EndpointKind, Method};
+use crate::domain::vocabulary::{CaseState, EndpointKind, Method, Role};
 use crate::outbound::mail::Letter;
 use crate::proofing::derive::Page;
 use crate::service::ServiceError;
@@ -106,6 +107,27 @@ impl Workers {
         for to in self.persons(&persons).await? {
             let text = letters::waiting(&about, reminder, case.times.due);
             step = worse(step, self.post(item, id, &to, text, &format!("waiting {id} {} {}", item.id, to.id)).await);
+        }
+        Ok(step)
+    }
+
+    /// Tells security that a held case waits for them; those with a hand in it can't lift it and are not asked.
+    pub(super) async fn notify_security(&self, item: &OutboxItem, id: CaseId, escalated: bool) -> Result<Step, ServiceError> {
+        let loaded = match self.service.load(id, None).await {
+            Err(ServiceError::NotFound(_)) => return Ok(Step::Finished),
+            other => other?,
+        };
+        let (case, world) = (loaded.case()?.clone(), &loaded.world);
+        let (Some(subject), Some(hold)) = (world.subject.clone(), &case.hold) else { return Ok(Step::Finished) };
+        let barred = lineage::persons(&lineage::lineage(world, loaded.now));
+        let fit = |o: &&Operator| o.enabled && o.roles.contains(&Role::SecurityReviewer) && !barred.contains(&o.person);
+        let persons: BTreeSet<PersonId> = world.register.operators.values().filter(fit).map(|o| o.person.clone()).collect();
+        let persons: Vec<PersonId> = persons.into_iter().take(MAX_RECIPIENTS).collect();
+        let about = self.about(&case, &subject);
+        let mut step = Step::Finished;
+        for to in self.persons(&persons).await? {
+            let text = letters::held(&about, hold.source, escalated);
+            step = worse(step, self.post(item, id, &to, text, &format!("held {id} {} {}", item.id, to.id)).await);
         }
         Ok(step)
     }
