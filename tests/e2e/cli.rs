@@ -1,20 +1,12 @@
 //! Every command through the real program: one value with `--json`, documented exit codes, no terminal needed, quiet when the reader goes.
 
 use std::io::{BufRead as _, BufReader};
-use std::process::{Command, Output, Stdio};
+use std::process::{Output, Stdio};
 
 use serde_json::Value;
 
 use crate::demo::Demo;
-
-pub fn program(folder: &std::path::Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
-    for name in ["XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME", "HOME"] {
-        command.env(name, folder);
-    }
-    command.env_remove("COUNTERSIGN_TOKEN").env_remove("COUNTERSIGN_SERVER").env("NO_PROXY", "*").stdin(Stdio::null());
-    command
-}
+use crate::host::program;
 
 pub fn said(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))

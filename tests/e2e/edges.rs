@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::cli::{program, said};
+use crate::cli::said;
 use crate::demo::{Demo, SOON};
+use crate::host::program;
 use crate::proving::triaged_and_proved;
 
 #[tokio::test(flavor = "multi_thread")]

@@ -24,5 +24,7 @@ mod tour;
 mod demo;
 #[path = "../support/host.rs"]
 mod host;
+#[path = "../support/letter.rs"]
+mod letter;
 #[path = "../support/pty.rs"]
 mod pty;

@@ -181,6 +181,8 @@ fn the_readme_shows_what_the_program_shows() {
     nadia.until("the third row", |p| p.contents().lines().nth(5).is_some_and(|l| l.starts_with('▌')));
     check(&nadia, "queue", "The queue: cases with risk, proofs, whom each waits on, and deadlines");
     let mut ruiz = console(&demo, "d.ruiz");
+    // A supervisor begins in the inbox once the server has said who it is; keys before that would be lost to the change of screen.
+    ruiz.shows("To decide");
     ruiz.write("gq/");
     ruiz.write("subject:payments-batch\r");
     // The filter has answered once it is no longer typed; until then Enter would send it again.

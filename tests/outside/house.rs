@@ -37,6 +37,8 @@ use countersign::store::{PersonDetails, Store};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+pub use crate::letter::Letter;
+
 /// A clock that tests move; it also creeps, as clocks do.
 pub struct TestClock(AtomicI64);
 
@@ -92,37 +94,6 @@ where
     T::Err: std::fmt::Debug,
 {
     text.parse().unwrap()
-}
-
-/// A message as its reader sees it.
-#[derive(Debug, Clone)]
-pub struct Letter {
-    pub to: String,
-    pub subject: String,
-    pub body: String,
-}
-
-impl Letter {
-    pub fn parse(text: &str) -> Self {
-        let (head, body) = text.split_once("\r\n\r\n").unwrap();
-        let header = |name: &str| head.lines().find_map(|l| l.strip_prefix(name)).unwrap_or_default().trim().to_owned();
-        Self { to: header("To:"), subject: header("Subject:"), body: body.replace("\r\n", "\n") }
-    }
-
-    pub fn code(&self) -> String {
-        let code = |l: &&str| l.len() == 9 && l.as_bytes()[4] == b' ' && l.bytes().filter(u8::is_ascii_digit).count() == 8;
-        self.body.lines().map(str::trim).find(code).unwrap_or_else(|| panic!("no code in {}", self.body)).to_owned()
-    }
-
-    pub fn link(&self, page: &str) -> String {
-        let found = self.body.lines().map(str::trim).find(|l| l.starts_with("http") && l.contains(&format!("/{page}/")));
-        found.unwrap_or_else(|| panic!("no link in {}", self.body)).to_owned()
-    }
-
-    pub fn word(&self) -> String {
-        let (_, rest) = self.body.split_once("type the word \"").unwrap();
-        rest.split('"').next().unwrap().to_owned()
-    }
 }
 
 impl House {

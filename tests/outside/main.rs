@@ -20,5 +20,7 @@ mod races;
 mod story;
 mod targets;
 
+#[path = "../support/letter.rs"]
+mod letter;
 #[path = "../support/python.rs"]
 mod python;
