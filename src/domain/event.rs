@@ -6,7 +6,7 @@
 
 #![allow(missing_docs, reason = "fields of variants are named after their types, which are documented")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -152,6 +152,9 @@ pub enum RegisterEvent {
     CodesIssued { subject: SubjectId, sha256: Digest },
     /// Someone was refused; nothing changed.
     Refused { command: String, refusal: String, person: Option<PersonId> },
+    /// Someone was refused what has no entry of its own, within one minute, by code: more than the bound, or what could not be understood.
+    /// `others` for all together whom no count of their own was kept of.
+    RefusedMany { minute: Time, counts: BTreeMap<String, u32>, person: Option<PersonId>, others: bool },
     /// Strangers were refused: one entry a minute, with their number (invariant 8, T35).
     StrangersRefused { count: u64, minute: Time },
 }

@@ -13,6 +13,7 @@ use axum::http::{Extensions, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::App;
+use super::edge::Known;
 use super::limit::Limits;
 use super::problem::Failure;
 use super::routes::operation;
@@ -105,17 +106,17 @@ impl Caller {
             return Ok(());
         }
         let Err(refusal) = access::may(&self.actor, &self.roles, operation) else { return Ok(()) };
-        let case = match path.strip_prefix("/v1/cases/{id}") {
-            Some(_) => parts.uri.path().split('/').nth(3).and_then(|id| id.parse().ok()),
-            None => None,
-        };
-        let known = match case {
-            Some(id) => app.service.store.case(id).await?.map(|c| c.id),
-            None => None,
-        };
-        app.service.record_refusal(&self.ask(), known, operation.code(), refusal.code()).await;
+        let case = case_of(app, &path, parts.uri.path()).await;
+        app.service.record_refusal(&self.ask(), case, operation.code(), refusal.code()).await;
         Err(refusal.into())
     }
+}
+
+/// The case that an address is about, if there is such a case.
+pub(super) async fn case_of(app: &App, route: &str, path: &str) -> Option<CaseId> {
+    route.strip_prefix("/v1/cases/{id}")?;
+    let id = path.split('/').nth(3)?.parse().ok()?;
+    app.service.store.case(id).await.ok().flatten().map(|c| c.id)
 }
 
 /// A refusal that says when to come back.
@@ -158,6 +159,10 @@ impl FromRequestParts<Arc<App>> for Caller {
         let Some(signed_in) = signed_in else { return Err(unknown(app, parts)) };
         let request = parts.extensions.get::<Option<RequestId>>().cloned().flatten();
         let caller = Self { actor: signed_in.actor, roles: signed_in.roles, request, expires_at: signed_in.expires_at, token: signed_in.token };
+        if let Some(known) = parts.extensions.get::<Known>() {
+            // What follows is answered to someone known: the edge sees to it that a refusal is in the log.
+            drop(known.set(caller.ask()));
+        }
         if let Err(early) = app.rates.check_key(&caller.principal()) {
             let wait = early.wait_time_from(app.rates.clock().now()).as_secs() + 1;
             let why = format!("Too many requests. Wait {wait} s and try again.");

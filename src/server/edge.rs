@@ -1,30 +1,39 @@
 //! The edge of the staff API: request ids, bounds on time and addresses, and problem details for every error.
 //!
-//! Contract: every answer carries `x-request-id`; every answer of 400 and above is a problem. Knows nothing about what is asked.
+//! Contract: every answer carries `x-request-id`; every answer of 400 and above is a problem; whatever someone known is refused is in the log
+//! before they hear of it (invariant 8). Knows nothing about what is asked.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::App;
+use super::authn::case_of;
 use super::problem::Failure;
 use super::routes::operation;
 use crate::base::ids::RequestId;
 use crate::domain::access::Operation;
+use crate::service::Ask;
 
 /// The longest path with query, in bytes.
 pub const MAX_URI: usize = 2_048;
 
+/// Who asks, once that is known.
+pub type Known = Arc<OnceLock<Ask>>;
+
 /// Wraps every request.
 pub async fn edge(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
     let id = RequestId::parse(&app.service.ports.random.id("req")).ok();
+    let known = Known::default();
     request.extensions_mut().insert(id.clone());
-    let (method, route) = (request.method().clone(), request.uri().path().len());
-    let matched = request.extensions().get::<MatchedPath>().and_then(|p| operation(request.method(), p.as_str())).map(Operation::code);
+    request.extensions_mut().insert(known.clone());
+    let asked = Asked::of(&request);
+    let (method, path_bytes) = (asked.method.clone(), asked.path.len());
+    let matched = asked.operation.map(Operation::code);
     let started = app.service.ports.clock.monotonic_millis();
     let too_long = request.uri().path_and_query().is_some_and(|p| p.as_str().len() > MAX_URI);
     let response = if too_long {
@@ -37,6 +46,12 @@ pub async fn edge(State(app): State<Arc<App>>, mut request: Request, next: Next)
     if let Some(failure) = response.extensions().get::<Failure>() {
         app.metrics.refused(failure.0.code());
     }
+    if let Some(ask) = known.get().filter(|_| response.status().is_client_error()) {
+        let code = response.extensions().get::<Failure>().cloned().unwrap_or_else(|| generic(response.status())).0.code().to_owned();
+        let (app, ask, status) = (app.clone(), ask.clone(), response.status());
+        // Of its own, so that whoever hangs up early is not left out of the log.
+        drop(tokio::spawn(async move { account(&app, &ask, &asked, status, &code).await }).await);
+    }
     let mut response = as_problem(response, id.clone());
     if let Some(value) = id.as_ref().and_then(|id| HeaderValue::from_str(id.as_str()).ok()) {
         response.headers_mut().insert("x-request-id", value);
@@ -46,8 +61,46 @@ pub async fn edge(State(app): State<Arc<App>>, mut request: Request, next: Next)
     let millis = app.service.ports.clock.monotonic_millis().saturating_sub(started);
     app.metrics.answered(matched, response.status().as_u16(), Duration::from_millis(millis));
     let request_id = id.as_ref().map(RequestId::as_str).unwrap_or_default();
-    tracing::info!(request_id, %method, path_bytes = route, status = response.status().as_u16(), millis, "request");
+    tracing::info!(request_id, %method, path_bytes, status = response.status().as_u16(), millis, "request");
     response
+}
+
+/// What was asked, as far as an entry about its refusal tells.
+struct Asked {
+    method: Method,
+    path: String,
+    route: String,
+    operation: Option<Operation>,
+}
+
+impl Asked {
+    fn of(request: &Request) -> Self {
+        let route = request.extensions().get::<MatchedPath>().map(|p| p.as_str().to_owned()).unwrap_or_default();
+        let operation = operation(request.method(), &route);
+        Self { method: request.method().clone(), path: request.uri().path().to_owned(), route, operation }
+    }
+
+    /// A write whose refusal says something about what was tried, and not about how it was written down.
+    fn tried(&self, status: StatusCode, code: &str) -> bool {
+        let write = self.method != Method::GET && self.operation != Some(Operation::RoutePreview);
+        write && (matches!(status, StatusCode::PRECONDITION_FAILED | StatusCode::CONFLICT) || code == "idempotency-key-reused")
+    }
+}
+
+/// Has a refusal of someone known in the log that no rule has put there yet: what was stale or in conflict as an entry of its own, what was
+/// malformed, too much or not there as a number.
+async fn account(app: &App, ask: &Ask, asked: &Asked, status: StatusCode, code: &str) {
+    if app.service.refusal_is_known(ask.request.as_ref()) {
+        return;
+    }
+    if asked.tried(status, code) {
+        let case = case_of(app, &asked.route, &asked.path).await;
+        app.service.record_refusal(ask, case, asked.operation.map_or("unknown", Operation::code), code).await;
+    } else {
+        app.service.count_refusal(ask, code).await;
+    }
+    // Nobody asks about this request again.
+    app.service.refusal_is_known(ask.request.as_ref());
 }
 
 /// Turns whatever refused a request into a problem.

@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use super::listen::{How, serve};
 use super::tls::Certificates;
 use super::{App, ServerConfig, routes};
+use crate::base::Time;
 use crate::domain::case::Worker;
 use crate::domain::event::RegisterEvent;
 use crate::service::{Ask, Service};
@@ -54,7 +55,7 @@ pub async fn run(
         let router = Router::new().route("/metrics", get(metrics)).with_state(app.clone());
         servers.spawn(serve(listener, router, inside, shutdown.clone()));
     }
-    let count = tokio::spawn(strangers(app, shutdown.clone()));
+    let count = tokio::spawn(every_minute(app.clone(), shutdown.clone()));
     let mut ended = shutdown;
     let _ = ended.wait_for(|ended| *ended).await;
     let drained = async { while servers.join_next().await.is_some() {} };
@@ -62,27 +63,41 @@ pub async fn run(
         tracing::warn!("requests were still in hand when the drain time was over");
         servers.abort_all();
     }
-    let _ = tokio::time::timeout(config.drain, count).await;
+    let last = async {
+        let _ = count.await;
+        write_counts(&app, app.service.now(), true).await;
+    };
+    if tokio::time::timeout(config.drain, last).await.is_err() {
+        tracing::error!("what was refused in the last minute could not be written to the log");
+    }
     if let Some(fresh) = fresh {
         fresh.abort();
     }
     Ok(())
 }
 
-/// One entry a minute about strangers, and one at the end (invariant 8, T35).
-async fn strangers(app: Arc<App>, mut shutdown: watch::Receiver<bool>) {
+/// What is written once a minute, when it is over (invariant 8, T35).
+async fn every_minute(app: Arc<App>, mut shutdown: watch::Receiver<bool>) {
     loop {
-        let ended = tokio::time::timeout(Duration::from_mins(1), shutdown.wait_for(|ended| *ended)).await.is_ok();
-        let count = app.strangers.swap(0, Ordering::Relaxed);
-        if count > 0 {
-            let now = app.service.now();
-            let minute = chrono::DateTime::from_timestamp(now.timestamp() - now.timestamp().rem_euclid(60), 0).unwrap_or(now);
-            app.service.note(&Ask::system(Worker::Notices), RegisterEvent::StrangersRefused { count, minute }).await;
-        }
-        if ended {
+        let minute = app.service.now();
+        // By the server's clock, and never longer than a minute, whatever that clock does.
+        let left = 60 - minute.timestamp().rem_euclid(60);
+        let left = Duration::from_secs(u64::try_from(left).unwrap_or(60));
+        if tokio::time::timeout(left, shutdown.wait_for(|ended| *ended)).await.is_ok() {
             return;
         }
+        write_counts(&app, minute, false).await;
     }
+}
+
+/// One entry about strangers, and one about each of those known who were refused what has no entry of its own.
+async fn write_counts(app: &App, at: Time, all: bool) {
+    let count = app.strangers.swap(0, Ordering::Relaxed);
+    if count > 0 {
+        let minute = chrono::DateTime::from_timestamp(at.timestamp() - at.timestamp().rem_euclid(60), 0).unwrap_or(at);
+        app.service.note(&Ask::system(Worker::Notices), RegisterEvent::StrangersRefused { count, minute }).await;
+    }
+    app.service.write_counts(all).await;
 }
 
 async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {

@@ -14,7 +14,7 @@ pub mod load;
 pub mod look;
 mod noticed;
 pub mod open;
-mod refused;
+pub mod refused;
 pub mod register;
 pub mod requester;
 pub mod row;

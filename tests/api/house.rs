@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
 use countersign::base::ids::OperatorId;
-use countersign::base::ports::Ports;
+use countersign::base::ports::{Clock, Ports, SystemRandom};
 use countersign::base::{Time, Untrusted};
 use countersign::domain::case::Worker;
 use countersign::domain::command::RegisterCommand;
@@ -31,6 +32,32 @@ pub struct House {
     tokens: BTreeMap<String, String>,
     _stop: watch::Sender<bool>,
     _folder: tempfile::TempDir,
+}
+
+/// A clock that stands still between two calls of [`TestClock::pass`]. It begins in the middle of a minute.
+pub struct TestClock(AtomicI64);
+
+/// 2026-01-05 09:00:30 UTC.
+const START: i64 = 1_767_603_630_000;
+
+impl TestClock {
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self(AtomicI64::new(START)))
+    }
+
+    pub fn pass(&self, seconds: i64) {
+        self.0.fetch_add(seconds * 1000, Ordering::SeqCst);
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> Time {
+        chrono::DateTime::from_timestamp_millis(self.0.load(Ordering::SeqCst)).unwrap()
+    }
+
+    fn monotonic_millis(&self) -> u64 {
+        self.0.load(Ordering::SeqCst).abs_diff(START)
+    }
 }
 
 /// An answer as a client sees it.
@@ -77,9 +104,19 @@ impl House {
     }
 
     pub async fn on(config: &ServerConfig, options: SqliteOptions) -> Self {
+        Self::by(config, options, Ports::system()).await
+    }
+
+    /// Where time passes only as the test lets it.
+    pub async fn by_clock(clock: Arc<TestClock>) -> Self {
+        let ports = Ports { clock, random: Arc::new(SystemRandom) };
+        Self::by(&ServerConfig::default(), SqliteOptions { durable: false, ..SqliteOptions::default() }, ports).await
+    }
+
+    async fn by(config: &ServerConfig, options: SqliteOptions, ports: Ports) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let store = SqliteStore::open(&folder.path().join("db"), &options, Ports::system(), &MasterKey::new([42; 32])).unwrap();
-        let service = Arc::new(Service::new(Arc::new(store), Ports::system(), Keys::new([7; 32])));
+        let store = SqliteStore::open(&folder.path().join("db"), &options, ports.clone(), &MasterKey::new([42; 32])).unwrap();
+        let service = Arc::new(Service::new(Arc::new(store), ports, Keys::new([7; 32])));
         let (stop, stopped) = watch::channel(false);
         let tokens = found(&service).await;
         let router = routes::router(App::new(config, service.clone(), stopped));

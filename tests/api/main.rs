@@ -4,6 +4,7 @@
 
 mod house;
 mod limits;
+mod refused;
 mod register;
 mod served;
 mod streams;

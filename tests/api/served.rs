@@ -46,9 +46,10 @@ impl Served {
         Self { house, staff: staff_at, pages: pages_at, metrics: metrics_at, stop, server }
     }
 
-    pub async fn end(self) {
+    pub async fn end(self) -> House {
         self.stop.send_replace(true);
-        tokio::time::timeout(ServerConfig::default().drain, self.server).await.expect("ends within the drain time").unwrap().unwrap();
+        tokio::time::timeout(PATIENCE, self.server).await.expect("ends").unwrap().unwrap();
+        self.house
     }
 }
 

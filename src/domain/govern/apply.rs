@@ -55,6 +55,7 @@ impl Register {
             RegisterEvent::SubjectRecorded { .. }
             | RegisterEvent::CodesIssued { .. }
             | RegisterEvent::Refused { .. }
+            | RegisterEvent::RefusedMany { .. }
             | RegisterEvent::StrangersRefused { .. } => {}
         }
     }

@@ -125,7 +125,7 @@ impl Verify<'_> {
             return self.differs(format!("entry {seq}: can't be read as an entry of the register"));
         };
         self.notes(&event);
-        let quiet = matches!(event, RegisterEvent::Refused { .. } | RegisterEvent::StrangersRefused { .. });
+        let quiet = matches!(event, RegisterEvent::Refused { .. } | RegisterEvent::RefusedMany { .. } | RegisterEvent::StrangersRefused { .. });
         if !(quiet && said == register.version) {
             register.apply(&event, at);
         }

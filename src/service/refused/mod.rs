@@ -1,0 +1,131 @@
+//! Refusals of those who are known become entries, bounded per principal and in all (invariant 8).
+//!
+//! Contract: a refusal by a rule is an entry of its own, at most [`PER_MINUTE`] a minute and principal and [`PER_MINUTE_IN_ALL`] in all; what
+//! goes beyond, and what could not be understood at all, is one entry a minute and principal with the numbers by code, written when the minute
+//! is over ([`Service::write_counts`]) and when the server ends. Beyond [`budget::MAX_PRINCIPALS`] principals a minute all others share one.
+//! A crash loses the counts of its minute, no entry. Nothing else depends on whether an entry could be written, because nothing else happened.
+
+mod budget;
+
+use std::sync::Arc;
+
+use futures_util::StreamExt as _;
+
+pub(super) use budget::Budget;
+use budget::{Counts, Verdict};
+pub use budget::{MAX_PRINCIPALS, PER_MINUTE, PER_MINUTE_IN_ALL};
+
+use super::{Ask, MAX_TRIES, Service, ServiceError, row};
+use crate::base::Time;
+use crate::base::ids::{CaseId, PersonId, RequestId};
+use crate::domain::case::{ActorRef, Case, Worker};
+use crate::domain::command::{Actor, World};
+use crate::domain::event::{CaseEvent, RegisterEvent};
+use crate::store::{CaseChange, Change, Reads};
+
+/// Counts that are written at the same time.
+const SIDE_BY_SIDE: usize = 16;
+
+/// The person behind an actor, for the entry.
+fn person(who: &ActorRef) -> Option<PersonId> {
+    match who {
+        ActorRef::Operator { person, .. } | ActorRef::Attester { person, .. } => Some(person.clone()),
+        ActorRef::Automation { .. } | ActorRef::Subject { .. } | ActorRef::System { .. } => None,
+    }
+}
+
+impl Service {
+    /// Writes down that someone authenticated was refused; the server's own workers are not refused, they find nothing to do.
+    pub async fn record_refusal(&self, ask: &Ask, case: Option<CaseId>, command: &str, refusal: &str) {
+        if !self.account(ask, true, refusal).await {
+            return;
+        }
+        let (command, refusal, person) = (command.to_owned(), refusal.to_owned(), person(&ask.actor.who));
+        if let Some(id) = case {
+            let event = CaseEvent::Refused { command: command.clone(), refusal: refusal.clone(), person: person.clone() };
+            match self.note_on_case(ask, id, &event).await {
+                Ok(()) => return,
+                Err(error) => tracing::warn!(case = %id, %error, "a refusal could not be written to its case; it is written without"),
+            }
+        }
+        self.note(ask, RegisterEvent::Refused { command, refusal, person }).await;
+    }
+
+    /// Counts that someone authenticated sent what could not be accepted: one entry a minute, with the numbers by code.
+    pub async fn count_refusal(&self, ask: &Ask, code: &str) {
+        self.account(ask, false, code).await;
+    }
+
+    /// Whether what a request was refused is accounted for already; asked once, when its answer leaves.
+    pub fn refusal_is_known(&self, request: Option<&RequestId>) -> bool {
+        request.is_some_and(|request| self.refusals.was_known(request))
+    }
+
+    /// Whether a refusal becomes an entry of its own.
+    async fn account(&self, ask: &Ask, alone: bool, code: &str) -> bool {
+        let who = &ask.actor.who;
+        if matches!(who, ActorRef::System { .. }) {
+            return false;
+        }
+        if let Some(request) = &ask.request {
+            self.refusals.known(request);
+        }
+        let Verdict { write, before } = self.refusals.take(who, alone, code, self.now());
+        if let Some(before) = before {
+            self.write_count(before).await;
+        }
+        write
+    }
+
+    /// Writes what was only counted in minutes that are over, or, when the server ends, all of it.
+    pub async fn write_counts(&self, all: bool) {
+        let due = self.refusals.due(self.now(), all);
+        futures_util::stream::iter(due).for_each_concurrent(SIDE_BY_SIDE, |counts| self.write_count(counts)).await;
+    }
+
+    async fn write_count(&self, counts: Counts) {
+        let minute = chrono::DateTime::from_timestamp(counts.minute.saturating_mul(60), 0).unwrap_or_else(|| self.now());
+        let who = counts.who.clone();
+        let event =
+            RegisterEvent::RefusedMany { minute, counts: counts.by_code.clone(), person: who.as_ref().and_then(person), others: who.is_none() };
+        let ask = match who {
+            Some(who) => Ask::by(Actor { who, scopes: std::collections::BTreeSet::new(), read_only: false }),
+            None => Ask::system(Worker::Notices),
+        };
+        if let Err(error) = self.store.commit(bare(&ask, self.now(), vec![event])).await {
+            tracing::error!(%error, "the number of refusals could not be written to the log; it is tried again");
+            self.refusals.give_back(counts);
+        }
+    }
+
+    /// Writes an entry about the register that changes nothing in it.
+    pub async fn note(&self, ask: &Ask, event: RegisterEvent) {
+        let change = bare(ask, self.now(), vec![event]);
+        if let Err(error) = self.store.commit(change).await {
+            tracing::error!(%error, "a refusal could not be written to the log");
+        }
+    }
+
+    async fn note_on_case(&self, ask: &Ask, id: CaseId, event: &CaseEvent) -> Result<(), ServiceError> {
+        for _ in 0..MAX_TRIES {
+            let loaded = self.load(id, None).await?;
+            let case = loaded.case()?;
+            let Some(after) = Case::apply(Some(Case::clone(case)), id, event, loaded.now).map(Arc::new) else { return Ok(()) };
+            let world = World { case: Some(after.clone()), ..loaded.world.clone() };
+            let row = row::of(&world, &after, loaded.now);
+            let mut change = bare(ask, loaded.now, Vec::new());
+            change.reads = Reads { cases: vec![(id, case.version)], ..Reads::default() };
+            change.case = Some(CaseChange { events: vec![event.clone()], after, row });
+            match self.store.commit(change).await.map_err(ServiceError::from) {
+                Err(ServiceError::Conflict) => {}
+                other => return other.map(drop),
+            }
+        }
+        Err(ServiceError::Conflict)
+    }
+}
+
+/// A change that carries nothing but entries.
+pub(super) fn bare(ask: &Ask, at: Time, register_events: Vec<RegisterEvent>) -> Change {
+    Change { request: ask.request.clone(), register_events, ..Change::new(ask.actor.who.clone(), at) }
+}
