@@ -403,6 +403,9 @@ pub struct GrantDetail {
     pub expires_at: DateTime<Utc>,
     /// Whether it is being ended.
     pub ending: bool,
+    /// Why it was ended by hand.
+    #[serde(default)]
+    pub reason: Option<Untrusted>,
     /// When the target confirmed its end.
     pub revoked_at: Option<DateTime<Utc>>,
 }

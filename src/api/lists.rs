@@ -6,8 +6,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::words::{Action, CaseState, Channel, Path, Risk, Role, SubjectKind, Tier, WaitingOn};
-use crate::base::ids::{AutomationId, CaseId, OperatorId, PersonId, SubjectId, TargetId};
+use super::words::{Action, CaseState, Channel, GrantEnd, GrantState, Path, Risk, Role, SubjectKind, Tier, WaitingOn};
+use crate::base::ids::{AutomationId, CaseId, GrantId, OperatorId, PersonId, SubjectId, TargetId};
 use crate::base::{Digest, Untrusted};
 
 /// A case in a list.
@@ -87,6 +87,70 @@ pub struct QueueParams {
     /// Cursor to go up before; `end` for the very end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub before: Option<String>,
+    /// Rows, 1 to 200; default 50.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[param(minimum = 1, maximum = 200)]
+    pub limit: Option<u16>,
+}
+
+/// Temporary access in a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct GrantRow {
+    /// Opaque id.
+    pub id: GrantId,
+    /// The case that gave it.
+    pub case: CaseId,
+    /// The case's version.
+    pub version: u64,
+    /// Whose access.
+    pub subject: SubjectId,
+    /// The subject's name, as recorded.
+    pub subject_name: Untrusted,
+    /// What the subject is.
+    pub kind: SubjectKind,
+    /// Where.
+    pub target: TargetId,
+    /// What was restored.
+    pub action: Action,
+    /// To what.
+    pub scope: Vec<String>,
+    /// Since when.
+    pub since: DateTime<Utc>,
+    /// Until when at most.
+    pub expires_at: DateTime<Utc>,
+    /// Where it stands.
+    pub state: GrantState,
+    /// Since when the target is made to end it; unconfirmed as long as `revoked_at` is absent.
+    pub ending_since: Option<DateTime<Utc>>,
+    /// Why it ends.
+    pub ending_why: Option<GrantEnd>,
+    /// When the target confirmed that it is gone.
+    pub revoked_at: Option<DateTime<Utc>>,
+    /// Why the asker can't revoke it; absent where they may.
+    pub refused: Option<String>,
+}
+
+/// A page of grants.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+pub struct GrantPage {
+    /// The rows: of those that live the one that ends soonest first; of all the one that ends or ended last.
+    pub rows: Vec<GrantRow>,
+    /// Pass as `after` to go on; absent at the end.
+    pub after: Option<String>,
+}
+
+/// Query of `GET /v1/grants`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema, utoipa::IntoParams)]
+#[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
+pub struct GrantParams {
+    /// `live` (default): those that a target holds still, as far as is known; or `all`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[param(pattern = "^(live|all)$")]
+    pub state: Option<String>,
+    /// Cursor to go on after.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
     /// Rows, 1 to 200; default 50.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[param(minimum = 1, maximum = 200)]

@@ -155,8 +155,10 @@ pub enum CaseCommand {
     Revoke {
         /// Which case.
         case: CaseId,
-        /// Which grant, as `case show --json` names it.
+        /// Which grant, as `grants` lists it.
         grant: GrantId,
+        /// Why.
+        text: String,
     },
 }
 
@@ -384,7 +386,7 @@ fn write(command: &CaseCommand) -> (Option<CaseId>, Write) {
         C::Seal { case } => (Some(*case), Write::Seal),
         C::Close { case } => (Some(*case), Write::Close),
         C::Retry { case } => (Some(*case), Write::Retry),
-        C::Revoke { case, grant } => (Some(*case), Write::RevokeGrant(grant.clone())),
+        C::Revoke { case, grant, text: why } => (Some(*case), Write::RevokeGrant(grant.clone(), text(why))),
         C::Hold(with) => (Some(with.case), Write::Hold(Hold { reason: with.text.as_str().into() })),
         C::NoChange(with) => (Some(with.case), Write::NoChange(text(&with.text))),
         C::Comment(with) => (Some(with.case), Write::Comment(text(&with.text))),

@@ -69,6 +69,7 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("Look at a file of people, then record it:", "countersign import persons people.csv\ncountersign import persons people.csv --write"),
     ("Open a case:", "countersign case open m.okafor password_reset --target directory --scope mail --channel phone"),
     ("What waits for a decision, most urgent first:", "countersign case list state:sealed --json"),
+    ("See what temporary access lives, and end one:", "countersign grants\ncountersign case revoke CS-26-000042 grt-... handed-back-by-phone"),
     (
         "Give an account a role, as one person and then as another:",
         "countersign register operator cleo --person p-cleo --role support_agent\ncountersign register approve prp-...",
@@ -170,7 +171,7 @@ mod tests {
     #[test]
     fn the_examples_can_be_typed() {
         for line in EXAMPLES.iter().flat_map(|(_, typed)| typed.lines()) {
-            let typed = line.replace("prp-...", "prp-1");
+            let typed = line.replace("prp-...", "prp-1").replace("grt-...", "grt-1");
             Arguments::try_parse_from(typed.split(' ')).unwrap_or_else(|e| panic!("{line}: {e}"));
         }
     }

@@ -12,6 +12,7 @@ pub mod console;
 pub mod demo;
 pub mod doctor;
 pub mod found;
+pub mod grants;
 pub mod host;
 pub mod manual;
 pub mod out;
@@ -57,6 +58,8 @@ pub enum Command {
     /// Work on cases.
     #[command(subcommand)]
     Case(case::CaseCommand),
+    /// List temporary access, the one that ends soonest first; `case revoke` ends one.
+    Grants(grants::Grants),
     /// Look at the log.
     #[command(subcommand)]
     Log(case::LogCommand),
@@ -123,6 +126,7 @@ fn run(arguments: &Arguments, out: Out) -> Result<(), Failure> {
         Some(Command::Register(command)) => block(register::run(command, arguments, out)),
         Some(Command::Token(command)) => block(register::token(command, arguments, out)),
         Some(Command::Case(command)) => block(case::run(command, arguments, out)),
+        Some(Command::Grants(list)) => block(grants::run(list, arguments, out)),
         Some(Command::Log(command)) => block(case::log(command, arguments, out)),
         Some(Command::Host(command)) => block(host::run(command, out)),
         Some(Command::Whoami) => block(case::whoami(arguments, out)),

@@ -6,7 +6,7 @@ use url::Url;
 
 use super::{Client, ClientError};
 use crate::api::case::{CaseDetail, RoutePreview, Statement};
-use crate::api::lists::{Counts, LogPage, Me, QueuePage, QueueParams, SubjectPage, SubjectRow};
+use crate::api::lists::{Counts, GrantPage, GrantParams, LogPage, Me, QueuePage, QueueParams, SubjectPage, SubjectRow};
 use crate::api::requests::PreviewRoute;
 use crate::api::words::Decision;
 use crate::base::ids::{CaseId, SubjectId};
@@ -20,6 +20,18 @@ impl Client {
     /// Numbers for the head line.
     pub async fn counts(&self) -> Result<Counts, ClientError> {
         self.get(self.address(&["counts"])?).await
+    }
+
+    /// A page of grants.
+    pub async fn grants(&self, params: &GrantParams) -> Result<GrantPage, ClientError> {
+        let mut url = self.address(&["grants"])?;
+        let limit = params.limit.map(|n| n.to_string());
+        for (name, value) in [("state", &params.state), ("after", &params.after), ("limit", &limit)] {
+            if let Some(value) = value {
+                url.query_pairs_mut().append_pair(name, value);
+            }
+        }
+        self.get(url).await
     }
 
     /// A page of the queue.

@@ -60,8 +60,8 @@ pub enum Write {
     Retry,
     /// Undo what was done.
     RollBack(Text),
-    /// End a temporary access now.
-    RevokeGrant(GrantId),
+    /// End a temporary access now, and why.
+    RevokeGrant(GrantId, Text),
 }
 
 impl Write {
@@ -91,7 +91,7 @@ impl Write {
             Self::Close => vec!["close"],
             Self::Retry => vec!["retry"],
             Self::RollBack(_) => vec!["roll-back"],
-            Self::RevokeGrant(grant) => vec!["grants", grant.as_str(), "revoke"],
+            Self::RevokeGrant(grant, _) => vec!["grants", grant.as_str(), "revoke"],
         }
     }
 
@@ -109,7 +109,8 @@ impl Write {
             | Self::Reopen(body)
             | Self::TakeBack(body)
             | Self::Withdraw(body)
-            | Self::RollBack(body) => json(body),
+            | Self::RollBack(body)
+            | Self::RevokeGrant(_, body) => json(body),
             Self::Evidence(body) => json(body),
             Self::Proof(body) => json(body),
             Self::Decide(body) => json(body),
@@ -117,7 +118,7 @@ impl Write {
             Self::LiftHold(body) => json(body),
             Self::Flag(body) => json(body),
             Self::Review(body) => json(body),
-            Self::Seal | Self::Close | Self::Retry | Self::RevokeGrant(_) => Ok(b"{}".to_vec()),
+            Self::Seal | Self::Close | Self::Retry => Ok(b"{}".to_vec()),
         }
     }
 }

@@ -69,6 +69,8 @@ operations! {
     Counts = "counts", reads(ANY);
     /// The queue.
     QueueList = "queue_list", reads(ANY);
+    /// Temporary access that targets hold, or held.
+    GrantList = "grant_list", reads(ANY);
     /// A case. Software reads its own cases only, and no personal data (invariant 6).
     CaseRead = "case_read", bot(&[Scope::Open, Scope::Route, Scope::WithdrawOwn, Scope::Telemetry], reads(ANY));
     /// A case's timeline.

@@ -205,9 +205,11 @@ impl Case {
                 self.taken_back.entry(*attempt).or_default().get_or_insert(at);
             }
             CaseEvent::Granted { grant } => self.grants.push(grant.clone()),
-            CaseEvent::GrantEnding { grant, why } => {
+            CaseEvent::GrantEnding { grant, why, reason } => {
                 if let Some(g) = self.grants.iter_mut().find(|g| &g.id == grant) {
-                    g.ending.get_or_insert((at, *why));
+                    if g.ending.is_none() {
+                        (g.ending, g.reason) = (Some((at, *why)), reason.clone());
+                    }
                 }
             }
             CaseEvent::GrantRevoked { grant } => {

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 pub use super::approval::{Approval, Seal, Signature, VoidReason};
-pub use super::grant::{Execution, ExecutionOutcome, Grant, GrantEnd};
+pub use super::grant::{Execution, ExecutionOutcome, Grant, GrantEnd, GrantState};
 pub use super::receipt::{ProofSession, Receipt, SessionOutcome, TrustRoot};
 use super::register::Principal;
 use super::requirement::Seconds;

@@ -64,8 +64,8 @@ pub enum Command {
     Retry,
     /// Undo what was done.
     RollBack { reason: TextRef },
-    /// End a grant early.
-    RevokeGrant { grant: GrantId },
+    /// End a grant early: staff with a reason, the subject by handing it back.
+    RevokeGrant { grant: GrantId, reason: Option<TextRef> },
     /// The target confirmed that a grant is gone (worker only).
     ConfirmRevoked { grant: GrantId },
     /// Look back.

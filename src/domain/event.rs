@@ -73,7 +73,12 @@ pub enum CaseEvent {
     /// Temporary access began.
     Granted { grant: Grant },
     /// Temporary access is to end.
-    GrantEnding { grant: GrantId, why: GrantEnd },
+    GrantEnding {
+        grant: GrantId,
+        why: GrantEnd,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<TextRef>,
+    },
     /// Someone asked for an execution to be undone.
     RollBackAsked { attempt: u32, reason: TextRef },
     /// The target gave more than was approved: it is to take back what it did.
@@ -121,6 +126,7 @@ impl CaseEvent {
             Self::EvidenceAdded { evidence } => Some(&evidence.text),
             Self::Decided { approval } => Some(&approval.reason),
             Self::Held { hold } => hold.reason.as_ref(),
+            Self::GrantEnding { reason, .. } => reason.as_ref(),
             Self::Reviewed { review } => Some(&review.note),
             _ => None,
         }

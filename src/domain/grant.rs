@@ -4,6 +4,10 @@
 
 use serde::{Deserialize, Serialize};
 
+pub use super::vocabulary::{GrantEnd, GrantState};
+
+use super::case::TextRef;
+use super::refusal::Refusal;
 use super::subject::Scopes;
 use super::vocabulary::FailureReason;
 use crate::base::ids::GrantId;
@@ -55,20 +59,38 @@ pub struct Grant {
     pub expires_at: Time,
     /// When revocation was asked for, and why.
     pub ending: Option<(Time, GrantEnd)>,
+    /// Why it was ended by hand, in the words of whoever did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<TextRef>,
     /// When the target confirmed that it is gone (invariant 11).
     pub revoked_at: Option<Time>,
 }
 
-/// Why a grant ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum GrantEnd {
-    /// Its time ran out.
-    Expired,
-    /// Given back or revoked by hand.
-    HandedBack,
-    /// The case was closed.
-    Closed,
-    /// The case was held.
-    Held,
+impl Grant {
+    /// Where it stands.
+    pub const fn state(&self) -> GrantState {
+        match (self.revoked_at, self.ending) {
+            (Some(_), _) => GrantState::Ended,
+            (None, Some((_, GrantEnd::Held))) => GrantState::Suspended,
+            (None, Some(_)) => GrantState::Ending,
+            (None, None) => GrantState::Active,
+        }
+    }
+
+    /// When it ends, or ended: confirmed, ordered, or when its time runs out, whichever is known to be first.
+    pub fn ends_at(&self) -> Time {
+        self.revoked_at.or(self.ending.map(|(at, _)| at)).map_or(self.expires_at, |at| at.min(self.expires_at))
+    }
+
+    /// Whether it can still be ended by hand.
+    ///
+    /// # Errors
+    /// [`Refusal::Already`] once its end was ordered.
+    pub fn revocable(&self) -> Result<(), Refusal> {
+        match self.state() {
+            GrantState::Active => Ok(()),
+            GrantState::Ended => Err(Refusal::Already("This access is gone already.".to_owned())),
+            _ => Err(Refusal::Already("This access is ending already.".to_owned())),
+        }
+    }
 }

@@ -5,13 +5,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::case::{ActorRef, Case, LineageEntry, TextRef};
+use super::case::{ActorRef, Case, Grant, LineageEntry, TextRef};
 use super::checklist::Progress;
 use super::command::World;
 use super::refusal::{CouldDecide, Refusal};
 use super::requirement::Requirement;
 use super::vocabulary::{Action, CaseState, Channel, Path, Risk, SubjectKind, Tier, WaitingOn};
-use crate::base::ids::{CaseId, OperatorId, PersonId, SubjectId, TextId};
+use crate::base::ids::{CaseId, OperatorId, PersonId, SubjectId, TargetId, TextId};
 use crate::base::{Time, Untrusted};
 
 /// The most rows one page holds.
@@ -157,6 +157,47 @@ pub struct QueuePage {
     pub rows: Vec<CaseRow>,
     /// The cursor of the first row, if rows come before it.
     pub before: Option<Cursor>,
+    /// The cursor of the last row, if rows come after it.
+    pub after: Option<Cursor>,
+}
+
+/// Temporary access in a list, with the case that gave it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GrantRow {
+    /// The grant.
+    pub grant: Grant,
+    /// The case.
+    pub case: CaseId,
+    /// Its version.
+    pub version: u64,
+    /// Whose access.
+    pub subject: SubjectId,
+    /// The subject's name, as recorded.
+    pub subject_name: Untrusted,
+    /// What the subject is.
+    pub kind: SubjectKind,
+    /// Where.
+    pub target: TargetId,
+    /// What was restored.
+    pub action: Action,
+}
+
+/// A question for grants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GrantQuery {
+    /// Only those that a target holds still, as far as is known; the one that ends soonest first. Otherwise all, in the opposite order.
+    pub live: bool,
+    /// After the row with this cursor, in whose second part the grant's row stands.
+    pub after: Option<Cursor>,
+    /// How many rows, at most [`MAX_PAGE`].
+    pub limit: u16,
+}
+
+/// A page of grants.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct GrantPage {
+    /// The rows.
+    pub rows: Vec<GrantRow>,
     /// The cursor of the last row, if rows come after it.
     pub after: Option<Cursor>,
 }

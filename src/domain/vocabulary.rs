@@ -49,6 +49,28 @@ pub struct UnknownWord {
 }
 
 words! {
+    /// Why a grant ends.
+    GrantEnd {
+        /// Its time ran out.
+        Expired = "expired", "its time ran out";
+        /// Given back or revoked by hand.
+        HandedBack = "handed_back", "ended by hand";
+        /// The case was closed.
+        Closed = "closed", "the case was closed";
+        /// The case was held.
+        Held = "held", "the case was held";
+    }
+    /// Where a grant stands.
+    GrantState {
+        /// It lives.
+        Active = "active", "active";
+        /// Its case is frozen: the target is made to end it.
+        Suspended = "suspended", "suspended by hold";
+        /// The target is made to end it, and has not confirmed that yet.
+        Ending = "ending", "being revoked";
+        /// The target confirmed that it is gone.
+        Ended = "ended", "ended";
+    }
     /// What is to be restored (product.md, "Words").
     Action {
         /// A new password, the old one void.

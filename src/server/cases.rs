@@ -305,9 +305,3 @@ writes! {
     retry "/v1/cases/{id}/retry" Nothing => |d, b| Command::Retry;
     roll_back "/v1/cases/{id}/roll-back" body::Text => |d, b| Command::RollBack { reason: d.text("text", &b.text)? };
 }
-
-#[utoipa::path(post, path = "/v1/cases/{id}/grants/{grant}/revoke", tag = "cases", params(("id" = CaseId, Path), ("grant" = crate::base::ids::GrantId, Path)), request_body = Nothing, responses((status = 200, body = CaseDetail)))]
-pub(super) async fn revoke(w: Write<Nothing>) -> Answer {
-    let grant = w.part(1, "grant")?;
-    w.run(|_, _| Ok(Command::RevokeGrant { grant })).await
-}

@@ -12,6 +12,7 @@ pub mod edge;
 mod events;
 mod extract;
 mod governance;
+mod grants;
 pub mod host;
 pub mod limit;
 mod listen;

@@ -14,7 +14,7 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{App, authn, cases, edge, events, governance, me, propose};
+use super::{App, authn, cases, edge, events, governance, grants, me, propose};
 use crate::domain::access::Operation;
 
 #[derive(OpenApi)]
@@ -29,6 +29,7 @@ struct Document;
 pub const OPERATIONS: &[(&str, &str, Operation)] = &[
     ("GET", "/v1/me", Operation::Me),
     ("GET", "/v1/counts", Operation::Counts),
+    ("GET", "/v1/grants", Operation::GrantList),
     ("GET", "/v1/cases", Operation::QueueList),
     ("POST", "/v1/cases", Operation::CaseOpen),
     ("POST", "/v1/cases/route-preview", Operation::RoutePreview),
@@ -110,7 +111,8 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(cases::close))
         .routes(routes!(cases::retry))
         .routes(routes!(cases::roll_back))
-        .routes(routes!(cases::revoke))
+        .routes(routes!(grants::list))
+        .routes(routes!(grants::revoke))
         .routes(routes!(me::subjects))
         .routes(routes!(me::subject))
         .routes(routes!(events::events))

@@ -22,7 +22,7 @@ use crate::domain::effect::{Due, Effect};
 use crate::domain::event::{CaseEvent, Entry, RegisterEvent};
 use crate::domain::register::Register;
 use crate::domain::subject::{Recorded, Subject};
-use crate::domain::view::{CaseRow, Counts, QueuePage, QueueQuery, SubjectRow};
+use crate::domain::view::{CaseRow, Counts, GrantPage, GrantQuery, QueuePage, QueueQuery, SubjectRow};
 
 /// Why something could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -291,6 +291,8 @@ pub trait Store: Send + Sync + 'static {
     async fn linked(&self, subject: &SubjectId, target: &TargetId, since: Time, but: Option<CaseId>) -> Result<Vec<Arc<Case>>, StoreError>;
     /// A page of the queue.
     async fn queue(&self, query: &QueueQuery) -> Result<QueuePage, StoreError>;
+    /// A page of grants.
+    async fn grants(&self, query: &GrantQuery) -> Result<GrantPage, StoreError>;
     /// Numbers for the head line.
     async fn counts(&self, person: Option<&PersonId>) -> Result<Counts, StoreError>;
     /// Cases with a deadline, expiry, scheduled execution or grant end at or before then.

@@ -268,7 +268,7 @@ fn step_command(state: &State, n: usize, step: &str) -> Option<(ActorRef, Comman
         "rolled_back" => (executor, play::ended(attempt, ExecutionOutcome::RolledBack), 0),
         "retry" => (lee(), Command::Retry, 0),
         "roll_back" => (op("sato"), Command::RollBack { reason: text("b") }, 0),
-        "revoke" => (lee(), Command::RevokeGrant { grant: grant? }, 0),
+        "revoke" => (lee(), Command::RevokeGrant { grant: grant?, reason: Some(text("r")) }, 0),
         "gone" => (system(Worker::Grants), Command::ConfirmRevoked { grant: grant? }, 0),
         "review" => (op("vega"), Command::Review { note: text("v"), in_order: true }, 0),
         "close" => (lee(), Command::Close, 0),

@@ -96,7 +96,7 @@ fn invariant_11_a_grant_ends_at_its_expiry_at_hand_back_at_a_hold_and_at_close_w
 
     let mut returned = granted();
     let session = returned.case().sessions.keys().next().unwrap().clone();
-    let back = Command::RevokeGrant { grant: id("g-1") };
+    let back = Command::RevokeGrant { grant: id("g-1"), reason: None };
     returned.act(ActorRef::Subject { session }, &back).unwrap();
     assert_eq!(why(&returned), Some(GrantEnd::HandedBack));
     assert!(returned.ask(op("nadia"), &back).is_err());

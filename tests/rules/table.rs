@@ -112,7 +112,7 @@ pub fn commands(play: &mut Play) -> Vec<(&'static str, ActorRef, Command)> {
         ("confirm_taken_back", executor(), Command::ConfirmTakenBack { attempt: 1 }),
         ("retry", agent(), Command::Retry),
         ("roll_back", op("lind"), Command::RollBack { reason: text("b") }),
-        ("revoke_grant", agent(), Command::RevokeGrant { grant: grant() }),
+        ("revoke_grant", agent(), Command::RevokeGrant { grant: grant(), reason: Some(text("x")) }),
         ("confirm_revoked", system(Worker::Grants), Command::ConfirmRevoked { grant: grant() }),
         ("review", op("vega"), Command::Review { note: text("v"), in_order: true }),
         ("close", agent(), Command::Close),

@@ -4,6 +4,7 @@
 
 mod attacks;
 mod crash;
+mod grants;
 #[path = "../support/play.rs"]
 mod play;
 mod races;

@@ -45,7 +45,7 @@ impl From<&CaseView> for CaseDetail {
             hold: case.hold.as_ref().map(|h| HoldDetail { source: h.source, reason: h.reason.as_ref().and_then(text), since: h.since }),
             flags: case.flags.iter().map(|f| FlagDetail { kind: f.kind, by: actor_words(&f.by), at: f.at }).collect(),
             executions: case.executions.iter().map(parts::execution).collect(),
-            grants: case.grants.iter().map(parts::grant).collect(),
+            grants: case.grants.iter().map(|g| parts::grant(v, g)).collect(),
             reviews: reviews(v),
             linked: case.linked.iter().copied().collect(),
             other_open_cases: v.other_open.clone(),

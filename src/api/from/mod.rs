@@ -54,6 +54,31 @@ impl From<view::QueuePage> for lists::QueuePage {
     }
 }
 
+impl lists::GrantRow {
+    /// A grant as one asker sees it: why they can't revoke it, if they can't.
+    pub fn seen(row: view::GrantRow, refused: Option<&refusal::Refusal>) -> Self {
+        let grant = row.grant;
+        Self {
+            state: grant.state(),
+            id: grant.id,
+            case: row.case,
+            version: row.version,
+            subject: row.subject,
+            subject_name: row.subject_name,
+            kind: row.kind,
+            target: row.target,
+            action: row.action,
+            scope: grant.scope.iter().map(ToString::to_string).collect(),
+            since: grant.since,
+            expires_at: grant.expires_at,
+            ending_since: grant.ending.map(|(at, _)| at),
+            ending_why: grant.ending.map(|(_, why)| why),
+            revoked_at: grant.revoked_at,
+            refused: refused.map(ToString::to_string),
+        }
+    }
+}
+
 impl From<view::Counts> for lists::Counts {
     fn from(c: view::Counts) -> Self {
         Self { open: c.open, approvals: c.approvals, grants: c.grants, held: c.held, log: c.log }

@@ -202,12 +202,13 @@ pub(super) fn execution(e: &Execution) -> ExecutionDetail {
     ExecutionDetail { attempt: e.attempt, started_at: e.started_at, ended_at: e.ended_at, outcome, reason, restored_scope: restored }
 }
 
-pub(super) fn grant(g: &Grant) -> GrantDetail {
+pub(super) fn grant(view: &CaseView, g: &Grant) -> GrantDetail {
     GrantDetail {
         id: g.id.clone(),
         scope: g.scope.iter().map(ToString::to_string).collect(),
         expires_at: g.expires_at,
         ending: g.ending.is_some() && g.revoked_at.is_none(),
+        reason: g.reason.as_ref().and_then(|r| view.texts.get(&r.id).cloned()),
         revoked_at: g.revoked_at,
     }
 }

@@ -114,6 +114,12 @@ fn decision(event: &CaseEvent) -> Option<String> {
         CaseEvent::ExecutionScheduled { not_before } => format!("approved by all who are needed; carried out from {} on", minute(*not_before)),
         CaseEvent::ExecutionStarted { execution } => format!("carrying out, attempt {}", execution.attempt),
         CaseEvent::ExecutionEnded { attempt, outcome } => format!("attempt {attempt}: {}", ended(outcome)),
+        CaseEvent::Granted { grant } => {
+            let scope: Vec<String> = grant.scope.iter().map(ToString::to_string).collect();
+            format!("temporary access {}: {}, until {}", grant.id, scope.join(", "), minute(grant.expires_at))
+        }
+        CaseEvent::GrantEnding { grant, why, .. } => format!("temporary access {grant} is to end: {}", why.label()),
+        CaseEvent::GrantRevoked { grant } => format!("temporary access {grant} is gone: the target confirmed it"),
         CaseEvent::Refused { command, refusal, person } => {
             let who = person.as_ref().map(|p| format!(" to {p}")).unwrap_or_default();
             format!("refused{who}: {}, {refusal}", command.replace('_', " "))

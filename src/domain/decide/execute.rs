@@ -132,10 +132,10 @@ pub(super) fn nothing_to_take_back(draft: &Draft<'_>) -> Result<(), Refusal> {
 fn give(draft: &mut Draft<'_>, id: &GrantId) {
     let now = draft.now();
     if let Some((scope, lifetime)) = draft.case.plan.as_ref().and_then(|p| Some((p.scope.clone(), p.lifetime?))) {
-        let grant = Grant { id: id.clone(), scope, since: now, expires_at: now + lifetime.duration(), ending: None, revoked_at: None };
+        let grant = Grant { id: id.clone(), scope, since: now, expires_at: now + lifetime.duration(), ending: None, reason: None, revoked_at: None };
         draft.push(CaseEvent::Granted { grant });
         if draft.case.hold.is_some() {
-            draft.push(CaseEvent::GrantEnding { grant: id.clone(), why: GrantEnd::Held });
+            draft.push(CaseEvent::GrantEnding { grant: id.clone(), why: GrantEnd::Held, reason: None });
         }
     }
     let restriction = draft.requirement().restriction;
@@ -181,20 +181,23 @@ pub(super) fn roll_back(draft: &mut Draft<'_>, reason: &TextRef) -> Result<(), R
 pub(super) fn end_grants(draft: &mut Draft<'_>, why: GrantEnd) {
     let live: Vec<GrantId> = draft.case.live_grants().map(|g| g.id.clone()).collect();
     for grant in live {
-        draft.push(CaseEvent::GrantEnding { grant, why });
+        draft.push(CaseEvent::GrantEnding { grant, why, reason: None });
     }
 }
 
-/// Ends a grant early: staff, or the subject handing it back.
-pub(super) fn revoke_grant(draft: &mut Draft<'_>, grant: &GrantId) -> Result<(), Refusal> {
+/// Ends a grant early: staff, who say why, or the subject handing it back.
+pub(super) fn revoke_grant(draft: &mut Draft<'_>, grant: &GrantId, reason: Option<&TextRef>) -> Result<(), Refusal> {
     if !actor::is_subject(draft) {
         actor::role(&draft.world.register, draft.ctx, draft.code, ENDERS)?;
+        if reason.is_none() {
+            return Err(Refusal::Invalid { field: "text", why: "say why the access is ended".to_owned() });
+        }
     }
     match draft.case.grants.iter().find(|g| &g.id == grant) {
         None => Err(Refusal::Unknown(grant.to_string())),
-        Some(g) if g.ending.is_some() || g.revoked_at.is_some() => Err(Refusal::Already("This access is ending already.".to_owned())),
-        Some(_) => {
-            draft.push(CaseEvent::GrantEnding { grant: grant.clone(), why: GrantEnd::HandedBack });
+        Some(g) => {
+            g.revocable()?;
+            draft.push(CaseEvent::GrantEnding { grant: grant.clone(), why: GrantEnd::HandedBack, reason: reason.cloned() });
             Ok(())
         }
     }

@@ -67,7 +67,7 @@ fn run(draft: &mut Draft<'_>, command: &Command) -> Result<(), Refusal> {
         Command::ConfirmTakenBack { attempt } => execute::confirm_taken_back(draft, *attempt),
         Command::Retry => execute::retry(draft),
         Command::RollBack { reason } => execute::roll_back(draft, reason),
-        Command::RevokeGrant { grant } => execute::revoke_grant(draft, grant),
+        Command::RevokeGrant { grant, reason } => execute::revoke_grant(draft, grant, reason.as_ref()),
         Command::ConfirmRevoked { grant } => execute::confirm_revoked(draft, grant),
         Command::Review { note, in_order } => end::review(draft, note, *in_order),
         Command::Close => end::close(draft),

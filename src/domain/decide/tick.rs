@@ -21,7 +21,7 @@ pub(super) fn tick(draft: &mut Draft<'_>) -> Result<(), Refusal> {
     let now = draft.now();
     let over: Vec<GrantId> = draft.case.live_grants().filter(|g| g.expires_at <= now).map(|g| g.id.clone()).collect();
     for grant in over {
-        draft.push(CaseEvent::GrantEnding { grant, why: GrantEnd::Expired });
+        draft.push(CaseEvent::GrantEnding { grant, why: GrantEnd::Expired, reason: None });
     }
     let due = draft.case.times.due.is_some_and(|d| d <= now);
     if draft.case.hold.is_some() {

@@ -81,6 +81,7 @@ fn nothing_to(operation: Operation, progress: &Progress) -> Refusal {
 /// Each operation on a case with a command that asks for it; `None` where the case holds nothing it could be about.
 fn stand_ins(case: &Case, progress: &Progress, actor: &Actor, now: Time) -> Result<Vec<(Operation, Option<Command>)>, IdError> {
     let text = TextRef { id: TextId::parse("stand-in")?, sha256: Digest::of(b"") };
+    let words = text.clone();
     let someone = person_of(&actor.who).cloned().map_or_else(|| PersonId::parse("stand-in"), Ok)?;
     let evidence = EvidenceId::parse("stand-in")?;
     let contact = case.sessions.keys().next_back().cloned().map_or_else(|| SessionId::parse("stand-in"), Ok)?;
@@ -131,6 +132,6 @@ fn stand_ins(case: &Case, progress: &Progress, actor: &Actor, now: Time) -> Resu
     ];
     let mut all: Vec<_> = commands.into_iter().filter_map(|c| Operation::of(&c).map(|o| (o, Some(c)))).collect();
     all.push((Operation::ProofStart, start));
-    all.push((Operation::GrantRevoke, live.map(|grant| Command::RevokeGrant { grant })));
+    all.push((Operation::GrantRevoke, live.map(|grant| Command::RevokeGrant { grant, reason: Some(words) })));
     Ok(all)
 }

@@ -155,6 +155,7 @@ fn text_ids(case: &Case, comments: &[Said]) -> Vec<TextId> {
     let one = [case.request.summary.as_ref(), case.handover.as_ref(), case.hold.as_ref().and_then(|h| h.reason.as_ref())];
     let triage = case.triage.iter().map(|t| &t.reproduction);
     let many = case.evidence.iter().map(|e| &e.text).chain(case.approvals.iter().map(|a| &a.reason));
+    let many = many.chain(case.grants.iter().filter_map(|g| g.reason.as_ref()));
     let more = case.reviews.iter().map(|r| &r.note).chain(comments.iter().map(|c| &c.text));
     let all: BTreeSet<TextId> = one.into_iter().flatten().chain(triage).chain(many).chain(more).map(|t| t.id.clone()).collect();
     all.into_iter().collect()

@@ -8,7 +8,7 @@ use rusqlite::{OptionalExtension as _, params};
 
 use super::batch::Batch;
 use super::errors::to_json;
-use super::{duties, rows};
+use super::{duties, grants, rows};
 use crate::base::canonical;
 use crate::base::ids::{CaseId, SubjectId};
 use crate::domain::anomaly::skeleton;
@@ -71,6 +71,7 @@ impl Batch<'_> {
         changes.into_iter().try_for_each(|change| self.commit(change).map(drop))?;
         for (row, case) in self.deferred.take().unwrap_or_default().into_values() {
             let weights = rows::put(self.conn, &row, &case)?;
+            grants::put(self.conn, &case)?;
             self.tip.count(weights);
         }
         Ok(Committed { first, entries: self.tip.tree.size() - first })
@@ -189,6 +190,7 @@ impl Batch<'_> {
             return Ok(());
         }
         let weights = rows::put(self.conn, &case.row, &case.after)?;
+        grants::put(self.conn, &case.after)?;
         self.tip.count(weights);
         Ok(())
     }

@@ -10,6 +10,7 @@ mod clock;
 mod commit;
 mod duties;
 mod errors;
+mod grants;
 mod look;
 mod outbox;
 mod plan;
@@ -45,7 +46,7 @@ use crate::domain::anomaly::Meeting;
 use crate::domain::case::Case;
 use crate::domain::event::Entry;
 use crate::domain::register::Register;
-use crate::domain::view::{CaseRow, Counts, QueuePage, QueueQuery, SubjectRow};
+use crate::domain::view::{CaseRow, Counts, GrantPage, GrantQuery, QueuePage, QueueQuery, SubjectRow};
 
 pub use backup::{RestoreError, restore};
 pub use look::{MAX_SURVEY, Pulse, Survey, backup_of, head_of, pulse_of, register_of, survey, verify_file};
@@ -223,6 +224,11 @@ impl Store for SqliteStore {
     async fn queue(&self, query: &QueueQuery) -> Result<QueuePage, StoreError> {
         let query = query.clone();
         self.readers.ask(move |conn| queue::page(conn, &query)).await
+    }
+
+    async fn grants(&self, query: &GrantQuery) -> Result<GrantPage, StoreError> {
+        let query = query.clone();
+        self.readers.ask(move |conn| grants::page(conn, &query)).await
     }
 
     async fn counts(&self, person: Option<&PersonId>) -> Result<Counts, StoreError> {

@@ -12,7 +12,13 @@ use super::SqliteOptions;
 use crate::store::StoreError;
 
 /// Every migration, in order; the schema's version is how many have run.
-const MIGRATIONS: &[&str] = &[include_str!("../../../assets/migrations/0001_first.sql"), include_str!("../../../assets/migrations/0002_noticed.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../../../assets/migrations/0001_first.sql"),
+    include_str!("../../../assets/migrations/0002_noticed.sql"),
+    include_str!("../../../assets/migrations/0003_grants.sql"),
+];
+/// The migration after which grants are put into their rows; it goes together with the table that it makes.
+const GRANTS: usize = 2;
 
 /// Prepared statements kept by each connection.
 const STATEMENTS: usize = 128;
@@ -140,6 +146,9 @@ fn migrate(conn: &mut Connection) -> Result<(), StoreError> {
     for (i, sql) in MIGRATIONS.iter().enumerate().skip(done) {
         let tx = conn.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
         tx.execute_batch(sql)?;
+        if i == GRANTS {
+            super::grants::fill(&tx)?;
+        }
         tx.pragma_update(None, "user_version", i64::try_from(i + 1).unwrap_or(i64::MAX))?;
         tx.commit()?;
     }

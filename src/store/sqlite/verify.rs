@@ -295,6 +295,7 @@ impl Verify<'_> {
 
     /// A case's row against the case that its entries make.
     fn row(&mut self, case: &Case) -> Result<(), StoreError> {
+        self.grants(case)?;
         const COLUMNS: &str =
             "version, changed, state, ended, held, action, path, channel, flags, grants, assignee, k_due, k_opened, k_updated, next_due,
             subject, target, seal";

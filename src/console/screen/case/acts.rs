@@ -38,6 +38,7 @@ const fn purpose(action: Action) -> Option<Purpose> {
         Action::LiftHold => Purpose::LiftHold,
         Action::Review => Purpose::Review,
         Action::TakeBack => Purpose::TakeBack,
+        Action::RevokeGrant => Purpose::Revoke,
         _ => return None,
     })
 }
@@ -104,11 +105,6 @@ impl Case {
                 let kinds = FlagKind::ALL.iter().filter(|k| case.flags.iter().all(|f| f.kind != **k));
                 let kinds = kinds.map(|k| Choice::new(k.code(), k.label(), "")).collect();
                 shared.pick(Picker::new("flag", "What did you notice? It may void approvals, never ease anything", kinds));
-            }
-            Action::RevokeGrant => {
-                let live = case.grants.iter().filter(|g| g.revoked_at.is_none() && !g.ending);
-                let live = live.map(|g| Choice::new(g.id.as_str(), g.id.as_str(), clean(&g.scope.join(", ")))).collect();
-                shared.pick(Picker::new("revoke", "End which access?", live));
             }
             Action::Seal | Action::Retry | Action::CloseCase => self.confirm_plain(shared, place, action),
             _ => {}
@@ -181,7 +177,7 @@ impl Case {
             }
         };
         let (purpose, draft) = (open.purpose, open.purpose.draft(id));
-        match purpose.question(case) {
+        match purpose.question(case, &open.form) {
             Some((question, mut lines, label)) => {
                 lines.push(format!("Your words: {}", clean(open.form.value(purpose.main_field()))));
                 self.ask_first(shared, Place::Case(id), (question, lines, label), (write, purpose.done(), Some(draft)));
@@ -209,17 +205,6 @@ impl Case {
                 if let Ok(kind) = value.parse::<FlagKind>() {
                     self.send(shared, Write::Flag(AddFlag { kind }), "The flag is noted.", None);
                 }
-            }
-            "revoke" => {
-                let Some(grant) = case.grants.iter().find(|g| g.id.as_str() == value).map(|g| g.id.clone()) else { return };
-                let lines = vec![format!("Access {grant} ends now; the target is asked until it confirms.")];
-                let place = Place::Case(case.row.id);
-                self.ask_first(
-                    shared,
-                    place,
-                    ("End this access?".into(), lines, "end it"),
-                    (Write::RevokeGrant(grant), "The access is being ended.", None),
-                );
             }
             _ => {}
         }

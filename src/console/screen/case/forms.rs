@@ -27,10 +27,18 @@ pub(super) enum Purpose {
     LiftHold,
     Review,
     TakeBack,
+    Revoke,
 }
 
 /// How many of those who could decide are named in one sentence.
 const NAMED: usize = 4;
+
+/// What is said of a reason that must be given.
+pub(in crate::console::screen) const REQUIRED: &str = "Required. Ctrl-e writes it in your editor.";
+/// What ending an access means.
+pub(in crate::console::screen) const ENDS: &str = "The target is made to end it, again and again until it confirms.";
+/// What is said when an end was ordered.
+pub(in crate::console::screen) const ENDING: &str = "The access is being ended.";
 
 /// A field that is wrong, and why.
 pub(super) type Mistake = (&'static str, String);
@@ -51,6 +59,7 @@ impl Purpose {
             Self::LiftHold => "lift-hold",
             Self::Review => "review",
             Self::TakeBack => "take-back",
+            Self::Revoke => "revoke",
         }
     }
 
@@ -69,6 +78,7 @@ impl Purpose {
             Self::LiftHold => "Lift the freeze",
             Self::Review => "Look back: was all in order?",
             Self::TakeBack => "Take your approval back",
+            Self::Revoke => "End a temporary access now",
         }
     }
 
@@ -93,7 +103,7 @@ impl Purpose {
     }
 
     /// The question asked before it is sent, and what it means, for what can't be undone.
-    pub fn question(self, case: &CaseDetail) -> Option<(String, Vec<String>, &'static str)> {
+    pub fn question(self, case: &CaseDetail, form: &Form) -> Option<(String, Vec<String>, &'static str)> {
         let number = case.row.id;
         let live = case.approvals.iter().filter(|a| a.void.is_none()).count();
         let (question, lines, label) = match self {
@@ -127,6 +137,11 @@ impl Purpose {
                 vec!["It counts no more. You can decide anew while the seal stands.".into()],
                 "take it back",
             ),
+            Self::Revoke => {
+                let grant = case.grants.iter().find(|g| g.id.as_str() == form.value("grant"));
+                let what = grant.map(|g| format!("{}: {}.", g.id, super::pages::clean(&g.scope.join(", "))));
+                ("End this access?".into(), what.into_iter().chain([ENDS.to_owned()]).collect(), "end it")
+            }
             Self::Triage | Self::Evidence | Self::Comment | Self::HandOver | Self::Review => return None,
         };
         Some((question, lines, label))
@@ -147,6 +162,7 @@ impl Purpose {
             Self::LiftHold => "The freeze is lifted.",
             Self::Review => "The look back is recorded.",
             Self::TakeBack => "Your approval counts no more.",
+            Self::Revoke => ENDING,
         }
     }
 
@@ -187,8 +203,13 @@ impl Purpose {
             Self::Review => {
                 vec![many("What you found"), Field::choice("in_order", "In order?", words([("no", "no"), ("yes", "yes")].into_iter()), 0)]
             }
+            Self::Revoke => {
+                let live = case.grants.iter().filter(|g| g.revoked_at.is_none() && !g.ending);
+                let live = live.map(|g| (g.id.to_string(), format!("{}: {}", g.id, super::pages::clean(&g.scope.join(", ")))));
+                vec![Field::choice("grant", "Which access", live.collect(), 0), many("Reason").with_help(REQUIRED)]
+            }
             Self::LiftHold => vec![many("Reason"), Field::choice("contact_session", "Reached the subject through", contacts(case), 0)],
-            _ => vec![many("Reason").with_help("Required. Ctrl-e writes it in your editor.")],
+            _ => vec![many("Reason").with_help(REQUIRED)],
         };
         Form::new(fields)
     }
@@ -230,6 +251,10 @@ impl Purpose {
             Self::Withdraw => Write::Withdraw(said()),
             Self::RollBack => Write::RollBack(said()),
             Self::TakeBack => Write::TakeBack(said()),
+            Self::Revoke => {
+                let grant = form.value("grant").parse().map_err(|_| ("grant", "There is no access that could be ended.".to_owned()))?;
+                Write::RevokeGrant(grant, said())
+            }
         })
     }
 }
