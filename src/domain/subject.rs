@@ -113,8 +113,35 @@ impl Subject {
         self.owners.iter().filter(move |o| o.within(at, Duration::zero())).map(|o| &o.person)
     }
 
+    /// What someone outside may call it by: its id, its name and its mail addresses, each as [`handle`] writes it.
+    pub fn handles(&self) -> BTreeSet<String> {
+        let mail = self.endpoints.iter().filter(|e| e.kind == EndpointKind::Email).map(|e| e.address.raw());
+        let mut out: BTreeSet<String> = mail.chain([self.id.as_str(), self.name.raw()]).map(handle).collect();
+        out.remove("");
+        out
+    }
+
     /// The endpoint of that id, if recorded.
     pub fn endpoint(&self, id: &EndpointId) -> Option<&Endpoint> {
         self.endpoints.iter().find(|e| &e.id == id)
+    }
+}
+
+/// The one form in which what someone is called is compared: in lower case, without space around it and with single spaces in it.
+pub fn handle(text: &str) -> String {
+    text.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_someone_is_called_is_compared_in_one_form() {
+        for same in ["m.okafor@corp.example", " M.Okafor@Corp.Example\t"] {
+            assert_eq!(handle(same), "m.okafor@corp.example");
+        }
+        assert_eq!((handle("Zoë  ÅNGSTRÖM").as_str(), handle(" \n").as_str()), ("zoë ångström", ""));
+        assert_eq!(handle(&handle("A\u{a0}B")), "a b");
     }
 }

@@ -467,6 +467,12 @@ words! {
     }
 }
 
+impl Action {
+    /// What a person may ask for itself, without anyone of the staff: what everyone loses, and nothing that only somebody else can judge the
+    /// need of (reactivation, access for a while) or that belongs to a program.
+    pub const BY_ONESELF: [Self; 4] = [Self::PasswordReset, Self::AccountUnlock, Self::MfaReenrolment, Self::RecoveryCodeReissue];
+}
+
 impl Method {
     /// Whether the method is a gate beside proof: it must pass, and fills no set of proofs (SP 800-63B-4 §4.2.1).
     pub const fn is_gate(self) -> bool {

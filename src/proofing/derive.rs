@@ -18,6 +18,9 @@ pub const CODE_DIGITS: usize = 8;
 /// Length of a link's token in characters: 8 bytes of case number and 24 bytes (192 bits) of HMAC.
 pub const TOKEN_LEN: usize = 43;
 
+/// Letters of the "this wasn't me" word.
+pub const WORD_LEN: usize = 6;
+
 const CODE_SPACE: u64 = 100_000_000;
 /// Letters of the "this wasn't me" word; chosen so that it can be said over the telephone.
 const CONSONANTS: &[u8; 16] = b"bdfghjklmnprstvz";

@@ -5,7 +5,6 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use axum::extract::{ConnectInfo, FromRequestParts, MatchedPath};
 use axum::http::request::Parts;
@@ -140,7 +139,7 @@ pub(super) fn outsider(app: &App, extensions: &Extensions) -> Option<Response> {
 
 /// The answer to everyone who is not known.
 fn unknown(app: &App, parts: &Parts) -> Response {
-    app.strangers.fetch_add(1, Ordering::Relaxed);
+    app.service.stranger();
     if let Some(refused) = outsider(app, &parts.extensions) {
         return refused;
     }

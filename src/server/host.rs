@@ -57,12 +57,16 @@ impl Running {
             organisation: parts.organisation.clone(),
         };
         let workers = Arc::new(Workers::new(Arc::clone(&parts.service), Arc::new(hands), parts.patience));
-        let requester = Requester::new(Arc::clone(&parts.service), parts.codes);
+        let requester = Arc::new(Requester::new(Arc::clone(&parts.service), parts.codes));
         let rates = pages::Rates::of(parts.config.stranger_requests_per_minute);
         let request_time = parts.config.request_time;
         let settings = pages::Settings { rates, request_time, ..pages::Settings::new(&parts.public_url, &parts.organisation) };
-        let pages = pages::router(requester, settings);
-        let workers = tokio::spawn(workers.run(stopped.clone()));
+        let pages = pages::router(Arc::clone(&requester), settings);
+        let (stop_asking, stopped_working) = (stopped.clone(), stopped.clone());
+        let both = async move { tokio::join!(workers.run(stopped_working), requester.run(stop_asking)) };
+        let workers = tokio::spawn(async move {
+            let ((), ()) = both.await;
+        });
         let server = tokio::spawn(run(parts.config, parts.service, pages, listeners, stopped));
         Self { stop, server, workers }
     }

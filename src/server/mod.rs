@@ -28,7 +28,6 @@ pub mod write;
 
 use std::collections::{HashMap, HashSet};
 use std::num::NonZeroU32;
-use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -98,8 +97,6 @@ pub struct App {
     pub shutdown: watch::Receiver<bool>,
     /// Counted, never labelled with who.
     pub metrics: Metrics,
-    /// Strangers refused since the last entry about them.
-    pub strangers: AtomicU64,
     request_time: Duration,
     max_streams: usize,
     outsiders: limit::Limits,
@@ -122,7 +119,6 @@ impl App {
             max_body: config.max_body,
             shutdown,
             metrics,
-            strangers: AtomicU64::new(0),
             request_time: config.request_time,
             max_streams: config.streams,
             outsiders: limit::Limits::new(outsiders),

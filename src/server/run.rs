@@ -3,7 +3,6 @@
 //! Contract: the listeners are bound by the caller. Requests in hand get the drain time; event streams end at once.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::Router;
@@ -18,9 +17,7 @@ use super::listen::{How, serve};
 use super::tls::Certificates;
 use super::{App, ServerConfig, routes};
 use crate::base::Time;
-use crate::domain::case::Worker;
-use crate::domain::event::RegisterEvent;
-use crate::service::{Ask, Service};
+use crate::service::Service;
 
 /// Listeners, bound before the server starts.
 pub struct Listeners {
@@ -92,11 +89,7 @@ async fn every_minute(app: Arc<App>, mut shutdown: watch::Receiver<bool>) {
 
 /// One entry about strangers, and one about each of those known who were refused what has no entry of its own.
 async fn write_counts(app: &App, at: Time, all: bool) {
-    let count = app.strangers.swap(0, Ordering::Relaxed);
-    if count > 0 {
-        let minute = chrono::DateTime::from_timestamp(at.timestamp() - at.timestamp().rem_euclid(60), 0).unwrap_or(at);
-        app.service.note(&Ask::system(Worker::Notices), RegisterEvent::StrangersRefused { count, minute }).await;
-    }
+    app.service.note_strangers(at).await;
     app.service.write_counts(all).await;
 }
 

@@ -24,6 +24,7 @@ pub mod told;
 pub mod workers;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
 pub use error::ServiceError;
@@ -54,6 +55,7 @@ pub struct Service {
     pub keys: Keys,
     policies: Mutex<BTreeMap<Digest, Arc<Policy>>>,
     refusals: refused::Budget,
+    strangers: AtomicU64,
     /// What is to be looked at again.
     again: register::Again,
 }
@@ -146,7 +148,15 @@ impl Ask {
 impl Service {
     /// The use cases over a store.
     pub fn new(store: Arc<dyn Store>, ports: Ports, keys: Keys) -> Self {
-        Self { store, ports, keys, policies: Mutex::default(), refusals: refused::Budget::default(), again: register::Again::default() }
+        Self {
+            store,
+            ports,
+            keys,
+            policies: Mutex::default(),
+            refusals: refused::Budget::default(),
+            strangers: AtomicU64::new(0),
+            again: register::Again::default(),
+        }
     }
 
     /// Now, on the server's clock.

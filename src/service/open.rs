@@ -4,11 +4,10 @@
 
 use super::{Ask, Done, MAX_TRIES, Service, ServiceError};
 use crate::base::Untrusted;
-use crate::base::ids::EndpointId;
+use crate::base::ids::{EndpointId, PersonId};
 use crate::domain::case::{ActorRef, Case, Requester, Route, Worker};
 use crate::domain::checklist;
 use crate::domain::command::{Command, Open};
-use crate::domain::subject::Endpoint;
 use crate::domain::vocabulary::{CaseState, Channel, EndpointKind, Method, Path};
 
 /// What opening a case takes, before it has a number.
@@ -61,15 +60,15 @@ impl Service {
         Err(ServiceError::Conflict)
     }
 
-    /// A case that software, or the subject, opened for the subject's own path is proved without an agent: the server opens the first session, to the first
-    /// recorded mailbox that can serve it. Where it can't, an agent still can; the case stands either way.
-    async fn begin_proof(&self, done: Done) -> Done {
+    /// A case that software, or the subject, opened for the subject's own path is proved without an agent: the server opens the sessions, one
+    /// after the other, to the first recorded mailbox that can serve them. Where it can't, an agent still can; the case stands either way.
+    pub(super) async fn begin_proof(&self, done: Done) -> Done {
         let case = &done.case;
         let without_agent = matches!(case.request.opened_by, ActorRef::Automation { .. } | ActorRef::Subject { .. });
         if !without_agent || case.route.path != Path::SelfService || case.state != CaseState::Proofing || case.hold.is_some() {
             return done;
         }
-        match self.first_session(case).await {
+        match self.next_session(case).await {
             Ok(Some(begun)) => Done { case: begun.case, events: done.events.into_iter().chain(begun.events).collect(), committed: done.committed },
             Ok(None) => done,
             Err(error) => {
@@ -79,14 +78,21 @@ impl Service {
         }
     }
 
-    async fn first_session(&self, case: &Case) -> Result<Option<Done>, ServiceError> {
+    /// The first proof that is missing and that the subject can give alone: the code of a message, or one that it saved.
+    async fn next_session(&self, case: &Case) -> Result<Option<Done>, ServiceError> {
         let loaded = self.load(case.id, None).await?;
         let Some(subject) = loaded.world.subject.clone() else { return Ok(None) };
-        let need = checklist::requirement(&loaded.world);
-        let usable = |e: &&Endpoint| e.kind == EndpointKind::Email && checklist::endpoint_problem(case, &subject, &need, &e.id).is_none();
-        let Some(endpoint) = subject.endpoints.iter().find(usable).map(|e| e.id.clone()) else { return Ok(None) };
+        let saved = !self.store.saved_codes(&subject.id).await?.is_empty();
+        let mail = |id: &EndpointId| subject.endpoint(id).is_some_and(|e| e.kind == EndpointKind::Email);
+        let alone = |(method, endpoint, _): &(Method, Option<EndpointId>, Option<PersonId>)| match method {
+            Method::IssuedCode => endpoint.as_ref().is_some_and(mail),
+            Method::SavedCode => saved && endpoint.as_ref().is_some_and(mail),
+            _ => false,
+        };
+        let missing = checklist::progress(&loaded.world, loaded.now).items.into_iter().filter(|i| i.receipt.is_none());
+        let Some((method, endpoint, _)) = missing.flat_map(|i| i.startable).find(alone) else { return Ok(None) };
         let session = self.fresh("ses")?;
-        let start = Command::StartProof { session, method: Method::IssuedCode, endpoint: Some(endpoint), attester: None };
+        let start = Command::StartProof { session, method, endpoint, attester: None };
         self.execute(&Ask::system(Worker::Notices), case.id, &start).await.map(Some)
     }
 }

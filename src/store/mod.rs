@@ -304,6 +304,8 @@ pub trait Store: Send + Sync + 'static {
     async fn subject(&self, id: &SubjectId) -> Result<Option<SubjectRecord>, StoreError>;
     /// Subjects whose name or id holds these words, for intake.
     async fn find_subjects(&self, text: &str, limit: u16) -> Result<Vec<SubjectRow>, StoreError>;
+    /// Subjects that go by that name or mail address, in the form of [`crate::domain::subject::handle`]; at most twenty, and never by id.
+    async fn subjects_called(&self, handle: &str) -> Result<Vec<SubjectId>, StoreError>;
     /// Names of other subjects with that skeleton (UTS 39); at most twenty.
     async fn names_like(&self, skeleton: &str, but: &SubjectId) -> Result<Vec<Untrusted>, StoreError>;
     /// The latest approvals since then, with who had routed each case.

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use countersign::proofing;
@@ -37,7 +38,7 @@ impl Served {
         let at = |l: &TcpListener| l.local_addr().unwrap();
         let (staff_at, pages_at, metrics_at) = (at(&staff), at(&pages), at(&metrics));
         let (stop, stopped) = watch::channel(false);
-        let requester = Requester::new(house.service.clone(), proofing::Keys::new(&[9; 32]).unwrap());
+        let requester = Arc::new(Requester::new(house.service.clone(), proofing::Keys::new(&[9; 32]).unwrap()));
         let rates = Rates::of(config.stranger_requests_per_minute);
         let settings = Settings { rates, floor: Duration::ZERO, ..Settings::new("http://localhost", "Corp") };
         let router = pages::router(requester, settings);

@@ -66,6 +66,8 @@ const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 pub struct Plan {
     pub rates: Option<Rates>,
     pub floor: Duration,
+    pub asks: Option<u32>,
+    pub policy: Option<String>,
 }
 
 pub struct House {
@@ -77,6 +79,7 @@ pub struct House {
     pub connector: Arc<dyn Connector>,
     pub mailbox: PathBuf,
     pub pages: String,
+    pub requester: Arc<Requester>,
     pub target: PathBuf,
     pub web: reqwest::Client,
     stop: watch::Sender<bool>,
@@ -118,21 +121,21 @@ impl House {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let pages = format!("http://{}", listener.local_addr().unwrap());
         let rates = plan.rates.unwrap_or(Rates { looks: u32::MAX, forms: u32::MAX });
-        let settings = Settings { floor: plan.floor, rates, ..Settings::new(&pages, "Corp") };
-        let router = pages::router(Requester::new(Arc::clone(&service), keys.clone()), settings);
+        let settings = Settings { floor: plan.floor, rates, asks: plan.asks.unwrap_or(u32::MAX), ..Settings::new(&pages, "Corp") };
+        let requester = Arc::new(Requester::new(Arc::clone(&service), keys.clone()));
+        let router = pages::router(Arc::clone(&requester), settings);
         tokio::spawn(async move { axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>()).await });
 
         let mailbox = folder.path().join("mail");
         let mailer = Mailer::folder("Corp <no-reply@corp.example>", &mailbox).unwrap();
         let workers = workers(&service, &keys, mailer, &connector, &pages);
         let web = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().unwrap();
-        let house = Self { clock, store, service, keys, workers, connector, mailbox, pages, target, web, stop, _folder: folder };
-        house.found().await;
+        let house = Self { clock, store, service, keys, workers, connector, mailbox, pages, requester, target, web, stop, _folder: folder };
+        house.found(plan.policy.as_deref().unwrap_or(include_str!("../../assets/policy/default.toml"))).await;
         house
     }
 
-    async fn found(&self) {
-        let text = include_str!("../../assets/policy/default.toml");
+    async fn found(&self, text: &str) {
         let policy = Policy::parse(text).unwrap();
         let mut changes: Vec<RegisterChange> = PEOPLE.iter().map(|p| RegisterChange::SetPerson(person(p))).collect();
         changes.extend(PEOPLE.iter().filter_map(operator).map(RegisterChange::SetOperator));

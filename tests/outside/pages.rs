@@ -2,8 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use countersign::domain::event::{Body, CaseEvent, RegisterEvent};
 use countersign::domain::vocabulary::{Action, Method};
 use countersign::server::pages::Rates;
+use countersign::store::Store as _;
 
 use crate::house::{House, Letter, Plan};
 
@@ -244,4 +246,38 @@ async fn a_browser_that_hangs_up_and_sends_the_form_again_is_not_told_that_the_c
         assert!(status == 200 && page.contains("Your code was right"), "{subject}: {page}");
         assert_eq!(house.case(case).await.receipts.len(), 1);
     }
+}
+
+#[tokio::test]
+async fn invariant_08_a_wrong_word_on_a_good_link_stands_in_the_log_and_what_leads_nowhere_is_counted_with_the_strangers() {
+    let house = House::new().await;
+    let (case, letter) = with_code(&house).await;
+    let (notice, proof) = (letter.link("n"), letter.link("p"));
+    let wrong = if letter.word() == "bababa" { "dodolo" } else { "bababa" };
+    let before = house.case(case).await;
+    for typed in ["", "click here", "b\u{e4}babab", "12345"] {
+        assert_eq!(house.post(&notice, &[("word", typed)]).await.0, 422, "{typed}");
+    }
+    assert_eq!(house.case(case).await, before, "what can be no word is no try");
+    for link in [notice.clone(), format!("{proof}/not-me")] {
+        assert_eq!(house.post(&link, &[("word", wrong)]).await.0, 422);
+    }
+    let tried = |e: &CaseEvent| matches!(e, CaseEvent::Refused { command, refusal, .. } if command == "hold" && refusal == "wrong-word");
+    assert_eq!(house.events(case).await.iter().filter(|e| tried(e)).count(), 2);
+    let after = house.case(case).await;
+    assert!(after.hold.is_none() && after.changed == before.changed, "nothing else came of it");
+    for _ in 0..100 {
+        house.post(&notice, &[("word", wrong)]).await;
+    }
+    let bound = usize::try_from(countersign::service::refused::PER_MINUTE).unwrap();
+    let entries = house.events(case).await.iter().filter(|e| tried(e)).count();
+    assert!(entries <= 2 * bound, "{entries}");
+    for (link, form) in [(&notice, [("word", "bababa")]), (&proof, [("code", "00000001")])] {
+        assert_eq!(house.post(&link.replace(token(link), NOWHERE), &form).await.0, 422);
+    }
+    house.service.note_strangers(house.service.now()).await;
+    let last = house.store.entries(0, 1000).await.unwrap().pop().unwrap().body;
+    assert!(matches!(last, Body::Register { event: RegisterEvent::StrangersRefused { .. }, .. }), "{last:?}");
+    assert_eq!(house.post(&notice, &[("word", &letter.word())]).await.0, 200);
+    assert!(house.case(case).await.hold.is_some());
 }

@@ -120,6 +120,7 @@ fn decision(event: &CaseEvent) -> Option<String> {
         }
         CaseEvent::GrantEnding { grant, why, .. } => format!("temporary access {grant} is to end: {}", why.label()),
         CaseEvent::GrantRevoked { grant } => format!("temporary access {grant} is gone: the target confirmed it"),
+        CaseEvent::Refused { refusal, .. } if refusal == "wrong-word" => "a wrong word was typed to say \"this wasn't me\"".to_owned(),
         CaseEvent::Refused { command, refusal, person } => {
             let who = person.as_ref().map(|p| format!(" to {p}")).unwrap_or_default();
             format!("refused{who}: {}, {refusal}", command.replace('_', " "))

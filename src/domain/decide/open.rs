@@ -2,8 +2,11 @@
 //!
 //! Contract: operators who route, automations whose scope says so, and the subject itself where policy lets it; nobody else. What is unusual about the request is noticed here.
 
+use chrono::Duration;
+
 use super::actor::{self, hands};
 use super::draft::{Draft, recoverable};
+use crate::base::Time;
 use crate::base::ids::SessionId;
 use crate::domain::anomaly;
 use crate::domain::case::{ActorRef, Hand, Hold, Request, Requester};
@@ -14,14 +17,16 @@ use crate::domain::lineage;
 use crate::domain::refusal::Refusal;
 use crate::domain::register::{Principal, Register, Scope};
 use crate::domain::subject::Subject;
-use crate::domain::vocabulary::{CaseState, Duty, FlagKind, HoldSource, InventorySource, Path};
+use crate::domain::vocabulary::{Action, CaseState, Duty, FlagKind, HoldSource, InventorySource, Path};
 
 const CODE: &str = "open";
+/// Requests of one subject for itself, about one target, in a day; further ones take someone of the staff.
+pub const MAX_OWN_A_DAY: usize = 3;
 
 /// Opens a case.
 pub(super) fn open(world: &World, open: &Open, ctx: &Context) -> Result<Vec<CaseEvent>, Refusal> {
     match &ctx.actor.who {
-        ActorRef::Subject { session } => by_the_subject(world, open, session)?,
+        ActorRef::Subject { session } => by_the_subject(world, open, session, ctx.now)?,
         _ => permitted(world, CODE, open.route.path, Scope::Open, ctx)?,
     }
     if world.case.is_some() {
@@ -49,7 +54,7 @@ pub(super) fn open(world: &World, open: &Open, ctx: &Context) -> Result<Vec<Case
     let expires_at = ctx.now + need.deadlines.expiry.duration();
     let opened = CaseEvent::Opened { route: open.route.clone(), request, policy: world.current.sha256, linked, due, expires_at };
     let mut draft = Draft::opening(world, open.id, opened, ctx).ok_or_else(|| Refusal::Unknown("The case".to_owned()))?;
-    draft.grow(first_hands(open, ctx));
+    draft.grow(first_hands(open, subject, ctx));
     notice(&mut draft, subject);
     draft.look_ahead();
     if draft.runs_itself() {
@@ -82,18 +87,27 @@ pub(super) fn permitted(world: &World, code: &'static str, path: Path, scope: Sc
     }
 }
 
-/// The subject asks for itself, on a path that policy lets it start. The session that carries the request proves nothing in it
-/// (invariant 5), and one request at a time: whoever says to be the subject can't make the server send more (T22).
-fn by_the_subject(world: &World, open: &Open, session: &SessionId) -> Result<(), Refusal> {
+/// The subject, a person, asks for itself, on a path that policy lets it start. The session that carries the request proves nothing in it
+/// (invariant 5), and one request at a time and [`MAX_OWN_A_DAY`] a day: whoever says to be the subject can't make the server send more (T22).
+fn by_the_subject(world: &World, open: &Open, session: &SessionId, now: Time) -> Result<(), Refusal> {
     if !world.current.subject_may_start(open.route.path) {
         return Err(actor::not_permitted(CODE, "a path that policy lets the subject start"));
     }
     if open.requester != Requester::Subject || open.session.as_ref() != Some(session) || !open.route.picked_groups.is_empty() {
         return Err(actor::not_permitted(CODE, "the subject itself, in the session that carries the request, picking no approvers"));
     }
+    if world.subject.as_ref().is_some_and(|s| s.kind.is_non_human()) || !Action::BY_ONESELF.contains(&open.route.action) {
+        return Err(actor::not_permitted(CODE, "a person, and what a person may ask for itself"));
+    }
     let same = |c: &&std::sync::Arc<crate::domain::case::Case>| c.route.subject == open.route.subject && c.route.target == open.route.target;
     if world.linked.iter().filter(same).any(|c| !c.state.is_ended() && c.state != CaseState::Restored) {
         return Err(Refusal::Already("A request for this is open already.".to_owned()));
+    }
+    let own = |c: &&std::sync::Arc<crate::domain::case::Case>| {
+        matches!(c.request.opened_by, ActorRef::Subject { .. }) && c.request.opened_at > now - Duration::days(1)
+    };
+    if world.linked.iter().filter(same).filter(own).count() >= MAX_OWN_A_DAY {
+        return Err(Refusal::Limit { what: "What a subject asks for itself in a day", limit: MAX_OWN_A_DAY });
     }
     Ok(())
 }
@@ -113,11 +127,13 @@ fn known(register: &Register, subject: &Subject, open: &Open) -> Result<(), Refu
     }
 }
 
-fn first_hands(open: &Open, ctx: &Context) -> Vec<Hand> {
+fn first_hands(open: &Open, subject: &Subject, ctx: &Context) -> Vec<Hand> {
     let mut out = hands(&ctx.actor.who, Duty::Router, ctx.now);
     let requester = match &open.requester {
         Requester::Person(person) => Some(Principal::Person(person.clone())),
         Requester::Automation(automation) => Some(Principal::Automation(automation.clone())),
+        // Whoever asked on the subject's own page is taken at their word: it costs the subject what it could not do anyway.
+        Requester::Subject if matches!(ctx.actor.who, ActorRef::Subject { .. }) => subject.person.clone().map(Principal::Person),
         Requester::Subject | Requester::Unknown => None,
     };
     out.extend(requester.map(|who| Hand { who, duty: Duty::Requester, at: ctx.now }));

@@ -50,7 +50,7 @@ pub struct AnswerForm {
     pub confirm: Option<String>,
 }
 
-fn draw(status: StatusCode, template: &impl Template) -> Response {
+pub(super) fn draw(status: StatusCode, template: &impl Template) -> Response {
     match template.render() {
         Ok(html) => (status, Html(html)).into_response(),
         Err(error) => {
@@ -65,21 +65,17 @@ pub(super) fn message(pages: &Pages, status: StatusCode, heading: &str, text: &s
     draw(status, &Message { organisation: &pages.settings.organisation, heading, text })
 }
 
-fn trouble(pages: &Pages, error: &ServiceError) -> Response {
+pub(super) fn trouble(pages: &Pages, error: &ServiceError) -> Response {
     tracing::error!(%error, "a page could not be answered");
     message(pages, StatusCode::SERVICE_UNAVAILABLE, "Not now", "Something went wrong on our side. Nothing was changed. Try again in a minute.")
 }
 
-fn malformed(pages: &Pages, why: &FormRejection) -> Response {
+pub(super) fn malformed(pages: &Pages, why: &FormRejection) -> Response {
     let (status, text) = match why.status() {
         StatusCode::PAYLOAD_TOO_LARGE => (StatusCode::PAYLOAD_TOO_LARGE, "The form was too large. Nothing was changed."),
-        _ => (StatusCode::BAD_REQUEST, "The form could not be read. Nothing was changed. Open the link in your message and try again."),
+        _ => (StatusCode::BAD_REQUEST, "The form could not be read. Nothing was changed. Open its page again and try once more."),
     };
     message(pages, status, "That did not work", text)
-}
-
-pub(super) async fn home(State(pages): Shared) -> Response {
-    message(&pages, StatusCode::OK, "Access recovery", "Open the link in the message that you got. There is nothing to do here without it.")
 }
 
 pub(super) async fn nowhere(State(pages): Shared) -> Response {

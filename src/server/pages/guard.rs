@@ -35,10 +35,12 @@ pub(super) async fn guard(State(pages): State<Arc<Pages>>, request: Request, nex
     let from = request.extensions().get::<ConnectInfo<SocketAddr>>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |c| c.0.ip());
     let now = pages.requester.monotonic_millis();
     let mut answer = if !pages.limits.allows(from, form, now) {
+        pages.requester.stranger();
         let mut answer = forms::message(&pages, StatusCode::TOO_MANY_REQUESTS, "Too many tries", "Wait a minute, then try again.");
         answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(Limits::wait(now)));
         answer
     } else if form && !same_site(request.headers(), &pages.settings.public_url) {
+        pages.requester.stranger();
         let text = "This form was sent from another page. Open the link in your message and try again.";
         forms::message(&pages, StatusCode::FORBIDDEN, "Not from here", text)
     } else {
@@ -47,7 +49,7 @@ pub(super) async fn guard(State(pages): State<Arc<Pages>>, request: Request, nex
             forms::message(&pages, StatusCode::SERVICE_UNAVAILABLE, "It took too long", text)
         })
     };
-    if form {
+    if form && !pages.settings.floor.is_zero() {
         tokio::time::sleep_until(arrived + pages.settings.floor).await;
     }
     let headers = answer.headers_mut();

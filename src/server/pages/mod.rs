@@ -1,15 +1,18 @@
 //! The requester's and attester's web pages, on a listener of their own.
 //!
 //! Contract: `GET` changes nothing (T25). What a link leads to is told only to who typed its code: until then every link gives the same bytes
-//! in the same time (T24). No script runs, nothing is framed, nothing is kept by browsers; forms are small and same-site (T27). Knows the use
+//! in the same time (T24), and whoever asks without one gets one answer, whomever they name. No script runs, nothing is framed, nothing is kept by browsers; forms are small and same-site (T27). Knows the use
 //! cases of [`crate::service::requester`] and no others.
 
+mod ask;
 mod forms;
 mod guard;
 mod templates;
 
+pub use ask::AskForm;
 pub use forms::{AnswerForm, CodeForm, WordForm};
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,6 +32,9 @@ pub const MAX_FORM: usize = 4 * 1024;
 /// Requests worked on at once; further ones wait.
 pub const MAX_AT_ONCE: usize = 512;
 
+/// Everyone together, where one address is not told from another.
+const EVERYONE: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+
 /// What the pages are served with.
 pub struct Settings {
     /// Where they are reached from outside, e.g. `https://recover.corp.example`, without a final `/`.
@@ -39,6 +45,8 @@ pub struct Settings {
     pub floor: Duration,
     /// How often one address may ask.
     pub rates: Rates,
+    /// How many persons may ask for themselves in a minute, from all addresses together.
+    pub asks: u32,
     /// How long one request may take.
     pub request_time: Duration,
 }
@@ -51,6 +59,7 @@ impl Settings {
             organisation: organisation.to_owned(),
             floor: Duration::from_millis(500),
             rates: Rates::of(240),
+            asks: 60,
             request_time: Duration::from_secs(20),
         }
     }
@@ -67,21 +76,25 @@ impl Settings {
 
 /// What handlers share.
 pub(super) struct Pages {
-    requester: Requester,
+    requester: Arc<Requester>,
     settings: Settings,
     limits: limit::Limits,
+    asking: limit::Limits,
 }
 
 /// The pages. Serve with `into_make_service_with_connect_info::<SocketAddr>()`, so that addresses are known.
-pub fn router(requester: Requester, settings: Settings) -> Router {
+///
+/// What persons ask for themselves is only taken here: [`Requester::run`] works on it.
+pub fn router(requester: Arc<Requester>, settings: Settings) -> Router {
     let limits = limit::Limits::new(settings.rates);
-    let pages = Arc::new(Pages { requester, settings, limits });
+    let asking = limit::Limits::new(Rates { looks: 0, forms: settings.asks });
+    let pages = Arc::new(Pages { requester, settings, limits, asking });
     Router::new()
-        .route("/", get(forms::home))
+        .route("/", get(ask::home))
+        .route("/ask", get(ask::form).post(ask::ask))
         .route("/style.css", get(forms::style))
         .route("/p/{token}", get(forms::proof).post(forms::prove))
         .route("/p/{token}/not-me", post(forms::not_me_here))
-        .route("/p/{token}/case", get(forms::proof))
         .route("/a/{token}", get(forms::attestation).post(forms::enter))
         .route("/a/{token}/answer", get(forms::question).post(forms::answer))
         .route("/n/{token}", get(forms::not_me).post(forms::say_not_me))

@@ -4,6 +4,7 @@
 
 use askama::Template;
 
+use crate::service::requester::Mistyped;
 use crate::service::requester::shown::Shown;
 
 /// What a page says about the code that was typed.
@@ -38,12 +39,43 @@ impl Code<'_> {
     }
 }
 
+/// Where one begins without a link.
+#[derive(Template)]
+#[template(path = "home.html", config = "assets/pages/askama.toml")]
+pub(super) struct Home<'a> {
+    pub(super) organisation: &'a str,
+    /// Whether policy lets a person ask for itself.
+    pub(super) may_ask: bool,
+}
+
+/// The page on which a person asks for itself: the same for everyone.
+#[derive(Template)]
+#[template(path = "ask.html", config = "assets/pages/askama.toml")]
+pub(super) struct AskPage<'a> {
+    pub(super) organisation: &'a str,
+    /// What is wrong with what was typed, as it is said, and in which field.
+    pub(super) problem: Option<&'static str>,
+    pub(super) wrong: Option<Mistyped>,
+    /// What was typed, made harmless.
+    pub(super) who: String,
+    pub(super) what: &'a str,
+    pub(super) system: String,
+    /// Code of each action and the words for it.
+    pub(super) choices: &'static [(&'static str, &'static str)],
+}
+
 /// The page on which the word of a message is typed.
 #[derive(Template)]
 #[template(path = "not_me.html", config = "assets/pages/askama.toml")]
 pub(super) struct NotMe<'a> {
     pub(super) organisation: &'a str,
     pub(super) wrong: bool,
+}
+
+impl NotMe<'_> {
+    const fn described(&self) -> &'static str {
+        if self.wrong { "problem hint" } else { "hint" }
+    }
 }
 
 /// The case, for its subject.

@@ -3,11 +3,12 @@
 //! Contract: a refusal by a rule is an entry of its own, at most [`PER_MINUTE`] a minute and principal and [`PER_MINUTE_IN_ALL`] in all; what
 //! goes beyond, and what could not be understood at all, is one entry a minute and principal with the numbers by code, written when the minute
 //! is over ([`Service::write_counts`]) and when the server ends. Beyond [`budget::MAX_PRINCIPALS`] principals a minute all others share one.
-//! A crash loses the counts of its minute, no entry. Nothing else depends on whether an entry could be written, because nothing else happened.
+//! A crash loses the counts of its minute, no entry. Strangers, of whom nothing is known, are only counted, all in one number (T35). Nothing else depends on whether an entry could be written, because nothing else happened.
 
 mod budget;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use futures_util::StreamExt as _;
 
@@ -37,6 +38,10 @@ fn person(who: &ActorRef) -> Option<PersonId> {
 impl Service {
     /// Writes down that someone authenticated was refused; the server's own workers are not refused, they find nothing to do.
     pub async fn record_refusal(&self, ask: &Ask, case: Option<CaseId>, command: &str, refusal: &str) {
+        // Whoever says to be a subject and has no case yet is a stranger.
+        if case.is_none() && matches!(ask.actor.who, ActorRef::Subject { .. }) {
+            return self.stranger();
+        }
         if !self.account(ask, true, refusal).await {
             return;
         }
@@ -95,6 +100,20 @@ impl Service {
         if let Err(error) = self.store.commit(bare(&ask, self.now(), vec![event])).await {
             tracing::error!(%error, "the number of refusals could not be written to the log; it is tried again");
             self.refusals.give_back(counts);
+        }
+    }
+
+    /// Counts one thing that a stranger tried and did not get: a bad token, a link that leads nowhere, a name that nothing came of.
+    pub fn stranger(&self) {
+        self.strangers.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Writes one entry about the strangers since the last one, if there were any, of the minute that `at` lies in; asked once a minute.
+    pub async fn note_strangers(&self, at: Time) {
+        let count = self.strangers.swap(0, Ordering::Relaxed);
+        if count > 0 {
+            let minute = chrono::DateTime::from_timestamp(at.timestamp() - at.timestamp().rem_euclid(60), 0).unwrap_or(at);
+            self.note(&Ask::system(Worker::Notices), RegisterEvent::StrangersRefused { count, minute }).await;
         }
     }
 

@@ -1,11 +1,13 @@
-//! What someone outside the staff can do with a link: type a code, attest, see what is asked for, say "this wasn't me".
+//! What someone outside the staff can do: ask for itself without a link; with one type a code, attest, see what is asked for, say "this wasn't me".
 //!
 //! Contract: a link alone does nothing (T25). A guess is judged and counted in one versioned commit, before it is answered: at most
 //! [`crate::domain::case::MAX_ATTEMPTS_PER_CODE`] guesses of a session are ever judged (T23). Whether a link, a session or a case exists is
-//! told only to who typed its code: everything else is [`Tried::Wrong`] (T24). No secret leaves but a new saved code, once, to its subject; a form
+//! told only to who typed its code: everything else is [`Tried::Wrong`] (T24). Whatever was judged and wrong stands in the log of its case; what
+//! leads nowhere is a stranger's, and counted with the others (invariant 8). No secret leaves but a new saved code, once, to its subject; a form
 //! that was sent twice in one go gets its one answer twice.
 
 mod again;
+mod asked;
 mod locks;
 pub mod shown;
 
@@ -18,12 +20,15 @@ use crate::base::ids::{PersonId, ReceiptId, SessionId};
 use crate::domain::case::{ActorRef, Case, MAX_ATTEMPTS_PER_CASE, MAX_ATTEMPTS_PER_CODE, ProofSession, TrustRoot};
 use crate::domain::command::{Actor, Command};
 use crate::domain::vocabulary::{CaseState, HoldSource, Method};
+use crate::proofing::derive::WORD_LEN;
 use crate::proofing::derive::case_of;
 pub use crate::proofing::derive::{Page, TOKEN_LEN};
 use crate::proofing::{Keys, saved};
 use crate::service::workers::recipients;
 use crate::store::CodeChange;
 use again::Again;
+use asked::Asked;
+pub use asked::{MAX_NAME, MAX_WAITING, Mistyped, Wanted, shown_again};
 use locks::Locks;
 
 /// How long a pass counts after the right code was typed.
@@ -62,6 +67,7 @@ pub struct Requester {
     keys: Keys,
     locks: Locks,
     again: Again,
+    asked: Asked,
     /// Bounds the work of hashing saved codes.
     hashing: tokio::sync::Semaphore,
 }
@@ -80,7 +86,8 @@ enum Verdict {
 impl Requester {
     /// Over a service, with the keys that codes and links are derived with.
     pub fn new(service: Arc<Service>, keys: Keys) -> Self {
-        Self { service, keys, locks: Locks::new(), again: Again::default(), hashing: tokio::sync::Semaphore::new(2) }
+        let hashing = tokio::sync::Semaphore::new(2);
+        Self { service, keys, locks: Locks::new(), again: Again::default(), asked: Asked::default(), hashing }
     }
 
     /// Milliseconds on the monotonic clock, for whoever counts requests.
@@ -90,14 +97,14 @@ impl Requester {
 
     /// Someone typed a code on the page of a link.
     pub async fn try_code(&self, page: Page, token: &str, typed: &str) -> Result<Tried, ServiceError> {
-        let Some(found) = self.find(page, token).await? else { return Ok(Tried::Wrong) };
+        let Some(found) = self.find(page, token).await? else { return Ok(self.leads_nowhere()) };
         let _one_at_a_time = self.locks.of(found.session.as_str()).await;
         let form = self.keys.salted("form-again", &format!("{} {typed}", found.session));
         if let Some(right) = self.again.given(&form, self.monotonic_millis()) {
             return Ok(Tried::Right(right));
         }
         for _ in 0..MAX_TRIES {
-            let Some(found) = self.find(page, token).await? else { return Ok(Tried::Wrong) };
+            let Some(found) = self.find(page, token).await? else { return Ok(self.leads_nowhere()) };
             match self.try_once(page, &found, typed).await {
                 Err(ServiceError::Stale { .. } | ServiceError::Conflict) => {}
                 Err(ServiceError::Refused(_) | ServiceError::Forbidden(_)) => return Ok(Tried::Wrong),
@@ -116,7 +123,8 @@ impl Requester {
     /// Judges a guess at the version that was looked at, and counts it at that same version or not at all.
     async fn try_once(&self, page: Page, found: &Found, typed: &str) -> Result<Tried, ServiceError> {
         let (case, session) = (&found.case, &found.session);
-        let Some(proof) = self.open(case, session) else { return Ok(Tried::Wrong) };
+        // What is over is judged no more, so it is no guess; it is counted as what leads nowhere is.
+        let Some(proof) = self.open(case, session) else { return Ok(self.leads_nowhere()) };
         let mut ask = Ask::by(actor(proof, session));
         ask.expected = Some(case.changed);
         let verdict = self.judge(case, session, proof, typed).await?;
@@ -127,7 +135,9 @@ impl Requester {
         if page == Page::Proof {
             ask.codes = codes;
             let receipt: ReceiptId = self.service.fresh("rcp")?;
-            self.service.execute(&ask, case.id, &Command::RecordProof { session: session.clone(), receipt, trust_root }).await?;
+            let done = self.service.execute(&ask, case.id, &Command::RecordProof { session: session.clone(), receipt, trust_root }).await?;
+            // A case that proves itself goes on to the next proof by itself.
+            self.service.begin_proof(done).await;
         }
         let until = self.service.now() + chrono::Duration::minutes(PASS_MINUTES);
         Ok(Tried::Right(Right { pass: self.keys.pass(case.id, session, until.timestamp_millis()), new_code }))
@@ -190,18 +200,24 @@ impl Requester {
         }
     }
 
+    /// A link that leads nowhere, or to what is over.
+    fn leads_nowhere(&self) -> Tried {
+        self.service.stranger();
+        Tried::Wrong
+    }
+
     /// Someone typed the word of a message: the right one freezes the case, and nothing else comes of it (invariant 13).
     pub async fn not_me(&self, token: &str, typed: &str) -> Result<Tried, ServiceError> {
-        let Some((case, address)) = self.find_address(token).await? else { return Ok(Tried::Wrong) };
-        if !self.keys.is_not_me_word(case.id, &address, typed) {
-            return Ok(Tried::Wrong);
+        let Some((case, address)) = self.find_address(token).await? else { return Ok(self.leads_nowhere()) };
+        if self.keys.is_not_me_word(case.id, &address, typed) {
+            return self.hold(&case, &address).await;
         }
-        self.hold(&case, &address).await
+        self.wrong_word(&case, &address, typed).await
     }
 
     /// As [`Requester::not_me`], on the page of a proof session: the word is that of the message which led there.
     pub async fn not_me_here(&self, token: &str, typed: &str) -> Result<Tried, ServiceError> {
-        let Some(found) = self.find(Page::Proof, token).await? else { return Ok(Tried::Wrong) };
+        let Some(found) = self.find(Page::Proof, token).await? else { return Ok(self.leads_nowhere()) };
         let Some(subject) = self.service.store.subject(&found.case.route.subject).await? else { return Ok(Tried::Wrong) };
         let endpoint = found.case.sessions.get(&found.session).and_then(|p| p.endpoint.clone());
         for to in recipients::of_subject(&subject.subject) {
@@ -210,13 +226,28 @@ impl Requester {
                 return self.hold(&found.case, &to.id).await;
             }
         }
+        self.wrong_word(&found.case, found.session.as_str(), typed).await
+    }
+
+    /// A wrong word on a good link is a try that counts: it stands in the log of the case, bounded as refusals are. What can't be a word is no
+    /// try, as what can't be a code is none.
+    async fn wrong_word(&self, case: &Case, address: &str, typed: &str) -> Result<Tried, ServiceError> {
+        if could_be_a_word(typed) {
+            let ask = self.word_of(case, address)?;
+            self.service.record_refusal(&ask, Some(case.id), "hold", "wrong-word").await;
+        }
         Ok(Tried::Wrong)
     }
 
-    async fn hold(&self, case: &Case, address: &str) -> Result<Tried, ServiceError> {
+    /// Whoever types a word that was sent to an address of a case.
+    fn word_of(&self, case: &Case, address: &str) -> Result<Ask, ServiceError> {
         let session = self.keys.salted("not-me-session", &format!("{} {address}", case.id)).to_string();
         let session = SessionId::parse(&format!("nm-{}", &session[..32])).map_err(|e| ServiceError::Policy(e.to_string()))?;
-        let ask = Ask::by(Actor { who: ActorRef::Subject { session }, scopes: std::collections::BTreeSet::new(), read_only: false });
+        Ok(Ask::by(Actor { who: ActorRef::Subject { session }, scopes: std::collections::BTreeSet::new(), read_only: false }))
+    }
+
+    async fn hold(&self, case: &Case, address: &str) -> Result<Tried, ServiceError> {
+        let ask = self.word_of(case, address)?;
         let right = || Tried::Right(Right { pass: String::new(), new_code: None });
         if case.hold.as_ref().is_some_and(|hold| hold.source == HoldSource::NotMe) {
             return Ok(right());
@@ -275,6 +306,12 @@ fn actor(proof: &ProofSession, session: &SessionId) -> Actor {
     let who = |person: &PersonId| ActorRef::Attester { person: person.clone(), session: session.clone() };
     let who = proof.attester.as_ref().map_or_else(|| ActorRef::Subject { session: session.clone() }, who);
     Actor { who, scopes: std::collections::BTreeSet::new(), read_only: false }
+}
+
+/// Whether a typed text could be the word of a message at all: letters only, as many as a word has.
+pub fn could_be_a_word(typed: &str) -> bool {
+    let typed = typed.trim();
+    typed.len() == WORD_LEN && typed.bytes().all(|b| b.is_ascii_alphabetic())
 }
 
 /// Whether a typed text could be a code at all; one that can't is not counted, and says nothing about the link.

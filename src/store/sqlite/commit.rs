@@ -8,7 +8,7 @@ use rusqlite::{OptionalExtension as _, params};
 
 use super::batch::Batch;
 use super::errors::to_json;
-use super::{duties, grants, rows};
+use super::{duties, grants, handles, rows};
 use crate::base::canonical;
 use crate::base::ids::{CaseId, SubjectId};
 use crate::domain::anomaly::skeleton;
@@ -203,6 +203,7 @@ impl Batch<'_> {
                 .prepare_cached("SELECT row, words FROM subjects WHERE id = ?1")?
                 .query_row([id], |r| Ok((r.get(0)?, r.get(1)?)))
                 .optional()?;
+            handles::put(self.conn, subject)?;
             let row = match &old {
                 Some((row, _)) => *row,
                 None => self.conn.prepare_cached("SELECT coalesce(max(row), 0) + 1 FROM subjects")?.query_row([], |r| r.get(0))?,

@@ -11,6 +11,7 @@ mod commit;
 mod duties;
 mod errors;
 mod grants;
+mod handles;
 mod look;
 mod outbox;
 mod plan;
@@ -252,6 +253,11 @@ impl Store for SqliteStore {
     async fn find_subjects(&self, text: &str, limit: u16) -> Result<Vec<SubjectRow>, StoreError> {
         let text = text.to_owned();
         self.readers.ask(move |conn| reads::find_subjects(conn, &text, limit)).await
+    }
+
+    async fn subjects_called(&self, handle: &str) -> Result<Vec<SubjectId>, StoreError> {
+        let handle = handle.to_owned();
+        self.readers.ask(move |conn| handles::called(conn, &handle)).await
     }
 
     async fn names_like(&self, skeleton: &str, but: &SubjectId) -> Result<Vec<Untrusted>, StoreError> {

@@ -16,6 +16,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../assets/migrations/0001_first.sql"),
     include_str!("../../../assets/migrations/0002_noticed.sql"),
     include_str!("../../../assets/migrations/0003_grants.sql"),
+    include_str!("../../../assets/migrations/0004_handles.sql"),
 ];
 /// The migration after which grants are put into their rows; it goes together with the table that it makes.
 const GRANTS: usize = 2;
