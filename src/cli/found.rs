@@ -10,13 +10,14 @@ use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 
 use clap::Args;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::host::{Config, failed, open, settings};
 use super::out::{Failure, Out, REFUSED};
 use crate::base::Untrusted;
 use crate::base::ids::{EmployerId, OperatorId, PersonId};
 use crate::base::ports::Ports;
+use crate::config::founding::Founding;
 use crate::config::keys::{ServerKeys, write_private};
 use crate::domain::case::Worker;
 use crate::domain::command::RegisterCommand;
@@ -52,15 +53,6 @@ pub struct Init {
     tokens: PathBuf,
 }
 
-/// The file with the answers.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Answers {
-    policy_owner: Option<OperatorId>,
-    security_reviewer: Option<OperatorId>,
-    employer: Option<EmployerId>,
-}
-
 #[derive(Serialize)]
 struct Founded {
     tokens: Vec<PathBuf>,
@@ -76,12 +68,9 @@ struct Founders {
 
 impl Founders {
     fn find(init: &Init) -> Result<Self, Failure> {
-        let answers: Answers = match &init.file {
-            None => Answers::default(),
-            Some(file) => {
-                let text = crate::config::read_file(file, false)?.unwrap_or_default();
-                toml::from_str(&text).map_err(|e| Failure::usage(format!("{}: {}", file.display(), e.message())))?
-            }
+        let answers = match &init.file {
+            None => Founding::default(),
+            Some(file) => Founding::parse(&crate::config::read_file(file, false)?.unwrap_or_default()).map_err(|e| e.in_file(file))?,
         };
         let policy_owner = ask("The first person's account (owns policy)", "--policy-owner", init.policy_owner.clone().or(answers.policy_owner))?;
         let reviewer = init.security_reviewer.clone().or(answers.security_reviewer);

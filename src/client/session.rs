@@ -60,8 +60,13 @@ pub fn load(path: &Path) -> Result<Option<Session>, SessionError> {
         return Err(SessionError::Strange(shown()));
     }
     let text = std::fs::read_to_string(path).map_err(|e| SessionError::Io(shown(), e))?;
-    let file: File = toml::from_str(&text).map_err(|_| SessionError::Strange(shown()))?;
-    Ok(Some(Session { server: file.server, token: file.token.into() }))
+    parse(&text).map(Some).ok_or_else(|| SessionError::Strange(shown()))
+}
+
+/// The session that a file's text holds; nothing if it is not what this program writes.
+pub fn parse(text: &str) -> Option<Session> {
+    let file: File = toml::from_str(text).ok()?;
+    Some(Session { server: file.server, token: file.token.into() })
 }
 
 /// Writes a session, replacing the one before in one step.

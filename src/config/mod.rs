@@ -4,6 +4,7 @@
 //! ignored is a limit that does not hold. [`paths`] alone knows where files lie on this system. Knows nothing about who uses the values.
 
 pub mod client;
+pub mod founding;
 pub mod keys;
 pub mod paths;
 pub mod read;

@@ -163,7 +163,7 @@ impl Attention {
     /// When to look again, by this machine's clock; `skew` is the server's time minus this machine's.
     pub fn next(&self, skew: TimeDelta) -> Option<Time> {
         let after_gap = self.waiting.as_ref().and(self.last).map(|last| last + GAP);
-        let near = self.mine.values().filter(|m| !m.called).filter_map(|m| m.due).map(|due| due - NEAR - skew).min();
+        let near = self.mine.values().filter(|m| !m.called).filter_map(|m| m.due).filter_map(|due| due.checked_sub_signed(NEAR + skew)).min();
         [after_gap, near].into_iter().flatten().min()
     }
 
@@ -179,7 +179,7 @@ impl Attention {
 /// What an answer says about cases of the user's own, and about how many wait for their decision.
 pub(super) fn answered(shared: &mut Shared, reply: &Result<Reply, ClientError>) {
     let Some(me) = shared.me.as_ref().and_then(|m| m.operator.as_ref()) else { return };
-    let times = (shared.now, shared.now + shared.skew);
+    let times = (shared.now, shared.server_now());
     match reply {
         Ok(Reply::Counts(counts)) => shared.attention.approvals(counts.approvals),
         Ok(Reply::Cases(page)) => page.rows.iter().for_each(|row| shared.attention.case(row, me, times, false)),
@@ -209,7 +209,7 @@ pub(super) fn settle(shared: &mut Shared) {
 /// What the server announced about a case of the user's own.
 pub(super) fn announced(shared: &mut Shared, news: &Announcement) {
     if let (Announcement::Case { row }, Some(me)) = (news, shared.me.as_ref().and_then(|m| m.operator.as_ref())) {
-        shared.attention.case(row, me, (shared.now, shared.now + shared.skew), true);
+        shared.attention.case(row, me, (shared.now, shared.server_now()), true);
     }
 }
 

@@ -72,7 +72,12 @@ struct Views {
 
 /// Reads where the user was.
 pub fn load_state(path: Option<&Path>) -> State {
-    path.and_then(|p| read_small(p).ok()).and_then(|text| toml::from_str(&text).ok()).unwrap_or_default()
+    path.and_then(|p| read_small(p).ok()).map(|text| parse_state(&text)).unwrap_or_default()
+}
+
+/// Where the user was, from a file's text; nowhere in particular if it can't be read.
+pub fn parse_state(text: &str) -> State {
+    toml::from_str(text).unwrap_or_default()
 }
 
 /// Keeps where the user was.
@@ -91,10 +96,17 @@ pub fn load_views(path: Option<&Path>) -> Result<Vec<View>, String> {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(e) => return Err(format!("The saved views in {} can't be read: {e}.", path.display())),
     };
-    let views: Views = toml::from_str(&text).map_err(|e| {
+    parse_views(&text).map_err(|(line, why)| format!("The saved views in {}, line {line}: {why}.", path.display()))
+}
+
+/// Saved views from a file's text.
+///
+/// # Errors
+/// The line, and what is wrong there.
+pub fn parse_views(text: &str) -> Result<Vec<View>, (usize, String)> {
+    let views: Views = toml::from_str(text).map_err(|e| {
         let line = e.span().map_or(1, |s| text.get(..s.start).unwrap_or("").matches('\n').count() + 1);
-        let why = crate::base::text::sanitise(e.message(), false);
-        format!("The saved views in {}, line {line}: {why}.", path.display())
+        (line, crate::base::text::sanitise(e.message(), false))
     })?;
     Ok(views.view.into_iter().take(MAX_VIEWS).collect())
 }

@@ -18,6 +18,8 @@ use crate::client::ClientError;
 
 /// How deep one can go before the oldest way back is forgotten.
 const MAX_STACK: usize = 32;
+/// The farthest a server's clock is followed: a century off is no clock, and reckoning with it could leave the calendar.
+const MAX_SKEW: chrono::TimeDelta = chrono::TimeDelta::days(36_525);
 
 /// Takes in what happened; returns what is to be done.
 pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
@@ -309,7 +311,7 @@ fn on_answer(model: &mut Model, seq: u64, to: Place, reply: Result<Reply, Client
     match reply {
         Ok(Reply::Me(me)) => {
             let shared = &mut model.shared;
-            shared.skew = me.server_time - shared.now;
+            shared.skew = (me.server_time - shared.now).clamp(-MAX_SKEW, MAX_SKEW);
             let first = shared.me.is_none();
             shared.read_only |= me.read_only;
             shared.me = Some(me);

@@ -50,8 +50,8 @@ fn value(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     Some((tag, rest.get(..length)?, rest.get(length..)?))
 }
 
-/// Version, serial number, algorithm and issuer stand before the dates.
-fn validity(der: &[u8]) -> Option<Validity> {
+/// The dates of a certificate in DER. Version, serial number, algorithm and issuer stand before them.
+pub fn validity(der: &[u8]) -> Option<Validity> {
     let (_, certificate, _) = value(der)?;
     let (_, mut rest, _) = value(certificate)?;
     let (tag, _, after) = value(rest)?;

@@ -118,7 +118,7 @@ where
 }
 
 /// Where a request comes from: the peer, or whom the trusted proxy says it speaks for. Only the last address of the header is its own.
-fn whence(peer: SocketAddr, headers: &HeaderMap, trusted: Option<IpAddr>) -> SocketAddr {
+pub fn whence(peer: SocketAddr, headers: &HeaderMap, trusted: Option<IpAddr>) -> SocketAddr {
     if trusted != Some(peer.ip().to_canonical()) {
         return peer;
     }

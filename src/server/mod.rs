@@ -36,6 +36,7 @@ use governor::state::keyed::DefaultKeyedStateStore;
 use governor::{Quota, RateLimiter};
 use tokio::sync::watch;
 
+pub use listen::whence;
 pub use metrics::Metrics;
 pub use run::{Listeners, run};
 

@@ -7,11 +7,12 @@ use std::fmt::Write as _;
 use chrono::SubsecRound as _;
 use subtle::ConstantTimeEq as _;
 
+use super::keys::Keys;
 use super::look::person_of;
 use super::{Service, ServiceError};
 use crate::base::ids::{CaseId, PersonId};
 use crate::base::{Digest, Time, canonical};
-use crate::domain::case::{ActorRef, Case};
+use crate::domain::case::ActorRef;
 use crate::domain::command::Actor;
 use crate::domain::decide::STATEMENT_LIFETIME;
 use crate::domain::refusal::Refusal;
@@ -72,7 +73,7 @@ impl Service {
             checklist_sha256: seal.checklist_sha256,
             policy_sha256: seal.policy_sha256,
             lineage_sha256: seal.lineage_sha256,
-            nonce: self.nonce(case, seal.sha256, person, issued),
+            nonce: Occasion { case: case.id, seal: seal.sha256, person }.nonce(&self.keys, issued),
             issued,
             expires: issued + STATEMENT_LIFETIME,
             log: SeenLog { size, root_sha256 },
@@ -89,20 +90,40 @@ impl Service {
         Ok(format!("countersign/{}", &leaf_hash(&bytes).to_string()[..ORIGIN_DIGITS]))
     }
 
-    fn nonce(&self, case: &Case, seal: Digest, person: &PersonId, issued: Time) -> String {
-        let mac = self.nonce_mac(case.id, seal, person, issued.timestamp_millis());
-        format!("{:x}.{}", issued.timestamp_millis(), hex(&mac[..NONCE_BYTES]))
-    }
-
-    fn nonce_mac(&self, case: CaseId, seal: Digest, person: &PersonId, millis: i64) -> [u8; 32] {
-        self.keys.mac("statement nonce v1", format!("{case}\0{seal}\0{person}\0{millis}").as_bytes())
-    }
-
     /// When a nonce was issued, if this server issued it for that case, seal and person.
     pub fn nonce_issued_at(&self, case: CaseId, seal: Digest, person: &PersonId, nonce: &str) -> Option<Time> {
+        Occasion { case, seal, person }.issued_at(&self.keys, nonce)
+    }
+}
+
+/// What a nonce is bound to besides the time.
+#[derive(Debug, Clone, Copy)]
+pub struct Occasion<'a> {
+    /// The case.
+    pub case: CaseId,
+    /// The seal that is decided on.
+    pub seal: Digest,
+    /// Who decides.
+    pub person: &'a PersonId,
+}
+
+impl Occasion<'_> {
+    /// A nonce issued at that time, cut to milliseconds.
+    pub fn nonce(&self, keys: &Keys, issued: Time) -> String {
+        let millis = issued.timestamp_millis();
+        format!("{millis:x}.{}", hex(&self.mac(keys, millis)[..NONCE_BYTES]))
+    }
+
+    fn mac(&self, keys: &Keys, millis: i64) -> [u8; 32] {
+        let Self { case, seal, person } = self;
+        keys.mac("statement nonce v1", format!("{case}\0{seal}\0{person}\0{millis}").as_bytes())
+    }
+
+    /// When a nonce was issued, if it was issued under these keys on this occasion.
+    pub fn issued_at(&self, keys: &Keys, nonce: &str) -> Option<Time> {
         let (millis, mac) = nonce.split_once('.').filter(|_| nonce.len() <= 64)?;
         let millis = i64::from_str_radix(millis, 16).ok()?;
-        let expected = hex(&self.nonce_mac(case, seal, person, millis)[..NONCE_BYTES]);
+        let expected = hex(&self.mac(keys, millis)[..NONCE_BYTES]);
         let same: bool = expected.as_bytes().ct_eq(mac.as_bytes()).into();
         same.then(|| chrono::DateTime::from_timestamp_millis(millis)).flatten()
     }

@@ -4,7 +4,11 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test that can't go on fails")]
 
+#[path = "../support/canned.rs"]
+mod canned;
 mod targets;
+#[path = "../support/whole.rs"]
+mod whole;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -16,13 +20,20 @@ use proptest::test_runner::{Config, TestRunner};
 
 use targets::{TARGETS, run};
 
+/// Targets that drive a whole console get a quarter of the inputs: each takes some ten milliseconds.
+const WITH_A_CONSOLE: &[&str] = &["answers", "kept", "keys", "lines"];
+
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz")
 }
 
-fn corpus(name: &str) -> Vec<Vec<u8>> {
+fn files(name: &str) -> Vec<PathBuf> {
     let files = std::fs::read_dir(folder().join("corpus").join(name)).unwrap_or_else(|e| panic!("the corpus of {name}: {e}"));
-    files.map(|f| std::fs::read(f.unwrap().path()).unwrap()).collect()
+    files.map(|f| f.unwrap().path()).collect()
+}
+
+fn corpus(name: &str) -> Vec<Vec<u8>> {
+    files(name).iter().map(|file| std::fs::read(file).unwrap()).collect()
 }
 
 #[test]
@@ -39,8 +50,10 @@ fn every_target_has_a_corpus_and_a_binary_and_nothing_else_has() {
 #[test]
 fn every_corpus_replays() {
     for (name, target) in TARGETS {
-        for input in corpus(name) {
-            target(&input);
+        for file in files(name) {
+            // The last of these lines, shown when it fails, names the file.
+            eprintln!("{}", file.display());
+            target(&std::fs::read(&file).unwrap());
         }
     }
 }
@@ -102,6 +115,7 @@ fn telling() -> impl Strategy<Value = Vec<u8>> {
 fn arbitrary_and_mutated_bytes_are_read_or_refused_and_nothing_else() {
     let cases: u32 = std::env::var("COUNTERSIGN_FUZZ").ok().and_then(|n| n.parse().ok()).unwrap_or(200);
     for (name, _) in TARGETS {
+        let cases = if WITH_A_CONSOLE.contains(name) { cases.div_ceil(4) } else { cases };
         let mutation = prop_oneof![
             (any::<Index>(), any::<u8>()).prop_map(|(at, byte)| Mutation::Set(at, byte)),
             any::<Index>().prop_map(Mutation::Cut),
@@ -110,6 +124,7 @@ fn arbitrary_and_mutated_bytes_are_read_or_refused_and_nothing_else() {
         ];
         let mutated = (select(corpus(name)), vec(mutation, 1..6)).prop_map(|(input, mutations)| mutate(input, &mutations));
         let input = prop_oneof![1 => vec(any::<u8>(), 0..300), 4 => mutated];
+        let began = std::time::Instant::now();
         let mut runner = TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() });
         runner
             .run(&input, |bytes| {
@@ -117,5 +132,6 @@ fn arbitrary_and_mutated_bytes_are_read_or_refused_and_nothing_else() {
                 Ok(())
             })
             .unwrap_or_else(|e| panic!("{name}: {e}"));
+        eprintln!("{name}: {cases} inputs in {:?}", began.elapsed());
     }
 }

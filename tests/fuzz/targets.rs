@@ -4,6 +4,10 @@
 //! being written and read again, what was refused is said in words that can't steer a terminal. Used by the plain test suite, which replays
 //! `corpus/`, and by the coverage-guided binaries. Knows nothing about either.
 
+mod parts;
+mod screens;
+mod seat;
+
 use std::path::Path;
 
 use axum::extract::FromRequest as _;
@@ -20,7 +24,8 @@ use countersign::connectors::webhook;
 use countersign::console::keymap::{Key, Keymap};
 use countersign::console::screen::mailbox;
 use countersign::console::theme::{Theme, parse_style};
-use countersign::domain::event::{Entry, MAX_ENTRY};
+use countersign::domain::case::Case;
+use countersign::domain::event::{Body, Entry, MAX_ENTRY};
 use countersign::domain::policy::Policy;
 use countersign::domain::vocabulary::{Action, CaseState, Method};
 use countersign::log::Frontier;
@@ -41,18 +46,28 @@ pub type Target = (&'static str, fn(&[u8]));
 /// All of them. The name is also the folder of its corpus.
 pub const TARGETS: &[Target] = &[
     ("addresses", addresses),
+    ("answers", screens::answers),
     ("api_bodies", api_bodies),
     ("api_headers", api_headers),
+    ("certificate", parts::certificate),
+    ("changes", parts::changes),
     ("codes", codes),
     ("config", config),
     ("entries", entries),
     ("filter", filter),
     ("forms", forms),
+    ("founding", parts::founding),
     ("ids", ids),
     ("import", import),
+    ("kept", screens::kept),
     ("keymap", keymap),
+    ("keys", screens::keys),
+    ("lines", screens::lines),
     ("mailbox", mailbox),
+    ("nonce", parts::nonce),
+    ("orders", parts::orders),
     ("policy", policy),
+    ("replies", parts::replies),
     ("sanitiser", sanitiser),
     ("stream", stream),
     ("theme", theme),
@@ -206,6 +221,7 @@ fn api_headers(bytes: &[u8]) {
             Ok(version) => assert!(version.is_some(), "an If-Match was given"),
             Err(failure) => told(&failure),
         }
+        parts::forwarded(value);
     }
     if let Ok(uri) = format!("/v1/cases?{}", text(bytes)).parse()
         && let Ok(axum::extract::Query(params)) = axum::extract::Query::<lists::QueueParams>::try_from_uri(&uri)
@@ -389,6 +405,15 @@ fn entries(bytes: &[u8]) {
         assert_eq!(again, entry);
         assert_eq!(canonical::to_vec(&again).expect("written"), written, "one entry has one form");
         assert!(bytes.len() > MAX_ENTRY || written.len() <= 2 * MAX_ENTRY + bytes.len() * 6);
+        // Whoever rebuilds the state from a log that was tampered with finds out, and doesn't fall over.
+        let mut register = countersign::domain::register::Register::default();
+        match again.body {
+            Body::Register { event, .. } => (0..2).for_each(|_| register.apply(&event, again.at)),
+            Body::Case { case, event, .. } => {
+                let first = Case::apply(None, case, &event, again.at);
+                drop(Case::apply(first, case, &event, again.at));
+            }
+        }
     }
     if let Ok(value) = serde_json::from_slice::<serde_json::Value>(bytes)
         && let Ok(written) = canonical::to_vec(&value)

@@ -118,18 +118,19 @@ static EVERYTHING: acts::Bounds = acts::Bounds {
     disturbances: 1,
 };
 
-/// Two linked cases, worked by different people, both live from opening to restoring, side by side.
+/// Two linked cases, worked by different people, both live from opening to restoring, side by side: approvals are given, taken back and
+/// looked at again on either, and either may be denied.
 static LINKED: acts::Bounds = acts::Bounds {
     openers: [&["nadia", "bot"], &["tess"]],
     steps: [
         &["triage", "start", "prove", "seal", "execute", "restored", "reassess"],
-        &["triage", "start", "prove", "ask", "attest", "seal", "execute", "restored"],
+        &["triage", "start", "prove", "ask", "attest", "seal", "execute", "restored", "reassess"],
     ],
     disturbing: [&[], &[]],
     around: &[],
     approvers: APPROVERS,
-    deniers: &[],
-    takers: &[],
+    deniers: &["lind"],
+    takers: &["sato"],
     disturbances: 0,
 };
 

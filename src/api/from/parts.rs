@@ -58,7 +58,7 @@ fn unusable(view: &CaseView, endpoint: &crate::domain::subject::Endpoint, min_ag
     if endpoint.confirmed_at.is_none() {
         return Some("it was never confirmed".to_owned());
     }
-    (endpoint.recorded_at + min_age > view.case.request.opened_at).then(|| "it was recorded or changed too shortly before the request".to_owned())
+    (endpoint.recorded_at > view.case.request.opened_at - min_age).then(|| "it was recorded or changed too shortly before the request".to_owned())
 }
 
 pub(super) fn checklist(v: &CaseView) -> Checklist {

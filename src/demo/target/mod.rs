@@ -5,7 +5,7 @@
 //! code with the side that signs. Accounts can be told to misbehave, so that the other side can be seen to notice.
 
 pub mod state;
-mod verify;
+pub mod verify;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -13,20 +13,21 @@ use base64::engine::general_purpose::STANDARD;
 use crate::base::Time;
 
 /// Checks signatures.
-pub(super) struct Verifier {
+pub struct Verifier {
     key: hmac::Key,
     tolerance: i64,
 }
 
 impl Verifier {
-    pub(super) fn new(secret: &str, tolerance: Duration) -> Option<Self> {
+    /// With a secret as it is written (`whsec_` and base64); nothing if it is none.
+    pub fn new(secret: &str, tolerance: Duration) -> Option<Self> {
         let bytes = STANDARD.decode(secret.strip_prefix("whsec_")?).ok()?;
         let tolerance = i64::try_from(tolerance.as_secs()).ok()?;
         (!bytes.is_empty()).then(|| Self { key: hmac::Key::new(hmac::HMAC_SHA256, &bytes), tolerance })
     }
 
     /// Whether the headers sign this payload now.
-    pub(super) fn accepts(&self, headers: &HeaderMap, payload: &[u8], now: Time) -> bool {
+    pub fn accepts(&self, headers: &HeaderMap, payload: &[u8], now: Time) -> bool {
         let header = |name: &str| headers.get(name).and_then(|v| v.to_str().ok());
         let (Some(id), Some(timestamp), Some(signatures)) = (header("webhook-id"), header("webhook-timestamp"), header("webhook-signature")) else {
             return false;

@@ -115,7 +115,8 @@ fn decided_by(done: Proposal, at: Time) -> RegisterChange {
 pub(super) fn counting_from(change: RegisterChange, at: Time) -> RegisterChange {
     match change {
         RegisterChange::IssueToken(token) => {
-            let expires_at = at + (token.expires_at - token.issued_at);
+            // A log that was tampered with may hold any times; one past the calendar's end lives no longer at all.
+            let expires_at = at.checked_add_signed(token.expires_at - token.issued_at).unwrap_or(at);
             RegisterChange::IssueToken(Token { issued_at: at, expires_at, ..token })
         }
         change => change,

@@ -13,6 +13,9 @@ use crate::console::action::Action;
 pub const MAX_PAGES: usize = 6;
 /// Rows of a page.
 pub const PAGE: u16 = 100;
+/// The most pages that are asked for one after the other before the user does something: an honest server fills the window with fewer, and
+/// whatever another one answers, the asking ends.
+const MAX_IN_A_ROW: usize = 2 * MAX_PAGES;
 
 /// Where a page begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +49,8 @@ pub struct Window {
     top: usize,
     selected: Option<CaseId>,
     loaded: bool,
+    /// Pages taken since the user last moved or asked.
+    in_a_row: usize,
 }
 
 impl Window {
@@ -102,6 +107,7 @@ impl Window {
 
     /// Moves by an action of the table; a page that must be fetched from afar is returned.
     pub fn act(&mut self, action: Action, height: usize) -> Option<From> {
+        self.in_a_row = 0;
         let (before, after) = self.more();
         match action {
             Action::First if before => return Some(From::Start),
@@ -123,6 +129,7 @@ impl Window {
 
     /// Scrolls without moving the selection further than it must to stay in sight.
     pub fn scroll(&mut self, down: bool, height: usize) {
+        self.in_a_row = 0;
         let last = self.len().saturating_sub(height);
         let top = if down { (self.top + 3).min(last) } else { self.top.saturating_sub(3) };
         let at = self.at.clamp(top, (top + height.max(1) - 1).min(self.len().saturating_sub(1)).max(top));
@@ -137,6 +144,9 @@ impl Window {
 
     /// Which page is needed next: a stale one in sight first, then what lies within reach of the cursor.
     pub fn needs(&self, height: usize) -> Option<From> {
+        if self.in_a_row >= MAX_IN_A_ROW {
+            return None;
+        }
         let mut start = 0;
         for (i, page) in self.pages.iter().enumerate() {
             let end = start + page.rows.len();
@@ -162,6 +172,7 @@ impl Window {
 
     /// Forgets what is out of sight and marks the rest as to be asked for again.
     pub fn stale(&mut self, height: usize) {
+        self.in_a_row = 0;
         let mut start = 0;
         let (top, end) = (self.top, self.top + height);
         let mut kept = VecDeque::new();
@@ -185,6 +196,7 @@ impl Window {
     pub fn take(&mut self, from: &From, page: QueuePage, height: usize) -> bool {
         let seen: Vec<CaseRow> = self.seen(height).map(|(_, r)| r.clone()).collect();
         let (was, first) = (self.at.saturating_sub(self.top), !self.loaded);
+        self.in_a_row += 1;
         let fresh = Page { from: from.clone(), rows: page.rows, before: page.before, after: page.after, stale: false };
         let ids: std::collections::HashSet<CaseId> = fresh.rows.iter().map(|r| r.id).collect();
         let place = self.slot(from);
