@@ -34,20 +34,24 @@ impl Scope {
     pub const FORM: Self = Self(1 << 11);
     /// Screens whose rows can be narrowed by words.
     pub const FOUND: Self = Self(0b1_0000_0010);
+    /// Temporary access.
+    pub const GRANTS: Self = Self(1 << 12);
+    /// Where temporary access is shown.
+    pub const ACCESS: Self = Self(0b1_0000_0000_0100);
     /// Every screen that has a list or text to move in.
-    pub const LIST: Self = Self(0b111_1111_1110);
+    pub const LIST: Self = Self(0b1_0111_1111_1110);
     /// Screens that lists of cases are on, and those whose rows lead to a case.
-    pub const CASES: Self = Self(0b1000_1010);
+    pub const CASES: Self = Self(0b1_0000_1000_1010);
     /// The queue and a case.
     pub const WORK: Self = Self(0b110);
     /// A case and the inbox of those who decide.
     pub const DECIDE: Self = Self(0b1100);
     /// Screens with several pages side by side.
-    pub const TABS: Self = Self(0b1100);
+    pub const TABS: Self = Self(0b1_0000_0000_1100);
     /// Every screen but forms and signing in.
     pub const ANY: Self = Self::LIST;
     /// All screens, without exception.
-    pub const ALL: Self = Self(0b1111_1111_1111);
+    pub const ALL: Self = Self(0b1_1111_1111_1111);
 
     /// Whether the two share a screen.
     pub const fn meets(self, other: Self) -> bool {
@@ -119,8 +123,8 @@ actions! {
     LetGo, "let-go", Scope::WORK, ["u"], "", "Let the selected case go, so that others can take it", writes = "case_assign";
     NextTab, "next-tab", Scope::TABS, ["tab", "l", "right"], "next page", "To the next page of this screen";
     PreviousTab, "previous-tab", Scope::TABS, ["shift-tab", "h", "left"], "", "To the page of this screen before";
-    Tab1, "first-page", Scope::TABS, ["1"], "", "To the first page of this screen: overview, or what waits for you";
-    Tab2, "second-page", Scope::TABS, ["2"], "", "To the second page: checklist, or held cases";
+    Tab1, "first-page", Scope::TABS, ["1"], "", "To the first page of this screen: overview, what waits for you, or what lives";
+    Tab2, "second-page", Scope::TABS, ["2"], "", "To the second page: checklist, held cases, or what has ended";
     Tab3, "third-page", Scope::TABS, ["3"], "", "To the third page: evidence and notes, or flagged cases";
     Tab4, "fourth-page", Scope::TABS, ["4"], "", "To the fourth page: approvals and seal, or cases to look back at";
     Tab5, "fifth-page", Scope::CASE, ["5"], "", "To the fifth page: the timeline";
@@ -138,7 +142,7 @@ actions! {
     LiftHold, "lift-hold", Scope::CASE, ["x l"], "", "Lift the freeze, after contact on another channel", writes = "case_lift_hold";
     Flag, "flag", Scope::CASE, ["x f"], "", "Note an anomaly; it may raise what is required, never lower it", writes = "case_flag";
     Review, "review", Scope::CASE, ["x v"], "", "Write down the look back after restoration", writes = "case_review";
-    RevokeGrant, "revoke-grant", Scope::CASE, ["x g"], "", "End a temporary access now", writes = "grant_revoke";
+    Revoke, "revoke", Scope::ACCESS, ["x g"], "end it", "End a temporary access now, with a reason", writes = "grant_revoke";
     Follow, "follow-case", Scope::LOG, ["f"], "this case only", "Show only the entries of the selected entry's case, or all again";
     Filter, "filter", Scope::FOUND, ["/"], "filter", "Filter by words; the queue by fields too: risk:high subject:vault-* mine !ended";
     Unfilter, "unfilter", Scope::FOUND, ["backspace"], "", "Show what you began with";
@@ -164,6 +168,7 @@ actions! {
     Back, "back", Scope::ANY, ["esc"], "", "Back to where you were";
     GoQueue, "queue", Scope::ANY, ["g q"], "", "To the queue";
     GoApprovals, "approvals", Scope::ANY, ["g a"], "", "To the cases that wait for your decision";
+    GoGrants, "grants", Scope::ANY, ["g r"], "", "To the temporary access that lives";
     GoPolicy, "policy", Scope::ANY, ["g p"], "", "To the policy";
     GoLog, "log", Scope::ANY, ["g l"], "", "To the log";
     GoMailbox, "mailbox", Scope::ANY, ["g m"], "", "To everybody's mail (demo)";

@@ -8,7 +8,7 @@ use secrecy::SecretString;
 
 use super::keep::{State, View};
 use super::model::Place;
-use crate::api::lists::QueueParams;
+use crate::api::lists::{GrantParams, QueueParams};
 use crate::api::requests::PreviewRoute;
 use crate::api::words::Decision;
 use crate::base::ids::{CaseId, SubjectId};
@@ -85,6 +85,8 @@ pub enum Ask {
     Counts,
     /// A page of cases.
     Cases(QueueParams),
+    /// A page of grants.
+    Grants(GrantParams),
     /// A case.
     Case(CaseId),
     /// A case's log, after an entry.

@@ -9,7 +9,7 @@ use crossterm::event::{KeyEvent, MouseEvent};
 use super::effect::Timer;
 use super::model::Place;
 use crate::api::case::{CaseDetail, RoutePreview, Statement};
-use crate::api::lists::{Announcement, Counts, LogPage, Me, QueuePage, SubjectPage};
+use crate::api::lists::{Announcement, Counts, GrantPage, LogPage, Me, QueuePage, SubjectPage};
 use crate::client::{ClientError, Written};
 
 /// Something that happened.
@@ -59,6 +59,8 @@ pub enum Reply {
     Counts(Counts),
     /// A page of cases.
     Cases(QueuePage),
+    /// A page of grants.
+    Grants(GrantPage),
     /// A case.
     Case(Box<CaseDetail>),
     /// Entries of the log or a timeline.

@@ -41,6 +41,8 @@ pub enum Place {
     Policy(Option<CaseId>),
     /// The log.
     Log,
+    /// Temporary access.
+    Grants,
     /// The demo's mail.
     Mailbox,
     /// What happened.
@@ -61,6 +63,7 @@ impl Place {
             Self::Route(_) => Scope::ROUTE,
             Self::Policy(_) => Scope::POLICY,
             Self::Log => Scope::LOG,
+            Self::Grants => Scope::GRANTS,
             Self::Mailbox => Scope::MAILBOX,
             Self::Messages => Scope::MESSAGES,
             Self::Help => Scope::HELP,
@@ -74,13 +77,14 @@ impl Place {
             Self::Approvals => Some("approvals"),
             Self::Policy(None) => Some("policy"),
             Self::Log => Some("log"),
+            Self::Grants => Some("grants"),
             _ => None,
         }
     }
 
     /// The place of a name.
     pub fn named(name: &str) -> Option<Self> {
-        [Self::Queue, Self::Approvals, Self::Policy(None), Self::Log].into_iter().find(|p| p.name() == Some(name))
+        [Self::Queue, Self::Approvals, Self::Policy(None), Self::Log, Self::Grants].into_iter().find(|p| p.name() == Some(name))
     }
 }
 
@@ -399,6 +403,8 @@ pub struct Screens {
     pub inbox: screen::inbox::Inbox,
     /// The log.
     pub log: screen::log::Log,
+    /// Temporary access.
+    pub grants: screen::grants::Grants,
     /// Opening and routing.
     pub route: screen::route::Routing,
     /// The policy.
@@ -449,6 +455,7 @@ impl Model {
             Place::Approvals => &self.screens.inbox,
             Place::Policy(_) => &self.screens.policy,
             Place::Log => &self.screens.log,
+            Place::Grants => &self.screens.grants,
             Place::Route(_) => &self.screens.route,
         }
     }
@@ -467,6 +474,7 @@ impl Model {
             Place::Approvals => &mut screens.inbox,
             Place::Policy(_) => &mut screens.policy,
             Place::Log => &mut screens.log,
+            Place::Grants => &mut screens.grants,
             Place::Route(_) => &mut screens.route,
         };
         (screen, &mut self.shared)

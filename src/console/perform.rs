@@ -179,6 +179,7 @@ async fn fetch(client: &Client, ask: Ask) -> Result<Reply, ClientError> {
         Ask::Me => Reply::Me(Box::new(client.me().await?)),
         Ask::Counts => Reply::Counts(client.counts().await?),
         Ask::Cases(params) => Reply::Cases(client.cases(&params).await?),
+        Ask::Grants(params) => Reply::Grants(client.grants(&params).await?),
         Ask::Case(id) => Reply::Case(Box::new(client.case(id).await?)),
         Ask::Timeline(id, after) => Reply::Log(client.timeline(id, after).await?),
         Ask::Statement(id, decision) => Reply::Statement(Box::new(client.statement(id, decision).await?)),

@@ -250,6 +250,7 @@ fn everywhere(model: &mut Model, action: Action) -> bool {
         Action::GoApprovals => top(model, Place::Approvals),
         Action::GoPolicy => go_unless_there(model, Place::Policy(None)),
         Action::GoLog => top(model, Place::Log),
+        Action::GoGrants => top(model, Place::Grants),
         Action::GoMailbox if model.place() != Place::Mailbox => {
             let case = model.stack.iter().rev().find_map(|p| if let Place::Case(case) = p { Some(*case) } else { None });
             model.screens.mailbox.about(case);

@@ -64,8 +64,9 @@ fn tabs(model: &Model) -> Vec<(String, Action, bool)> {
     let mut tabs = vec![
         (format!("Queue{}", number(|c| c.open)), Action::GoQueue, place == Place::Queue),
         (format!("Approvals{}", number(|c| c.approvals)), Action::GoApprovals, place == Place::Approvals),
-        ("Policy".to_owned(), Action::GoPolicy, matches!(place, Place::Policy(_))),
+        (format!("Grants{}", number(|c| c.grants)), Action::GoGrants, place == Place::Grants),
         (format!("Log{}", number(|c| c.log)), Action::GoLog, place == Place::Log),
+        ("Policy".to_owned(), Action::GoPolicy, matches!(place, Place::Policy(_))),
     ];
     if model.shared.mailbox {
         tabs.push(("Mailbox".to_owned(), Action::GoMailbox, place == Place::Mailbox));

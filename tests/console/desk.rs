@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use countersign::api::lists::{QueuePage, QueueParams};
+use countersign::api::lists::{GrantPage, QueuePage, QueueParams};
 use countersign::base::ports::{Clock, Ports, Random};
 use countersign::client::{ClientError, Written};
 use countersign::console::effect::{Ask, Effect, Order};
@@ -65,6 +65,7 @@ pub fn usual(ask: &Ask) -> Option<Result<Reply, ClientError>> {
         Ask::Me => Reply::Me(Box::new(canned::nadia())),
         Ask::Counts => Reply::Counts(canned::counts()),
         Ask::Cases(params) => Reply::Cases(page(params)),
+        Ask::Grants(_) => Reply::Grants(GrantPage { rows: canned::grants(), after: None }),
         Ask::Case(_) => Reply::Case(Box::new(canned::case())),
         Ask::Drafts => Reply::Drafts(std::collections::BTreeMap::default()),
         _ => return None,

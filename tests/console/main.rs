@@ -8,6 +8,7 @@ mod canned;
 mod cases;
 mod desk;
 mod frame;
+mod grants;
 mod live;
 mod plain;
 #[path = "../support/pty.rs"]

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use countersign::api::case::CaseDetail;
-use countersign::api::lists::{CaseRow, Counts, Me};
+use countersign::api::lists::{CaseRow, Counts, GrantRow, Me};
 use serde_json::{Value, json};
 
 /// The moment all canned values are about.
@@ -69,6 +69,29 @@ pub fn rows() -> Vec<CaseRow> {
             2000,
             &json!({"risk": "low", "kind": "workload_identity", "action": "workload_rebind", "waiting_on": "attester"}),
         ),
+    ]
+}
+
+/// A grant: number, whose, minutes until its end, and what differs from one that lives.
+pub fn grant(number: u32, subject: &str, until: i64, with: &Value) -> GrantRow {
+    let mut value = json!({
+        "id": format!("grt-{number}"), "case": format!("CS-26-{number:06}"), "version": 9, "subject": "s-1", "subject_name": subject,
+        "kind": "employee", "target": "cloud-console", "action": "jit_access", "scope": ["deploy", "read-logs"], "since": at(-30),
+        "expires_at": at(until), "state": "active", "ending_since": null, "ending_why": null, "revoked_at": null, "refused": null
+    });
+    merge(&mut value, with);
+    serde_json::from_value(value).unwrap()
+}
+
+/// Grants that live, by their end: two of which are ending, and the target of one says nothing.
+pub fn grants() -> Vec<GrantRow> {
+    let ending = |why: &str, since: i64, state: &str| json!({"state": state, "ending_since": at(since), "ending_why": why, "refused": "This access is ending already."});
+    vec![
+        grant(4090, "vault-admin-03", 20, &ending("handed_back", -12, "ending")),
+        grant(4095, "build-ci-cert", 400, &ending("held", 0, "suspended")),
+        grant(4101, "Zoë Ångström 日本語", 9, &json!({})),
+        grant(4102, "svc-\u{202e}txt.exe\u{1b}[31m", 65, &json!({"kind": "workload_identity"})),
+        grant(4103, "m.okafor", 2000, &json!({"refused": "You may not revoke: it needs the role support agent."})),
     ]
 }
 

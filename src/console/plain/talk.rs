@@ -195,7 +195,7 @@ impl Talk {
 
     /// Says lines; in lists of cases each row has a number under which it can be opened.
     fn number(&mut self, place: Place, lines: &[String], new: &[&String], out: &mut Vec<String>) {
-        if !matches!(place, Place::Queue | Place::Approvals) {
+        if !matches!(place, Place::Queue | Place::Approvals | Place::Grants) {
             out.extend(new.iter().map(|l| (*l).clone()));
             return;
         }

@@ -5,6 +5,7 @@
 
 pub mod approve;
 pub mod case;
+pub mod grants;
 pub mod help;
 pub mod inbox;
 pub mod log;

@@ -38,7 +38,7 @@ const fn purpose(action: Action) -> Option<Purpose> {
         Action::LiftHold => Purpose::LiftHold,
         Action::Review => Purpose::Review,
         Action::TakeBack => Purpose::TakeBack,
-        Action::RevokeGrant => Purpose::Revoke,
+        Action::Revoke => Purpose::Revoke,
         _ => return None,
     })
 }

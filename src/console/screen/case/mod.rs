@@ -253,6 +253,8 @@ impl Screen for Case {
         match action {
             Action::Approve | Action::Deny if case.seal.is_none() => Applies::No("There is nothing sealed to decide on yet.".into()),
             Action::LetGo if case.row.assignee.is_none() => Applies::Hidden,
+            // Without any access there is nothing to say about ending it.
+            Action::Revoke if case.grants.is_empty() => Applies::Hidden,
             Action::AssignMe if case.row.assignee.is_some() && case.row.assignee == shared.me.as_ref().and_then(|m| m.operator.clone()) => {
                 Applies::No("It is yours already.".into())
             }

@@ -187,6 +187,9 @@ fn outcome(s: &mut Sheet, case: &CaseDetail, shared: &Shared) {
             (None, false) => (("▲", Role::Warn), format!("lives, ends in {left}")),
         };
         s.item(mark, format!("{} {}: {text}", g.id, list(&g.scope)), Role::Text);
+        if let Some(reason) = &g.reason {
+            s.more(reason.sanitise(), Role::Text);
+        }
     }
     if !case.reviews.is_empty() {
         s.head("Looks back");

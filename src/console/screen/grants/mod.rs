@@ -1,0 +1,354 @@
+//! Temporary access: what lives, when it ends, what a target has not confirmed to be gone; and ending it.
+//!
+//! Contract: rows follow the server, the selection follows the grant; whether one may be ended is the server's word. A countdown is told only
+//! while it is in sight. Nothing is ended without a reason and a confirmation. Bounded.
+
+mod draw;
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use crossterm::event::{KeyEvent, MouseButton, MouseEvent, MouseEventKind};
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use unicode_width::UnicodeWidthStr as _;
+
+use super::Screen;
+use super::case::forms::{ENDING, ENDS, REQUIRED};
+use super::case::pages::clean;
+use super::queue::draw::next_change;
+use crate::api::lists::{Announcement, GrantParams, GrantRow};
+use crate::api::requests::Text;
+use crate::api::words::GrantState;
+use crate::base::ids::GrantId;
+use crate::base::{Time, Untrusted};
+use crate::client::{ClientError, Write};
+use crate::console::action::{Action, Applies};
+use crate::console::effect::{Ask, Timer};
+use crate::console::message::Reply;
+use crate::console::model::{Latest, Place, Shared, Tone};
+use crate::console::overlay::{CONFIRM, Confirmation};
+use crate::console::widget::form::{Did, Field, Form};
+use crate::console::widget::list::Cursor;
+
+/// How often the list is asked for again at most while much happens.
+const REFRESH: Duration = Duration::from_millis(700);
+/// Rows asked for at once.
+const PAGE: u16 = 100;
+/// The most rows that are held; the command line shows more.
+const MAX_ROWS: usize = 1000;
+/// Rows of what is said about the selected grant.
+const DETAIL: u16 = 7;
+/// Rows above the list: pages, a blank one, heads.
+const ABOVE: u16 = 3;
+/// A target answers within seconds: what it has not confirmed for so long is told apart.
+const SOON: TimeDelta = TimeDelta::seconds(60);
+
+/// A page: its name, what is asked for, and what stands there when it is empty.
+const PAGES: [(&str, Option<&str>, &str); 2] =
+    [("Live", None, "No temporary access lives."), ("All there was", Some("all"), "No temporary access was ever given.")];
+
+/// A grant that is about to be ended, and the reason as it is typed.
+#[derive(Debug)]
+struct Ending {
+    row: GrantRow,
+    form: Form,
+}
+
+/// Temporary access.
+#[derive(Debug, Default)]
+pub struct Grants {
+    page: usize,
+    rows: Option<Vec<GrantRow>>,
+    after: Option<String>,
+    selected: Option<GrantId>,
+    cursor: Cursor,
+    failed: Option<String>,
+    asked: Latest,
+    more: bool,
+    ending: Option<Ending>,
+    writing: Latest,
+}
+
+/// The draft of a reason.
+fn draft(grant: &GrantId) -> String {
+    format!("grant-{grant}")
+}
+
+impl Grants {
+    fn rows(&self) -> &[GrantRow] {
+        self.rows.as_deref().unwrap_or_default()
+    }
+
+    /// Rows of the list in sight.
+    fn height(shared: &Shared) -> usize {
+        usize::from(shared.body().height.saturating_sub(ABOVE + DETAIL + 1))
+    }
+
+    fn seen(&self, shared: &Shared) -> impl Iterator<Item = (usize, &GrantRow)> {
+        self.rows().iter().enumerate().skip(self.cursor.top).take(Self::height(shared))
+    }
+
+    fn load(&mut self, shared: &mut Shared, after: Option<String>) {
+        self.more = after.is_some();
+        let params = GrantParams { state: PAGES[self.page].1.map(str::to_owned), after, limit: Some(PAGE) };
+        self.asked.begin(shared.ask(Place::Grants, Ask::Grants(params)));
+    }
+
+    fn show(&mut self, shared: &mut Shared, page: usize) {
+        *self = Self { page: page % PAGES.len(), ..Self::default() };
+        self.load(shared, None);
+    }
+
+    fn current(&self) -> Option<&GrantRow> {
+        self.rows().get(self.cursor.at)
+    }
+
+    fn follow(&mut self, shared: &Shared) {
+        if let Some(at) = self.selected.as_ref().and_then(|id| self.rows().iter().position(|r| r.id == *id)) {
+            self.cursor.at = at;
+        }
+        let len = self.rows().len();
+        self.cursor.show(len, Self::height(shared));
+        self.selected = self.current().map(|r| r.id.clone());
+    }
+
+    fn reach(&mut self, shared: &mut Shared) {
+        let near = self.cursor.at + 10 >= self.rows().len();
+        if near
+            && !self.asked.waits()
+            && self.rows().len() < MAX_ROWS
+            && let Some(after) = self.after.take()
+        {
+            self.load(shared, Some(after));
+        }
+    }
+
+    fn heads() -> Vec<String> {
+        PAGES.iter().enumerate().map(|(i, (name, ..))| format!("{} {name}", i + 1)).collect()
+    }
+
+    /// Opens the form for the reason.
+    fn begin(&mut self, shared: &Shared) {
+        let Some(row) = self.current().cloned() else { return };
+        let typed = shared.drafts.get(&draft(&row.id)).map_or("", String::as_str);
+        let form = Form::new(vec![Field::many("text", "Reason", typed).with_help(REQUIRED)]);
+        self.ending = Some(Ending { row, form });
+    }
+
+    /// Asks once more before a grant is ended.
+    fn submit(&mut self, shared: &mut Shared) {
+        if self.writing.waits() {
+            return shared.say(Tone::Info, "Still sending.");
+        }
+        let Some(Ending { row, form }) = &mut self.ending else { return };
+        let reason = form.value("text").to_owned();
+        if reason.trim().is_empty() {
+            form.mistake("text", "This must say something.");
+            return;
+        }
+        let lines = vec![
+            format!("{}: {} in {}, by {}.", row.subject_name.line(), clean(&row.scope.join(", ")), row.target, row.case),
+            ENDS.to_owned(),
+            format!("Your words: {}", clean(&reason)),
+        ];
+        let write = Write::RevokeGrant(row.id.clone(), Text { text: Untrusted::from(reason.as_str()) });
+        let (case, version) = (row.case, row.version);
+        let order = shared.order(write, Some(case), Some(version));
+        let question = "End this access?".to_owned();
+        shared.confirm(Confirmation { number: 0, question, lines, key: CONFIRM, label: "end it".to_owned(), top: 0, to: Place::Grants, order });
+    }
+
+    fn written(&mut self, shared: &mut Shared, reply: Result<Reply, ClientError>) {
+        match reply {
+            Ok(_) => {
+                if let Some(done) = self.ending.take() {
+                    shared.forget_draft(&draft(&done.row.id));
+                }
+                shared.say(Tone::Good, ENDING);
+            }
+            Err(error) => {
+                shared.fail(&error);
+                if error.status() == Some(412) {
+                    let now = "The case changed meanwhile and nothing was sent. This is how it is now; what you typed is kept.";
+                    shared.say(Tone::Bad, now);
+                }
+                // What is tried again is tried on the grant as it is then.
+                self.ending = None;
+            }
+        }
+        self.load(shared, None);
+    }
+
+    fn keep_draft(&self, shared: &mut Shared) {
+        if let Some(ending) = &self.ending {
+            shared.keep_draft(&draft(&ending.row.id), ending.form.value("text"));
+        }
+    }
+
+    fn click(&mut self, shared: &mut Shared, place: Place, event: MouseEvent, area: Rect) {
+        if event.row == area.y {
+            let mut x = area.x + 1;
+            for (i, text) in Self::heads().iter().enumerate() {
+                let end = x + u16::try_from(text.width()).unwrap_or(0);
+                if (x..end).contains(&event.column) {
+                    self.show(shared, i);
+                }
+                x = end + 3;
+            }
+        } else if event.row >= area.y + ABOVE && usize::from(event.row - area.y - ABOVE) < Self::height(shared) {
+            let row = self.cursor.top + usize::from(event.row - area.y - ABOVE);
+            if row < self.rows().len() {
+                let again = self.cursor.at == row;
+                self.cursor.at = row;
+                self.selected = self.current().map(|r| r.id.clone());
+                if again {
+                    self.act(shared, place, Action::Open);
+                }
+            }
+        }
+    }
+}
+
+impl Screen for Grants {
+    fn refresh(&mut self, shared: &mut Shared, _place: Place) {
+        self.load(shared, None);
+    }
+
+    fn applies(&self, _shared: &Shared, action: Action) -> Applies {
+        match (action, self.current()) {
+            (Action::Open | Action::Copy | Action::Revoke, None) | (Action::Tab3 | Action::Tab4, _) => Applies::Hidden,
+            (Action::Revoke, Some(row)) => row.refused.as_deref().map_or(Applies::Yes, |why| Applies::No(clean(why))),
+            _ => Applies::Yes,
+        }
+    }
+
+    fn act(&mut self, shared: &mut Shared, _place: Place, action: Action) {
+        if let Some(ending) = &mut self.ending {
+            match action {
+                Action::Submit => self.submit(shared),
+                Action::Cancel => self.ending = None,
+                _ => {
+                    ending.form.act(action);
+                }
+            }
+            return;
+        }
+        let (len, height) = (self.rows().len(), Self::height(shared));
+        if self.cursor.act(action, len, height) {
+            self.selected = self.current().map(|r| r.id.clone());
+            return self.reach(shared);
+        }
+        match (action, self.current()) {
+            (Action::Open, Some(row)) => shared.go(Place::Case(row.case)),
+            (Action::Copy, Some(row)) => shared.copy(row.id.to_string()),
+            (Action::Revoke, Some(_)) => self.begin(shared),
+            (Action::NextTab, _) => self.show(shared, self.page + 1),
+            (Action::PreviousTab, _) => self.show(shared, self.page + PAGES.len() - 1),
+            (Action::Tab1, _) => self.show(shared, 0),
+            (Action::Tab2, _) => self.show(shared, 1),
+            _ => {}
+        }
+    }
+
+    fn typing(&self) -> bool {
+        self.ending.is_some()
+    }
+
+    fn typed(&mut self, shared: &mut Shared, _place: Place, key: KeyEvent) {
+        if let Some(ending) = &mut self.ending
+            && ending.form.typed(key) == Did::Changed
+        {
+            self.keep_draft(shared);
+        }
+    }
+
+    fn pasted(&mut self, shared: &mut Shared, text: &str, whole: bool) {
+        if let Some(ending) = &mut self.ending {
+            ending.form.pasted(text, whole);
+            self.keep_draft(shared);
+        }
+    }
+
+    fn editable(&self) -> Option<String> {
+        self.ending.as_ref().and_then(|e| e.form.editable())
+    }
+
+    fn form(&self) -> Option<&Form> {
+        self.ending.as_ref().map(|e| &e.form)
+    }
+
+    fn mouse(&mut self, shared: &mut Shared, place: Place, event: MouseEvent, area: Rect) {
+        match event.kind {
+            _ if self.typing() => return,
+            MouseEventKind::ScrollDown => self.act(shared, place, Action::Down),
+            MouseEventKind::ScrollUp => self.act(shared, place, Action::Up),
+            MouseEventKind::Down(MouseButton::Left) => self.click(shared, place, event, area),
+            _ => return,
+        }
+        shared.dirty = true;
+    }
+
+    fn sent(&mut self, _shared: &mut Shared, _place: Place, seq: u64) {
+        self.writing.begin(seq);
+    }
+
+    fn answer(&mut self, shared: &mut Shared, _place: Place, seq: u64, reply: Result<Reply, ClientError>) {
+        if self.writing.take(seq) {
+            shared.dirty = true;
+            return self.written(shared, reply);
+        }
+        if !self.asked.take(seq) {
+            return;
+        }
+        match reply {
+            Ok(Reply::Grants(page)) => {
+                self.after = page.after.filter(|_| !page.rows.is_empty());
+                let before = self.rows.take();
+                let rows = match &before {
+                    Some(held) if self.more => held.iter().cloned().chain(page.rows).collect(),
+                    _ => page.rows,
+                };
+                shared.dirty |= self.failed.take().is_some() || before.as_ref() != Some(&rows);
+                self.rows = Some(rows);
+                self.follow(shared);
+                self.reach(shared);
+            }
+            Ok(_) => {}
+            Err(error) => {
+                shared.dirty = true;
+                self.failed = Some(crate::base::text::sanitise(&error.to_string(), false));
+                shared.fail(&error);
+            }
+        }
+    }
+
+    fn news(&mut self, shared: &mut Shared, _place: Place, _news: &Announcement) {
+        shared.timer_once(Timer::Refresh, REFRESH);
+    }
+
+    fn timer(&mut self, shared: &mut Shared, _place: Place, timer: Timer) {
+        if timer == Timer::Refresh {
+            self.load(shared, None);
+        }
+    }
+
+    fn next_change(&self, shared: &Shared) -> Option<Time> {
+        let selected = self.current().into_iter();
+        let rows = self.seen(shared).map(|(_, row)| row).chain(selected);
+        let changes = rows.filter_map(|row| match (row.state, row.ending_since) {
+            (GrantState::Active, _) => next_change(shared, row.expires_at),
+            (GrantState::Suspended | GrantState::Ending, Some(since)) => next_change(shared, since),
+            _ => None,
+        });
+        changes.min()
+    }
+
+    fn draw(&self, frame: &mut Frame<'_>, area: Rect, shared: &Shared, _place: Place) {
+        self.draw_grants(frame, area, shared);
+    }
+
+    fn lines(&self, shared: &Shared, _place: Place) -> Vec<String> {
+        self.read_out(shared)
+    }
+}
