@@ -134,9 +134,34 @@ fn explained(found: &PolicyExplained) -> String {
         lines.push(format!("{} {}  ({})", if item.receipt.is_some() { "[x]" } else { "[ ]" }, item.title, item.why));
     }
     lines.push(format!("approvals: {}", found.approvals_needed));
-    lines.extend(found.terms.iter().cloned());
+    lines.extend(found.terms.iter().map(|term| readable(term)));
     lines.extend(found.accountable.iter().map(|a| format!("accountable for {}: {}", a.function, a.owner)));
     lines.join("\n")
+}
+
+/// A term with its span of time in words: `delay before execution: 30 minutes`.
+fn readable(term: &str) -> String {
+    const UNITS: [(u64, &str); 3] = [(60 * 60, "hour"), (60, "minute"), (1, "second")];
+    let parts = term.rsplit_once(": ").and_then(|(name, n)| Some((name, n.strip_suffix(" s")?.parse::<u64>().ok()?)));
+    let Some((name, seconds)) = parts else { return term.to_owned() };
+    let plural = |n: u64, unit: &str| format!("{n} {unit}{}", if n == 1 { "" } else { "s" });
+    let day = 24 * 60 * 60;
+    if seconds == 0 {
+        return format!("{name}: none");
+    }
+    // From two days on in days, where they are whole ones: "24 hours", "90 days".
+    if seconds >= 2 * day && seconds.is_multiple_of(day) {
+        return format!("{name}: {}", plural(seconds / day, "day"));
+    }
+    let mut left = seconds;
+    let mut words = Vec::new();
+    for (length, unit) in UNITS {
+        if left >= length {
+            words.push(plural(left / length, unit));
+            left %= length;
+        }
+    }
+    format!("{name}: {}", words.join(" "))
 }
 
 fn simulate(from: &Config, file: &Path, out: Out) -> Result<(), Failure> {
@@ -185,5 +210,27 @@ pub fn read(file: Option<&Path>) -> Result<(String, Policy), Failure> {
     match Policy::for_use(&text) {
         Ok(policy) => Ok((text, policy)),
         Err(mistakes) => Err(Failure::mistakes(format!("{name} can't be used."), mistakes.iter().map(ToString::to_string).collect())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_are_told_in_words() {
+        for (seconds, words) in [
+            ("0 s", "none"),
+            ("1 s", "1 second"),
+            ("90 s", "1 minute 30 seconds"),
+            ("5400 s", "1 hour 30 minutes"),
+            ("86400 s", "24 hours"),
+            ("172800 s", "2 days"),
+            ("7776000 s", "90 days"),
+            ("180000 s", "50 hours"),
+            ("supervisor", "supervisor"),
+        ] {
+            assert_eq!(readable(&format!("delay before execution: {seconds}")), format!("delay before execution: {words}"));
+        }
     }
 }

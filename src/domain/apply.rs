@@ -9,6 +9,7 @@ use super::approval::VoidReason;
 use super::case::{Case, Request, Route, Times};
 use super::event::CaseEvent;
 use super::grant::ExecutionOutcome;
+use super::requirement::Seconds;
 use super::vocabulary::CaseState;
 use crate::base::ids::{ApprovalId, CaseId};
 use crate::base::{Digest, Time};
@@ -105,7 +106,7 @@ impl Case {
             | CaseEvent::Sealed { .. }
             | CaseEvent::Decided { .. }
             | CaseEvent::ApprovalsVoided { .. }
-            | CaseEvent::StateChanged { .. } => self.fold_seal(event),
+            | CaseEvent::StateChanged { .. } => self.fold_seal(event, at),
             CaseEvent::ExecutionScheduled { .. }
             | CaseEvent::ExecutionStarted { .. }
             | CaseEvent::ExecutionEnded { .. }
@@ -145,7 +146,7 @@ impl Case {
         }
     }
 
-    fn fold_seal(&mut self, event: &CaseEvent) {
+    fn fold_seal(&mut self, event: &CaseEvent, at: Time) {
         match event {
             CaseEvent::Routed { route } => {
                 self.route = route.clone();
@@ -167,9 +168,11 @@ impl Case {
                 if *to == CaseState::Sealed {
                     self.times.execute_after = None;
                 }
-                self.times.paused_left = None;
-                // While it is held, `due` is the hold's own escalation.
-                if self.hold.is_none() {
+                // While it is held, `due` is the hold's own escalation; the new phase's clock runs from the lifting on.
+                if self.hold.is_some() {
+                    self.times.paused_left = due.map(|due| Seconds(u32::try_from((due - at).num_seconds().max(0)).unwrap_or(u32::MAX)));
+                } else {
+                    self.times.paused_left = None;
                     self.times.due = *due;
                 }
             }

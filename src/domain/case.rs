@@ -381,7 +381,8 @@ impl Case {
         let waits = matches!(self.state, CaseState::Sealed | CaseState::Approved);
         let approvals = self.live_approvals().filter(|_| waits).map(|a| a.valid_until);
         let paused = self.times.paused_left.is_some();
-        let sessions = self.sessions.values().filter(|s| paused && s.outcome.is_none() && s.attester.is_none()).map(|s| s.expires_at);
+        // The phase's clock stands still while the subject is waited for, and runs on when the last open session has run out.
+        let sessions = self.sessions.values().filter(|s| paused && s.outcome.is_none() && s.attester.is_none()).map(|s| s.expires_at).max();
         grants.chain(self.times.due).chain(expiry).chain(approvals).chain(sessions).min()
     }
 }

@@ -66,6 +66,7 @@ fn unreachable_requirement() -> Requirement {
         linked_window: quarter,
         codes: CodeRules { email: none, phone: none, postal: none, contact: none, page: none, attempts_per_code: 0, attempts_per_case: 0 },
         review: true,
+        escalates_to: BTreeSet::new(),
     }
 }
 

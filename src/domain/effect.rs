@@ -50,6 +50,13 @@ pub enum Effect {
         /// Whether the hold's time ran out without anyone lifting it.
         escalated: bool,
     },
+    /// Tell whoever has a case, and those whom policy names, that it takes too long or came to nothing.
+    NotifyStaff {
+        /// The case.
+        case: CaseId,
+        /// Where it stood then.
+        state: CaseState,
+    },
     /// Carry the plan out.
     Execute {
         /// The case.
@@ -131,7 +138,16 @@ pub fn effects(after: &Case, event: &CaseEvent, at: Time) -> Vec<Due> {
             }
             out
         }
-        CaseEvent::Escalated { hold: false } if after.state == CaseState::Sealed => now(Effect::NotifyApprovers { case, reminder: true }),
+        CaseEvent::Escalated { hold: false } => {
+            let mut out = now(Effect::NotifyStaff { case, state: after.state });
+            if after.state == CaseState::Sealed {
+                out.push(Due { effect: Effect::NotifyApprovers { case, reminder: true }, not_before: at });
+            }
+            out
+        }
+        CaseEvent::StateChanged { to: to @ (CaseState::Failed | CaseState::Expired), .. } => now(Effect::NotifyStaff { case, state: *to }),
+        // Those who could decide were not told of what was sealed under the hold, or heard of the hold since.
+        CaseEvent::HoldLifted { .. } if after.state == CaseState::Sealed => now(Effect::NotifyApprovers { case, reminder: true }),
         // Security's own hold tells security nothing new.
         CaseEvent::Held { hold } if hold.source != HoldSource::Security => now(Effect::NotifySecurity { case, escalated: false }),
         CaseEvent::Escalated { hold: true } => now(Effect::NotifySecurity { case, escalated: true }),

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::vocabulary::Method;
+use super::vocabulary::{Method, Role};
 use crate::base::ids::GroupId;
 
 /// A span of whole seconds.
@@ -55,6 +55,9 @@ pub struct Requirement {
     pub codes: CodeRules,
     /// Whether a review by someone outside the lineage and the approvers must follow restoration.
     pub review: bool,
+    /// Who is told when a deadline passes, an execution fails or the case expires; supervisors if policy names no one.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub escalates_to: BTreeSet<Role>,
 }
 
 /// How long codes and proof pages live, and how many wrong tries they take.
@@ -143,6 +146,7 @@ impl Requirement {
             linked_window: self.linked_window.max(other.linked_window),
             codes: self.codes.stricter(other.codes),
             review: self.review || other.review,
+            escalates_to: self.escalates_to.union(&other.escalates_to).copied().collect(),
         }
     }
 }

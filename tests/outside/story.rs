@@ -164,3 +164,21 @@ async fn who_is_waited_for_is_told_and_reminded_and_nobody_with_a_hand_in_it() {
     let reminders = house.letters().into_iter().filter(|l| l.subject.contains("Reminder") && l.to == "sam@corp.example").count();
     assert_eq!(reminders, 1);
 }
+
+#[tokio::test]
+async fn what_is_overdue_reaches_whoever_has_the_case_and_those_whom_policy_names_once() {
+    let house = House::new().await;
+    let case = house.routed("okafor", Action::PasswordReset).await;
+    house.act("nadia", case, countersign::domain::command::Command::Assign { operator: Some(crate::house::id("nadia")) }).await;
+    house.live(25 * 3600, 10).await;
+    for who in ["nadia", "sam", "lee"] {
+        let letter = house.letter(&format!("{who}@corp.example"), "Proofing is overdue");
+        assert!(letter.body.contains(&case.to_string()) && !letter.body.contains("http"), "{}", letter.body);
+    }
+    let told = |who: &str| house.letters().into_iter().filter(|l| l.subject.contains("overdue") && l.to == format!("{who}@corp.example")).count();
+    assert_eq!((told("nadia"), told("sam"), told("ines")), (1, 1, 0), "policy names supervisors for this tier");
+    house.live(7 * 24 * 3600, 10).await;
+    assert_eq!(house.case(case).await.state, CaseState::Expired);
+    assert!(house.letter("sam@corp.example", "A case expired").body.contains("open another case"));
+    assert!(house.store.verify(&|_, _| {}).await.unwrap().is_empty());
+}

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use chrono::Duration;
+use countersign::base::ids::CaseId;
 use countersign::domain::case::{ActorRef, ExecutionOutcome, GrantEnd, VoidReason, Worker};
 use countersign::domain::command::Command;
+use countersign::domain::effect::{Effect, effects};
 use countersign::domain::event::CaseEvent;
 use countersign::domain::policy::{DEFAULT, Policy};
 use countersign::domain::refusal::Refusal;
@@ -174,6 +176,107 @@ fn a_hold_nobody_lifts_escalates_and_what_is_held_neither_expires_nor_executes()
     tick(&mut play);
     assert_eq!(play.case().state, CaseState::Approved);
     assert!(play.case().hold.is_some());
+}
+
+#[test]
+fn invariant_16_what_happens_under_a_hold_leaves_its_clock_and_the_phases_clock_runs_on_after_it() {
+    let mut play = Play::sealed(Tier::Standard);
+    let deadline = play.case().times.due.unwrap() - play.now;
+    play.approve("ruiz").unwrap();
+    play.act(op("vega"), &Command::Hold { source: HoldSource::Security, reason: None }).unwrap();
+    let (since, due) = (play.now, play.case().times.due.unwrap());
+    play.now += Duration::hours(1);
+    play.act(op("ruiz"), &Command::TakeBack { reason: text("r") }).unwrap();
+    assert_eq!((play.case().state, play.case().times.due), (CaseState::Sealed, Some(due)), "the hold's clock stays");
+    play.act(op("nadia"), &Command::Comment { text: text("c") }).unwrap();
+    play.act(op("vega"), &start_code("ses-9", "mail-1")).unwrap();
+    assert_eq!((play.case().times.due, play.case().next_due()), (Some(due), Some(due)));
+    play.act(ActorRef::Subject { session: id("ses-9") }, &proof("ses-9", "rcp-9")).unwrap();
+    let mut later = Play::new(Tier::Standard);
+    (later.world, later.now) = (play.world.clone(), due);
+    tick(&mut later);
+    assert_eq!(later.case().hold.as_ref().and_then(|h| h.escalated_at), Some(due), "it escalates when it would have");
+    play.act(op("vega"), &Command::LiftHold { reason: text("fine"), contact: id("ses-9") }).unwrap();
+    assert!(play.now > since);
+    let proof = play.case().receipts.iter().map(|r| r.valid_until).min().unwrap() - play.now;
+    assert_eq!(play.case().times.due, Some(play.now + deadline.min(proof)), "approval is awaited from the lifting on");
+}
+
+#[test]
+fn invariant_16_a_case_that_was_held_when_it_was_opened_has_its_phases_whole_time_after_it() {
+    let mut first = Play::sealed(Tier::Standard);
+    first.approve("ruiz").unwrap();
+    first.restore();
+    let mut play = Play::new(Tier::Standard);
+    play.world.linked = vec![first.world.case.clone().unwrap()];
+    play.act(op("nadia"), &Command::Open(open(2, Path::SelfService))).unwrap();
+    assert!(play.case().hold.is_some() && play.case().state == CaseState::Proofing);
+    let whole = play.case().times.paused_left.expect("the phase's clock waits");
+    play.now += Duration::hours(2);
+    play.act(op("vega"), &start_code("ses-9", "mail-1")).unwrap();
+    play.act(ActorRef::Subject { session: id("ses-9") }, &proof("ses-9", "rcp-9")).unwrap();
+    play.act(op("vega"), &Command::LiftHold { reason: text("fine"), contact: id("ses-9") }).unwrap();
+    assert_eq!(play.case().times.due, Some(play.now + whole.duration()));
+}
+
+#[test]
+fn invariant_16_the_subjects_word_on_a_hold_keeps_its_clock_and_starts_one_where_it_had_run_out() {
+    let mut play = Play::sealed(Tier::Standard);
+    play.act(op("vega"), &Command::Hold { source: HoldSource::Security, reason: None }).unwrap();
+    let (due, word) = (play.case().times.due.unwrap(), Command::Hold { source: HoldSource::NotMe, reason: None });
+    let mut early = Play::new(Tier::Standard);
+    (early.world, early.now) = (play.world.clone(), play.now + Duration::hours(1));
+    early.act(ActorRef::Subject { session: id("nm-1") }, &word).unwrap();
+    assert_eq!(early.case().times.due, Some(due));
+    play.now = due;
+    tick(&mut play);
+    assert_eq!(play.case().times.due, None, "it escalated");
+    play.now += Duration::hours(1);
+    play.act(ActorRef::Subject { session: id("nm-1") }, &word).unwrap();
+    assert!(play.case().times.due.is_some_and(|d| d > play.now), "the word escalates in its own time");
+}
+
+#[test]
+fn every_deadline_that_policy_sets_reaches_those_whom_it_names() {
+    let told = |play: &Play| {
+        let all = play.log.iter().flat_map(|e| effects(play.case(), e, play.now));
+        all.filter(|d| matches!(d.effect, Effect::NotifyStaff { .. })).map(|d| d.effect).collect::<Vec<_>>()
+    };
+    let last = |play: &mut Play| {
+        play.log.clear();
+        play.now = play.case().times.due.unwrap();
+        tick(play);
+        told(play)
+    };
+    let case = CaseId::new(2026, 1);
+    let staff = |state| vec![Effect::NotifyStaff { case, state }];
+    let mut play = Play::new(Tier::Standard);
+    play.open(op("nadia"), Path::Assisted);
+    assert_eq!(last(&mut play), staff(CaseState::New));
+    play.act(op("nadia"), &triage()).unwrap();
+    assert_eq!(last(&mut play), staff(CaseState::Proofing));
+    let mut play = Play::sealed(Tier::Standard);
+    assert_eq!(last(&mut play), staff(CaseState::Sealed));
+    let mut play = Play::sealed(Tier::Standard);
+    play.approve("ruiz").unwrap();
+    play.act(system(Worker::Executor), &Command::StartExecution).unwrap();
+    play.log.clear();
+    play.act(system(Worker::Executor), &ended(1, ExecutionOutcome::Failed { reason: FailureReason::Unreachable })).unwrap();
+    assert_eq!(told(&play), staff(CaseState::Failed));
+    play.log.clear();
+    play.now = play.case().times.expires_at;
+    tick(&mut play);
+    assert_eq!(told(&play), staff(CaseState::Expired));
+}
+
+#[test]
+fn policy_names_by_tier_whom_it_escalates_to() {
+    let roles = |tier| {
+        let policy = Policy::builtin();
+        policy.requirement(&subject(tier), &route(Path::Assisted), &[]).escalates_to.into_iter().collect::<Vec<_>>()
+    };
+    assert_eq!(roles(Tier::Standard), [Role::Supervisor]);
+    assert_eq!(roles(Tier::Privileged), [Role::Supervisor, Role::SecurityReviewer]);
 }
 
 #[test]

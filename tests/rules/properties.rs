@@ -99,6 +99,7 @@ prop_compose! {
     fn requirement()(
         needs in vec(proof_need(), 0..3), gates in methods(), approvals in approvals(), s in vec(seconds(), 18), grant in proptest::option::of(seconds()),
         tries in (1_u8..6, 1_u8..11), review in any::<bool>(),
+        told in btree_set(select(vec![Role::Supervisor, Role::SecurityReviewer]), 0..3),
     ) -> Requirement {
         Requirement {
             // A requirement's own needs never imply one another: `merge_proofs` made it.
@@ -108,7 +109,7 @@ prop_compose! {
             deadlines: Deadlines { triage: s[6], proofing: s[7], approval: s[8], expiry: s[9], hold: s[10] },
             lineage_window: s[11], linked_window: s[12],
             codes: CodeRules { email: s[13], phone: s[14], postal: s[15], contact: s[16], page: s[17], attempts_per_code: tries.0, attempts_per_case: tries.1 },
-            review,
+            review, escalates_to: told.into_iter().collect(),
         }
     }
 }

@@ -141,6 +141,7 @@ pub fn preview(v: &CaseView, problem: Option<String>) -> RoutePreview {
 pub fn explain(v: &CaseView) -> PolicyExplained {
     let r = &v.requirement;
     let seconds = |name: &str, s: crate::domain::requirement::Seconds| format!("{name}: {} s", s.0);
+    let escalates: Vec<&str> = r.escalates_to.iter().map(|role| role.label()).collect();
     PolicyExplained {
         pinned_sha256: v.world.pinned.sha256,
         current_sha256: v.world.current.sha256,
@@ -157,8 +158,10 @@ pub fn explain(v: &CaseView) -> PolicyExplained {
             seconds("deadline of proofing", r.deadlines.proofing),
             seconds("deadline of approval", r.deadlines.approval),
             seconds("a case expires after", r.deadlines.expiry),
+            seconds("a hold that nobody lifts escalates after", r.deadlines.hold),
             seconds("ownership and delegation count back", r.lineage_window),
             seconds("other cases of subject and target count back", r.linked_window),
+            format!("told of missed deadlines and failures: {}", if escalates.is_empty() { "supervisor".to_owned() } else { escalates.join(", ") }),
         ],
         accountable: parts::accountable(&v.world),
     }

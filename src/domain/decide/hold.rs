@@ -32,6 +32,11 @@ pub(super) fn hold(draft: &mut Draft<'_>, source: HoldSource, reason: Option<&Te
         // The subject's own word outweighs whatever froze it before: security sees it, and contact made before it lifts nothing.
         let hold = Hold { source, reason: hold.reason.clone(), since: draft.now(), escalated_at: None };
         draft.push(CaseEvent::Held { hold });
+        if draft.case.times.due.is_none() {
+            // Its time ran out before: this word is nobody's yet, and escalates in its own time.
+            let due = draft.now() + draft.requirement().deadlines.hold.duration();
+            draft.push(CaseEvent::ClockResumed { due });
+        }
         return Ok(());
     }
     freeze(draft, Hold { source, reason: reason.cloned(), since: draft.now(), escalated_at: None });

@@ -141,6 +141,8 @@ pub struct Demand {
     pub codes: Option<CodeRules>,
     /// Whether a review follows.
     pub review: bool,
+    /// Who is told when it takes too long or fails.
+    pub escalates_to: BTreeSet<Role>,
 }
 
 /// A dimension of a requirement that is a span of time.

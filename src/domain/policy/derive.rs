@@ -88,6 +88,7 @@ impl Demand {
             to.approvals = to.approvals.stricter(&ApprovalNeed { count, groups, other_employer: self.other_employer, signature: self.signature });
         }
         to.review |= self.review;
+        to.escalates_to.extend(&self.escalates_to);
         for (span, value) in &self.spans {
             let longer = |field: &mut Seconds| *field = (*field).max(*value);
             let shorter = |field: &mut Seconds| *field = (*field).min(*value);

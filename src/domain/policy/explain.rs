@@ -61,6 +61,7 @@ pub fn items(requirement: &Requirement) -> Vec<String> {
     items.extend(need.other_employer.then(|| "an approver of another employer".to_owned()));
     items.extend(need.signature.then(|| "signed approvals".to_owned()));
     items.extend(requirement.review.then(|| "a review afterwards".to_owned()));
+    items.extend(requirement.escalates_to.iter().map(|role| format!("escalates to: {}", role.label())));
     for (span, name) in SPANS {
         if let Some(value) = span_of(requirement, span).filter(|s| s.0 > 0) {
             items.push(format!("{name}: {}", show_span(value)));
@@ -87,6 +88,7 @@ fn asks(demand: &Demand) -> Vec<String> {
     asks.extend(demand.other_employer.then(|| "an approver of another employer".to_owned()));
     asks.extend(demand.signature.then(|| "signed approvals".to_owned()));
     asks.extend(demand.review.then(|| "a review afterwards".to_owned()));
+    asks.extend(demand.escalates_to.iter().map(|role| format!("escalates to: {}", role.label())));
     for (span, name) in SPANS {
         asks.extend(demand.spans.get(&span).map(|value| format!("{name}: {}", show_span(*value))));
     }

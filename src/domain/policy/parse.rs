@@ -319,6 +319,7 @@ fn whole(r: &mut Reader, base: &Demand, windows: (Seconds, Seconds), codes: Code
         linked_window: windows.1,
         codes,
         review: base.review,
+        escalates_to: base.escalates_to.clone(),
     })
 }
 

@@ -45,6 +45,7 @@ pub(super) fn demand(r: &mut Reader, t: &mut Table<'_>, known: &Proofs) -> Deman
     demand.other_employer = r.yes(t, "other_employer").unwrap_or(false);
     demand.signature = r.yes(t, "signature").unwrap_or(false);
     demand.review = r.yes(t, "review").unwrap_or(false);
+    demand.escalates_to = r.words(t, "escalates_to");
     for (key, span, bound) in SPANS {
         if let Some(value) = r.span(t, key, bound) {
             demand.spans.insert(span, value);

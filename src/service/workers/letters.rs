@@ -6,7 +6,7 @@
 use crate::base::Time;
 use crate::base::ids::CaseId;
 use crate::domain::effect::Notice;
-use crate::domain::vocabulary::HoldSource;
+use crate::domain::vocabulary::{CaseState, HoldSource};
 
 /// What every message about a case says.
 #[derive(Debug, Clone)]
@@ -136,6 +136,28 @@ pub fn waiting(about: &About, reminder: bool, due: Option<Time>) -> Text {
         foot(about)
     );
     let subject = if reminder { "Reminder: a decision is waited for" } else { "A decision is waited for" };
+    (format!("{subject}: case {}", about.case), body)
+}
+
+/// What staff are told of a case that takes too long or came to nothing.
+pub fn overdue(about: &About, state: CaseState) -> Text {
+    let (subject, what_is, what_now) = match state {
+        CaseState::Failed => (
+            "An execution failed",
+            "could not be carried out, or not as approved",
+            "Open the console and look at the case: it says why, and whether the same plan can be tried again or the case is to be reopened.",
+        ),
+        CaseState::Expired => (
+            "A case expired",
+            "was not restored in the time that policy gives, and has expired",
+            "Nothing moves in it any more. If access is still wanted, open another case.",
+        ),
+        CaseState::New => ("Triage is overdue", "still waits for triage", "Open the console and look at the case in the queue."),
+        CaseState::Proofing => ("Proofing is overdue", "still waits to be proved and sealed", "Open the console: the case says what is missing."),
+        CaseState::Sealed => ("A decision is overdue", "still waits for a decision", "Open the console: the case says who could decide it."),
+        _ => ("A case is overdue", "takes longer than policy gives it", "Open the console: the case says what it waits for."),
+    };
+    let body = format!("Case {} {what_is}: {}.\n\n{what_now}\n{}", about.case, what(about), foot(about));
     (format!("{subject}: case {}", about.case), body)
 }
 

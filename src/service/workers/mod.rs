@@ -9,6 +9,7 @@ mod governors;
 mod grants;
 pub mod letters;
 mod notices;
+mod overdue;
 pub mod recipients;
 
 use std::collections::BTreeMap;
@@ -186,6 +187,7 @@ impl Workers {
             Effect::NotifySubject { case, notice } => self.notify_subject(item, *case, *notice).await,
             Effect::NotifyApprovers { case, reminder } => self.notify_approvers(item, *case, *reminder).await,
             Effect::NotifySecurity { case, escalated } => self.notify_security(item, *case, *escalated).await,
+            Effect::NotifyStaff { case, state } => self.notify_staff(item, *case, *state).await,
             Effect::Execute { case, attempt } => self.execute_plan(item, *case, *attempt).await,
             Effect::RevokeGrant { case, grant } => self.revoke_grant(item, *case, grant).await,
             Effect::NotifyGovernors { by, counts_from } => self.notify_governors(item, by, *counts_from).await,

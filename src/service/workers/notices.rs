@@ -132,7 +132,7 @@ impl Workers {
         Ok(step)
     }
 
-    async fn post(&self, item: &OutboxItem, case: CaseId, to: &Recipient, (subject, body): Text, key: &str) -> Step {
+    pub(super) async fn post(&self, item: &OutboxItem, case: CaseId, to: &Recipient, (subject, body): Text, key: &str) -> Step {
         let letter = Letter { to: to.address.clone(), subject, body, key: key.to_owned(), at: self.service.now() };
         match self.hands.mailer.send(&letter).await {
             Ok(()) => Step::Finished,
@@ -172,7 +172,7 @@ impl Workers {
         Ok(ids.iter().filter_map(one).collect())
     }
 
-    fn about(&self, case: &Case, subject: &Subject) -> About {
+    pub(super) fn about(&self, case: &Case, subject: &Subject) -> About {
         About {
             case: case.id,
             organisation: self.hands.organisation.clone(),

@@ -152,21 +152,6 @@ pub(super) fn document(row: &CaseRow, target: &str) -> String {
     out
 }
 
-/// When the server has to look at a case by itself; `None` if nothing of it ever runs out.
-pub(super) fn next_due(case: &Case) -> Option<Time> {
-    let waiting = matches!(case.state, CaseState::New | CaseState::Proofing | CaseState::Sealed | CaseState::Approved | CaseState::Failed);
-    // A deadline that passed and escalated is over; what is frozen waits for nothing but its own deadline and the ends of grants.
-    let deadline = case.times.due.filter(|due| !case.state.is_ended() && case.times.escalated_at.is_none_or(|done| done < *due));
-    let grants = case.grants.iter().filter(|g| lives(g) && g.ending.is_none()).map(|g| g.expires_at).min();
-    let moving = waiting && case.hold.is_none();
-    let expiry = Some(case.times.expires_at).filter(|_| moving);
-    let approvals = case.live_approvals().filter(|_| moving).map(|a| a.valid_until).min();
-    // The phase's clock stands still while someone is waited for, and runs on when the last open session has run out.
-    let paused = moving && case.times.paused_left.is_some();
-    let sessions = case.sessions.values().filter(|s| paused && s.outcome.is_none()).map(|s| s.expires_at).max();
-    [deadline, expiry, approvals, sessions, grants].into_iter().flatten().min()
-}
-
 /// Whether the target still holds a grant, as far as is known.
 pub(super) fn lives(grant: &Grant) -> bool {
     grant.revoked_at.is_none()
@@ -233,7 +218,7 @@ pub(super) fn put(conn: &Connection, row: &CaseRow, case: &Case) -> rusqlite::Re
         key_risk(row.risk, row.due),
         -millis(row.opened_at),
         -millis(row.updated_at),
-        next_due(case).map(millis),
+        case.next_due().map(millis),
         row.subject.as_str(),
         row.subject_name.raw(),
         target,

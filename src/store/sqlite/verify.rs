@@ -375,7 +375,7 @@ fn expected(case: &Case) -> Vec<(&'static str, Value)> {
         ("k_due", rows::key_due(case.times.due).into()),
         ("k_opened", (-millis(case.request.opened_at)).into()),
         ("k_updated", (-millis(case.times.updated_at)).into()),
-        ("next_due", optional(rows::next_due(case).map(millis))),
+        ("next_due", optional(case.next_due().map(millis))),
         ("subject", case.route.subject.as_str().to_owned().into()),
         ("target", case.route.target.as_str().to_owned().into()),
         ("seal", case.seal.as_ref().map_or(Value::Null, |s| s.sha256.as_bytes().to_vec().into())),
