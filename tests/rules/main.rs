@@ -6,6 +6,7 @@
 mod play;
 
 mod duties;
+mod invariants;
 mod life;
 mod limits;
 mod next;

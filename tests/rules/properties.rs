@@ -17,10 +17,10 @@ use proptest::sample::select;
 
 use crate::play::*;
 
-const PEOPLE: &[&str] = &["nadia", "nadia-sup", "omar", "ruiz", "ruiz-two", "lind", "sato", "vega", "sam"];
+pub const PEOPLE: &[&str] = &["nadia", "nadia-sup", "omar", "ruiz", "ruiz-two", "lind", "sato", "vega", "sam"];
 
 /// One thing that somebody tries; what it names may not be there.
-fn step(play: &mut Play, what: u8, who: &str) {
+pub fn step(play: &mut Play, what: u8, who: &str) {
     let (by, name) = (play.account(who), play.name("n"));
     let agent = || op("nadia");
     let session = play.world.case.as_ref().and_then(|c| c.sessions.iter().rfind(|(_, s)| s.outcome.is_none()).map(|(id, _)| id.clone()));
