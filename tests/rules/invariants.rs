@@ -102,6 +102,20 @@ fn afterwards(play: &mut Play, what: u8) {
     let _ = play.act(command.0, &command.1);
 }
 
+#[test]
+fn invariant_12_a_fact_that_is_only_known_fills_no_place_of_any_proof() {
+    for gate in Method::ALL.iter().filter(|m| m.is_gate()) {
+        let text = DEFAULT.replacen("\"saved_code\"", &format!("\"{}\"", gate.code()), 1);
+        let mistakes = Policy::parse(&text).unwrap_err();
+        assert!(mistakes.iter().any(|m| m.message.contains("is a gate beside proof")), "{gate}: {mistakes:?}");
+    }
+    // Nor does a policy that says nothing of it come to such a place, for anyone and anything.
+    for (facts, need) in compare::requirements(&Policy::builtin().bundle).unwrap() {
+        let places = need.proofs.iter().flat_map(|p| &p.any_of).flat_map(|set| &set.slots);
+        assert!(places.clone().count() > 0 && places.flatten().all(|method| !method.is_gate()), "{facts}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
