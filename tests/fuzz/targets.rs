@@ -32,11 +32,11 @@ use countersign::log::Frontier;
 use countersign::outbound::door::{Answer, Base};
 use countersign::outbound::mail;
 use countersign::proofing::{derive, saved};
-use countersign::server::pages::{AnswerForm, CodeForm, WordForm};
+use countersign::server::pages::{AnswerForm, AskForm, CodeForm, WordForm};
 use countersign::server::problem::Failure;
 use countersign::server::write;
 use countersign::service::import::{self, Format, Kind};
-use countersign::service::requester::could_be_a_code;
+use countersign::service::requester::{MAX_NAME, Wanted, could_be_a_code, shown_again};
 use countersign::service::tokens;
 use futures_util::{FutureExt as _, StreamExt as _};
 
@@ -243,6 +243,14 @@ fn forms(bytes: &[u8]) {
     }
     if let Some(form) = form::<WordForm>(bytes) {
         codes(form.word.as_bytes());
+    }
+    if let Some(form) = form::<AskForm>(bytes) {
+        harmless(&shown_again(&form.who));
+        assert!(!shown_again(&form.system).contains('\n'));
+        if Wanted::read(&form.who, &form.what, &form.system).is_ok() {
+            assert!(form.what.parse::<Action>().is_ok_and(|a| Action::BY_ONESELF.contains(&a)), "{:?}", form.what);
+            assert!((1..=MAX_NAME).contains(&form.who.trim().chars().count()) && !form.who.trim().contains(char::is_control));
+        }
     }
     // A byte that is no UTF-8 becomes a mark of three.
     if let Some(form) = form::<AnswerForm>(bytes) {

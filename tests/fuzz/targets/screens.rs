@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 use countersign::api::case::{CaseDetail, RoutePreview, Statement};
-use countersign::api::lists::{Announcement, Counts, LogPage, Me, QueuePage, SubjectPage};
+use countersign::api::lists::{Announcement, Counts, GrantPage, LogPage, Me, QueuePage, SubjectPage};
 use countersign::api::problem::Problem;
 use countersign::api::recompute;
 use countersign::api::words::Decision;
@@ -38,6 +38,7 @@ struct Answers {
     preview: RoutePreview,
     policy: Value,
     counts: Counts,
+    grants: GrantPage,
     refused: Option<Box<Problem>>,
     news: Option<Announcement>,
 }
@@ -54,6 +55,7 @@ impl Answers {
             preview: whole::preview(),
             policy: whole::explained(),
             counts: canned::counts(),
+            grants: GrantPage { rows: canned::grants(), after: None },
             refused: None,
             news: None,
         }
@@ -62,7 +64,7 @@ impl Answers {
     /// Replaces one of the answers by what was twisted, if that is still one.
     fn twisted(kind: u8, lines: &[&[u8]]) -> Option<Self> {
         let mut all = Self::honest();
-        match kind % 13 {
+        match kind % 14 {
             0 => all.case = twist(&all.case, lines)?,
             1 => all.case = twist(&whole::routed_by_me(), lines)?,
             2 => all.case = twist(&whole::proofing(), lines)?,
@@ -75,6 +77,7 @@ impl Answers {
             9 => all.policy = twist(&all.policy, lines)?,
             10 => all.counts = twist(&all.counts, lines)?,
             11 => all.refused = Some(Box::new(twist(&refusal(), lines)?)),
+            12 => all.grants = twist(&all.grants, lines)?,
             _ => all.news = Some(twist(&Announcement::Case { row: Box::new(all.page.rows[0].clone()) }, lines)?),
         }
         Some(all)
@@ -87,6 +90,7 @@ impl Answers {
         Some(Ok(match ask {
             Ask::Me => Reply::Me(Box::new(self.me.clone())),
             Ask::Counts => Reply::Counts(self.counts),
+            Ask::Grants(_) => Reply::Grants(self.grants.clone()),
             Ask::Cases(_) => Reply::Cases(self.page.clone()),
             Ask::Case(_) => Reply::Case(Box::new(self.case.clone())),
             Ask::Timeline(..) | Ask::Log(..) => Reply::Log(self.log.clone()),
@@ -222,6 +226,10 @@ pub fn answers(bytes: &[u8]) {
     }
     for act in tried.iter().take(6) {
         seat.tell(Message::Act(Action::ALL[usize::from(*act) % Action::ALL.len()]));
+        seat.look();
+    }
+    for act in [Action::GoGrants, Action::GoLog] {
+        seat.tell(Message::Act(act));
         seat.look();
     }
     // An hour later: what counts down has come to its end.
