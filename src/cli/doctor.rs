@@ -134,6 +134,9 @@ fn governance(database: &Path, now: Time) -> Result<String, String> {
             Err(format!("two persons can govern only until {}: let them issue themselves tokens (countersign token issue)", show(until)))
         }
         (Some(until), _) => Ok(format!("two persons hold tokens to govern with, until {}", show(until))),
+        (None, Some(from)) if from >= recover::NOT_TOLD => {
+            Err("nobody can govern; a recovery waits until the server has told everyone who governs: start it".to_owned())
+        }
         (None, Some(from)) => Err(format!("nobody can govern; a recovery counts from {}", show(from))),
         (None, None) => Err("nobody holds a token to govern with: see countersign recover-governance --help".to_owned()),
     }

@@ -1,9 +1,9 @@
 //! `countersign recover-governance`: the way back when the tokens of all who govern have ended.
 //!
 //! Contract: works on the stopped server's own machine, with its database and keys. Two recorded governors each get a short-lived token, at
-//! once if both bring a former token of theirs and nobody's was revoked before its time, and otherwise after policy's delay; the entry in the
-//! log and the mail to everyone who governs are written in the same transaction. Tokens go into files that their reader alone can read. Knows
-//! no rules.
+//! once if both bring a former token of theirs and nobody's was revoked before its time, and otherwise after policy's delay, which begins when
+//! the server has told everyone who governs; the entry in the log and the mail to them are written in the same transaction. Tokens go into
+//! files that their reader alone can read. Knows no rules.
 
 #![allow(missing_docs, reason = "where the settings lie needs no words of its own")]
 
@@ -52,8 +52,9 @@ pub struct Recover {
 struct Recovered {
     tokens: Vec<PathBuf>,
     proved: bool,
-    counts_from: Time,
-    expires_at: Time,
+    /// `None` if that is policy's delay after the server has told everyone who governs.
+    counts_from: Option<Time>,
+    expires_at: Option<Time>,
     /// Those who govern and have no recorded address, and so get no mail.
     not_told: Vec<PersonId>,
 }
@@ -103,7 +104,7 @@ pub async fn run(arguments: &Recover, out: Out) -> Result<(), Failure> {
     let Some(RegisterEvent::GovernanceRecovered { counts_from, proved, .. }) = governed.events.first() else {
         return Err(failed("nothing was recovered"));
     };
-    let expires_at = *counts_from + recover::TOKEN_LIFE;
+    let expires_at = counts_from.map(|from| from + recover::TOKEN_LIFE);
     let not_told = without_address(&service, &governed.register).await?;
     let answer = Recovered { tokens: files.to_vec(), proved: *proved, counts_from: *counts_from, expires_at, not_told };
     out.answer(&answer, sentences)
@@ -112,13 +113,19 @@ pub async fn run(arguments: &Recover, out: Out) -> Result<(), Failure> {
 fn sentences(done: &Recovered) -> String {
     let show = |at: Time| at.format("%Y-%m-%d %H:%M UTC").to_string();
     let files: Vec<String> = done.tokens.iter().map(|t| t.display().to_string()).collect();
-    let from = if done.proved { "at once".to_owned() } else { format!("from {}", show(done.counts_from)) };
-    let mut text = format!(
-        "Recovered, and written to the log. Each of the two takes their token: {}\nThey count {from} until {}: issue another one before then.\n\
-         Start the server: it tells everyone who governs by mail.",
-        files.join(", "),
-        show(done.expires_at)
-    );
+    let files = files.join(", ");
+    let mut text = match done.expires_at {
+        Some(until) => format!(
+            "Recovered, and written to the log. Each of the two takes their token: {files}\nThey count at once until {}: issue another one before \
+             then.\nStart the server: it tells everyone who governs by mail.",
+            show(until)
+        ),
+        None => format!(
+            "Recovered, and written to the log. Each of the two takes their token: {files}\nStart the server: it tells everyone who governs by \
+             mail. Policy's delay begins when it has, or when it has tried for about three hours in vain; then they count for 8 hours: issue \
+             another one within them."
+        ),
+    };
     if !done.not_told.is_empty() {
         let names: Vec<&str> = done.not_told.iter().map(PersonId::as_str).collect();
         text += "\nWithout a recorded mail address, tell them yourself: ";

@@ -138,6 +138,7 @@ impl RegisterCommand {
             Self::RecordSubjects { .. } => "record_subjects",
             Self::RecordPersons { .. } => "record_persons",
             Self::Recover { .. } => "recover_governance",
+            Self::RecoveryTold => "recovery_told",
         }
     }
 }
@@ -201,6 +202,8 @@ pub enum RegisterCommand {
     ApplyDue,
     /// Let two recorded governors back in when nobody's token counts any more (the server's own machine only).
     Recover { by: [OperatorId; 2], proved: bool, tokens: Box<[Token; 2]> },
+    /// Everyone who governs was told of a recovery, or could not be (worker only): its delay begins.
+    RecoveryTold,
     /// Record persons that the inventory names, all or none; what widens is refused.
     RecordPersons { persons: Vec<Person> },
     /// Record subjects that the inventory names, by digest.

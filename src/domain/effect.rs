@@ -75,8 +75,8 @@ pub enum Effect {
     NotifyGovernors {
         /// The two.
         by: [PersonId; 2],
-        /// From when their tokens count.
-        counts_from: Time,
+        /// From when their tokens count; `None` if that is policy's delay after everyone has been told.
+        counts_from: Option<Time>,
     },
     /// Make the target undo an execution.
     RollBack {

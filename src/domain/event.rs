@@ -150,8 +150,10 @@ pub enum RegisterEvent {
     /// A proposal took effect.
     ProposalApplied { proposal: ProposalId },
     /// Two recorded governors were let back in on the server's own machine, since nobody's token counted any more; `proved` if both showed a
-    /// former token of theirs, and otherwise only from `counts_from` on.
-    GovernanceRecovered { governors: [PersonId; 2], proved: bool, counts_from: Time, tokens: Vec<Token> },
+    /// former token of theirs and it counts at once; otherwise from when [`Self::RecoveryTold`] says.
+    GovernanceRecovered { governors: [PersonId; 2], proved: bool, counts_from: Option<Time>, tokens: Vec<Token> },
+    /// A running server told everyone who governs of a recovery, or gave up trying: its delay began, and its tokens count from then.
+    RecoveryTold { tokens: Vec<TokenId>, counts_from: Time },
     /// The inventory recorded or changed a subject; its data lies beside the log.
     SubjectRecorded { subject: SubjectId, sha256: Digest },
     /// A subject was given a fresh set of saved codes; the digest is over their salted hashes.

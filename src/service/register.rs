@@ -81,6 +81,7 @@ impl Service {
             subjects: beside.subjects.clone(),
             policy: beside.policy.clone(),
             effects: events.iter().flat_map(|e| register_effects(e, now)).collect(),
+            finishes: ask.finishes,
             ..bare(ask, now, events.clone())
         };
         change.idempotency = ask.once.as_ref().map(|once| crate::store::KeptAnswer {

@@ -4,13 +4,15 @@ use countersign::base::ids::TokenId;
 use countersign::domain::case::Worker;
 use countersign::domain::command::RegisterCommand;
 use countersign::domain::event::RegisterChange;
+use countersign::domain::govern::recover;
 use countersign::domain::register::{Holder, Token};
+use countersign::outbound::mail::{Mailer, Security, Smtp};
 use countersign::service::register::Beside;
 use countersign::service::tokens::Minted;
 use countersign::service::{Ask, ServiceError};
 use countersign::store::Store as _;
 
-use crate::house::{House, id, staff};
+use crate::house::{House, id, staff, workers};
 
 const DAY: i64 = 24 * 3_600;
 
@@ -36,7 +38,7 @@ pub async fn issued(house: &House, to: &str) -> Minted {
     minted
 }
 
-async fn recover(house: &House, proved: bool) -> Result<[Minted; 2], ServiceError> {
+async fn come_back(house: &House, proved: bool) -> Result<[Minted; 2], ServiceError> {
     let ((a, one), (b, other)) = (token(house, "omar"), token(house, "ines"));
     let command = RegisterCommand::Recover { by: [id("omar"), id("ines")], proved, tokens: Box::new([one, other]) };
     house.service.govern(&Ask::system(Worker::Host), &command, &Beside::default()).await.map(|_| [a, b])
@@ -66,10 +68,10 @@ async fn invariant_17_governors_come_back_for_a_short_time_and_everyone_who_gove
     let house = House::new().await;
     issued(&house, "omar").await;
     issued(&house, "ines").await;
-    let early = recover(&house, true).await.err().unwrap();
+    let early = come_back(&house, true).await.err().unwrap();
     assert!(early.to_string().contains("can govern"), "{early}");
     house.clock.pass(2 * DAY);
-    let [omar, ines] = recover(&house, true).await.unwrap();
+    let [omar, ines] = come_back(&house, true).await.unwrap();
     for minted in [&omar, &ines] {
         assert!(house.service.authenticate(&minted.presented).await.unwrap().is_some());
     }
@@ -92,14 +94,21 @@ async fn invariant_17_governors_come_back_for_a_short_time_and_everyone_who_gove
 #[tokio::test]
 async fn invariant_17_without_proof_the_tokens_count_only_after_the_delay_and_can_be_stopped_in_it() {
     let house = House::new().await;
-    let [omar, _] = recover(&house, false).await.unwrap();
+    let [omar, _] = come_back(&house, false).await.unwrap();
     assert!(house.service.authenticate(&omar.presented).await.unwrap().is_none());
     assert_eq!(house.service.once_held(&omar.presented).await.unwrap(), None, "a token that never counted proves nothing");
-    assert!(recover(&house, true).await.is_err(), "one at a time");
-    house.clock.pass(DAY + 60);
+    assert!(come_back(&house, true).await.is_err(), "one at a time");
+    house.clock.pass(9 * DAY);
+    assert!(house.service.authenticate(&omar.presented).await.unwrap().is_none(), "the server was stopped: nobody was told, nothing runs out");
+    house.settle().await;
+    assert!(house.letter("ines@corp.example", "let back in").body.contains("not before"));
+    house.clock.pass(DAY - 60);
+    assert!(house.service.authenticate(&omar.presented).await.unwrap().is_none());
+    house.clock.pass(120);
     assert!(house.service.authenticate(&omar.presented).await.unwrap().is_some());
     house.clock.pass(DAY);
-    let [omar, ines] = recover(&house, false).await.unwrap();
+    let [omar, ines] = come_back(&house, false).await.unwrap();
+    house.settle().await;
     for minted in [&omar, &ines] {
         let change = RegisterChange::RevokeToken { token: minted.id.clone(), at: house.service.now() };
         let command = RegisterCommand::Change { id: house.service.fresh("prp").unwrap(), change };
@@ -107,4 +116,26 @@ async fn invariant_17_without_proof_the_tokens_count_only_after_the_delay_and_ca
     }
     house.clock.pass(DAY + 60);
     assert!(house.service.authenticate(&omar.presented).await.unwrap().is_none(), "stopped");
+}
+
+#[tokio::test]
+async fn invariant_17_a_dead_relay_holds_a_recovery_up_for_so_many_tries_and_then_its_delay_runs() {
+    let house = House::new().await;
+    let [omar, _] = come_back(&house, false).await.unwrap();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let timeout = std::time::Duration::from_secs(5);
+    let smtp = Smtp { host: "127.0.0.1".into(), port, security: Security::Plain, credentials: None, timeout, root: None };
+    let workers = workers(&house.service, &house.keys, Mailer::smtp("Corp <no-reply@corp.example>", &smtp).unwrap(), &house.connector, &house.pages);
+    let tries = countersign::service::workers::Patience::default().mail_tries;
+    for _ in 0..tries {
+        while workers.run_outbox_once().await.unwrap() > 0 {}
+        let begun = house.store.register().await.unwrap().tokens[&omar.id].issued_at < recover::NOT_TOLD;
+        assert!(!begun, "it is still tried");
+        house.clock.pass(20);
+    }
+    while workers.run_outbox_once().await.unwrap() > 0 {}
+    house.clock.pass(DAY - 60);
+    assert!(house.service.authenticate(&omar.presented).await.unwrap().is_none());
+    house.clock.pass(120);
+    assert!(house.service.authenticate(&omar.presented).await.unwrap().is_some(), "nobody is locked out for ever by a dead relay");
 }

@@ -52,6 +52,13 @@ impl Register {
             RegisterEvent::GovernanceRecovered { tokens, .. } => {
                 self.tokens.extend(tokens.iter().map(|t| (t.id.clone(), t.clone())));
             }
+            RegisterEvent::RecoveryTold { tokens, counts_from } => {
+                for id in tokens {
+                    if let Some(token) = self.tokens.get_mut(id).filter(|t| t.revoked_at.is_none()) {
+                        (token.issued_at, token.expires_at) = (*counts_from, *counts_from + super::recover::TOKEN_LIFE);
+                    }
+                }
+            }
             RegisterEvent::SubjectRecorded { .. }
             | RegisterEvent::CodesIssued { .. }
             | RegisterEvent::Refused { .. }

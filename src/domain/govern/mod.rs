@@ -52,9 +52,8 @@ pub fn decide_register(register: &Register, policy: &Policy, command: &RegisterC
         RegisterCommand::ApproveProposal { id } => approve(register, policy, id, context),
         RegisterCommand::EndProposal { id } => end(register, id, context),
         RegisterCommand::ApplyDue => apply_due(register, policy, context),
-        RegisterCommand::Recover { by, proved, tokens } => {
-            recover::recover(register, policy, recover::Recovery { by, proved: *proved, tokens }, context)
-        }
+        RegisterCommand::Recover { by, proved, tokens } => recover::recover(register, recover::Recovery { by, proved: *proved, tokens }, context),
+        RegisterCommand::RecoveryTold => recover::told(register, policy, context),
         RegisterCommand::RecordPersons { persons } => {
             let mut after = register.clone();
             persons.iter().map(|person| record_person(&mut after, policy, person, context)).collect()

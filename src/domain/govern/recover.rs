@@ -1,8 +1,9 @@
 //! The way back when nobody's token counts any more: two recorded governors, on the server's own machine, in sight of everyone (invariant 17).
 //!
 //! Contract: pure. Gives nobody a role, only two recorded governors their way in, for a short time; at once if both showed a token that was
-//! theirs, and otherwise only after policy's delay, in which it can be stopped. Refused while two persons can still govern. Knows nothing
-//! about how tokens are shown or mail is sent.
+//! theirs, and otherwise only after policy's delay, in which it can be stopped. The delay begins when a running server has told everyone who
+//! governs, or has given up trying ([`told`]): a server that is kept stopped lets nothing run out unseen. Refused while two persons can still
+//! govern. Knows nothing about how tokens are shown or mail is sent.
 //!
 //! Former tokens are of no use to who took the present ones away: where two could still govern had nothing been revoked, the delay runs
 //! whatever was shown. Else one administrator of the host, who may revoke, could revoke everyone's tokens and come back at once with old ones.
@@ -13,7 +14,8 @@ use chrono::Duration;
 
 use super::{GUARD, PROPOSE, is_active, is_host, not_permitted};
 use crate::base::Time;
-use crate::base::ids::{OperatorId, PersonId};
+use crate::base::ids::{OperatorId, PersonId, TokenId};
+use crate::domain::case::{ActorRef, Worker};
 use crate::domain::command::Context;
 use crate::domain::event::RegisterEvent;
 use crate::domain::policy::Policy;
@@ -23,6 +25,12 @@ use crate::domain::vocabulary::Role;
 
 /// How long the two tokens live: long enough to sign in and to issue oneself another one.
 pub const TOKEN_LIFE: Duration = Duration::hours(8);
+
+/// When tokens count whose delay has not begun: never. 9999-01-01 UTC, the last year that times are written in.
+pub const NOT_TOLD: Time = match chrono::DateTime::from_timestamp(253_370_764_800, 0) {
+    Some(time) => time,
+    None => chrono::DateTime::<chrono::Utc>::MAX_UTC,
+};
 
 /// Who comes back.
 #[derive(Clone, Copy)]
@@ -36,7 +44,7 @@ pub struct Recovery<'a> {
 }
 
 /// Decides it.
-pub fn recover(register: &Register, policy: &Policy, recovery: Recovery<'_>, context: &Context) -> Result<Vec<RegisterEvent>, Refusal> {
+pub fn recover(register: &Register, recovery: Recovery<'_>, context: &Context) -> Result<Vec<RegisterEvent>, Refusal> {
     if !is_host(context) {
         return Err(not_permitted("register_change", "the host's command line"));
     }
@@ -58,14 +66,15 @@ pub fn recover(register: &Register, policy: &Policy, recovery: Recovery<'_>, con
         return Err(Refusal::Already("A recovery is under way; its tokens count when its delay is over, or can be stopped.".to_owned()));
     }
     let proved = recovery.proved && held_until(register, now, |_| true).is_none();
-    let counts_from = if proved { now } else { now + policy.bundle.governance.change_delay.duration() };
+    let counts_from = proved.then_some(now);
+    let begins = counts_from.unwrap_or(NOT_TOLD);
     let mut tokens = recovery.tokens.clone();
     for (token, account) in tokens.iter_mut().zip(recovery.by) {
         let again = register.tokens.contains_key(&token.id) || register.tokens.values().any(|t| t.secret_sha256 == token.secret_sha256);
         if again || token.holder != Holder::Operator(account.clone()) {
             return Err(Refusal::Invalid { field: "tokens", why: "each of the two gets one new token".to_owned() });
         }
-        (token.issued_at, token.expires_at, token.revoked_at) = (counts_from, counts_from + TOKEN_LIFE, None);
+        (token.issued_at, token.expires_at, token.revoked_at) = (begins, begins + TOKEN_LIFE, None);
         token.on_behalf_of = Vec::new();
     }
     if tokens[0].secret_sha256 == tokens[1].secret_sha256 || tokens[0].id == tokens[1].id {
@@ -73,6 +82,28 @@ pub fn recover(register: &Register, policy: &Policy, recovery: Recovery<'_>, con
     }
     let governors = [one.person.clone(), other.person.clone()];
     Ok(vec![RegisterEvent::GovernanceRecovered { governors, proved, counts_from, tokens: tokens.into() }])
+}
+
+/// Everyone who governs was told, or could not be: policy's delay begins.
+pub fn told(register: &Register, policy: &Policy, context: &Context) -> Result<Vec<RegisterEvent>, Refusal> {
+    if !matches!(context.actor.who, ActorRef::System { worker: Worker::Notices }) {
+        return Err(not_permitted("register_change", "the server that tells everyone who governs"));
+    }
+    let tokens: Vec<TokenId> = untold(register).map(|t| t.id.clone()).collect();
+    if tokens.is_empty() {
+        return Err(Refusal::Already("No recovery waits for its delay to begin.".to_owned()));
+    }
+    Ok(vec![RegisterEvent::RecoveryTold { tokens, counts_from: counts_from(policy, context.now) }])
+}
+
+/// From when a recovery counts of which everyone has been told at that time.
+pub fn counts_from(policy: &Policy, told: Time) -> Time {
+    told + policy.bundle.governance.change_delay.duration()
+}
+
+/// Tokens of a recovery whose delay has not begun.
+pub fn untold(register: &Register) -> impl Iterator<Item = &Token> {
+    register.tokens.values().filter(|t| t.revoked_at.is_none() && t.issued_at >= NOT_TOLD)
 }
 
 /// The account, if it could govern had it a token.

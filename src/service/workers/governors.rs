@@ -1,22 +1,33 @@
 //! Word to everyone who governs that two of them were let back in on the server's own machine.
 //!
 //! Contract: goes to every policy owner and security reviewer who is here, at their recorded address, the two included; mail that can't be
-//! delivered for good is given up and logged by person. Knows nothing about why nobody's token counted.
+//! delivered for good is given up and logged by person: with [`super::Patience`] as it is, a relay that is dead or turns some away is tried 24
+//! times, for about three hours of a running server. Only when every message is handed over or given up does the recovery's delay begin, so that
+//! it can neither run out unseen nor be held up for ever. Knows nothing about why nobody's token counted.
 
 use super::notices::worse;
 use super::recipients::MAX_RECIPIENTS;
 use super::{Step, Workers, letters};
-use crate::base::Time;
 use crate::base::ids::PersonId;
+use crate::domain::case::Worker;
+use crate::domain::command::RegisterCommand;
 use crate::domain::govern::recover;
 use crate::outbound::mail::Letter;
 use crate::service::ServiceError;
+use crate::service::register::Beside;
 use crate::store::OutboxItem;
 
 impl Workers {
     /// Tells everyone who governs.
-    pub(super) async fn notify_governors(&self, item: &OutboxItem, by: &[PersonId; 2], counts_from: Time) -> Result<Step, ServiceError> {
+    pub(super) async fn notify_governors(&self, item: &OutboxItem, by: &[PersonId; 2], at_once: bool) -> Result<Step, ServiceError> {
         let register = self.service.store.register().await?;
+        if !at_once && recover::untold(&register).next().is_none() {
+            // It was stopped before anyone could be told.
+            return Ok(Step::Finished);
+        }
+        let digest = register.policy.ok_or(ServiceError::NotFounded)?;
+        let policy = self.service.policy(&digest).await?;
+        let counts_from = (!at_once).then(|| recover::counts_from(&policy, self.service.now()));
         let all: Vec<PersonId> = recover::governors(&register).take(MAX_RECIPIENTS).cloned().collect();
         let names = self.service.store.people(by).await?;
         let name = |id: &PersonId| names.get(id).map_or_else(|| id.to_string(), |p| p.name.line());
@@ -41,6 +52,14 @@ impl Workers {
                 }
             };
         }
-        Ok(step)
+        if at_once || step != Step::Finished {
+            return Ok(step);
+        }
+        let told = self.service.govern(&Self::ask(Worker::Notices, item), &RegisterCommand::RecoveryTold, &Beside::default()).await;
+        match told {
+            Ok(_) => Ok(Step::Committed),
+            Err(ServiceError::Refused(_)) => Ok(Step::Finished),
+            Err(other) => Err(other),
+        }
     }
 }

@@ -110,16 +110,15 @@ pub fn notice(about: &About, notice: Notice, not_me: &NotMe) -> Text {
 }
 
 /// What everyone who governs is told when two of them were let back in.
-pub fn recovered(organisation: &str, by: &[String; 2], counts_from: Time) -> Text {
+pub fn recovered(organisation: &str, by: &[String; 2], counts_from: Option<Time>) -> Text {
+    let from = counts_from.map_or_else(|| "at once".to_owned(), |from| format!("not before {}", time(from)));
     let body = format!(
         "Nobody held a token any more with which the register of access recovery could be governed. On the server's own machine\n\
-         {} and {} were given one each. They count from {}.\n\n\
+         {} and {} were given one each. They count {from}.\n\n\
          If you know about it, there is nothing to do.\nIf you don't, have it stopped before then, or at once if it counts already: any policy owner or\n\
          security reviewer with \"countersign token revoke\", or on the server's machine \"countersign recover-governance --stop\".\n\
          It stands in the log as \"governance recovered\".\n\n--\n{organisation}\nThis message was sent by a program. Nobody reads answers to it.\n",
-        by[0],
-        by[1],
-        time(counts_from)
+        by[0], by[1],
     );
     ("Two persons were let back in to govern access recovery".to_owned(), body)
 }
