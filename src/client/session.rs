@@ -1,8 +1,9 @@
 //! The session file: which server, which token. One file, readable by its owner only.
 //!
-//! Contract: written atomically with mode 0600; a file that others could read is refused, never silently used. The path is given in.
+//! Contract: written atomically with mode 0600; a file that others could read is refused, never silently used, and so is one that holds what no
+//! server's address or token can be. The path is given in.
 
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::Path;
 
 use secrecy::{ExposeSecret, SecretString};
@@ -10,6 +11,8 @@ use serde::{Deserialize, Serialize};
 
 /// The largest session file that is read, in bytes.
 const MAX_FILE: u64 = 64 * 1024;
+/// The longest address and the longest token that are taken, in bytes.
+const MAX_WORD: usize = 4096;
 
 /// What is remembered between two starts.
 #[derive(Debug, Clone)]
@@ -56,17 +59,32 @@ pub fn load(path: &Path) -> Result<Option<Session>, SessionError> {
             return Err(SessionError::Readable(shown()));
         }
     }
-    if meta.len() > MAX_FILE {
-        return Err(SessionError::Strange(shown()));
+    match read_small(path, MAX_FILE) {
+        Ok(bytes) => parse(&bytes).map(Some).ok_or_else(|| SessionError::Strange(shown())),
+        Err(e) if e.kind() == io::ErrorKind::FileTooLarge => Err(SessionError::Strange(shown())),
+        Err(e) => Err(SessionError::Io(shown(), e)),
     }
-    let text = std::fs::read_to_string(path).map_err(|e| SessionError::Io(shown(), e))?;
-    parse(&text).map(Some).ok_or_else(|| SessionError::Strange(shown()))
 }
 
-/// The session that a file's text holds; nothing if it is not what this program writes.
-pub fn parse(text: &str) -> Option<Session> {
-    let file: File = toml::from_str(text).ok()?;
-    Some(Session { server: file.server, token: file.token.into() })
+/// Reads the content of a session file; `None` for what this program does not write: other fields or types, an address or a token that is empty,
+/// too long or holds anything but visible ASCII.
+pub fn parse(bytes: &[u8]) -> Option<Session> {
+    let file: File = toml::from_str(std::str::from_utf8(bytes).ok()?).ok()?;
+    let plain = |word: &str| (1..=MAX_WORD).contains(&word.len()) && word.bytes().all(|b| b.is_ascii_graphic());
+    (plain(&file.server) && plain(&file.token)).then(|| Session { server: file.server, token: file.token.into() })
+}
+
+/// Reads a regular file of at most so many bytes; never a pipe or a device, which could go on for ever.
+///
+/// # Errors
+/// `FileTooLarge` for a larger one, `InvalidInput` for what is no regular file, and those of reading.
+pub fn read_small(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));
+    }
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?.take(most + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > most { Err(io::Error::from(io::ErrorKind::FileTooLarge)) } else { Ok(bytes) }
 }
 
 /// Writes a session, replacing the one before in one step.
@@ -133,9 +151,16 @@ mod tests {
     fn a_strange_file_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("session.toml");
-        for bad in ["", "server = 1", "server = 'a'\ntoken = 'b'\nmore = 1"] {
+        let long = format!("server = 'a'\ntoken = '{}'", "t".repeat(MAX_WORD + 1));
+        let huge = format!("server = 'a'\ntoken = 'b'\n#{}", "x".repeat(64 * 1024));
+        let steering = "server = \"http://a\\u001b[2J\"\ntoken = 'b'";
+        let two_lines = "server = 'http://a'\ntoken = \"b\\r\\nX-Other: 1\"";
+        let cut = "server = 'http://a'\ntoken = 'b";
+        for bad in ["", "server = 1", "server = 'a'\ntoken = 'b'\nmore = 1", "server = 'a'\ntoken = ''", cut, steering, two_lines, &long, &huge] {
             write_private(&path, bad.as_bytes()).unwrap();
             assert!(matches!(load(&path), Err(SessionError::Strange(_))), "{bad}");
         }
+        assert!(parse(b"server = 'a'\ntoken = '\xff'").is_none() && parse(&[0; 100]).is_none());
+        assert!(matches!(load(folder.path()), Err(SessionError::Io(..) | SessionError::Readable(_))), "a folder is no session");
     }
 }

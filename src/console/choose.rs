@@ -5,6 +5,7 @@
 use super::action::{Action, Applies, Scope};
 use super::background::Background;
 use super::effect::Effect;
+use super::held::Held;
 use super::model::{Link, Model, Place, Screens, Shared, Tone};
 use super::overlay::{Choice, Picker};
 use super::theme::{EMBEDDED, Theme};
@@ -88,7 +89,7 @@ pub fn identities(model: &Model) -> Picker {
 pub fn identity(model: &mut Model, name: &str) {
     let Some(identity) = model.shared.identities.iter().find(|i| i.name == name).cloned() else { return };
     forget(model);
-    model.shared.effects.push(Effect::UseToken(identity.token, false));
+    model.shared.effects.push(Effect::UseToken(identity.token));
     update::arrive(model);
 }
 
@@ -106,10 +107,14 @@ fn forget(model: &mut Model) {
     let shared = &mut model.shared;
     shared.former = shared.seq;
     shared.me = None;
+    shared.read_only = shared.only_reads;
     shared.counts = None;
+    shared.sending.forget();
     shared.attention.forget();
     shared.state.screen = None;
     shared.link = Link::Connecting;
     shared.retry_at = None;
     model.stack = vec![Place::Queue];
+    model.held = Held::default();
+    model.acted = false;
 }

@@ -11,6 +11,7 @@ use super::model::Place;
 use crate::api::lists::{GrantParams, QueueParams};
 use crate::api::requests::PreviewRoute;
 use crate::api::words::Decision;
+use crate::base::Time;
 use crate::base::ids::{CaseId, SubjectId};
 use crate::client::Write;
 
@@ -39,8 +40,10 @@ pub enum Effect {
     Timer(Timer, Duration),
     /// Open the live stream and keep it open.
     Listen,
-    /// Use another token from now on; remember it in the session file if asked to.
-    UseToken(SecretString, bool),
+    /// Use another token from now on.
+    UseToken(SecretString),
+    /// The server took the token: remember it in the session file.
+    KeepSession,
     /// Forget token and session file.
     ForgetSession,
     /// Put a text on the clipboard of the user's terminal (OSC 52).
@@ -105,8 +108,8 @@ pub enum Ask {
     Log(Option<u64>, u16),
     /// What routing would cost.
     RoutePreview(Box<PreviewRoute>),
-    /// The demo's mail.
-    Mail,
+    /// The demo's mail, unless it is still what is held under this stamp; and what time it is.
+    Mail(Option<u64>, Time),
     /// Type a code into a subject's page (demo): link and code.
     TypeCode(String, String),
     /// Drafts on disk.

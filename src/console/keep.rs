@@ -1,7 +1,7 @@
 //! What the console keeps between two starts: where the user was, saved views, drafts.
 //!
-//! Contract: small private files in folders that are given in, written atomically; a file that can't be read is as good as none and is
-//! told, never a reason not to start. Knows no network.
+//! Contract: small private files in folders that are given in, written atomically; a file that can't be read is as good as none, never a reason
+//! not to start. What is read is not trusted: it is bounded, and what could steer a terminal becomes visible marks. Knows no network.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::client::session::write_private;
+use crate::base::text::sanitise;
+use crate::client::session::{read_small, write_private};
 
 /// The most drafts that are kept.
 pub const MAX_DRAFTS: usize = 200;
@@ -17,6 +18,12 @@ pub const MAX_DRAFTS: usize = 200;
 pub const MAX_DRAFT: usize = 64 * 1024;
 /// The most saved views.
 pub const MAX_VIEWS: usize = 100;
+/// The largest file of state or views that is read, in bytes.
+const MAX_FILE: u64 = 256 * 1024;
+/// The longest word of state or views (a filter, a name), in bytes.
+const MAX_WORD: usize = 500;
+/// The most entries of the drafts' folder that are looked at.
+const MAX_LOOKED_AT: usize = 2000;
 
 /// Where things are kept. `None` keeps nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -72,12 +79,21 @@ struct Views {
 
 /// Reads where the user was.
 pub fn load_state(path: Option<&Path>) -> State {
-    path.and_then(|p| read_small(p).ok()).map(|text| parse_state(&text)).unwrap_or_default()
+    path.and_then(|p| read_small(p, MAX_FILE).ok()).map(|bytes| parse_state(&bytes)).unwrap_or_default()
 }
 
-/// Where the user was, from a file's text; nowhere in particular if it can't be read.
-pub fn parse_state(text: &str) -> State {
-    toml::from_str(text).unwrap_or_default()
+/// Where the user was, as a file says it; nothing of it if it is not what this program writes.
+pub fn parse_state(bytes: &[u8]) -> State {
+    let state: State = std::str::from_utf8(bytes).ok().and_then(|text| toml::from_str(text).ok()).unwrap_or_default();
+    let word = |w: Option<String>| w.map(|w| sanitise(&w, false)).filter(|w| w.len() <= MAX_WORD);
+    State {
+        screen: word(state.screen),
+        filter: word(state.filter),
+        sort: word(state.sort),
+        selected: word(state.selected),
+        preview: state.preview,
+        theme: word(state.theme),
+    }
 }
 
 /// Keeps where the user was.
@@ -91,24 +107,27 @@ pub fn save_state(path: Option<&Path>, state: &State) -> io::Result<()> {
 /// A sentence, when there is a file that can't be read.
 pub fn load_views(path: Option<&Path>) -> Result<Vec<View>, String> {
     let Some(path) = path else { return Ok(Vec::new()) };
-    let text = match read_small(path) {
-        Ok(text) => text,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(e) => return Err(format!("The saved views in {} can't be read: {e}.", path.display())),
-    };
-    parse_views(&text).map_err(|(line, why)| format!("The saved views in {}, line {line}: {why}.", path.display()))
+    match read_small(path, MAX_FILE) {
+        Ok(bytes) => parse_views(&bytes).map_err(|(line, why)| format!("The saved views in {}, line {line}: {why}.", path.display())),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(e) => Err(format!("The saved views in {} can't be read: {e}.", path.display())),
+    }
 }
 
-/// Saved views from a file's text.
+/// Saved views, as a file says them; those whose name is empty, or whose words are too long, are left out.
 ///
 /// # Errors
-/// The line, and what is wrong there.
-pub fn parse_views(text: &str) -> Result<Vec<View>, (usize, String)> {
-    let views: Views = toml::from_str(text).map_err(|e| {
-        let line = e.span().map_or(1, |s| text.get(..s.start).unwrap_or("").matches('\n').count() + 1);
-        (line, crate::base::text::sanitise(e.message(), false))
-    })?;
-    Ok(views.view.into_iter().take(MAX_VIEWS).collect())
+/// The line where the file is wrong, and what is.
+pub fn parse_views(bytes: &[u8]) -> Result<Vec<View>, (usize, String)> {
+    let line_of = |at: usize| bytes.iter().take(at).filter(|b| **b == b'\n').count() + 1;
+    let text = std::str::from_utf8(bytes).map_err(|e| (line_of(e.valid_up_to()), "this is no text".to_owned()))?;
+    let views: Views = toml::from_str(text).map_err(|e| (e.span().map_or(1, |s| line_of(s.start)), sanitise(e.message(), false)))?;
+    let clean = |v: View| View { name: sanitise(&v.name, false), filter: sanitise(&v.filter, false), sort: v.sort.map(|s| sanitise(&s, false)) };
+    let fits = |v: &View| {
+        let words = [Some(&v.filter), v.sort.as_ref()];
+        (1..=MAX_WORD).contains(&v.name.len()) && words.into_iter().flatten().all(|w| w.len() <= MAX_WORD)
+    };
+    Ok(views.view.into_iter().map(clean).filter(fits).take(MAX_VIEWS).collect())
 }
 
 /// Keeps saved views.
@@ -120,14 +139,23 @@ pub fn save_views(path: Option<&Path>, views: &[View]) -> io::Result<()> {
 pub fn load_drafts(folder: Option<&Path>) -> BTreeMap<String, String> {
     let Some(entries) = folder.and_then(|f| std::fs::read_dir(f).ok()) else { return BTreeMap::new() };
     let mut drafts = BTreeMap::new();
-    for entry in entries.flatten().take(MAX_DRAFTS) {
+    for entry in entries.flatten().take(MAX_LOOKED_AT) {
         let path = entry.path();
         let key = path.file_name().and_then(|n| n.to_str()).and_then(|n| n.strip_suffix(".draft"));
-        if let (Some(key), Ok(text)) = (key.filter(|k| fits(k)), read_small(&path)) {
+        if drafts.len() < MAX_DRAFTS
+            && let (Some(key), Ok(bytes)) = (key.filter(|k| fits(k)), read_small(&path, MAX_DRAFT as u64))
+            && let Some(text) = parse_draft(&bytes)
+        {
             drafts.insert(key.to_owned(), text);
         }
     }
     drafts
+}
+
+/// A draft, as its file says it; none if it is no text, or is too long once what steers terminals became visible.
+pub fn parse_draft(bytes: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(bytes).ok().filter(|t| t.len() <= MAX_DRAFT)?;
+    Some(sanitise(&text.replace("\r\n", "\n"), true)).filter(|t| !t.is_empty() && t.len() <= MAX_DRAFT)
 }
 
 /// Keeps a draft, or forgets it.
@@ -149,13 +177,6 @@ pub fn save_draft(folder: Option<&Path>, key: &str, text: Option<&str>) -> io::R
 /// Whether a key is fit to be a file's name.
 fn fits(key: &str) -> bool {
     (1..=120).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
-}
-
-fn read_small(path: &Path) -> io::Result<String> {
-    if std::fs::metadata(path)?.len() > 256 * 1024 {
-        return Err(io::Error::from(io::ErrorKind::FileTooLarge));
-    }
-    std::fs::read_to_string(path)
 }
 
 fn save(path: Option<&Path>, text: Result<String, toml::ser::Error>) -> io::Result<()> {
@@ -182,6 +203,50 @@ mod tests {
         assert_eq!(load_views(Some(&path)).unwrap(), views);
         std::fs::write(&path, "[[view]]\nname = 'a'\n[[view]]\nfoo = 1\n").unwrap();
         assert!(load_views(Some(&path)).unwrap_err().contains("line 4"));
+    }
+
+    #[test]
+    fn hostile_files_are_bounded_and_steer_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.toml");
+        let huge = format!("filter = '{}'", "x".repeat(300 * 1024));
+        let long = format!("filter = '{}'", "x".repeat(MAX_WORD + 1));
+        for bad in ["filter = 1", "filter = ['a']", "[[filter]]", "filter = 'cut", "\0\0", &huge, &long] {
+            std::fs::write(&path, bad).unwrap();
+            assert_eq!(load_state(Some(&path)), State::default(), "{bad:.60}");
+        }
+        assert_eq!(parse_state(b"filter = 'a\xff'"), State::default());
+        let state = parse_state(b"filter = \"a\\u001b]52;c;x\\u0007\\u202e\"\nsort = 'due'");
+        assert_eq!((state.filter.unwrap(), state.sort.as_deref()), (sanitise("a\u{1b}]52;c;x\u{7}\u{202e}", false), Some("due")));
+        assert_eq!(load_state(Some(folder.path())), State::default(), "a folder is no state");
+
+        for bad in ["view = 1", "[[view]]\nname = 1", "[[view]]\nname = 'a", "[view]\nname = 'a'"] {
+            std::fs::write(&path, bad).unwrap();
+            assert!(load_views(Some(&path)).unwrap_err().contains(", line "), "{bad}");
+        }
+        std::fs::write(&path, vec![b' '; 300 * 1024]).unwrap();
+        assert!(load_views(Some(&path)).unwrap_err().contains("can't be read"));
+        assert_eq!(parse_views(b"[[view]]\nname = 'a'\n# \xff").unwrap_err().0, 3);
+        let many = "[[view]]\nname = \"\\u001b[2J\"\n".repeat(MAX_VIEWS + 50);
+        let views = parse_views(many.as_bytes()).unwrap();
+        assert!(views.len() == MAX_VIEWS && views.iter().all(|v| !v.name.contains('\u{1b}')));
+        let strange = format!("[[view]]\nname = ''\n[[view]]\nname = '{}'\n[[view]]\nname = 'b'\nfilter = '{0}'", "n".repeat(MAX_WORD + 1));
+        assert!(parse_views(strange.as_bytes()).unwrap().is_empty());
+
+        let drafts = folder.path().join("drafts");
+        std::fs::create_dir_all(drafts.join("folder.draft")).unwrap();
+        std::fs::write(drafts.join("huge.draft"), vec![b'x'; MAX_DRAFT + 1]).unwrap();
+        std::fs::write(drafts.join("bytes.draft"), b"\xff\xfe").unwrap();
+        std::fs::write(drafts.join("a key with blanks.draft"), "x").unwrap();
+        std::fs::write(drafts.join("steers.draft"), "one\r\n\u{1b}[2Jtwo\u{202e}").unwrap();
+        let read = load_drafts(Some(&drafts));
+        assert_eq!(read.keys().collect::<Vec<_>>(), ["steers"]);
+        assert_eq!(read["steers"], sanitise("one\n\u{1b}[2Jtwo\u{202e}", true));
+        for n in 0..MAX_DRAFTS + 20 {
+            std::fs::write(drafts.join(format!("d{n}.draft")), "x").unwrap();
+        }
+        assert!(load_drafts(Some(&drafts)).len() <= MAX_DRAFTS);
+        assert!(parse_draft(&vec![0x1b; MAX_DRAFT]).is_none(), "longer than allowed once it is visible");
     }
 
     #[test]

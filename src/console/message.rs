@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use crossterm::event::{KeyEvent, MouseEvent};
 
 use super::effect::Timer;
+use super::mail::Mails;
 use super::model::Place;
 use crate::api::case::{CaseDetail, RoutePreview, Statement};
 use crate::api::lists::{Announcement, Counts, GrantPage, LogPage, Me, QueuePage, SubjectPage};
@@ -27,6 +28,8 @@ pub enum Message {
     Act(super::action::Action),
     /// A case was named by its number.
     Open(crate::base::ids::CaseId),
+    /// Go on reading where what was read out ended (linear mode).
+    ReadOn,
     /// An answer to question `seq` of a screen.
     Answer {
         /// Which question.
@@ -75,25 +78,12 @@ pub enum Reply {
     Value(Box<serde_json::Value>),
     /// A write was done.
     Written(Box<Written>),
-    /// Mail in the demo's folder, newest first.
-    Mail(Vec<Mail>),
+    /// Mail in the demo's folder; none if it is what the asker holds already.
+    Mail(Option<Mails>),
     /// The subject's page took the code (demo).
     Typed,
     /// Drafts found on disk, by key.
     Drafts(BTreeMap<String, String>),
-}
-
-/// A mail in the demo's folder.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mail {
-    /// To whom.
-    pub to: String,
-    /// About what.
-    pub subject: String,
-    /// When, as written in it.
-    pub date: String,
-    /// The text.
-    pub body: String,
 }
 
 /// What the live stream says about itself and the server.

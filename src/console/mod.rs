@@ -25,9 +25,12 @@ pub mod background;
 pub mod choose;
 pub mod drive;
 pub mod effect;
+pub mod held;
 pub mod keep;
 pub mod keymap;
+mod known;
 mod leave;
+pub mod mail;
 pub mod message;
 pub mod mistakes;
 pub mod model;
@@ -36,6 +39,8 @@ pub mod overlay;
 pub mod perform;
 pub mod plain;
 pub mod screen;
+pub mod sending;
+mod tell;
 pub mod terminal;
 pub mod theme;
 pub mod tutor;
@@ -161,6 +166,16 @@ pub enum ConsoleError {
     Theme(String),
 }
 
+/// Saved views and those of the settings; what the user saved under a name goes first. Trouble with the file is told.
+fn views(config: &ConsoleConfig) -> (Vec<keep::View>, Option<String>) {
+    let (saved, trouble) = match keep::load_views(config.paths.views.as_deref()) {
+        Ok(views) => (views, None),
+        Err(why) => (Vec::new(), Some(why)),
+    };
+    let given = config.views.iter().filter(|v| !saved.iter().any(|s| s.name == v.name)).cloned();
+    (saved.iter().cloned().chain(given).collect(), trouble)
+}
+
 /// The model a configuration begins with.
 ///
 /// # Errors
@@ -172,13 +187,7 @@ pub fn model(config: &ConsoleConfig, ports: &Ports, size: (u16, u16)) -> Result<
     let name = state.theme.as_deref().filter(known).unwrap_or(&config.theme);
     let auto = Auto { on: name == "auto", may_ask: config.may_ask, background: config.background };
     let theme = find(if auto.on { auto.theme(config.depth) } else { name }).map_err(ConsoleError::Theme)?;
-    let (saved, trouble) = match keep::load_views(config.paths.views.as_deref()) {
-        Ok(views) => (views, None),
-        Err(why) => (Vec::new(), Some(why)),
-    };
-    // What the user saved under a name goes before what the settings say.
-    let given = config.views.iter().filter(|v| !saved.iter().any(|s| s.name == v.name)).cloned();
-    let views: Vec<keep::View> = saved.iter().cloned().chain(given).collect();
+    let (views, trouble) = views(config);
     let shared = Shared {
         now: ports.clock.now(),
         skew: chrono::TimeDelta::zero(),
@@ -194,6 +203,7 @@ pub fn model(config: &ConsoleConfig, ports: &Ports, size: (u16, u16)) -> Result<
         themes: config.themes.clone(),
         keymap: config.keymap.clone(),
         read_only: config.read_only,
+        only_reads: config.read_only,
         mouse: config.mouse,
         identities: config.identities.clone(),
         mailbox: config.mailbox.is_some(),
@@ -202,6 +212,8 @@ pub fn model(config: &ConsoleConfig, ports: &Ports, size: (u16, u16)) -> Result<
         notes: VecDeque::new(),
         notice: None,
         dirty: true,
+        told: 0,
+        sending: sending::Sending::default(),
         effects: Vec::new(),
         wishes: Vec::new(),
         seq: 0,
@@ -219,7 +231,17 @@ pub fn model(config: &ConsoleConfig, ports: &Ports, size: (u16, u16)) -> Result<
     if let Some(place) = shared.state.screen.as_deref().and_then(Place::named).filter(|p| *p != Place::Queue) {
         stack.push(place);
     }
-    let mut model = Model { shared, screens: Screens::default(), stack, overlay: None, pending: Vec::new(), leaving: false, ended: false };
+    let mut model = Model {
+        shared,
+        screens: Screens::default(),
+        stack,
+        overlay: None,
+        pending: Vec::new(),
+        held: held::Held::default(),
+        acted: false,
+        leaving: false,
+        ended: false,
+    };
     if let Some(why) = trouble {
         model.shared.say(Tone::Bad, why);
     }

@@ -17,7 +17,7 @@ use crate::api::lists::{Counts, Me};
 use crate::api::words::{Decision, Role};
 use crate::base::Time;
 use crate::base::ids::CaseId;
-use crate::client::{ClientError, Write};
+use crate::client::Write;
 
 /// The most notes the message log holds.
 pub const MAX_NOTES: usize = 500;
@@ -178,8 +178,10 @@ pub struct Shared {
     pub themes: Vec<Theme>,
     /// Keys.
     pub keymap: Keymap,
-    /// Whether the console may only read.
+    /// Whether the console may only read: it was started so, or the account may not change anything.
     pub read_only: bool,
+    /// Whether it was started to read only, whoever uses it.
+    pub only_reads: bool,
     /// Whether the mouse is on.
     pub mouse: bool,
     /// Names of the identities to switch between (demo).
@@ -202,6 +204,10 @@ pub struct Shared {
     pub attention: super::attention::Attention,
     /// Whether something visible changed since the last drawing.
     pub dirty: bool,
+    /// How many notes there were so far.
+    pub told: u64,
+    /// Changes whose answers have not come yet.
+    pub sending: super::sending::Sending,
     pub(super) effects: Vec<Effect>,
     pub(super) wishes: Vec<Wish>,
     pub(super) seq: u64,
@@ -245,6 +251,7 @@ impl Shared {
         if let Some(case) = order.case {
             self.attention.wrote(case, self.now);
         }
+        self.sending.begin(self.seq, &order);
         self.effects.push(Effect::Send { seq: self.seq, to, order });
         self.seq
     }
@@ -294,71 +301,6 @@ impl Shared {
     /// Lets the user pick from a list.
     pub fn pick(&mut self, picker: Picker) {
         self.wishes.push(Wish::Over(Box::new(Overlay::Pick(picker))));
-    }
-
-    /// Says something: in the bottom line until the next key, and in the message log.
-    pub fn say(&mut self, tone: Tone, text: impl Into<String>) {
-        self.note(Note { at: self.now, tone, text: text.into(), request_id: None, code: None });
-    }
-
-    /// Tells an error; 401 opens the sign-in over what is there, a lost connection shows at once.
-    pub fn fail(&mut self, error: &ClientError) {
-        let text = crate::base::text::sanitise(&error.to_string(), false);
-        let note = Note { at: self.now, tone: Tone::Bad, text, request_id: error.request_id(), code: Some(error.code().to_owned()) };
-        if error.needs_sign_in() {
-            self.go(Place::SignIn);
-        }
-        if matches!(error, ClientError::Unreachable { .. }) && self.link == Link::Live {
-            self.link = Link::Lost(1);
-        }
-        self.note(note);
-    }
-
-    /// Adds a note, the latest of its kind only once in a row.
-    pub fn note(&mut self, note: Note) {
-        let again = self.notes.back().is_some_and(|last| last.text == note.text && last.request_id == note.request_id);
-        if again {
-            self.notes.pop_back();
-        }
-        if self.notes.len() == MAX_NOTES {
-            self.notes.pop_front();
-        }
-        self.notes.push_back(note.clone());
-        self.notice = Some(note);
-        self.dirty = true;
-    }
-
-    /// Keeps what is being typed; written to disk half a second later at most.
-    pub fn keep_draft(&mut self, key: &str, text: &str) {
-        if text.is_empty() {
-            self.forget_draft(key);
-            return;
-        }
-        self.drafts.insert(key.to_owned(), text.to_owned());
-        if self.draft_waiting.as_ref().is_some_and(|(k, _)| k != key) {
-            self.flush_draft();
-        }
-        if self.draft_waiting.is_none() {
-            self.timer(Timer::Draft, Duration::from_millis(500));
-        }
-        self.draft_waiting = Some((key.to_owned(), text.to_owned()));
-    }
-
-    /// Forgets a draft: it was sent or emptied.
-    pub fn forget_draft(&mut self, key: &str) {
-        if self.draft_waiting.as_ref().is_some_and(|(k, _)| k == key) {
-            self.draft_waiting = None;
-        }
-        if self.drafts.remove(key).is_some() {
-            self.effects.push(Effect::Draft(key.to_owned(), None));
-        }
-    }
-
-    /// Writes the waiting draft now.
-    pub fn flush_draft(&mut self) {
-        if let Some((key, text)) = self.draft_waiting.take() {
-            self.effects.push(Effect::Draft(key, Some(text)));
-        }
     }
 
     /// The area of a screen.
@@ -430,6 +372,10 @@ pub struct Model {
     pub overlay: Option<Overlay>,
     /// Keys of a chord so far.
     pub pending: Vec<Key>,
+    /// Keys that wait for what is still asked for.
+    pub held: super::held::Held,
+    /// Whether the user did something since it was signed in.
+    pub acted: bool,
     /// Leaving was asked for once and would lose something: asked for again it is done.
     pub leaving: bool,
     /// Whether the loop should end.

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
@@ -16,9 +16,9 @@ use tokio::task::JoinHandle;
 use super::drive::Perform;
 use super::effect::{Ask, Effect, Order, Timer};
 use super::keep::{self, Paths};
+use super::mail::Folder;
 use super::message::{Live, Message, Reply};
 use super::model::Place;
-use super::screen::mailbox;
 use crate::api::lists::SubjectPage;
 use crate::base::ports::Random;
 use crate::client::page;
@@ -51,7 +51,7 @@ pub struct Performer {
     lazy: Arc<Lazy>,
     out: mpsc::Sender<Message>,
     paths: Paths,
-    mailbox: Option<PathBuf>,
+    mailbox: Option<Arc<Mutex<Folder>>>,
     timers: HashMap<Timer, JoinHandle<()>>,
     stream: Option<JoinHandle<()>>,
     token: Option<SecretString>,
@@ -62,6 +62,7 @@ impl Performer {
     pub fn new(config: ClientConfig, random: Arc<dyn Random>, out: mpsc::Sender<Message>, paths: Paths, mailbox: Option<PathBuf>) -> Self {
         let token = config.token.clone();
         let lazy = Arc::new(Lazy { cell: OnceCell::new(), config, random });
+        let mailbox = mailbox.map(|folder| Arc::new(Mutex::new(Folder::new(folder))));
         Self { lazy, out, paths, mailbox, timers: HashMap::new(), stream: None, token }
     }
 
@@ -80,9 +81,8 @@ impl Performer {
         }
     }
 
-    fn use_token(&mut self, token: &SecretString, remember: bool) {
-        self.token = Some(token.clone());
-        if remember && let Some(path) = &self.paths.session {
+    fn keep_session(&self) {
+        if let (Some(token), Some(path)) = (&self.token, &self.paths.session) {
             let session = Session { server: self.lazy.config.server.to_string(), token: token.clone() };
             if let Err(error) = session::save(path, &session) {
                 let _ = self.out.try_send(Message::Trouble(error.to_string()));
@@ -108,11 +108,11 @@ impl Perform for Performer {
                 let folder = self.paths.drafts.clone();
                 self.answer(seq, to, async move { Ok(Reply::Drafts(keep::load_drafts(folder.as_deref()))) });
             }
-            Effect::Ask { seq, to, ask: Ask::Mail } => {
+            Effect::Ask { seq, to, ask: Ask::Mail(held, now) } => {
                 let folder = self.mailbox.clone();
                 self.answer(seq, to, async move {
-                    let read = tokio::task::spawn_blocking(move || folder.map(|f| mailbox::read(&f)).unwrap_or_default()).await;
-                    Ok(Reply::Mail(read.unwrap_or_default()))
+                    let look = move || folder?.lock().ok()?.look(held, now.into());
+                    Ok(Reply::Mail(tokio::task::spawn_blocking(look).await.unwrap_or_default()))
                 });
             }
             Effect::Ask { seq, to, ask: Ask::TypeCode(link, code) } => {
@@ -144,7 +144,8 @@ impl Perform for Performer {
                 }
             }
             Effect::Listen => self.listen(),
-            Effect::UseToken(token, remember) => self.use_token(&token, remember),
+            Effect::UseToken(token) => self.token = Some(token),
+            Effect::KeepSession => self.keep_session(),
             Effect::ForgetSession => {
                 self.token = None;
                 if let Some(stream) = self.stream.take() {
@@ -190,7 +191,7 @@ async fn fetch(client: &Client, ask: Ask) -> Result<Reply, ClientError> {
         Ask::Log(after, limit) => Reply::Log(client.log(after, Some(limit)).await?),
         Ask::RoutePreview(body) => Reply::Preview(Box::new(client.route_preview(&body).await?)),
         // Not the server's: answered above.
-        Ask::Mail | Ask::Drafts | Ask::TypeCode(..) => Reply::Mail(Vec::new()),
+        Ask::Mail(..) | Ask::Drafts | Ask::TypeCode(..) => Reply::Mail(None),
     })
 }
 

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use crossterm::event::{KeyEvent, KeyEventKind};
+use crossterm::event::{KeyEvent, KeyEventKind, MouseEventKind};
 
 use super::action::{Action, Applies};
 use super::effect::{Ask, Effect, Timer};
@@ -13,16 +13,15 @@ use super::leave;
 use super::message::{Live, Message, Reply};
 use super::model::{Link, Model, Note, Place, Tone, Wish};
 use super::overlay::{Outcome, Overlay};
-use super::{attention, choose, mouse, tutor};
+use super::{attention, choose, held, known, mouse, sending, tutor};
 use crate::client::ClientError;
 
 /// How deep one can go before the oldest way back is forgotten.
 const MAX_STACK: usize = 32;
-/// The farthest a server's clock is followed: a century off is no clock, and reckoning with it could leave the calendar.
-const MAX_SKEW: chrono::TimeDelta = chrono::TimeDelta::days(36_525);
 
 /// Takes in what happened; returns what is to be done.
 pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
+    model.acted |= is_of_the_user(&message) && model.place() != Place::SignIn;
     match message {
         Message::Key(key) if key.kind != KeyEventKind::Release => on_key(model, key),
         Message::Key(_) => {}
@@ -43,6 +42,11 @@ pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
             Err(why) => model.shared.say(Tone::Bad, why),
         },
         Message::Open(case) => model.shared.go(Place::Case(case)),
+        Message::ReadOn => {
+            let place = model.place();
+            let (screen, shared) = model.screen_mut(place);
+            screen.read_on(shared, place);
+        }
         Message::Answer { seq, to, reply } => on_answer(model, seq, to, reply),
         Message::Live(live) => on_live(model, live),
         Message::Background(background) => choose::background(model, background),
@@ -51,8 +55,20 @@ pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
         Message::Edited(Err(why)) | Message::Trouble(why) => model.shared.say(Tone::Bad, why),
         Message::Ended => leave::now(model),
     }
+    wishes(model);
+    held::play(model);
     settle(model);
     std::mem::take(&mut model.shared.effects)
+}
+
+/// Whether the user did this: whoever did something is not led elsewhere by what comes late.
+fn is_of_the_user(message: &Message) -> bool {
+    match message {
+        Message::Key(key) => key.kind != KeyEventKind::Release,
+        Message::Mouse(event) => !matches!(event.kind, MouseEventKind::Moved | MouseEventKind::Drag(_) | MouseEventKind::Up(_)),
+        Message::Paste(_) | Message::Act(_) | Message::Open(_) | Message::ReadOn => true,
+        _ => false,
+    }
 }
 
 /// What to do first: ask who one is, listen, show the first screen.
@@ -114,6 +130,9 @@ pub(super) fn on_key(model: &mut Model, event: KeyEvent) {
     let scope = model.scope();
     let place = model.place();
     let leaving = std::mem::take(&mut model.leaving);
+    if held::follows(model, event) {
+        return;
+    }
     model.pending.push(key);
     let here = |a: Action| a.row().scope.meets(scope) && a != Action::Leave;
     match model.shared.keymap.meaning(&model.pending, here) {
@@ -121,7 +140,10 @@ pub(super) fn on_key(model: &mut Model, event: KeyEvent) {
             if model.pending.len() > 1 {
                 model.shared.dirty = true;
             }
-            model.pending.clear();
+            let keys = std::mem::take(&mut model.pending);
+            if held::needs(model, Some(action)) {
+                return held::keep(model, keys.into_iter().map(|k| KeyEvent::new(k.code, k.with)).collect());
+            }
             model.leaving = leaving && action == Action::Quit;
             act(model, action);
         }
@@ -130,6 +152,9 @@ pub(super) fn on_key(model: &mut Model, event: KeyEvent) {
             let (pressed, help) = (super::keymap::show(&model.pending), model.shared.keymap.shown(Action::Help));
             let chord = model.pending.len() > 1;
             model.pending.clear();
+            if !chord && model.screen(place).typing() && held::needs(model, None) {
+                return held::keep(model, vec![event]);
+            }
             let (screen, shared) = model.screen_mut(place);
             if !chord && screen.typing() {
                 screen.typed(shared, place, event);
@@ -187,7 +212,8 @@ pub(super) fn on_outcome(model: &mut Model, outcome: Outcome) {
 pub fn applies(model: &Model, action: Action) -> Applies {
     let row = action.row();
     if row.writes && model.shared.read_only {
-        return Applies::No("This console was started to read only.".into());
+        let why = if model.shared.only_reads { "This console was started to read only." } else { "Your sign-in may only read." };
+        return Applies::No(why.into());
     }
     let none = match action {
         Action::GoMailbox => !model.shared.mailbox,
@@ -214,6 +240,9 @@ pub fn act(model: &mut Model, action: Action) {
         Applies::Hidden => return,
         Applies::No(why) => return model.shared.say(Tone::Bad, why),
         Applies::Yes => {}
+    }
+    if held::unseen(model, action) {
+        return;
     }
     if everywhere(model, action) {
         model.shared.dirty = true;
@@ -285,7 +314,7 @@ fn go_unless_there(model: &mut Model, place: Place) {
     }
 }
 
-fn top(model: &mut Model, place: Place) {
+pub(super) fn top(model: &mut Model, place: Place) {
     model.stack.clear();
     model.shared.go(place);
 }
@@ -301,6 +330,8 @@ fn on_answer(model: &mut Model, seq: u64, to: Place, reply: Result<Reply, Client
     if seq <= model.shared.former && !matches!(reply, Ok(Reply::Drafts(_))) {
         return;
     }
+    let outcome = sending::answered(&mut model.shared, seq, &reply);
+    let in_front = model.place() == to;
     if let Err(error) = &reply
         && error.needs_sign_in()
         && to != Place::SignIn
@@ -310,26 +341,7 @@ fn on_answer(model: &mut Model, seq: u64, to: Place, reply: Result<Reply, Client
     attention::answered(&mut model.shared, &reply);
     tutor::answered(&mut model.shared, &reply);
     match reply {
-        Ok(Reply::Me(me)) => {
-            let shared = &mut model.shared;
-            shared.skew = (me.server_time - shared.now).clamp(-MAX_SKEW, MAX_SKEW);
-            let first = shared.me.is_none();
-            shared.read_only |= me.read_only;
-            shared.me = Some(me);
-            shared.dirty = true;
-            if model.place() == Place::SignIn {
-                let (screen, shared) = model.screen_mut(Place::SignIn);
-                screen.picked(shared, Place::SignIn, "done", "");
-                shared.back();
-                shared.effects.push(Effect::Listen);
-                shared.ask(Place::Queue, Ask::Counts);
-                shared.say(Tone::Good, "Signed in.");
-            }
-            if first {
-                begin_where_the_work_is(model);
-                model.screens.queue.know_user(&mut model.shared);
-            }
-        }
+        Ok(Reply::Me(me)) => known::me(model, seq, me),
         Ok(Reply::Counts(counts)) => {
             let shared = &mut model.shared;
             shared.dirty |= shared.counts != Some(counts);
@@ -341,15 +353,8 @@ fn on_answer(model: &mut Model, seq: u64, to: Place, reply: Result<Reply, Client
             screen.answer(shared, to, seq, reply);
         }
     }
-}
-
-/// Without a screen kept from the last time each role begins where its work is: those who decide or watch in Approvals.
-fn begin_where_the_work_is(model: &mut Model) {
-    use crate::api::words::Role;
-    let shared = &model.shared;
-    let watches = shared.is(Role::Supervisor) || shared.is(Role::SecurityReviewer);
-    if watches && !shared.is(Role::SupportAgent) && shared.state.screen.is_none() && model.stack == [Place::Queue] {
-        top(model, Place::Approvals);
+    if let Some(outcome) = outcome {
+        sending::tell(&mut model.shared, outcome, in_front);
     }
 }
 
@@ -408,8 +413,8 @@ fn on_timer(model: &mut Model, timer: Timer) {
     }
 }
 
-/// After each message: fulfils wishes of screens, and sets the clock if a countdown is in sight.
-fn settle(model: &mut Model) {
+/// Fulfils wishes of screens.
+pub(super) fn wishes(model: &mut Model) {
     for _ in 0..8 {
         let wishes = std::mem::take(&mut model.shared.wishes);
         if wishes.is_empty() {
@@ -454,6 +459,11 @@ fn settle(model: &mut Model) {
             }
         }
     }
+}
+
+/// After each message: fulfils wishes, and sets the clock if a countdown is in sight.
+fn settle(model: &mut Model) {
+    wishes(model);
     attention::settle(&mut model.shared);
     tutor::settle(model);
     let shown = if model.overlay.is_none() { model.screen(model.place()).next_change(&model.shared) } else { None };

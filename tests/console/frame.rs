@@ -32,7 +32,7 @@ fn signing_in_hides_the_token_and_goes_on() {
     assert_snapshot!("sign_in_80x24", desk.picture());
     desk.press("enter");
     assert_eq!(desk.model.place(), Place::Queue);
-    assert!(desk.done.iter().any(|e| matches!(e, Effect::UseToken(_, true))) && desk.text().contains("payments-batch"), "{}", desk.text());
+    assert!(desk.done.iter().any(|e| matches!(e, Effect::KeepSession)) && desk.text().contains("payments-batch"), "{}", desk.text());
 }
 
 #[test]

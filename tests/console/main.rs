@@ -18,5 +18,6 @@ mod stale;
 #[cfg(unix)]
 mod terminal;
 mod tutor;
+mod waits;
 #[path = "../support/whole.rs"]
 mod whole;

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use countersign::api::lists::Me;
+use countersign::api::lists::{LogEntry, LogPage, Me, QueuePage};
 use countersign::client::Write;
 use countersign::console::drive::Perform;
 use countersign::console::effect::{Ask, Effect, Order, Timer};
@@ -17,6 +17,8 @@ use crate::{canned, whole};
 struct Server {
     me: Me,
     agent: bool,
+    /// Whether there are many cases and entries.
+    many: bool,
     out: mpsc::Sender<Message>,
     orders: Arc<Mutex<Vec<Order>>>,
 }
@@ -27,6 +29,8 @@ impl Perform for Server {
             Effect::Ask { seq, to, ask } => {
                 let case = if self.agent { whole::routed_by_me() } else { whole::sealed() };
                 let reply = match &ask {
+                    Ask::Cases(params) if self.many => Ok(Reply::Cases(many_cases(params.after.as_deref()))),
+                    Ask::Log(after, limit) if self.many => Ok(Reply::Log(many_entries(*after, *limit))),
                     Ask::Me => Ok(Reply::Me(Box::new(self.me.clone()))),
                     Ask::Case(_) => Ok(Reply::Case(Box::new(case))),
                     Ask::Statement(_, decision) => Ok(Reply::Statement(Box::new(whole::statement(decision.code())))),
@@ -48,13 +52,33 @@ impl Perform for Server {
     }
 }
 
+/// 250 cases, 100 a page.
+fn many_cases(after: Option<&str>) -> QueuePage {
+    let from: u32 = after.map_or(0, |a| a.parse().unwrap());
+    let to = (from + 100).min(250);
+    let rows = (from..to).map(|n| canned::row(n + 1, &format!("subject-{}", n + 1), 60, &serde_json::json!({}))).collect();
+    QueuePage { rows, before: None, after: (to < 250).then(|| to.to_string()) }
+}
+
+/// 48,211 entries.
+fn many_entries(after: Option<u64>, limit: u16) -> LogPage {
+    let one = whole::log().entries.pop().unwrap();
+    let from = after.map_or(0, |a| a + 1);
+    let entries = (from..(from + u64::from(limit)).min(48_211)).map(|seq| LogEntry { seq, ..one.clone() }).collect();
+    LogPage { entries, after: None, size: 48_211, root_sha256: None }
+}
+
 /// Plays lines; what was heard, and what was sent.
 async fn play(me: Me, lines: &'static str) -> (String, Vec<Order>) {
+    listen(me, lines, false).await
+}
+
+async fn listen(me: Me, lines: &'static str, many: bool) -> (String, Vec<Order>) {
     let agent = me.operator.as_ref().is_some_and(|o| o.as_str() == "nadia");
     let mut model = countersign::console::model(&ConsoleConfig::new("http://127.0.0.1:8443".parse().unwrap()), &ports(), (80, 24)).unwrap();
     let (out, answers) = mpsc::channel(256);
     let orders = Arc::new(Mutex::new(Vec::new()));
-    let mut performer = Server { me, agent, out, orders: Arc::clone(&orders) };
+    let mut performer = Server { me, agent, many, out, orders: Arc::clone(&orders) };
     let mut heard = Vec::new();
     let clock = Still(canned::now());
     let input = plain::lines_of(lines.as_bytes());
@@ -108,4 +132,64 @@ async fn proofs_are_started_and_triage_is_told_by_lines() {
     let (heard, orders) = play(whole::ruiz(), story).await;
     let kinds: Vec<bool> = orders.iter().map(|o| matches!(&o.write, Write::Proof(_) | Write::Triage(_) | Write::Comment(_))).collect();
     assert_eq!(kinds, [true, true, true], "{orders:?}\n{heard}");
+}
+
+/// The case last read out under a number before a line of the story was taken.
+fn heard_as(heard: &str, number: usize) -> Vec<String> {
+    let rows = heard.lines().filter_map(|l| l.strip_prefix(&format!("{number}. ")));
+    rows.filter_map(|l| l.split_whitespace().find(|w| w.starts_with("CS-")).map(str::to_owned)).collect()
+}
+
+#[tokio::test]
+async fn a_number_is_the_case_last_read_out_under_it() {
+    let (heard, _) = listen(canned::nadia(), "page-down\npage-down\npage-down\n3\n", true).await;
+    let last = heard_as(&heard, 3).pop().unwrap();
+    assert!(heard.contains("20 of 100 and more were read: more reads on"), "{heard}");
+    let (again, _) = listen(canned::nadia(), "page-down\npage-down\npage-down\n3\nback\n", true).await;
+    assert_eq!(heard_as(&again, 3).first(), Some(&"CS-26-000003".to_owned()));
+    let opened = |heard: &str| heard.lines().filter(|l| l.starts_with("Case ")).count();
+    assert_eq!((opened(&heard), opened(&again)), (1, 1), "{heard}");
+    let asked = asked_for("page-down\npage-down\npage-down\n3\n").await;
+    assert_eq!(asked, [last.clone()], "{heard}");
+    // Read on by whole pages: every number is new, and means what was just heard.
+    let (heard, _) = listen(canned::nadia(), "more\nmore\n", true).await;
+    assert_eq!(heard_as(&heard, 3), ["CS-26-000003", "CS-26-000023", "CS-26-000043"], "{heard}");
+    assert_eq!(asked_for("more\nmore\n3\n").await, ["CS-26-000043"]);
+    assert_eq!(asked_for("more\nfilter mine\n3\n").await, ["CS-26-000003"], "another list, other numbers");
+}
+
+/// The cases that a story asks for.
+async fn asked_for(lines: &'static str) -> Vec<String> {
+    let mut model = countersign::console::model(&ConsoleConfig::new("http://127.0.0.1:8443".parse().unwrap()), &ports(), (80, 24)).unwrap();
+    let (out, answers) = mpsc::channel(256);
+    let mut server = Server { me: canned::nadia(), agent: true, many: true, out, orders: Arc::default() };
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    struct Watched<'a>(&'a mut Server, Arc<Mutex<Vec<String>>>);
+    impl Perform for Watched<'_> {
+        fn perform(&mut self, effect: Effect) {
+            if let Effect::Ask { ask: Ask::Case(id), .. } = &effect {
+                self.1.lock().unwrap().push(id.to_string());
+            }
+            self.0.perform(effect);
+        }
+    }
+    let mut performer = Watched(&mut server, Arc::clone(&asked));
+    let clock = Still(canned::now());
+    let mut heard = Vec::new();
+    let input = plain::lines_of(lines.as_bytes());
+    let world = plain::World { input, output: &mut heard, performer: &mut performer, answers, clock: &clock, hide: &mut |_| {} };
+    let played = plain::drive(&mut model, world, true);
+    tokio::time::timeout(std::time::Duration::from_secs(30), played).await.unwrap().unwrap();
+    let asked = asked.lock().unwrap().clone();
+    asked
+}
+
+#[tokio::test]
+async fn a_log_that_is_cut_says_so_and_goes_on() {
+    let (heard, _) = listen(canned::nadia(), "log\nmore\nmore\n", true).await;
+    assert_eq!(heard.matches(" of 48,211 entries were read: more reads older ones.").count(), 1, "said once, it stays true:\n{heard}");
+    for seq in 48_211 - 42..48_211_u64 {
+        assert!(heard.lines().any(|l| l.starts_with(&format!("{seq} "))), "{seq} was not read:\n{heard}");
+    }
+    assert!(!heard.contains(&format!("\n{} ", 48_211 - 100)), "{heard}");
 }

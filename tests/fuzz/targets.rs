@@ -22,7 +22,6 @@ use countersign::config::client::ClientConfig;
 use countersign::config::server::ServerConfig;
 use countersign::connectors::webhook;
 use countersign::console::keymap::{Key, Keymap};
-use countersign::console::screen::mailbox;
 use countersign::console::theme::{Theme, parse_style};
 use countersign::domain::case::Case;
 use countersign::domain::event::{Body, Entry, MAX_ENTRY};
@@ -397,7 +396,7 @@ fn addresses(bytes: &[u8]) {
 }
 
 fn mailbox(bytes: &[u8]) {
-    let mail = mailbox::parse(&text(bytes));
+    let mail = countersign::console::mail::parse(&text(bytes));
     for line in [&mail.to, &mail.subject, &mail.date] {
         harmless(line);
         assert!(!line.contains('\n'));

@@ -69,7 +69,10 @@ pub async fn drive(model: &mut Model, world: World<'_>, signed_in: bool) -> io::
     let mut talk = Talk::default();
     let mut open = Open::default();
     model.shared.now = clock.now();
-    say(output, &["Countersign, linear mode. Type help for commands that apply, read to hear the screen again, quit to leave.".to_owned()])?;
+    say(
+        output,
+        &["Countersign, linear mode. Type help for commands that apply, read to hear the screen again, more to read on, quit to leave.".to_owned()],
+    )?;
     let effects = update::start(model, signed_in);
     perform(effects, model, performer, output, &mut open)?;
     let mut ended = false;

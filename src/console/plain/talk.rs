@@ -2,6 +2,8 @@
 //!
 //! Contract: no I/O. Says only what is new; never repaints. Everything a key can do can be typed, under the same names.
 
+use std::collections::BTreeMap;
+
 use crossterm::event::{KeyCode, KeyEvent};
 
 use crate::base::ids::CaseId;
@@ -33,8 +35,9 @@ pub struct Talk {
     note: Option<Note>,
     overlay: Option<Overlay>,
     field: Option<(usize, Field)>,
-    /// Cases by the numbers they were last read out under.
-    cases: Vec<CaseId>,
+    /// Cases by the numbers they were last read out under, and which list that was.
+    cases: BTreeMap<usize, CaseId>,
+    list: String,
     /// The field of many lines that is being typed: its number in the form and its name.
     text: Option<(usize, &'static str)>,
     /// Whether the user waits for what a command brings.
@@ -79,6 +82,9 @@ impl Talk {
             self.again = true;
             return (vec![], vec![]);
         }
+        if word == "more" {
+            return (vec![Message::ReadOn], vec![]);
+        }
         if word == "help" {
             return (vec![], help(model));
         }
@@ -92,7 +98,7 @@ impl Talk {
         // On a case a number alone is one of its pages.
         let page = named == text && matches!(model.place(), Place::Case(_));
         if let Some(n) = number(named).filter(|_| !page) {
-            return match self.cases.get(n - 1) {
+            return match self.cases.get(&n) {
                 Some(id) => (vec![Message::Open(*id)], vec![]),
                 None => (vec![], vec![format!("There is no number {n} in the list that was read.")]),
             };
@@ -199,15 +205,21 @@ impl Talk {
             out.extend(new.iter().map(|l| (*l).clone()));
             return;
         }
-        self.cases.clear();
+        // A number means what was last read out under it. What is new is read out; what stands elsewhere now, but was heard, keeps its number.
+        let head = lines.first().map_or("", |l| l.rsplit_once(", ").map_or(l.as_str(), |(head, _)| head));
+        if self.list != head {
+            head.clone_into(&mut self.list);
+            self.cases.clear();
+        }
+        let mut number = 0;
         for line in lines {
             let case = line.split_whitespace().find_map(|w| w.parse::<CaseId>().ok());
-            let number = case.map(|id| {
-                self.cases.push(id);
-                self.cases.len()
-            });
+            number += usize::from(case.is_some());
             if new.contains(&line) {
-                out.push(number.map_or_else(|| line.clone(), |n| format!("{n}. {line}")));
+                if let Some(case) = case {
+                    self.cases.insert(number, case);
+                }
+                out.push(if case.is_some() { format!("{number}. {line}") } else { line.clone() });
             }
         }
     }

@@ -10,8 +10,8 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use unicode_width::UnicodeWidthStr;
 
-use super::Screen;
 use super::queue::draw::{next_change, risk, until};
+use super::{Loading, Screen};
 use crate::api::lists::{Announcement, CaseRow, QueueParams};
 use crate::api::words::{Decision, Role as Duty};
 use crate::base::Time;
@@ -43,6 +43,11 @@ const PAGES: [(&str, &str, &str); 4] = [
 /// Whether the user's roles decide anything.
 fn decides(shared: &Shared) -> bool {
     shared.me.is_none() || shared.is(Duty::Supervisor) || shared.is(Duty::SecurityReviewer)
+}
+
+/// Security begins with what is flagged, everyone else with what waits for a decision.
+fn first_page(shared: &Shared) -> usize {
+    if shared.is(Duty::SecurityReviewer) && !shared.is(Duty::Supervisor) { 2 } else { 0 }
 }
 
 /// What stands on a page without rows.
@@ -82,6 +87,7 @@ impl Inbox {
             return;
         }
         let filter = PAGES[self.page()].1.to_owned();
+        self.failed = None;
         self.more = after.is_some();
         let params = QueueParams { filter: Some(filter), sort: None, after, before: None, limit: Some(PAGE) };
         self.asked.begin(shared.ask(Place::Approvals, Ask::Cases(params)));
@@ -92,18 +98,31 @@ impl Inbox {
         self.load(shared, None);
     }
 
+    /// The user is known: who did nothing yet begins where their work is.
+    pub fn know_user(&mut self, shared: &mut Shared, acted: bool) {
+        if self.page.is_none() && (self.asked.waits() || self.rows.is_some()) {
+            let first = if acted { 0 } else { first_page(shared) };
+            self.show(shared, first);
+        }
+    }
+
     fn current(&self) -> Option<&CaseRow> {
         self.rows().get(self.cursor.at)
     }
 
     fn follow(&mut self, shared: &mut Shared) {
         let height = Self::height(shared);
-        if let Some(at) = self.selected.and_then(|id| self.rows().iter().position(|r| r.id == id)) {
-            self.cursor.at = at;
+        match self.selected.map(|id| self.rows().iter().position(|r| r.id == id)) {
+            Some(Some(at)) => self.cursor.at = at,
+            Some(None) => {}
+            // Nobody chose a case yet: the first row, whichever case that is.
+            None => self.cursor.at = 0,
         }
         let len = self.rows().len();
         self.cursor.show(len, height);
-        self.selected = self.current().map(|r| r.id);
+        if self.selected.is_some() {
+            self.selected = self.current().map(|r| r.id);
+        }
     }
 
     fn reach(&mut self, shared: &mut Shared) {
@@ -196,12 +215,14 @@ impl Columns {
 
 impl Screen for Inbox {
     fn enter(&mut self, shared: &mut Shared, place: Place) {
-        if self.page.is_none() {
-            // Security begins with what is flagged, everyone else with what waits for a decision.
-            let watches = shared.is(Duty::SecurityReviewer) && !shared.is(Duty::Supervisor);
-            self.page = Some(if watches { 2 } else { 0 });
+        if self.page.is_none() && shared.me.is_some() {
+            self.page = Some(first_page(shared));
         }
         self.refresh(shared, place);
+    }
+
+    fn loading(&self) -> Loading {
+        Loading::of(self.rows.is_some(), self.failed.is_some())
     }
 
     fn refresh(&mut self, shared: &mut Shared, _place: Place) {
@@ -224,6 +245,9 @@ impl Screen for Inbox {
             return self.reach(shared);
         }
         let current = self.current().map(|r| r.id);
+        if matches!(action, Action::Open | Action::Approve | Action::Deny | Action::Copy) {
+            self.selected = current;
+        }
         match (action, current) {
             (Action::Open, Some(id)) => shared.go(Place::Case(id)),
             (Action::Approve, Some(id)) => shared.go(Place::Approve(id, Decision::Approve)),
@@ -348,6 +372,10 @@ impl Screen for Inbox {
         }
     }
 
+    fn read_on(&mut self, shared: &mut Shared, place: Place) {
+        self.act(shared, place, Action::Last);
+    }
+
     fn lines(&self, shared: &Shared, _place: Place) -> Vec<String> {
         let name = PAGES[self.page()].0;
         let mut lines = vec![format!("Approvals, page {}: {name}. Pages: {}", self.page() + 1, Self::heads().join(", "))];
@@ -359,6 +387,9 @@ impl Screen for Inbox {
                     let here = if i == self.cursor.at { "selected: " } else { "" };
                     format!("{here}{}", Self::spoken(shared, r))
                 }));
+                if self.after.is_some() || self.asked.waits() {
+                    lines.push(format!("{} were read, and there are more: more reads on.", rows.len()));
+                }
             }
         }
         lines

@@ -8,8 +8,8 @@ use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 use ratatui::Frame;
 use ratatui::layout::Rect;
 
-use super::Screen;
 use super::case::pages::{clean, readable};
+use super::{Loading, Screen};
 use crate::api::lists::{Announcement, LogEntry, LogPage};
 use crate::base::Digest;
 use crate::base::ids::CaseId;
@@ -78,6 +78,7 @@ impl Log {
             (Asked::Older, _) => Ask::Log(from(first), PAGE),
             (Asked::Size | Asked::Case, _) => Ask::Log(None, 1),
         };
+        self.failed = None;
         self.asked_for = what;
         self.asked.begin(shared.ask(Place::Log, ask));
     }
@@ -172,6 +173,10 @@ impl Screen for Log {
 
     fn refresh(&mut self, shared: &mut Shared, place: Place) {
         self.enter(shared, place);
+    }
+
+    fn loading(&self) -> Loading {
+        Loading::of(self.loaded, self.failed.is_some())
     }
 
     fn applies(&self, _shared: &Shared, action: Action) -> Applies {
@@ -275,13 +280,28 @@ impl Screen for Log {
         self.detail().draw(buffer, below, 0, shared);
     }
 
+    fn read_on(&mut self, shared: &mut Shared, _place: Place) {
+        // The newest stand last: what follows, read aloud, is what came before.
+        let height = Self::height(shared);
+        let at = self.cursor.top.saturating_sub(height);
+        self.cursor = Cursor { at, top: at };
+        self.reach(shared);
+    }
+
     fn lines(&self, shared: &Shared, _place: Place) -> Vec<String> {
         let mut lines = vec![self.title()];
-        let seen = self.entries.iter().skip(self.cursor.top).take(Self::height(shared).max(20));
-        lines.extend(seen.map(|e| {
+        let seen = self.entries.iter().skip(self.cursor.top).take(Self::height(shared));
+        lines.extend(seen.clone().map(|e| {
             let case = e.case.map(|c| format!(" {c}")).unwrap_or_default();
             format!("{} {}, {}{case}: {}", e.seq, e.at.format("%d %b %H:%M"), clean(&e.actor), readable(&clean(&e.summary)))
         }));
+        let (read, before) = (seen.len(), self.entries.iter().take(self.cursor.top).len());
+        let older = before > 0 || (self.case.is_none() && self.entries.first().is_some_and(|e| e.seq > 0));
+        if older {
+            let all = if self.case.is_some() { u64::try_from(self.entries.len()).unwrap_or(0) } else { self.size };
+            lines.push(format!("{read} of {} entries were read: more reads older ones.", view::thousands(all)));
+        }
+        lines.push("The selected entry:".to_owned());
         lines.extend(self.detail().lines());
         lines
     }

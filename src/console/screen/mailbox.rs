@@ -1,8 +1,9 @@
 //! The demo's mail: what the subject would find in their mailbox, so that one person can play the whole story.
 //!
-//! Contract: reads `.eml` files of one folder, bounded; everything in them is from outside and sanitised. Exists only where a folder was given.
+//! Contract: shows what [`crate::console::mail`] read; asks for it again and again while it is in front, which costs nothing unless something
+//! came. Exists only where a folder was given.
 
-use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crossterm::event::{KeyCode, KeyEvent};
@@ -10,12 +11,12 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 
 use super::Screen;
-use crate::base::Untrusted;
 use crate::base::ids::CaseId;
 use crate::client::ClientError;
 use crate::console::action::{Action, Applies};
 use crate::console::effect::{Ask, Timer};
-use crate::console::message::{Mail, Reply};
+use crate::console::mail::{Mail, Mails};
+use crate::console::message::Reply;
 use crate::console::model::{Latest, Place, Shared, Tone};
 use crate::console::overlay::Picker;
 use crate::console::theme::Role;
@@ -25,11 +26,6 @@ use crate::console::widget::{fit, put, wrap};
 
 /// How often the folder is looked at while the mailbox is in front: nobody tells when a mail comes.
 const AGAIN: Duration = Duration::from_secs(1);
-/// The most mails that are shown: more than the sample cases ever sent, so that the oldest (the cards in drawers) can be found.
-const MAX_MAILS: usize = 3000;
-/// The most bytes read of one mail.
-const MAX_MAIL: u64 = 64 * 1024;
-
 /// The longest words to look for, in bytes.
 const MAX_WORDS: usize = 100;
 
@@ -37,9 +33,9 @@ const MAX_WORDS: usize = 100;
 #[derive(Debug, Default)]
 pub struct Mailbox {
     /// All there are, newest first.
-    all: Option<Vec<Mail>>,
+    all: Option<Mails>,
     /// Those of them that hold the words looked for.
-    mails: Option<Vec<Mail>>,
+    mails: Option<Vec<Arc<Mail>>>,
     words: TextBox,
     typing: bool,
     cursor: Cursor,
@@ -53,73 +49,6 @@ pub struct Mailbox {
     link: Option<String>,
 }
 
-/// Reads the newest mails of a folder.
-pub fn read(folder: &Path) -> Vec<Mail> {
-    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
-    let mut files: Vec<_> = entries
-        .flatten()
-        .filter(|e| e.path().extension().is_some_and(|x| x == "eml"))
-        .filter_map(|e| e.metadata().ok().filter(|m| m.len() <= MAX_MAIL).and_then(|m| m.modified().ok()).map(|t| (t, e.path())))
-        .collect();
-    files.sort_by(|a, b| b.cmp(a));
-    files.truncate(MAX_MAILS);
-    files.iter().filter_map(|(_, path)| std::fs::read(path).ok()).map(|bytes| parse(&String::from_utf8_lossy(&bytes))).collect()
-}
-
-/// Takes a mail apart as far as the demo's own mails need it: headers, and the text (quoted-printable or base64 decoded).
-pub fn parse(raw: &str) -> Mail {
-    let raw = raw.replace("\r\n", "\n");
-    let (head, body) = raw.split_once("\n\n").unwrap_or((&raw, ""));
-    let head = head.replace("\n ", " ").replace("\n\t", " ");
-    let header = |name: &str| {
-        let found = head.lines().find_map(|l| l.split_once(':').filter(|(n, _)| n.eq_ignore_ascii_case(name)));
-        Untrusted::from(found.map_or("", |(_, v)| v.trim())).line()
-    };
-    let body = match header("Content-Transfer-Encoding").to_ascii_lowercase().as_str() {
-        "quoted-printable" => quoted_printable(body),
-        "base64" => {
-            use base64::Engine as _;
-            let packed: String = body.split_whitespace().collect();
-            base64::engine::general_purpose::STANDARD.decode(packed).map_or_else(|_| body.to_owned(), |b| String::from_utf8_lossy(&b).into_owned())
-        }
-        _ => body.to_owned(),
-    };
-    let body = body.replace("\r\n", "\n");
-    Mail { to: header("To"), subject: header("Subject"), date: header("Date"), body: Untrusted::from(body.trim()).sanitise() }
-}
-
-fn quoted_printable(text: &str) -> String {
-    let mut out = Vec::with_capacity(text.len());
-    let joined = text.replace("=\n", "");
-    let mut bytes = joined.bytes();
-    while let Some(b) = bytes.next() {
-        let rest = bytes.digits_ahead();
-        match (b, rest) {
-            (b'=', Some(value)) => {
-                out.push(value);
-                bytes.next();
-                bytes.next();
-            }
-            _ => out.push(b),
-        }
-    }
-    String::from_utf8_lossy(&out).into_owned()
-}
-
-/// Looks two hexadecimal digits ahead.
-trait TwoDigits {
-    fn digits_ahead(&self) -> Option<u8>;
-}
-
-impl TwoDigits for std::str::Bytes<'_> {
-    fn digits_ahead(&self) -> Option<u8> {
-        let mut ahead = self.clone();
-        let (a, b) = (ahead.next()?, ahead.next()?);
-        let digit = |c: u8| char::from(c).to_digit(16);
-        u8::try_from(digit(a)? * 16 + digit(b)?).ok()
-    }
-}
-
 impl Mailbox {
     /// One comes from a case (or from none): its newest mail is what one looks for, one with a page for a code before others.
     pub fn about(&mut self, case: Option<CaseId>) {
@@ -127,13 +56,13 @@ impl Mailbox {
     }
 
     /// Where the cursor belongs among new mails.
-    fn belongs(&self, mails: &[Mail]) -> usize {
+    fn belongs(&self, mails: &[Arc<Mail>]) -> usize {
         if self.moved {
             let read = self.mails.as_ref().and_then(|old| old.get(self.cursor.at));
             return read.and_then(|read| mails.iter().position(|m| m == read)).unwrap_or(self.cursor.at);
         }
         let Some(case) = self.about.map(|c| c.to_string()) else { return 0 };
-        let its = |m: &Mail| m.subject.contains(&case);
+        let its = |m: &Arc<Mail>| m.subject.contains(&case);
         mails.iter().position(|m| its(m) && m.body.contains("/p/")).or_else(|| mails.iter().position(its)).unwrap_or(0)
     }
 
@@ -143,9 +72,12 @@ impl Mailbox {
     }
 
     /// The mails that hold every word looked for, in address, subject or text.
-    fn holding(&self, all: &[Mail]) -> Vec<Mail> {
+    fn holding(&self, all: &[Arc<Mail>]) -> Vec<Arc<Mail>> {
         let wanted: Vec<String> = self.words.text().split_whitespace().map(str::to_lowercase).collect();
-        let holds = |m: &&Mail| {
+        let holds = |m: &&Arc<Mail>| {
+            if wanted.is_empty() {
+                return true;
+            }
             let text = format!("{}\n{}\n{}", m.to, m.subject, m.body).to_lowercase();
             wanted.iter().all(|w| text.contains(w))
         };
@@ -153,7 +85,7 @@ impl Mailbox {
     }
 
     fn look_for(&mut self, shared: &Shared) {
-        self.mails = self.all.as_ref().map(|all| self.holding(all));
+        self.mails = self.all.as_ref().map(|all| self.holding(&all.mails));
         self.cursor = Cursor::default();
         // What was looked for stays in front when new mail comes.
         self.moved = !self.words.text().is_empty();
@@ -174,7 +106,8 @@ impl Mailbox {
 
 impl Screen for Mailbox {
     fn refresh(&mut self, shared: &mut Shared, place: Place) {
-        self.asked.begin(shared.ask(place, Ask::Mail));
+        let held = self.all.as_ref().map(|all| all.stamp);
+        self.asked.begin(shared.ask(place, Ask::Mail(held, shared.now)));
         shared.timer_once(Timer::Refresh, AGAIN);
     }
 
@@ -255,8 +188,8 @@ impl Screen for Mailbox {
                 Ok(_) => shared.say(Tone::Good, "The page took the code, as if the subject had typed it."),
                 Err(why) => shared.fail(&why),
             }
-        } else if let (true, Ok(Reply::Mail(mails))) = (self.asked.take(seq), reply) {
-            let shown = self.holding(&mails);
+        } else if let (true, Ok(Reply::Mail(Some(mails)))) = (self.asked.take(seq), reply) {
+            let shown = self.holding(&mails.mails);
             let at = self.belongs(&shown);
             shared.dirty |= self.mails.as_ref() != Some(&shown) || at != self.cursor.at;
             self.cursor.at = at;
@@ -331,20 +264,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn mails_are_read_decoded_and_sanitised() {
-        let raw = "To: a@example.org\r\nSubject: Your\r\n code\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\nGo to http://127.0.0.1/=\r\nc?x=3D1 =E2=9C=93\x1b[2J=1B\r\n";
-        let mail = parse(raw);
-        assert_eq!((mail.to.as_str(), mail.subject.as_str()), ("a@example.org", "Your code"));
-        assert_eq!(mail.body, "Go to http://127.0.0.1/c?x=1 ✓␛[2J␛");
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("1.eml"), raw).unwrap();
-        std::fs::write(folder.path().join("other.txt"), raw).unwrap();
-        assert_eq!(read(folder.path()), [mail]);
-    }
-
-    #[test]
     fn the_mail_of_the_case_one_comes_from_is_in_front_until_the_reader_moves() {
-        let mail = |subject: &str, body: &str| Mail { to: "x".into(), subject: subject.into(), date: String::new(), body: body.into() };
+        let mail = |subject: &str, body: &str| Arc::new(Mail { to: "x".into(), subject: subject.into(), date: String::new(), body: body.into() });
         let mails =
             [mail("Other", ""), mail("Started: case CS-26-000065", ""), mail("Your code for case CS-26-000065", "http://h/p/x"), mail("Old", "")];
         let mut mailbox = Mailbox::default();

@@ -28,6 +28,28 @@ use crate::api::lists::Announcement;
 use crate::base::Time;
 use crate::client::ClientError;
 
+/// Whether what a screen is about is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Loading {
+    /// It is still asked for.
+    Asked,
+    /// It could not be read.
+    Failed,
+    /// It is there, or nothing is needed.
+    Done,
+}
+
+impl Loading {
+    /// Of something that is there or not, and of the reason why not.
+    pub const fn of(there: bool, failed: bool) -> Self {
+        match (there, failed) {
+            (true, _) => Self::Done,
+            (false, true) => Self::Failed,
+            (false, false) => Self::Asked,
+        }
+    }
+}
+
 /// What every screen can do. Everything but `act`, `answer` and `draw` has a default.
 pub trait Screen {
     /// It comes in front, anew or again: ask for what it shows.
@@ -44,6 +66,11 @@ pub trait Screen {
     /// Whether an action can be used on what is selected.
     fn applies(&self, _shared: &Shared, _action: Action) -> Applies {
         Applies::Yes
+    }
+
+    /// Whether what keys act on is there; while it is still asked for, they wait for it.
+    fn loading(&self) -> Loading {
+        Loading::Done
     }
 
     /// Whether keys go into a text or form: then only [`super::action::Scope::FORM`] actions and [`Screen::typed`] get them.
@@ -102,6 +129,11 @@ pub trait Screen {
 
     /// Draws into `area`: the frame without head line and hints.
     fn draw(&self, frame: &mut Frame<'_>, area: Rect, shared: &Shared, place: Place);
+
+    /// Goes on where [`Screen::lines`] ended, for the linear mode: what follows is what is read out next.
+    fn read_on(&mut self, shared: &mut Shared, place: Place) {
+        self.act(shared, place, Action::PageDown);
+    }
 
     /// The screen as lines to be read out, for the linear mode.
     fn lines(&self, _shared: &Shared, _place: Place) -> Vec<String> {

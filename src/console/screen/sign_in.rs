@@ -1,6 +1,6 @@
 //! Signing in: a token, once, or again when the former expired. What was in front stays behind it.
 //!
-//! Contract: the token is never shown, never kept in the model after it was handed on.
+//! Contract: the token is never shown, never kept in the model after it was handed on; it is remembered only once the server took it.
 
 use crossterm::event::{KeyCode, KeyEvent};
 use ratatui::Frame;
@@ -25,6 +25,8 @@ const MAX_TOKEN: usize = 4096;
 pub struct SignIn {
     form: Form,
     asked: Latest,
+    /// The first question that was asked with the token typed here.
+    tried: Option<u64>,
 }
 
 impl Default for SignIn {
@@ -32,7 +34,7 @@ impl Default for SignIn {
         let token = Field::line("token", "Token", "").with_help("Paste the token that `countersign token issue` printed for you; it is not shown.");
         let mut form = Form::new(vec![token]);
         form.fields[0].input = Input::Secret(TextBox::line("", MAX_TOKEN));
-        Self { form, asked: Latest::default() }
+        Self { form, asked: Latest::default(), tried: None }
     }
 }
 
@@ -43,8 +45,15 @@ impl SignIn {
             self.form.mistake("token", "There is no token yet.");
             return;
         }
-        shared.effects.push(Effect::UseToken(token.into(), true));
-        self.asked.begin(shared.ask(Place::SignIn, Ask::Me));
+        shared.effects.push(Effect::UseToken(token.into()));
+        let seq = shared.ask(Place::SignIn, Ask::Me);
+        self.tried = Some(seq);
+        self.asked.begin(seq);
+    }
+
+    /// Whether an answer to this question is about the token typed here.
+    pub fn accepts(&self, seq: u64) -> bool {
+        self.tried.is_some_and(|tried| seq >= tried)
     }
 }
 
@@ -85,7 +94,9 @@ impl Screen for SignIn {
         if let (true, Err(error)) = (self.asked.take(seq), reply) {
             let text = crate::base::text::sanitise(&error.to_string(), false);
             self.form.mistake("token", &text);
-            if !error.needs_sign_in() {
+            if error.needs_sign_in() {
+                self.tried = None;
+            } else {
                 shared.fail(&error);
             }
             shared.dirty = true;

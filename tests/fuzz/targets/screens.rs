@@ -99,7 +99,7 @@ impl Answers {
             Ask::Policy | Ask::CasePolicy(_) => Reply::Value(Box::new(self.policy.clone())),
             Ask::RoutePreview(_) => Reply::Preview(Box::new(self.preview.clone())),
             Ask::Drafts => Reply::Drafts(std::collections::BTreeMap::new()),
-            Ask::Mail => Reply::Mail(Vec::new()),
+            Ask::Mail(..) => Reply::Mail(None),
             Ask::Grants(_) | Ask::TypeCode(..) => return None,
         }))
     }
@@ -327,17 +327,18 @@ pub fn lines(bytes: &[u8]) {
 /// What the console kept, as it might be found on the next start; and mails in the demo's folder as they are shown.
 pub fn kept(bytes: &[u8]) {
     use countersign::client::session;
-    use countersign::console::{keep, screen::mailbox};
+    use countersign::console::keep;
+    use countersign::console::mail::{self, Mails};
     use secrecy::ExposeSecret as _;
     let words = text(bytes);
-    if let Some(session) = session::parse(&words) {
+    if let Some(session) = session::parse(words.as_bytes()) {
         assert!(session.server.len() + session.token.expose_secret().len() <= words.len() * 3);
         assert!(
             !format!("{session:?}").contains(session.token.expose_secret()) || session.token.expose_secret().len() < 12,
             "a token is never printed"
         );
     }
-    let views = match keep::parse_views(&words) {
+    let views = match keep::parse_views(words.as_bytes()) {
         Ok(views) => {
             assert!(views.len() <= keep::MAX_VIEWS);
             views
@@ -348,14 +349,14 @@ pub fn kept(bytes: &[u8]) {
             Vec::new()
         }
     };
-    let state = keep::parse_state(&words);
+    let state = keep::parse_state(words.as_bytes());
     let written = toml::to_string(&state).expect("written");
-    assert_eq!(keep::parse_state(&written), state, "where one was is kept as it was");
+    assert_eq!(keep::parse_state(written.as_bytes()), state, "where one was is kept as it was");
     let (draft, all) = (words.clone(), Answers::honest());
-    let mail = mailbox::parse(&words);
+    let mail = std::sync::Arc::new(mail::parse(&words));
     let server: Server = Box::new(move |ask| match ask {
         Ask::Drafts => Some(Ok(Reply::Drafts([("case-CS-26-004127-approve".to_owned(), draft.clone())].into()))),
-        Ask::Mail => Some(Ok(Reply::Mail(vec![mail.clone()]))),
+        Ask::Mail(..) => Some(Ok(Reply::Mail(Some(Mails { stamp: 1, mails: vec![mail.clone()] })))),
         ask => all.answer(ask),
     });
     let begin = |model: &mut Model| {

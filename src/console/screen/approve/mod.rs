@@ -16,9 +16,9 @@ use crossterm::event::{KeyEvent, MouseEvent, MouseEventKind};
 use ratatui::Frame;
 use ratatui::layout::Rect;
 
-use super::Screen;
 use super::case::forms::who_remains;
 use super::case::pages::{carried_out, clean};
+use super::{Loading, Screen};
 use crate::api::case::{CaseDetail, Statement};
 use crate::api::lists::Announcement;
 use crate::api::problem::Problem;
@@ -90,6 +90,7 @@ impl Approve {
     fn load(&mut self, shared: &mut Shared) {
         let Some((id, decision)) = self.about else { return };
         let place = Place::Approve(id, decision);
+        self.failed = None;
         self.asked.begin(shared.ask(place, Ask::Case(id)));
         // To someone whose account gets no statements the server would say so, and keep an entry of it: looking is no attempt.
         if decides(shared) {
@@ -316,6 +317,10 @@ impl Screen for Approve {
 
     fn refresh(&mut self, shared: &mut Shared, _place: Place) {
         self.load(shared);
+    }
+
+    fn loading(&self) -> Loading {
+        Loading::of(self.case.is_some(), self.failed.is_some())
     }
 
     fn typing(&self) -> bool {

@@ -7,7 +7,7 @@ use super::forms::{Purpose, who_remains};
 use super::pages::clean;
 use crate::api::case::{CaseDetail, ChecklistItem, Startable};
 use crate::api::requests::{AddFlag, Assign, StartProof};
-use crate::api::words::{Decision, FlagKind};
+use crate::api::words::{CaseState, Decision, FlagKind};
 use crate::base::ids::OperatorId;
 use crate::client::Write;
 use crate::console::action::{Action, Applies};
@@ -46,6 +46,19 @@ const fn purpose(action: Action) -> Option<Purpose> {
 /// Everything that can be started, with the item of the checklist it is for and that item's number.
 fn startable(case: &CaseDetail) -> impl Iterator<Item = (usize, &ChecklistItem, &Startable)> {
     case.checklist.items.iter().enumerate().flat_map(|(n, i)| i.startable.iter().map(move |s| (n + 1, i, s)))
+}
+
+/// What a flag does, before it is sent.
+fn raises(case: &CaseDetail) -> Vec<String> {
+    let live = case.approvals.iter().filter(|a| a.void.is_none()).count();
+    let sealed = matches!(case.row.state, CaseState::Sealed | CaseState::Approved);
+    let void = match (sealed, live) {
+        (false, _) => "The case is not sealed: no approval becomes void by it.".to_owned(),
+        (true, 0) => "Where policy asks for more then, the case must be sealed anew. No approval counts yet.".to_owned(),
+        (true, 1) => "Where policy asks for more then, the approval that counts now becomes void, visibly.".to_owned(),
+        (true, n) => format!("Where policy asks for more then, the {n} approvals that count now become void, visibly."),
+    };
+    vec!["It can't be taken back, and stands in the log with your name.".to_owned(), "It may raise what is required, never ease it.".to_owned(), void]
 }
 
 /// By what a way is known while it is picked: never by its place, which may be another's once the case has changed.
@@ -203,7 +216,9 @@ impl Case {
             },
             "flag" => {
                 if let Ok(kind) = value.parse::<FlagKind>() {
-                    self.send(shared, Write::Flag(AddFlag { kind }), "The flag is noted.", None);
+                    let place = Place::Case(case.row.id);
+                    let question = format!("Flag {}: {}?", case.row.id, kind.label());
+                    self.ask_first(shared, place, (question, raises(case), "flag it"), (Write::Flag(AddFlag { kind }), "The flag is noted.", None));
                 }
             }
             _ => {}

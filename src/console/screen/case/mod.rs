@@ -15,7 +15,7 @@ use crossterm::event::{KeyEvent, MouseButton, MouseEvent, MouseEventKind};
 use ratatui::Frame;
 use ratatui::layout::Rect;
 
-use super::Screen;
+use super::{Loading, Screen};
 use crate::api::case::CaseDetail;
 use crate::api::lists::{Announcement, LogEntry};
 use crate::base::Time;
@@ -90,6 +90,7 @@ impl Case {
 
     fn load(&mut self, shared: &mut Shared) {
         let Some(id) = self.id else { return };
+        self.failed = None;
         let place = Place::Case(id);
         self.asked.begin(shared.ask(place, Ask::Case(id)));
         if self.tab == Tab::Timeline {
@@ -219,6 +220,10 @@ impl Screen for Case {
         self.load(shared);
     }
 
+    fn loading(&self) -> Loading {
+        Loading::of(self.seen.is_some(), self.failed.is_some())
+    }
+
     fn typing(&self) -> bool {
         self.open.is_some()
     }
@@ -255,6 +260,7 @@ impl Screen for Case {
             Action::LetGo if case.row.assignee.is_none() => Applies::Hidden,
             // Without any access there is nothing to say about ending it.
             Action::Revoke if case.grants.is_empty() => Applies::Hidden,
+            Action::AssignMe if shared.me.is_none() => Applies::No("The server has not said yet who you are.".into()),
             Action::AssignMe if case.row.assignee.is_some() && case.row.assignee == shared.me.as_ref().and_then(|m| m.operator.clone()) => {
                 Applies::No("It is yours already.".into())
             }

@@ -3,6 +3,7 @@
 //! Contract: holds a window of rows, never the whole; the filter is read by the server; the selection follows the case. Moving the cursor
 //! redraws a few cells only; the preview follows when the cursor rests. Knows no other screen.
 
+mod acts;
 pub(super) mod draw;
 mod filter;
 mod views;
@@ -17,14 +18,13 @@ use crossterm::event::{KeyCode, KeyEvent, MouseButton, MouseEvent, MouseEventKin
 use ratatui::Frame;
 use ratatui::layout::Rect;
 
-use super::Screen;
+use super::{Loading, Screen};
 use crate::api::case::CaseDetail;
 use crate::api::lists::{Announcement, CaseRow, QueueParams};
-use crate::api::requests::{Assign, TakeNext};
 use crate::api::words::Role as Duty;
 use crate::base::Time;
 use crate::base::ids::{CaseId, OperatorId};
-use crate::client::{ClientError, Write};
+use crate::client::ClientError;
 use crate::console::action::{Action, Applies};
 use crate::console::effect::{Ask, Timer};
 use crate::console::keep::{State, View};
@@ -147,22 +147,6 @@ impl Queue {
         self.window.current().map(|r| (r.id, r.version))
     }
 
-    fn assign(&mut self, shared: &mut Shared, what: Option<(CaseId, u64)>, operator: Option<OperatorId>) {
-        let Some((case, version)) = what else { return };
-        let order = shared.order(Write::Assign(Assign { operator }), Some(case), Some(version));
-        self.writing.begin(shared.send(Place::Queue, order));
-    }
-
-    /// Takes the most urgent case; a key that is held down takes one, not one after the other.
-    fn take_next(&mut self, shared: &mut Shared) {
-        if self.taking.waits() {
-            return shared.say(Tone::Info, "Still asking for the next case.");
-        }
-        let filter = self.filter.clone().filter(|f| !f.is_empty());
-        let order = shared.order(Write::TakeNext(TakeNext { filter }), None, None);
-        self.taking.begin(shared.send(Place::Queue, order));
-    }
-
     fn apply_filter(&mut self, shared: &mut Shared) {
         if let Some(text) = &self.typing {
             let filter = text.text().trim().to_owned();
@@ -208,36 +192,6 @@ impl Queue {
         }
     }
 
-    fn written(&mut self, shared: &mut Shared, reply: Result<Reply, ClientError>, taking: bool) {
-        match reply {
-            Ok(Reply::Written(written)) => {
-                let row = written.case.map(|c| c.row);
-                let text = match (&row, taking) {
-                    (Some(row), true) => format!("{} is yours now.", row.id),
-                    (None, true) => "Nothing waits that nobody works on.".to_owned(),
-                    (Some(row), false) => match &row.assignee {
-                        Some(who) => format!("{} is {who}'s now.", row.id),
-                        None => format!("{} can be taken by anyone now.", row.id),
-                    },
-                    (None, false) => "Done.".to_owned(),
-                };
-                if let Some(row) = row {
-                    self.window.news(&row, Self::height(shared));
-                    if taking {
-                        shared.go(Place::Case(row.id));
-                    }
-                }
-                shared.say(Tone::Good, text);
-                shared.timer_once(Timer::Refresh, REFRESH);
-            }
-            Ok(_) => {}
-            Err(error) => {
-                shared.fail(&error);
-                shared.timer_once(Timer::Refresh, Duration::ZERO);
-            }
-        }
-    }
-
     fn sort_by(&mut self, shared: &mut Shared, sort: Option<&str>) {
         let filter = self.filter.clone();
         self.show_view(shared, filter, sort.map(str::to_owned));
@@ -278,6 +232,10 @@ impl Screen for Queue {
         self.rest(shared);
     }
 
+    fn loading(&self) -> Loading {
+        Loading::of(self.window.loaded(), self.failed.is_some())
+    }
+
     fn typing(&self) -> bool {
         self.typing.is_some()
     }
@@ -309,6 +267,7 @@ impl Screen for Queue {
         let current = self.window.current();
         match action {
             Action::Open | Action::AssignMe | Action::AssignTo | Action::Copy if current.is_none() => Applies::Hidden,
+            Action::AssignMe if shared.me.is_none() => Applies::No("The server has not said yet who you are.".into()),
             Action::AssignMe => match (current.and_then(|r| r.assignee.as_ref()), shared.me.as_ref().and_then(|m| m.operator.as_ref())) {
                 (Some(who), Some(me)) if who == me => Applies::No("It is yours already.".into()),
                 _ => Applies::Yes,
@@ -320,6 +279,9 @@ impl Screen for Queue {
     }
 
     fn act(&mut self, shared: &mut Shared, _place: Place, action: Action) {
+        if matches!(action, Action::Open | Action::AssignMe | Action::AssignTo | Action::LetGo | Action::Copy) {
+            self.window.chosen();
+        }
         match action {
             Action::Up | Action::Down | Action::PageUp | Action::PageDown | Action::First | Action::Last => {
                 match self.window.act(action, Self::height(shared)) {
@@ -358,8 +320,7 @@ impl Screen for Queue {
             }
             Action::Submit => self.apply_filter(shared),
             Action::Cancel => {
-                self.typing = None;
-                self.mistake = None;
+                (self.typing, self.mistake) = (None, None);
             }
             Action::Unfilter => {
                 let sort = self.sort.clone();
@@ -480,6 +441,12 @@ impl Screen for Queue {
         self.draw_queue(frame, area, shared);
     }
 
+    fn read_on(&mut self, shared: &mut Shared, _place: Place) {
+        let height = Self::height(shared);
+        self.window.read_on(height);
+        self.fetch(shared);
+    }
+
     fn lines(&self, shared: &Shared, _place: Place) -> Vec<String> {
         let head = format!("Queue, filter {}, {} rows held", self.filter.as_deref().map_or_else(|| "none".into(), shown), self.window.len());
         let say = |row: &CaseRow| draw::spoken(shared, row);
@@ -488,7 +455,8 @@ impl Screen for Queue {
         let mut lines: Vec<String> = std::iter::once(head).chain(rows).collect();
         let (told, all) = (lines.len() - 1, self.window.len());
         if told < all {
-            lines.push(format!("{told} of these {all} were read: last and page-down go on, filter finds."));
+            let more = if self.window.more().1 { " and more" } else { "" };
+            lines.push(format!("{told} of {all}{more} were read: more reads on, filter finds."));
         }
         lines
     }

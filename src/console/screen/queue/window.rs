@@ -48,6 +48,8 @@ pub struct Window {
     /// The first row in sight.
     top: usize,
     selected: Option<CaseId>,
+    /// Whether someone chose the selected case; until then the first row is selected, whichever case that is.
+    chosen: bool,
     loaded: bool,
     /// Pages taken since the user last moved or asked.
     in_a_row: usize,
@@ -105,6 +107,21 @@ impl Window {
         self.selected = case;
     }
 
+    /// Somebody means the selected case: the selection stays with it from now on.
+    pub fn chosen(&mut self) {
+        self.to(self.at, self.top);
+    }
+
+    /// Puts the row after the last in sight on top, for reading on.
+    pub fn read_on(&mut self, height: usize) {
+        self.in_a_row = 0;
+        let last = self.len().saturating_sub(1);
+        let top = (self.top + height).min(last);
+        if top > self.top {
+            self.to(top, top);
+        }
+    }
+
     /// Moves by an action of the table; a page that must be fetched from afar is returned.
     pub fn act(&mut self, action: Action, height: usize) -> Option<From> {
         self.in_a_row = 0;
@@ -122,6 +139,7 @@ impl Window {
 
     /// Selects the row at an index.
     pub fn select(&mut self, index: usize, height: usize) {
+        self.in_a_row = 0;
         let mut cursor = crate::console::widget::list::Cursor { at: index, top: self.top };
         cursor.show(self.len(), height);
         self.to(cursor.at, cursor.top);
@@ -140,6 +158,7 @@ impl Window {
         self.at = at;
         self.top = top;
         self.selected = self.current().map(|r| r.id);
+        self.chosen = self.selected.is_some();
     }
 
     /// Which page is needed next: a stale one in sight first, then what lies within reach of the cursor.
@@ -213,6 +232,7 @@ impl Window {
                 self.pages.push_back(fresh);
                 if *from == From::End {
                     self.selected = self.pages[0].rows.last().map(|r| r.id);
+                    self.chosen = self.selected.is_some();
                 } else if self.loaded {
                     self.selected = None;
                 }
@@ -265,14 +285,15 @@ impl Window {
         if let Some(at) = found {
             self.at = at;
             self.top = at.saturating_sub(offset);
+            self.chosen = true;
+        } else if !self.chosen {
+            (self.at, self.top) = (0, 0);
         }
         let mut cursor = crate::console::widget::list::Cursor { at: self.at, top: self.top };
         cursor.show(self.len(), height);
         self.at = cursor.at;
         self.top = cursor.top;
-        if self.loaded {
-            self.selected = self.current().map(|r| r.id);
-        }
+        self.selected = if self.chosen { self.current().map(|r| r.id) } else { None };
     }
 
     /// A row as it is now; says whether it is held, and whether it is in sight.

@@ -12,8 +12,8 @@ use crossterm::event::{KeyCode, KeyEvent};
 use ratatui::Frame;
 use ratatui::layout::Rect;
 
-use super::Screen;
 use super::case::pages::clean;
+use super::{Loading, Screen};
 use crate::api::case::{CaseDetail, RoutePreview};
 use crate::api::lists::SubjectRow;
 use crate::base::ids::CaseId;
@@ -29,7 +29,7 @@ use crate::console::widget::list::Cursor;
 /// How long typing rests before the server is asked.
 const REST: Duration = Duration::from_millis(300);
 /// The draft of what was said.
-const DRAFT: &str = "new-case-summary";
+const DRAFT: &str = crate::console::sending::OPENING;
 
 /// Routing.
 #[derive(Debug, Default)]
@@ -247,6 +247,11 @@ impl Screen for Routing {
         if let Some(id) = case {
             self.asked.begin(shared.ask(place, Ask::Case(id)));
         }
+    }
+
+    fn loading(&self) -> Loading {
+        let waits = self.asked.waits() || self.asked_subjects.waits();
+        Loading::of(self.case_id.is_none() || self.subject.is_some(), !waits)
     }
 
     fn typing(&self) -> bool {

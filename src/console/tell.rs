@@ -1,0 +1,88 @@
+//! What the console tells: notes in the bottom line and in the message log, errors, and drafts that are kept while one types.
+//!
+//! Contract: texts of notes are sanitised by whoever says them; notes are bounded. Knows no screen.
+
+use std::time::Duration;
+
+use super::effect::{Effect, Timer};
+use super::model::{Link, MAX_NOTES, Note, Place, Shared, Tone};
+use crate::base::ids::CaseId;
+use crate::client::ClientError;
+
+impl Shared {
+    /// Says something: in the bottom line until the next key, and in the message log.
+    pub fn say(&mut self, tone: Tone, text: impl Into<String>) {
+        self.note(Note { at: self.now, tone, text: text.into(), request_id: None, code: None });
+    }
+
+    /// Tells an error; 401 opens the sign-in over what is there, a lost connection shows at once.
+    pub fn fail(&mut self, error: &ClientError) {
+        let text = crate::base::text::sanitise(&error.to_string(), false);
+        let note = Note { at: self.now, tone: Tone::Bad, text, request_id: error.request_id(), code: Some(error.code().to_owned()) };
+        if error.needs_sign_in() {
+            self.go(Place::SignIn);
+        }
+        if matches!(error, ClientError::Unreachable { .. }) && self.link == Link::Live {
+            self.link = Link::Lost(1);
+        }
+        self.note(note);
+    }
+
+    /// Adds a note, the latest of its kind only once in a row.
+    pub fn note(&mut self, note: Note) {
+        self.told += 1;
+        let again = self.notes.back().is_some_and(|last| last.text == note.text && last.request_id == note.request_id);
+        if again {
+            self.notes.pop_back();
+        }
+        if self.notes.len() == MAX_NOTES {
+            self.notes.pop_front();
+        }
+        self.notes.push_back(note.clone());
+        self.notice = Some(note);
+        self.dirty = true;
+    }
+
+    /// Names the case in the latest notes where they don't: they are read on another screen than the case's.
+    pub(super) fn name_case(&mut self, case: CaseId, latest: u64) {
+        let name = case.to_string();
+        let latest = usize::try_from(latest).unwrap_or(usize::MAX).min(self.notes.len());
+        for note in self.notes.iter_mut().rev().take(latest).filter(|n| !n.text.contains(&name)) {
+            note.text = format!("{name}: {}", note.text);
+        }
+        self.notice = self.notes.back().cloned();
+    }
+
+    /// Keeps what is being typed; written to disk half a second later at most.
+    pub fn keep_draft(&mut self, key: &str, text: &str) {
+        if text.is_empty() {
+            self.forget_draft(key);
+            return;
+        }
+        self.drafts.insert(key.to_owned(), text.to_owned());
+        if self.draft_waiting.as_ref().is_some_and(|(k, _)| k != key) {
+            self.flush_draft();
+        }
+        if self.draft_waiting.is_none() {
+            self.timer(Timer::Draft, Duration::from_millis(500));
+        }
+        self.draft_waiting = Some((key.to_owned(), text.to_owned()));
+    }
+
+    /// Forgets a draft: it was sent or emptied.
+    pub fn forget_draft(&mut self, key: &str) {
+        if self.draft_waiting.as_ref().is_some_and(|(k, _)| k == key) {
+            self.draft_waiting = None;
+        }
+        if self.drafts.remove(key).is_some() {
+            self.effects.push(Effect::Draft(key.to_owned(), None));
+        }
+    }
+
+    /// Writes the waiting draft now.
+    pub fn flush_draft(&mut self) {
+        if let Some((key, text)) = self.draft_waiting.take() {
+            self.effects.push(Effect::Draft(key, Some(text)));
+        }
+    }
+}
