@@ -30,13 +30,39 @@ pub struct Meeting {
     pub routers: BTreeSet<PersonId>,
 }
 
-/// Whether two persons meet as router and approver too often: at least ten times, in at least half of what the approver approved, and at
-/// least twice as often as if cases had come to approvers by chance. A small crew in which everyone meets everyone is not odd.
-pub fn odd_pair(meetings: &[Meeting], router: &PersonId, approver: &PersonId) -> bool {
-    let of_router = meetings.iter().filter(|m| m.routers.contains(router)).count();
-    let of_approver = meetings.iter().filter(|m| m.approver == *approver).count();
-    let together = meetings.iter().filter(|m| m.approver == *approver && m.routers.contains(router)).count();
-    together >= OFTEN && together * 2 >= of_approver && together * meetings.len() >= TIMES_CHANCE * of_router * of_approver
+/// How often two persons met as router and approver, and how often each was one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Met {
+    /// Approvals looked at.
+    pub all: usize,
+    /// Of cases that the one routed.
+    pub of_router: usize,
+    /// That the other gave.
+    pub of_approver: usize,
+    /// Both.
+    pub together: usize,
+}
+
+impl Met {
+    /// Counts.
+    pub fn of<'a>(meetings: impl IntoIterator<Item = &'a Meeting>, router: &PersonId, approver: &PersonId) -> Self {
+        let mut met = Self::default();
+        for m in meetings {
+            let (routed, approved) = (m.routers.contains(router), m.approver == *approver);
+            met.all += 1;
+            met.of_router += usize::from(routed);
+            met.of_approver += usize::from(approved);
+            met.together += usize::from(routed && approved);
+        }
+        met
+    }
+
+    /// Whether they meet too often: at least ten times, in at least half of what the approver approved, and at least twice as often as if
+    /// cases had come to approvers by chance. A small crew in which everyone meets everyone is not odd.
+    pub fn is_odd(self) -> bool {
+        let often = self.together >= OFTEN && self.together * 2 >= self.of_approver;
+        often && self.together * self.all >= TIMES_CHANCE * self.of_router * self.of_approver
+    }
 }
 
 /// What a name looks like (UTS 39, confusable detection): two names that look alike have the same skeleton. Case and spacing don't count.
@@ -71,7 +97,7 @@ mod tests {
     }
 
     fn odd(list: &[(&str, &str, usize)]) -> bool {
-        odd_pair(&met(list), &PersonId::parse("rae").unwrap(), &PersonId::parse("ann").unwrap())
+        Met::of(&met(list), &PersonId::parse("rae").unwrap(), &PersonId::parse("ann").unwrap()).is_odd()
     }
 
     #[test]

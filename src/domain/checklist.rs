@@ -24,13 +24,7 @@ pub fn requirement(world: &World) -> Requirement {
 
 /// The requirement a case on that route with those flags would have in this world.
 pub fn requirement_for(world: &World, subject: &Subject, route: &Route, flags: &[Flag]) -> Requirement {
-    let pinned = world.pinned.requirement(subject, route, flags);
-    let mut need = pinned.stricter(&world.current.requirement(subject, route, flags));
-    for group in &route.picked_groups {
-        let slot = need.approvals.groups.entry(group.clone()).or_default();
-        *slot = (*slot).max(1);
-    }
-    need
+    world.pinned.requirement_with(&world.current, subject, route, flags)
 }
 
 /// What would be done for the world's case: the narrower of the pinned and the current policy's plan, no longer than policy's grants live.

@@ -14,7 +14,7 @@ use super::App;
 use super::authn::Caller;
 use super::extract::{Id, Params};
 use super::problem::Failure;
-use super::write::{Nothing, Question, Write, bounded, detail};
+use super::write::{Nothing, Question, Write, after, bounded, detail};
 use crate::api::case::{CaseDetail, RoutePreview, Statement};
 use crate::api::filter::{self, Asker};
 use crate::api::governance::PolicyExplained;
@@ -172,17 +172,19 @@ pub(super) async fn open(w: Write<body::OpenCase>) -> Answer {
     };
     let new = NewCase { route, requester: requester(&b.requester)?, channel: b.channel, endpoint: b.endpoint.clone(), summary: b.summary.clone() };
     let (_flight, kept) = w.begin().await?;
-    let id: CaseId = if let Some((_, kept)) = kept {
-        kept.get("case")
+    let (id, answer) = if let Some((_, kept)) = kept {
+        let id: CaseId = kept
+            .get("case")
             .and_then(|c| c.as_str())
             .and_then(|c| c.parse().ok())
-            .ok_or_else(|| Failure::new(StatusCode::CONFLICT, "conflict", "The kept answer can't be read."))?
+            .ok_or_else(|| Failure::new(StatusCode::CONFLICT, "conflict", "The kept answer can't be read."))?;
+        (id, detail(&w.app, &w.caller, id, StatusCode::CREATED).await?)
     } else {
         let mut ask = w.caller.ask();
         ask.once = Some(w.once(StatusCode::CREATED));
-        w.app.service.open(&ask, &new).await?.case.id
+        let done = w.app.service.open(&ask, &new).await?;
+        (done.case.id, after(&w.app, &w.caller, done, StatusCode::CREATED).await?)
     };
-    let answer = detail(&w.app, &w.caller, id, StatusCode::CREATED).await?;
     Ok(([(header::LOCATION, format!("/v1/cases/{id}"))], answer).into_response())
 }
 
@@ -233,7 +235,7 @@ pub(super) async fn take_next(w: Write<body::TakeNext>) -> Answer {
         ask.expected = Some(row.version);
         ask.once = Some(w.once(StatusCode::OK));
         match w.app.service.execute(&ask, row.id, &Command::Assign { operator: me.clone() }).await {
-            Ok(_) => return detail(&w.app, &w.caller, row.id, StatusCode::OK).await,
+            Ok(done) => return after(&w.app, &w.caller, done, StatusCode::OK).await,
             // Someone else took it in the meantime: the next one, then.
             Err(crate::service::ServiceError::Stale { .. }) => {}
             Err(error) => return Err(error.into()),

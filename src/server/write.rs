@@ -21,7 +21,8 @@ use crate::base::text::MAX_TEXT;
 use crate::base::{Digest, Untrusted};
 use crate::domain::case::TextRef;
 use crate::domain::command::Command;
-use crate::service::{Ask, Once, Service};
+use crate::domain::view::CaseView;
+use crate::service::{Ask, Done, Once, Service};
 
 /// The longest idempotency key.
 const MAX_KEY: usize = 128;
@@ -227,6 +228,7 @@ impl<T> Write<T> {
     pub async fn run(self, build: impl FnOnce(&mut Draft<'_>, &T) -> Result<Command, Failure>) -> Result<Response, Failure> {
         let case: CaseId = self.part(0, "id")?;
         let (_flight, kept) = self.begin().await?;
+        let mut done = None;
         if kept.is_none() {
             let expected = self.expected.ok_or_else(|| {
                 Failure::new(StatusCode::PRECONDITION_REQUIRED, "if-match-missing", "Send If-Match with the ETag of the case you have seen.")
@@ -237,10 +239,13 @@ impl<T> Write<T> {
             let mut draft = Draft { service: &self.app.service, case, ask };
             let command = build(&mut draft, &self.body)?;
             let ask = draft.ask;
-            self.app.service.execute(&ask, case, &command).await?;
+            done = Some(self.app.service.execute(&ask, case, &command).await?);
         }
         if self.caller.opened(&self.app, case).await? {
-            return detail(&self.app, &self.caller, case, StatusCode::OK).await;
+            return match done {
+                Some(done) => after(&self.app, &self.caller, done, StatusCode::OK).await,
+                None => detail(&self.app, &self.caller, case, StatusCode::OK).await,
+            };
         }
         // Software may route a case that it may not read (invariant 6): it hears that it was done, and nothing else.
         Ok(StatusCode::NO_CONTENT.into_response())
@@ -249,8 +254,16 @@ impl<T> Write<T> {
 
 /// A case as the caller sees it, with its ETag.
 pub async fn detail(app: &App, caller: &Caller, case: CaseId, status: StatusCode) -> Result<Response, Failure> {
-    let view = app.service.look(case, &caller.actor).await?;
-    let body: CaseDetail = (&view).into();
+    Ok(answer(&app.service.look(case, &caller.actor).await?, status))
+}
+
+/// A case as the caller sees it right after something was done to it, with its ETag.
+pub async fn after(app: &App, caller: &Caller, done: Done, status: StatusCode) -> Result<Response, Failure> {
+    Ok(answer(&app.service.look_after(done, &caller.actor).await?, status))
+}
+
+fn answer(view: &CaseView, status: StatusCode) -> Response {
+    let body: CaseDetail = view.into();
     let etag = format!("\"{}\"", view.case.changed);
-    Ok((status, [(header::ETAG, etag)], Json(body)).into_response())
+    (status, [(header::ETAG, etag)], Json(body)).into_response()
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::load::Loaded;
 use super::{Ask, MAX_TRIES, Once, Service, ServiceError, row};
+use crate::base::Time;
 use crate::base::ids::CaseId;
 use crate::domain::case::Case;
 use crate::domain::command::{Command, World};
@@ -25,6 +26,10 @@ pub struct Done {
     pub events: Vec<CaseEvent>,
     /// Where that lies in the log, if anything happened.
     pub committed: Option<Committed>,
+    /// The world with the case as it then is, and all else as the commit found it unmoved.
+    pub world: World,
+    /// When it was decided.
+    pub now: Time,
 }
 
 impl Service {
@@ -72,14 +77,13 @@ impl Service {
         let before = loaded.world.case.clone();
         let (after, effects) = fold(before.clone(), id, &events, loaded.now);
         let after = after.ok_or_else(|| ServiceError::NotFound(id.to_string()))?;
+        let world = World { case: Some(after.clone()), ..loaded.world.clone() };
         let nothing = events.is_empty() && ask.finishes.is_none() && ask.once.is_none() && ask.codes.is_empty();
         if nothing {
-            return Ok(Done { case: after, events, committed: None });
+            return Ok(Done { case: after, events, committed: None, world, now: loaded.now });
         }
-        let case = (!events.is_empty()).then(|| {
-            let world = World { case: Some(after.clone()), ..loaded.world.clone() };
-            CaseChange { events: events.clone(), after: after.clone(), row: row::of(&world, &after, loaded.now) }
-        });
+        let row = (!events.is_empty()).then(|| row::of(&world, &after, loaded.now));
+        let case = row.map(|row| CaseChange { events: events.clone(), after: after.clone(), row });
         let change = Change {
             actor: ask.actor.who.clone(),
             request: ask.request.clone(),
@@ -106,12 +110,12 @@ impl Service {
             };
             self.look_again(loaded.world.linked.iter().filter(undecided).map(|c| c.id));
         }
-        Ok(Done { case: after, events, committed: Some(committed) })
+        Ok(Done { case: after, events, committed: Some(committed), world, now: loaded.now })
     }
 }
 
 /// The case after the events, and what must happen outside because of them.
-fn fold(before: Option<Arc<Case>>, id: CaseId, events: &[CaseEvent], at: crate::base::Time) -> (Option<Arc<Case>>, Vec<Due>) {
+fn fold(before: Option<Arc<Case>>, id: CaseId, events: &[CaseEvent], at: Time) -> (Option<Arc<Case>>, Vec<Due>) {
     if events.is_empty() {
         return (before, Vec::new());
     }

@@ -9,12 +9,11 @@ use super::{Service, ServiceError};
 use crate::base::Time;
 use crate::base::ids::{CaseId, SubjectId, TargetId};
 use crate::domain::case::{Case, Route};
-use crate::domain::checklist;
 use crate::domain::command::World;
 use crate::domain::policy::Policy;
 use crate::domain::register::Register;
 use crate::domain::subject::Scopes;
-use crate::store::{Reads, SubjectRecord};
+use crate::store::{Reads, Since, SubjectRecord};
 
 /// A world and the versions of all that is in it.
 #[derive(Debug, Clone)]
@@ -51,16 +50,33 @@ impl Service {
     /// The world of a case that is about to be sent to another target: what is linked there counts as well (invariant 2), so that
     /// nobody sheds a lineage, or misses one, by changing where the case goes.
     pub(super) async fn load_towards(&self, id: CaseId, held: Option<Scopes>, towards: Option<&TargetId>) -> Result<Loaded, ServiceError> {
-        let case = self.store.case(id).await?.ok_or_else(|| ServiceError::NotFound(id.to_string()))?;
         let (register, current) = self.rules().await?;
-        let pinned = self.policy(&case.policy).await?;
-        let subject = self.store.subject(&case.route.subject).await?;
-        let mut loaded = self.world(subject, &case.route.subject.clone(), register, pinned, current);
-        loaded.reads.cases.push((id, case.version));
-        loaded.world.case = Some(case.clone());
-        loaded.world.held = held;
-        self.link(&mut loaded, &case.route.target, towards).await?;
-        Ok(loaded)
+        // The policy that a case was opened under is read once in the life of the server: with it in memory, one question is enough.
+        for _ in 0..2 {
+            let since = self.since(current.clone());
+            let around = self.store.around(id, towards.cloned(), since).await?.ok_or_else(|| ServiceError::NotFound(id.to_string()))?;
+            let pinned = self.policy(&around.case.policy).await?;
+            let Some(linked) = around.linked else { continue };
+            let case = around.case;
+            let mut loaded = self.world(around.subject, &case.route.subject, register, pinned, current);
+            loaded.reads.cases.push((id, case.version));
+            loaded.world.case = Some(case);
+            loaded.world.held = held;
+            linked.into_iter().for_each(|other| take(&mut loaded, other));
+            return Ok(loaded);
+        }
+        Err(ServiceError::Conflict)
+    }
+
+    /// How far back other cases of the same subject and target are linked: as policy says, from the opening and not from now, so that a case
+    /// that waits for long does not shed what it was linked with.
+    fn since(&self, current: Arc<Policy>) -> Since {
+        let (known, now) = (Arc::clone(&self.policies), self.now());
+        Box::new(move |case, subject| {
+            let pinned = known.lock().ok()?.get(&case.policy).cloned()?;
+            let need = pinned.requirement_with(&current, subject, &case.route, &case.flags);
+            Some(case.request.opened_at.min(now) - need.linked_window.duration())
+        })
     }
 
     /// The world in which a case would be opened on that route.
@@ -85,44 +101,12 @@ impl Service {
         Loaded { world, reads, now: self.now() }
     }
 
-    /// Other cases of the same subject and target, as far back from its opening as policy says; and those where it is about to go.
-    async fn link(&self, loaded: &mut Loaded, target: &TargetId, towards: Option<&TargetId>) -> Result<(), ServiceError> {
-        let case = loaded.case()?.clone();
-        if loaded.world.subject.is_some() {
-            // From the opening, not from now: a case that waits for long does not shed what it was linked with.
-            let since = case.request.opened_at.min(loaded.now) - checklist::requirement(&loaded.world).linked_window.duration();
-            self.take_in(loaded, target, since, case.id).await?;
-            if let Some(other) = towards.filter(|t| *t != target) {
-                self.take_in(loaded, other, since, case.id).await?;
-            }
-        }
-        self.take_recorded(loaded, &case).await
-    }
-
-    /// As [`Service::link`], for a case that does not exist yet.
+    /// Other cases of the same subject and target, for a case that does not exist yet.
     async fn link_new(&self, loaded: &mut Loaded, route: &Route, id: CaseId) -> Result<(), ServiceError> {
         let Some(subject) = loaded.world.subject.clone() else { return Ok(()) };
         let since = loaded.now - loaded.world.current.requirement(&subject, route, &[]).linked_window.duration();
-        self.take_in(loaded, &route.target, since, id).await
-    }
-
-    async fn take_in(&self, loaded: &mut Loaded, target: &TargetId, since: Time, but: CaseId) -> Result<(), ServiceError> {
-        let Some((subject, _)) = loaded.reads.subject.clone() else { return Ok(()) };
-        for case in self.store.linked(&subject, target, since, Some(but)).await? {
+        for case in self.store.linked(&route.subject, &route.target, since, Some(id)).await? {
             take(loaded, case);
-        }
-        Ok(())
-    }
-
-    /// Links once recorded count for ever (invariant 2), also when they have left the window or the target; each of at most the 200
-    /// that were linked at the opening.
-    async fn take_recorded(&self, loaded: &mut Loaded, case: &Case) -> Result<(), ServiceError> {
-        for id in &case.linked {
-            if loaded.world.linked.iter().all(|c| c.id != *id)
-                && let Some(linked) = self.store.case(*id).await?
-            {
-                take(loaded, linked);
-            }
         }
         Ok(())
     }

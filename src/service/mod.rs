@@ -53,7 +53,7 @@ pub struct Service {
     pub ports: Ports,
     /// The server's own key.
     pub keys: Keys,
-    policies: Mutex<BTreeMap<Digest, Arc<Policy>>>,
+    policies: Arc<Mutex<BTreeMap<Digest, Arc<Policy>>>>,
     refusals: refused::Budget,
     strangers: AtomicU64,
     /// What is to be looked at again.
@@ -152,7 +152,7 @@ impl Service {
             store,
             ports,
             keys,
-            policies: Mutex::default(),
+            policies: Arc::default(),
             refusals: refused::Budget::default(),
             strangers: AtomicU64::new(0),
             again: register::Again::default(),

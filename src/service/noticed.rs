@@ -18,9 +18,15 @@ impl Service {
         if approvers.is_empty() || routers.is_empty() || case.has_flag(FlagKind::OddPair) {
             return Ok(None);
         }
-        let meetings = self.store.meetings(self.now() - anomaly::WINDOW, anomaly::LOOKED_AT).await?;
-        let odd = approvers.iter().any(|a| routers.iter().any(|r| anomaly::odd_pair(&meetings, r, a)));
-        if odd { self.flag(case, FlagKind::OddPair).await } else { Ok(None) }
+        let since = self.now() - anomaly::WINDOW;
+        for approver in &approvers {
+            for router in &routers {
+                if self.store.met(since, router, approver).await?.is_odd() {
+                    return self.flag(case, FlagKind::OddPair).await;
+                }
+            }
+        }
+        Ok(None)
     }
 
     /// Flags a case if its subject's name looks like that of another subject.
@@ -50,9 +56,9 @@ impl Service {
     pub(super) fn and_noticed(done: Done, noticed: Result<Option<Done>, ServiceError>) -> Done {
         match noticed {
             Ok(Some(flagged)) => Done {
-                case: flagged.case,
                 events: done.events.into_iter().chain(flagged.events).collect(),
                 committed: flagged.committed.or(done.committed),
+                ..flagged
             },
             Ok(None) => done,
             Err(error) => {

@@ -69,7 +69,7 @@ impl Service {
             return done;
         }
         match self.next_session(case).await {
-            Ok(Some(begun)) => Done { case: begun.case, events: done.events.into_iter().chain(begun.events).collect(), committed: done.committed },
+            Ok(Some(begun)) => Done { events: done.events.into_iter().chain(begun.events).collect(), committed: done.committed, ..begun },
             Ok(None) => done,
             Err(error) => {
                 tracing::warn!(case = %case.id, %error, "no proof session could be opened for a case that proves itself");

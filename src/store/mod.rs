@@ -16,13 +16,13 @@ use tokio::sync::broadcast;
 
 use crate::base::ids::{CaseId, PersonId, RequestId, SubjectId, TargetId, TextId};
 use crate::base::{Digest, Time, Untrusted};
-use crate::domain::anomaly::Meeting;
+use crate::domain::anomaly::Met;
 use crate::domain::case::{ActorRef, Case};
 use crate::domain::effect::{Due, Effect};
 use crate::domain::event::{CaseEvent, Entry, RegisterEvent};
 use crate::domain::register::Register;
 use crate::domain::subject::{Recorded, Subject};
-use crate::domain::view::{CaseRow, Counts, GrantPage, GrantQuery, QueuePage, QueueQuery, SubjectRow};
+use crate::domain::view::{CaseRow, Counts, GrantPage, GrantQuery, QueuePage, QueueQuery, Said, SubjectRow};
 
 /// Why something could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -255,6 +255,8 @@ pub struct Announcement {
     pub seq: u64,
     /// The case's row after it, or `None` for the register.
     pub row: Option<CaseRow>,
+    /// Whether it queued something to be done outside at once.
+    pub due: bool,
     /// How it is put into words for streams: made once, by the first that tells it, however many listen.
     pub told: std::sync::OnceLock<Box<str>>,
 }
@@ -268,6 +270,49 @@ pub struct SubjectRecord {
     pub version: u64,
     /// How often a case of it was opened, routed or gained hands.
     pub linked: u64,
+}
+
+/// What a decision on a case looks at, from one moment.
+#[derive(Debug, Clone)]
+pub struct Around {
+    /// The case.
+    pub case: Arc<Case>,
+    /// Its subject, if one is recorded.
+    pub subject: Option<SubjectRecord>,
+    /// The other cases of its subject and target within the span, and those recorded as linked; `None` if it could not be said how far back.
+    pub linked: Option<Vec<Arc<Case>>>,
+}
+
+/// Says how far back linked cases of a case are looked for; `None` if that needs something that is not at hand. Asked while the store reads,
+/// so it waits for nothing.
+pub type Since = Box<dyn FnOnce(&Case, &Subject) -> Option<Time> + Send>;
+
+/// What is wanted beside a case.
+#[derive(Debug, Clone)]
+pub struct Beyond {
+    /// The case.
+    pub case: CaseId,
+    /// Its subject, whose other open cases are named: the 20 due soonest.
+    pub subject: SubjectId,
+    /// How many comments it has, if they are wanted, with their texts.
+    pub comments: usize,
+    /// Other texts.
+    pub texts: Vec<TextId>,
+    /// Whose names.
+    pub people: Vec<PersonId>,
+}
+
+/// What is kept beside a case, from one moment.
+#[derive(Debug, Clone, Default)]
+pub struct Beside {
+    /// What was said, oldest first.
+    pub comments: Vec<Said>,
+    /// Texts; erased ones are missing.
+    pub texts: BTreeMap<TextId, KeptText>,
+    /// Names and addresses.
+    pub people: BTreeMap<PersonId, PersonDetails>,
+    /// Other open cases of the subject.
+    pub others: Vec<CaseId>,
 }
 
 /// The store.
@@ -289,6 +334,10 @@ pub trait Store: Send + Sync + 'static {
     async fn row(&self, id: CaseId) -> Result<Option<CaseRow>, StoreError>;
     /// Other cases of a subject and target, in any state, touched since then. Bound: the 200 newest.
     async fn linked(&self, subject: &SubjectId, target: &TargetId, since: Time, but: Option<CaseId>) -> Result<Vec<Arc<Case>>, StoreError>;
+    /// A case with all that a decision on it looks at; `towards` is where it is about to be sent, if to another target.
+    async fn around(&self, id: CaseId, towards: Option<TargetId>, since: Since) -> Result<Option<Around>, StoreError>;
+    /// What is kept beside a case.
+    async fn beside(&self, wanted: Beyond) -> Result<Beside, StoreError>;
     /// A page of the queue.
     async fn queue(&self, query: &QueueQuery) -> Result<QueuePage, StoreError>;
     /// A page of grants.
@@ -308,8 +357,8 @@ pub trait Store: Send + Sync + 'static {
     async fn subjects_called(&self, handle: &str) -> Result<Vec<SubjectId>, StoreError>;
     /// Names of other subjects with that skeleton (UTS 39); at most twenty.
     async fn names_like(&self, skeleton: &str, but: &SubjectId) -> Result<Vec<Untrusted>, StoreError>;
-    /// The latest approvals since then, with who had routed each case.
-    async fn meetings(&self, since: Time, limit: u16) -> Result<Vec<Meeting>, StoreError>;
+    /// How often these two met as router and approver, among the latest approvals since then, at most [`crate::domain::anomaly::LOOKED_AT`].
+    async fn met(&self, since: Time, router: &PersonId, approver: &PersonId) -> Result<Met, StoreError>;
     /// The hashes of a subject's saved codes that are unused.
     async fn saved_codes(&self, subject: &SubjectId) -> Result<Vec<String>, StoreError>;
     /// The register as it stands.

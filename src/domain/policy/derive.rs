@@ -242,14 +242,14 @@ impl Bundle {
         requirement.approvals.persons()
     }
 
-    /// What would be done; the lifetime is what the requirement allows without flags.
-    pub fn plan(&self, subject: &Subject, route: &Route) -> Plan {
+    /// What would be done, with access that ends after the lifetime, if that is one that ends.
+    pub fn plan(&self, subject: &Subject, route: &Route, lifetime: Option<Seconds>) -> Plan {
         let rule = self.actions.get(&route.action).copied().unwrap_or_default();
         Plan {
             target: route.target.clone(),
             action: route.action,
             scope: route.scope.clone(),
-            lifetime: self.demanded(&Facts::of(subject, route, &[])).grant_lifetime,
+            lifetime,
             revokes_old: rule.revokes_old,
             rotates: if rule.rotates_dependents { subject.dependents.iter().cloned().collect() } else { BTreeSet::new() },
             reversible: rule.reversible,

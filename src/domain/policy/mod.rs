@@ -13,6 +13,7 @@ pub mod compare;
 pub mod crew;
 pub mod derive;
 pub mod explain;
+mod memo;
 mod parse;
 mod parse_rules;
 mod proofs;
@@ -27,7 +28,7 @@ pub use reader::show as show_span;
 
 use super::case::{Flag, Plan, Route};
 use super::register::Scope;
-use super::requirement::Requirement;
+use super::requirement::{ApprovalNeed, Requirement};
 use super::subject::Subject;
 use super::vocabulary::{Path, Role};
 use crate::base::Digest;
@@ -42,6 +43,7 @@ pub struct Policy {
     pub sha256: Digest,
     /// What the text says.
     pub bundle: Arc<Bundle>,
+    memo: memo::Memo,
 }
 
 /// One thing wrong in a bundle.
@@ -66,7 +68,7 @@ impl Policy {
     /// Parses a bundle; every mistake is listed, a laxer value than a ceiling among them.
     pub fn parse(text: &str) -> Result<Self, Vec<Mistake>> {
         let bundle = parse::bundle(text)?;
-        Ok(Self { sha256: Digest::of(text.as_bytes()), bundle: Arc::new(bundle) })
+        Ok(Self { sha256: Digest::of(text.as_bytes()), bundle: Arc::new(bundle), memo: memo::Memo::default() })
     }
 
     /// Parses a bundle that is to be put in force: beside every mistake, each place is listed where it asks for less than the floors that are
@@ -93,16 +95,23 @@ impl Policy {
     /// What this policy demands of a case of that subject on that route with those flags: the strictest of all rules that match, of the
     /// compiled floors, and of the approver groups picked at routing (one person from each).
     pub fn requirement(&self, subject: &Subject, route: &Route, flags: &[Flag]) -> Requirement {
-        let mut requirement = self.bundle.demanded(&Facts::of(subject, route, flags));
-        let mut picked = requirement.approvals.clone();
-        picked.groups.extend(route.picked_groups.iter().map(|g| (g.clone(), 1)));
-        requirement.approvals = requirement.approvals.stricter(&picked);
-        requirement
+        picked(&self.demanded(Facts::of(subject, route, flags)), route)
     }
 
-    /// What would be done for that route.
+    /// As [`Policy::requirement`], or what the other policy demands where that is stricter (invariant 14).
+    pub fn requirement_with(&self, other: &Self, subject: &Subject, route: &Route, flags: &[Flag]) -> Requirement {
+        let both = |facts: &Facts| self.demanded(facts.clone()).stricter(&other.demanded(facts.clone()));
+        picked(&self.memo.of(Facts::of(subject, route, flags), Some(other.sha256), both), route)
+    }
+
+    /// What the text demands of a class of case.
+    fn demanded(&self, facts: Facts) -> Arc<Requirement> {
+        self.memo.of(facts, None, |facts| self.bundle.demanded(facts))
+    }
+
+    /// What would be done for that route; the lifetime is what the requirement allows without flags.
     pub fn plan(&self, subject: &Subject, route: &Route) -> Plan {
-        self.bundle.plan(subject, route)
+        self.bundle.plan(subject, route, self.demanded(Facts::of(subject, route, &[])).grant_lifetime)
     }
 
     /// Whether an operator with these roles may start that path.
@@ -124,6 +133,13 @@ impl Policy {
     pub fn automation_may(&self, scope: Scope) -> bool {
         self.bundle.automation.contains(&scope)
     }
+}
+
+/// A requirement with the approver groups picked at routing: one person from each, at least; and never fewer persons than group places.
+fn picked(requirement: &Requirement, route: &Route) -> Requirement {
+    let groups = route.picked_groups.iter().map(|g| (g.clone(), 1)).collect();
+    let approvals = requirement.approvals.stricter(&ApprovalNeed { groups, ..ApprovalNeed::default() });
+    Requirement { approvals, ..requirement.clone() }
 }
 
 #[cfg(test)]

@@ -4,25 +4,19 @@
 
 mod allowed;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::load::Loaded;
-use super::{Service, ServiceError, row};
-use crate::base::Untrusted;
+use super::{Done, Service, ServiceError, row};
 use crate::base::ids::{CaseId, PersonId, SubjectId, TextId};
-use crate::domain::case::{ActorRef, Case, Requester, Route};
-use crate::domain::command::{Actor, Command, Context, Open};
+use crate::base::{Time, Untrusted};
+use crate::domain::case::{ActorRef, Case, LineageEntry, Requester, Route};
+use crate::domain::command::{Actor, Command, Context, Open, World};
 use crate::domain::decide::decide;
-use crate::domain::event::{Body, CaseEvent};
-use crate::domain::view::{CaseView, QueueFilter, QueueQuery, Said};
+use crate::domain::view::CaseView;
 use crate::domain::vocabulary::{CaseState, Channel};
 use crate::domain::{checklist, lineage};
-
-/// Entries read at once when a case's comments are gathered.
-const PAGE: u16 = 500;
-/// Other open cases of a subject that are shown.
-const MAX_OTHERS: u16 = 20;
+use crate::store::Beyond;
 
 /// The person behind an actor, if it is one.
 pub fn person_of(who: &ActorRef) -> Option<&PersonId> {
@@ -41,28 +35,31 @@ impl Service {
     /// A case as one asker sees it.
     pub async fn look(&self, id: CaseId, actor: &Actor) -> Result<CaseView, ServiceError> {
         let loaded = self.load(id, None).await?;
-        self.look_at(loaded, actor).await
+        self.look_at(loaded.world, loaded.now, actor).await
     }
 
-    async fn look_at(&self, loaded: Loaded, actor: &Actor) -> Result<CaseView, ServiceError> {
-        let case = loaded.case()?.clone();
-        let (world, now) = (loaded.world, loaded.now);
+    /// A case as one asker sees it right after something was done to it: in the world that the commit found unmoved.
+    pub async fn look_after(&self, done: Done, actor: &Actor) -> Result<CaseView, ServiceError> {
+        self.look_at(done.world, done.now, actor).await
+    }
+
+    async fn look_at(&self, world: World, now: Time, actor: &Actor) -> Result<CaseView, ServiceError> {
+        let case = world.case.clone().ok_or_else(|| ServiceError::NotFound("The case".to_owned()))?;
         let lineage = lineage::lineage(&world, now);
         let person = person_of(&actor.who);
         let duties = lineage.iter().filter(|e| Some(&e.person) == person).cloned().collect();
         let mut row = row::of(&world, &case, now);
-        let (mut texts, mut salts, mut names, mut comments) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new(), Vec::new());
+        let mut wanted =
+            Beyond { case: case.id, subject: case.route.subject.clone(), comments: 0, texts: Vec::new(), people: Vec::new() };
         if reads_personal_data(&actor.who) {
-            comments = self.comments(&case).await?;
-            for (id, kept) in self.store.texts(case.id, &text_ids(&case, &comments)).await? {
-                salts.insert(id.clone(), kept.salt);
-                texts.insert(id, kept.text);
-            }
-            let ids: Vec<PersonId> = persons(&case, &lineage.iter().map(|e| e.person.clone()).collect()).into_iter().collect();
-            names = self.store.people(&ids).await?.into_iter().map(|(id, p)| (id, p.name)).collect();
+            wanted.comments = case.comments as usize;
+            wanted.texts = text_ids(&case);
+            wanted.people = persons(&case, &lineage).into_iter().collect();
         } else {
             row.subject_name = Untrusted::from(case.route.subject.as_str());
         }
+        let beside = self.store.beside(wanted).await?;
+        let salts = beside.texts.iter().map(|(id, kept)| (id.clone(), kept.salt)).collect();
         // What is sealed is shown as it was sealed: that is what an approver decides on.
         let open = matches!(case.state, CaseState::New | CaseState::Proofing);
         let progress = if open { checklist::progress(&world, now) } else { checklist::sealed_progress(&world, now) };
@@ -70,7 +67,7 @@ impl Service {
         Ok(CaseView {
             requirement: checklist::requirement(&world),
             could: lineage::could_decide(&world, now),
-            other_open: self.other_open(&case).await?,
+            other_open: beside.others,
             asker: actor.who.clone(),
             world,
             case,
@@ -78,10 +75,10 @@ impl Service {
             progress,
             lineage,
             duties,
-            texts,
+            texts: beside.texts.into_iter().map(|(id, kept)| (id, kept.text)).collect(),
             salts,
-            names,
-            comments,
+            names: beside.people.into_iter().map(|(id, p)| (id, p.name)).collect(),
+            comments: beside.comments,
             allowed,
             refused,
             now,
@@ -112,9 +109,9 @@ impl Service {
                 let before = loaded.world.case.clone().map(|c| Case::clone(&c));
                 let after = events.iter().fold(before, |case, event| Case::apply(case, id, event, loaded.now));
                 loaded.world.case = after.map(Arc::new);
-                Ok((self.look_at(loaded, actor).await?, None))
+                Ok((self.look_at(loaded.world, loaded.now, actor).await?, None))
             }
-            Err(refusal) if case.is_some() => Ok((self.look_at(loaded, actor).await?, Some(refusal.to_string()))),
+            Err(refusal) if case.is_some() => Ok((self.look_at(loaded.world, loaded.now, actor).await?, Some(refusal.to_string()))),
             Err(refusal) => Err(refusal.into()),
         }
     }
@@ -124,46 +121,22 @@ impl Service {
         let case: Option<Arc<Case>> = self.store.case(id).await?;
         case.map(|c| c.route.subject.clone()).ok_or_else(|| ServiceError::NotFound(id.to_string()))
     }
-
-    /// The comments of a case, which are entries of their own.
-    async fn comments(&self, case: &Case) -> Result<Vec<Said>, ServiceError> {
-        let mut said = Vec::new();
-        let mut after = 0;
-        while said.len() < case.comments as usize {
-            let page = self.store.case_entries(case.id, after, PAGE).await?;
-            let Some(last) = page.last() else { break };
-            let Body::Case { version, .. } = last.body else { break };
-            after = version;
-            said.extend(page.into_iter().filter_map(|entry| match entry.body {
-                Body::Case { event: CaseEvent::Commented { text }, .. } => Some(Said { by: entry.actor, at: entry.at, text }),
-                _ => None,
-            }));
-        }
-        Ok(said)
-    }
-
-    async fn other_open(&self, case: &Case) -> Result<Vec<CaseId>, ServiceError> {
-        let subject = Some(case.route.subject.as_str().to_owned());
-        let filter = QueueFilter { subject, ended: Some(false), ..QueueFilter::default() };
-        let page = self.store.queue(&QueueQuery { filter, limit: MAX_OTHERS, ..QueueQuery::default() }).await?;
-        Ok(page.rows.into_iter().map(|r| r.id).filter(|id| *id != case.id).collect())
-    }
 }
 
-/// Every text a case refers to.
-fn text_ids(case: &Case, comments: &[Said]) -> Vec<TextId> {
+/// Every text a case refers to, but those of its comments.
+fn text_ids(case: &Case) -> Vec<TextId> {
     let one = [case.request.summary.as_ref(), case.handover.as_ref(), case.hold.as_ref().and_then(|h| h.reason.as_ref())];
     let triage = case.triage.iter().map(|t| &t.reproduction);
     let many = case.evidence.iter().map(|e| &e.text).chain(case.approvals.iter().map(|a| &a.reason));
     let many = many.chain(case.grants.iter().filter_map(|g| g.reason.as_ref()));
-    let more = case.reviews.iter().map(|r| &r.note).chain(comments.iter().map(|c| &c.text));
+    let more = case.reviews.iter().map(|r| &r.note);
     let all: BTreeSet<TextId> = one.into_iter().flatten().chain(triage).chain(many).chain(more).map(|t| t.id.clone()).collect();
     all.into_iter().collect()
 }
 
 /// Everyone whose name a case's screens show.
-fn persons(case: &Case, lineage: &BTreeSet<PersonId>) -> BTreeSet<PersonId> {
-    let mut all = lineage.clone();
+fn persons(case: &Case, lineage: &BTreeSet<LineageEntry>) -> BTreeSet<PersonId> {
+    let mut all = lineage::persons(lineage);
     all.extend(case.approvals.iter().map(|a| a.person.clone()));
     all.extend(case.sessions.values().filter_map(|s| s.attester.clone()));
     all.extend(case.triage.iter().flat_map(|t| [t.triage_owner.clone(), t.remedy_owner.clone()]));

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
+use tokio::sync::broadcast::Receiver;
 use tokio::sync::watch;
 
 use super::{Ask, Service, ServiceError};
@@ -29,7 +30,7 @@ use crate::domain::effect::Effect;
 use crate::outbound::mail::Mailer;
 use crate::proofing::Keys;
 use crate::service::register::Beside;
-use crate::store::OutboxItem;
+use crate::store::{Announcement, OutboxItem};
 
 /// Effects taken from the outbox at once.
 pub const BATCH: u16 = 32;
@@ -119,8 +120,7 @@ impl Workers {
             tokio::select! {
                 _ = stop.changed() => {}
                 () = tokio::time::sleep(TICK) => {}
-                // Closed and lagged alike: the next pass looks at the outbox itself.
-                heard = announced.recv() => if heard.is_err() { announced = announced.resubscribe(); },
+                () = something_due(&mut announced) => {}
             }
         }
     }
@@ -246,4 +246,16 @@ impl Workers {
             other => Err(other),
         }
     }
+}
+
+/// Waits until a change announces that it queued something to be done at once; what was announced meanwhile is heard with it.
+async fn something_due(announced: &mut Receiver<Arc<Announcement>>) {
+    loop {
+        match announced.recv().await {
+            Ok(change) if !change.due => {}
+            // Closed and lagged alike: the next pass looks at the outbox itself.
+            _ => break,
+        }
+    }
+    *announced = announced.resubscribe();
 }

@@ -9,14 +9,17 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use tokio::sync::broadcast;
 
+use super::answers::Answers;
 use super::clock::ClockGuard;
 use super::errors::{from_json, to_json};
+use super::met::{Dated, Meetings};
 use super::rows::Weights;
 use super::schema::refused;
 use super::vault::Vault;
-use crate::base::Digest;
-use crate::base::ids::CaseId;
+use crate::base::ids::{CaseId, PersonId};
+use crate::base::{Digest, Time};
 use crate::base::ports::Ports;
+use crate::domain::anomaly::Met;
 use crate::domain::case::Case;
 use crate::domain::policy::Policy;
 use crate::domain::register::Register;
@@ -86,6 +89,7 @@ pub(super) struct Kept {
     pub(super) clock: ClockGuard,
     register: RwLock<Arc<Register>>,
     cases: Mutex<Cache>,
+    pub(super) meetings: Mutex<Meetings>,
     /// Parsed policies by digest; at most [`super::rules::MAX_POLICIES`].
     pub(super) policies: Mutex<BTreeMap<Digest, Arc<Policy>>>,
     pub(super) announce: broadcast::Sender<Arc<Announcement>>,
@@ -96,16 +100,23 @@ pub(super) struct Kept {
 pub(super) struct News {
     pub(super) cases: Vec<Arc<Case>>,
     pub(super) announcements: Vec<Announcement>,
+    pub(super) meetings: Vec<Dated>,
 }
 
 impl Kept {
-    pub(super) fn new(ports: Ports, vault: Vault, clock: ClockGuard, register: Arc<Register>, listeners: usize) -> Self {
+    pub(super) fn new(ports: Ports, vault: Vault, clock: ClockGuard, read: (Arc<Register>, Meetings), listeners: usize) -> Self {
         let (announce, _) = broadcast::channel(listeners);
-        Self { ports, vault, clock, register: RwLock::new(register), cases: Mutex::default(), policies: Mutex::default(), announce }
+        let (register, meetings) = (RwLock::new(read.0), Mutex::new(read.1));
+        Self { ports, vault, clock, register, cases: Mutex::default(), meetings, policies: Mutex::default(), announce }
     }
 
     pub(super) fn register(&self) -> Arc<Register> {
         Arc::clone(&self.register.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// How often two met since then.
+    pub(super) fn met(&self, since: Time, router: &PersonId, approver: &PersonId) -> Met {
+        self.meetings.lock().unwrap_or_else(PoisonError::into_inner).count(since, router, approver)
     }
 
     /// A folded case, if one of this version or a later one is kept.
@@ -132,6 +143,10 @@ impl Kept {
         {
             let mut cache = self.cases.lock().unwrap_or_else(PoisonError::into_inner);
             news.cases.into_iter().for_each(|case| cache.keep(case));
+        }
+        if !news.meetings.is_empty() {
+            let mut meetings = self.meetings.lock().unwrap_or_else(PoisonError::into_inner);
+            news.meetings.into_iter().for_each(|met| meetings.add(met));
         }
         if self.announce.receiver_count() > 0 {
             for announcement in news.announcements {
@@ -163,13 +178,14 @@ pub(super) struct Batch<'c> {
     pub(super) news: News,
     /// Rows of cases that are written once, at the end of a run of many changes.
     pub(super) deferred: Option<BTreeMap<CaseId, (CaseRow, Arc<Case>)>>,
+    pub(super) answers: Answers,
     size_before: u64,
 }
 
 impl<'c> Batch<'c> {
     pub(super) fn new(conn: &'c Connection, tip: Tip, kept: &'c Kept) -> Self {
         let size_before = tip.tree.size();
-        Self { conn, tip, kept, news: News::default(), deferred: None, size_before }
+        Self { conn, tip, kept, news: News::default(), deferred: None, answers: Answers::default(), size_before }
     }
 
     /// Runs a job so that it is undone alone if it fails.
@@ -179,7 +195,7 @@ impl<'c> Batch<'c> {
             return Err(refused("no transaction could be begun").into());
         }
         let tip = self.tip.clone();
-        let (cases, announcements) = (self.news.cases.len(), self.news.announcements.len());
+        let (cases, announcements, meetings) = (self.news.cases.len(), self.news.announcements.len(), self.news.meetings.len());
         self.conn.prepare_cached("SAVEPOINT job")?.execute([])?;
         match job(self) {
             Ok(done) => {
@@ -191,6 +207,7 @@ impl<'c> Batch<'c> {
                 self.deferred = None;
                 self.news.cases.truncate(cases);
                 self.news.announcements.truncate(announcements);
+                self.news.meetings.truncate(meetings);
                 if !self.conn.is_autocommit() {
                     self.conn.execute_batch("ROLLBACK TO job; RELEASE job")?;
                 }
@@ -217,6 +234,7 @@ impl<'c> Batch<'c> {
                 .execute(params![version, to_json(&*self.tip.register)?])?;
             self.tip.register_moved = false;
         }
+        self.clear_answers()?;
         self.conn.prepare_cached("COMMIT")?.execute([])?;
         Ok(self.tip.clone())
     }
@@ -237,7 +255,7 @@ mod tests {
         let (conn, ports) = (Connection::open_in_memory().unwrap(), Ports::system());
         conn.execute_batch("CREATE TABLE t (x)").unwrap();
         let (vault, clock) = (Vault::new(&MasterKey::new([7; 32])).unwrap(), ClockGuard::new(&ports, &SqliteOptions::default()));
-        let kept = Kept::new(ports, vault, clock, Arc::default(), 1);
+        let kept = Kept::new(ports, vault, clock, Default::default(), 1);
         let tip = Tip { tree: Frontier::default(), last_at: 0, register: Arc::default(), register_moved: false, counters: BTreeMap::new() };
         let mut batch = Batch::new(&conn, tip, &kept);
         let put = |batch: &mut Batch<'_>| batch.within_savepoint(|b| Ok(b.conn.execute("INSERT INTO t VALUES (1)", [])?));

@@ -15,14 +15,7 @@ use crate::domain::anomaly::skeleton;
 use crate::domain::event::{Body, CaseEvent, Entry, MAX_ENTRY};
 use crate::domain::subject::Recorded;
 use crate::log::leaf_hash;
-use crate::store::{Announcement, CaseChange, Change, CodeChange, CommitError, Committed, KeptAnswer, NewText, PersonDetails, StoreError};
-
-/// How long an answer is kept for a repeated request.
-pub(super) const ANSWER_LIFETIME_MS: i64 = 24 * 3_600 * 1_000;
-/// How many answers are kept at most; beyond that the oldest go first.
-const ANSWERS: i64 = 100_000;
-/// How many outlived answers one commit clears away.
-const CLEARED: i64 = 16;
+use crate::store::{Announcement, CaseChange, Change, CodeChange, CommitError, Committed, NewText, PersonDetails, StoreError};
 
 /// Integers of the domain as the engine's.
 pub(super) fn int(value: u64) -> i64 {
@@ -80,7 +73,8 @@ impl Batch<'_> {
     fn announce(&mut self, change: Change, entries: u64) {
         if entries > 0 {
             let row = change.case.as_ref().map(|c| c.row.clone());
-            self.news.announcements.push(Announcement { seq: self.tip.tree.size() - 1, row, told: std::sync::OnceLock::new() });
+            let due = change.effects.iter().any(|e| e.not_before <= change.at);
+            self.news.announcements.push(Announcement { seq: self.tip.tree.size() - 1, row, due, told: std::sync::OnceLock::new() });
         }
         if let Some(case) = change.case {
             self.news.cases.push(case.after);
@@ -94,8 +88,9 @@ impl Batch<'_> {
             let before = case.after.version.checked_sub(case.events.len() as u64).ok_or(CommitError::Conflict)?;
             conflict(self.case_version(case.after.id)? == before)?;
         }
-        for (id, version) in &change.reads.cases {
-            conflict(self.case_version(*id)? == *version)?;
+        let changed = change.case.as_ref().map(|c| (c.after.id, c.after.version - c.events.len() as u64));
+        for read in change.reads.cases.iter().filter(|read| changed != Some(**read)) {
+            conflict(self.case_version(read.0)? == read.1)?;
         }
         if let Some((subject, cases)) = &change.reads.linked_for {
             conflict(self.cases_of(subject)? == *cases)?;
@@ -287,44 +282,6 @@ impl Batch<'_> {
                 }
             }
         }
-        Ok(())
-    }
-
-    fn put_answer(&self, answer: &KeptAnswer, at: i64) -> Result<(), CommitError> {
-        // An outlived answer makes way; a living one was answered already, by a commit that came between.
-        let outlived = at - ANSWER_LIFETIME_MS;
-        self.conn.prepare_cached("DELETE FROM kept_answers WHERE principal = ?1 AND key = ?2 AND at < ?3")?.execute(params![
-            answer.principal,
-            answer.key,
-            outlived
-        ])?;
-        let put = self
-            .conn
-            .prepare_cached("INSERT INTO kept_answers (principal, key, request, status, body, at) VALUES (?1,?2,?3,?4,?5,?6) ON CONFLICT DO NOTHING")?
-            .execute(params![answer.principal, answer.key, answer.request_sha256.as_bytes(), answer.status, answer.body, at])?;
-        if put == 0 {
-            return Err(CommitError::Conflict);
-        }
-        let clear = "DELETE FROM kept_answers WHERE (principal, key) IN
-            (SELECT principal, key FROM kept_answers WHERE at < ?1 ORDER BY at LIMIT ?2)";
-        self.conn.prepare_cached(clear)?.execute([outlived, CLEARED])?;
-        self.clear_beyond_bound()
-    }
-
-    /// Keeps the number of answers under its bound: the oldest go.
-    fn clear_beyond_bound(&self) -> Result<(), CommitError> {
-        let count: i64 =
-            self.conn.prepare_cached("SELECT value FROM counters WHERE name = 'answers'")?.query_row([], |r| r.get(0)).optional()?.unwrap_or(0);
-        let count = if count == 0 || count > ANSWERS {
-            let sql = "SELECT count(*) FROM kept_answers";
-            let real: i64 = self.conn.prepare_cached(sql)?.query_row([], |r| r.get(0))?;
-            let over = (real - ANSWERS).max(0);
-            let oldest = "DELETE FROM kept_answers WHERE (principal, key) IN (SELECT principal, key FROM kept_answers ORDER BY at LIMIT ?1)";
-            real - int(self.conn.prepare_cached(oldest)?.execute([over])? as u64)
-        } else {
-            count
-        };
-        self.conn.prepare_cached("INSERT OR REPLACE INTO counters (name, value) VALUES ('answers', ?1)")?.execute([count + 1])?;
         Ok(())
     }
 }

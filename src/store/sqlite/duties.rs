@@ -9,6 +9,7 @@ use rusqlite::{OptionalExtension as _, params};
 use super::batch::Batch;
 use super::commit::int;
 use super::errors::from_json;
+use super::met::met;
 use super::rows::{Ordinal as _, millis};
 use crate::base::Time;
 use crate::base::ids::{AutomationId, CaseId, PersonId, SubjectId};
@@ -51,7 +52,11 @@ pub(super) fn put(batch: &mut Batch<'_>, change: &Change, case: &CaseChange, eve
                 .execute(params![rows.case.id.key(), seal.revision, seal.sha256.as_bytes(), case.after.route.path.ordinal(), needed, seq])?;
             Ok(())
         }
-        CaseEvent::Decided { approval } => rows.approval(&change.actor, approval),
+        CaseEvent::Decided { approval } => {
+            rows.approval(&change.actor, approval)?;
+            batch.news.meetings.extend(met(&case.after, approval));
+            Ok(())
+        }
         CaseEvent::ApprovalsVoided { approvals, .. } => {
             for id in approvals {
                 rows.batch.conn.prepare_cached("INSERT INTO voids (approval, seq) VALUES (?1, ?2)")?.execute(params![id.as_str(), seq])?;

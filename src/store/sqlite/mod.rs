@@ -3,6 +3,8 @@
 //! Contract: as [`crate::store::Store`]. A second process can't open the same file. Nothing here crosses an await but a channel: each
 //! connection belongs to a thread of its own. Knows the tables; knows no rules and no HTTP.
 
+mod answers;
+mod around;
 mod backup;
 mod batch;
 mod beside;
@@ -13,6 +15,7 @@ mod errors;
 mod grants;
 mod handles;
 mod look;
+mod met;
 mod outbox;
 mod plan;
 mod queue;
@@ -38,12 +41,13 @@ use rusqlite::{OptionalExtension as _, params};
 use tokio::sync::broadcast;
 
 use super::{
-    Announcement, Change, CommitError, Committed, KeptAnswer, KeptText, OutboxDepth, OutboxItem, PersonDetails, Store, StoreError, SubjectRecord,
+    Announcement, Around, Beside, Beyond, Change, CommitError, Committed, KeptAnswer, KeptText, OutboxDepth, OutboxItem, PersonDetails, Since, Store,
+    StoreError, SubjectRecord,
 };
 use crate::base::ids::{CaseId, PersonId, SubjectId, TargetId, TextId};
 use crate::base::ports::Ports;
 use crate::base::{Digest, Time, Untrusted};
-use crate::domain::anomaly::Meeting;
+use crate::domain::anomaly::Met;
 use crate::domain::case::Case;
 use crate::domain::event::Entry;
 use crate::domain::register::Register;
@@ -93,7 +97,7 @@ impl Default for SqliteOptions {
             reorder: Duration::from_secs(10),
             announcements: 4_096,
             writer_cache_kib: 16 * 1_024,
-            checkpoint_pages: 1_000,
+            checkpoint_pages: 4_000,
             max_pages: None,
         }
     }
@@ -133,7 +137,8 @@ impl SqliteStore {
         }
         let tip = Tip::read(&conn)?;
         let clock = ClockGuard::new(&ports, options);
-        let kept = Arc::new(Kept::new(ports, vault, clock, Arc::clone(&tip.register), options.announcements));
+        let read = (Arc::clone(&tip.register), met::Meetings::read(&conn)?);
+        let kept = Arc::new(Kept::new(ports, vault, clock, read, options.announcements));
         let writer = Writer::start(conn, tip, Arc::clone(&kept))?;
         let readers = Readers::open(path, options.readers)?;
         Ok(Self { path: path.to_owned(), kept, writer, readers, numbers: tokio::sync::Mutex::default(), _lock: lock })
@@ -222,6 +227,16 @@ impl Store for SqliteStore {
         self.readers.ask(move |conn| reads::linked(conn, &kept, (&subject, &target), since, but)).await
     }
 
+    async fn around(&self, id: CaseId, towards: Option<TargetId>, since: Since) -> Result<Option<Around>, StoreError> {
+        let kept = Arc::clone(&self.kept);
+        self.readers.ask(move |conn| around::around(conn, &kept, id, towards.as_ref(), since)).await
+    }
+
+    async fn beside(&self, wanted: Beyond) -> Result<Beside, StoreError> {
+        let kept = Arc::clone(&self.kept);
+        self.readers.ask(move |conn| around::beside(conn, &kept, &wanted)).await
+    }
+
     async fn queue(&self, query: &QueueQuery) -> Result<QueuePage, StoreError> {
         let query = query.clone();
         self.readers.ask(move |conn| queue::page(conn, &query)).await
@@ -265,8 +280,8 @@ impl Store for SqliteStore {
         self.readers.ask(move |conn| reads::names_like(conn, &skeleton, &but)).await
     }
 
-    async fn meetings(&self, since: Time, limit: u16) -> Result<Vec<Meeting>, StoreError> {
-        self.readers.ask(move |conn| reads::meetings(conn, since, limit)).await
+    async fn met(&self, since: Time, router: &PersonId, approver: &PersonId) -> Result<Met, StoreError> {
+        Ok(self.kept.met(since, router, approver))
     }
 
     async fn saved_codes(&self, subject: &SubjectId) -> Result<Vec<String>, StoreError> {
@@ -298,7 +313,7 @@ impl Store for SqliteStore {
     }
 
     async fn case_entries(&self, case: CaseId, after_version: u64, limit: u16) -> Result<Vec<Entry>, StoreError> {
-        self.readers.ask(move |conn| reads::case_entries(conn, case, after_version, limit)).await
+        self.readers.ask(move |conn| reads::entries_of(conn, case, after_version, limit)).await
     }
 
     async fn head(&self) -> Result<(u64, Digest), StoreError> {

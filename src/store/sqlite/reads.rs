@@ -6,20 +6,19 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension as _, Row, params, params_from_iter};
+use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params, params_from_iter};
 
+use super::answers::ANSWER_LIFETIME_MS;
 use super::batch::Kept;
-use super::commit::{ANSWER_LIFETIME_MS, int};
+use super::commit::int;
 use super::errors::from_json;
 use super::rows::{self, millis};
 use crate::base::ids::{CaseId, PersonId, SubjectId, TargetId, TextId};
 use crate::base::{Digest, Time, Untrusted};
-use crate::domain::anomaly::Meeting;
 use crate::domain::case::Case;
 use crate::domain::event::{Body, Entry};
 use crate::domain::subject::Subject;
 use crate::domain::view::{CaseRow, SubjectRow};
-use crate::domain::vocabulary::Duty;
 use crate::store::{KeptAnswer, KeptText, PersonDetails, StoreError, SubjectRecord};
 
 /// The most names that [`names_like`] gives.
@@ -50,20 +49,24 @@ pub(super) fn all<T>(
     Ok(out)
 }
 
-fn case_id(r: &Row) -> Result<CaseId, StoreError> {
+pub(super) fn case_id(r: &Row) -> Result<CaseId, StoreError> {
     let key: i64 = r.get(0)?;
     CaseId::from_key(key).ok_or_else(|| StoreError::Damaged(format!("{key} is no case number")))
 }
 
 /// A case, from memory if it is there in its present version.
 pub(super) fn case(conn: &mut Connection, kept: &Kept, id: CaseId) -> Result<Option<Arc<Case>>, StoreError> {
-    let tx = conn.transaction()?;
+    case_in(&conn.transaction()?, kept, id)
+}
+
+/// The same, within a transaction.
+pub(super) fn case_in(tx: &Transaction<'_>, kept: &Kept, id: CaseId) -> Result<Option<Arc<Case>>, StoreError> {
     let version: Option<i64> = tx.prepare_cached("SELECT version FROM cases WHERE id = ?1")?.query_row([id.key()], |r| r.get(0)).optional()?;
     let Some(version) = version.and_then(|v| u64::try_from(v).ok()) else { return Ok(None) };
     if let Some(case) = kept.case(id, version) {
         return Ok(Some(case));
     }
-    let case = fold(&tx, id)?.filter(|c| c.version == version);
+    let case = fold(tx, id)?.filter(|c| c.version == version);
     let case = Arc::new(case.ok_or_else(|| StoreError::Damaged(format!("the entries of {id} do not make version {version}")))?);
     kept.keep(Arc::clone(&case));
     Ok(Some(case))
@@ -98,12 +101,23 @@ pub(super) fn linked(
     since: Time,
     but: Option<CaseId>,
 ) -> Result<Vec<Arc<Case>>, StoreError> {
+    linked_in(&conn.transaction()?, kept, about, since, but)
+}
+
+/// The same, within a transaction.
+pub(super) fn linked_in(
+    tx: &Transaction<'_>,
+    kept: &Kept,
+    about: (&SubjectId, &TargetId),
+    since: Time,
+    but: Option<CaseId>,
+) -> Result<Vec<Arc<Case>>, StoreError> {
     let sql = "SELECT id FROM cases WHERE subject = ?1 AND target = ?2 AND k_updated <= ?3 AND id <> ?4 ORDER BY k_updated LIMIT ?5";
     let but = but.map_or(-1, CaseId::key);
-    let ids = all(conn, sql, params![about.0.as_str(), about.1.as_str(), -millis(since), but, LINKED], case_id)?;
+    let ids = all(tx, sql, params![about.0.as_str(), about.1.as_str(), -millis(since), but, LINKED], case_id)?;
     let mut cases = Vec::with_capacity(ids.len());
     for id in ids {
-        cases.extend(case(conn, kept, id)?);
+        cases.extend(case_in(tx, kept, id)?);
     }
     Ok(cases)
 }
@@ -131,7 +145,11 @@ pub(super) fn undecided(conn: &Connection, after: Option<CaseId>, limit: u16) ->
 
 /// A subject.
 pub(super) fn subject(conn: &mut Connection, id: &SubjectId) -> Result<Option<SubjectRecord>, StoreError> {
-    let tx = conn.transaction()?;
+    subject_in(&conn.transaction()?, id)
+}
+
+/// The same, within a transaction.
+pub(super) fn subject_in(tx: &Transaction<'_>, id: &SubjectId) -> Result<Option<SubjectRecord>, StoreError> {
     let found: Option<(i64, String)> =
         tx.prepare_cached("SELECT version, body FROM subjects WHERE id = ?1")?.query_row([id.as_str()], |r| Ok((r.get(0)?, r.get(1)?))).optional()?;
     let Some((version, body)) = found else { return Ok(None) };
@@ -181,19 +199,6 @@ pub(super) fn names_like(conn: &Connection, skeleton: &str, but: &SubjectId) -> 
     })
 }
 
-/// Who approved what whom had routed, latest first.
-pub(super) fn meetings(conn: &Connection, since: Time, limit: u16) -> Result<Vec<Meeting>, StoreError> {
-    let sql = "SELECT a.person, (SELECT group_concat(DISTINCT l.person) FROM lineage l
-                                 WHERE l.case_key = a.case_key AND l.duty = ?1 AND l.from_case = 0)
-               FROM approvals a WHERE a.at >= ?2 AND a.decision = 0 ORDER BY a.at DESC, a.id LIMIT ?3";
-    let person = |id: &str| PersonId::parse(id).map_err(|e| StoreError::Damaged(format!("a duty row: {e}")));
-    all(conn, sql, params![rows::Ordinal::ordinal(Duty::Router), millis(since), limit], |r| {
-        let (approver, routers): (String, Option<String>) = (r.get(0)?, r.get(1)?);
-        let routers = routers.iter().flat_map(|all| all.split(',')).map(person).collect::<Result<_, _>>()?;
-        Ok(Meeting { approver: person(&approver)?, routers })
-    })
-}
-
 /// Hashes of unused codes.
 pub(super) fn saved_codes(conn: &Connection, subject: &SubjectId) -> Result<Vec<String>, StoreError> {
     all(conn, "SELECT hash FROM saved_codes WHERE subject = ?1 AND used = 0 ORDER BY hash", [subject.as_str()], |r| Ok(r.get(0)?))
@@ -221,7 +226,11 @@ pub(super) fn policy(conn: &Connection, sha256: &Digest) -> Result<Option<String
 
 /// Texts that are still there.
 pub(super) fn texts(conn: &mut Connection, kept: &Kept, case: CaseId, ids: &[TextId]) -> Result<BTreeMap<TextId, KeptText>, StoreError> {
-    let tx = conn.transaction()?;
+    texts_in(&conn.transaction()?, kept, case, ids)
+}
+
+/// The same, within a transaction.
+pub(super) fn texts_in(tx: &Transaction<'_>, kept: &Kept, case: CaseId, ids: &[TextId]) -> Result<BTreeMap<TextId, KeptText>, StoreError> {
     let mut out = BTreeMap::new();
     let wrapped: Option<Vec<u8>> =
         tx.prepare_cached("SELECT wrapped FROM case_keys WHERE case_key = ?1")?.query_row([case.key()], |r| r.get(0)).optional()?;
@@ -245,7 +254,7 @@ pub(super) fn entries(conn: &Connection, from: u64, limit: u16) -> Result<Vec<En
 }
 
 /// Entries of a case.
-pub(super) fn case_entries(conn: &Connection, case: CaseId, after: u64, limit: u16) -> Result<Vec<Entry>, StoreError> {
+pub(super) fn entries_of(conn: &Connection, case: CaseId, after: u64, limit: u16) -> Result<Vec<Entry>, StoreError> {
     let read = |r: &Row| entry(r.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?);
     let sql = "SELECT bytes FROM entries WHERE case_key = ?1 AND version > ?2 ORDER BY version LIMIT ?3";
     all(conn, sql, params![case.key(), int(after), limit.min(ENTRIES)], read)

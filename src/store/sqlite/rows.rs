@@ -3,8 +3,10 @@
 //! Contract: what is written reads back equal. Sort keys are all ascending integers, so that one kind of keyset serves every order.
 //! Knows nothing about transactions or questions.
 
-use rusqlite::{Connection, Row, params};
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, Row, params, params_from_iter};
 
+use super::commit::int;
 use crate::base::ids::{CaseId, OperatorId, SubjectId};
 use crate::base::{Time, Untrusted};
 use crate::domain::case::{Case, Grant};
@@ -169,66 +171,125 @@ pub(super) struct Weights {
     pub(super) grants: i64,
 }
 
-/// What was there before: its words and weights.
-fn before(conn: &Connection, id: i64) -> rusqlite::Result<Option<(String, Weights)>> {
-    let mut get = conn.prepare_cached("SELECT words, ended, held, grants FROM cases WHERE id = ?1")?;
-    let mut rows = get.query([id])?;
-    let Some(r) = rows.next()? else { return Ok(None) };
-    Ok(Some((r.get(0)?, Weights { open: 1 - r.get::<_, i64>(1)?, held: r.get(2)?, grants: r.get(3)? })))
+/// A column and what goes into it.
+type Put<'a> = (&'static str, ValueRef<'a>);
+
+fn whole(value: impl Into<i64>) -> ValueRef<'static> {
+    ValueRef::Integer(value.into())
 }
 
-const PUT: &str = "INSERT INTO cases (id, version, state, ended, held, risk, action, path, channel, kind, tier, waiting_on, proof_done,
-  proof_needed, missing, flags, grants, assignee, k_due, k_risk, k_opened, k_updated, next_due, subject, subject_name, target, seal, words, changed)
-  VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23,?24,?25,?26,?27,?28,?29)
-  ON CONFLICT (id) DO UPDATE SET version=excluded.version, state=excluded.state, ended=excluded.ended, held=excluded.held,
-  risk=excluded.risk, action=excluded.action, path=excluded.path, channel=excluded.channel, kind=excluded.kind, tier=excluded.tier,
-  waiting_on=excluded.waiting_on, proof_done=excluded.proof_done, proof_needed=excluded.proof_needed, missing=excluded.missing,
-  flags=excluded.flags, grants=excluded.grants, assignee=excluded.assignee, k_due=excluded.k_due, k_risk=excluded.k_risk,
-  k_opened=excluded.k_opened, k_updated=excluded.k_updated, next_due=excluded.next_due, subject=excluded.subject,
-  subject_name=excluded.subject_name, target=excluded.target, seal=excluded.seal, words=excluded.words, changed=excluded.changed";
+fn text(value: Option<&str>) -> ValueRef<'_> {
+    value.map_or(ValueRef::Null, |v| ValueRef::Text(v.as_bytes()))
+}
+
+/// The columns that no index and no counter stands on.
+fn plain<'a>(row: &'a CaseRow, case: &'a Case) -> Vec<Put<'a>> {
+    vec![
+        ("version", whole(int(case.version))),
+        ("risk", whole(row.risk.ordinal())),
+        ("action", whole(row.action.ordinal())),
+        ("path", whole(row.path.ordinal())),
+        ("channel", whole(row.channel.ordinal())),
+        ("kind", whole(row.kind.ordinal())),
+        ("tier", whole(row.tier.ordinal())),
+        ("waiting_on", whole(row.waiting_on.ordinal())),
+        ("proof_done", whole(row.proof_done)),
+        ("proof_needed", whole(row.proof_needed)),
+        ("missing", whole(row.approvals_missing)),
+        ("subject_name", text(Some(row.subject_name.raw()))),
+        ("target", text(Some(case.route.target.as_str()))),
+        ("seal", case.seal.as_ref().map_or(ValueRef::Null, |s| ValueRef::Blob(s.sha256.as_bytes()))),
+        ("changed", whole(int(case.changed))),
+    ]
+}
+
+/// The columns that indexes and counters stand on, in the order in which [`BEFORE`] reads them.
+fn keyed<'a>(row: &'a CaseRow, case: &Case, words: &'a str) -> [Put<'a>; 13] {
+    [
+        ("words", text(Some(words))),
+        ("ended", whole(row.state.is_ended())),
+        ("held", whole(row.held)),
+        ("grants", whole(small(case.grants.iter().filter(|g| lives(g)).count()))),
+        ("state", whole(row.state.ordinal())),
+        ("flags", whole(row.flags)),
+        ("assignee", text(row.assignee.as_ref().map(OperatorId::as_str))),
+        ("k_due", whole(key_due(row.due))),
+        ("k_risk", whole(key_risk(row.risk, row.due))),
+        ("k_opened", whole(-millis(row.opened_at))),
+        ("k_updated", whole(-millis(row.updated_at))),
+        ("next_due", case.next_due().map_or(ValueRef::Null, |t| whole(millis(t)))),
+        ("subject", text(Some(row.subject.as_str()))),
+    ]
+}
+
+const BEFORE: &str = "SELECT words, ended, held, grants, state, flags, assignee, k_due, k_risk, k_opened, k_updated, next_due, subject
+  FROM cases WHERE id = ?1";
+
+/// What was there before: its weights, its words if they are others now, and which of the keyed columns hold something else now.
+struct Before<'a> {
+    weights: Weights,
+    words: Option<String>,
+    changed: Vec<Put<'a>>,
+}
+
+fn before<'a>(conn: &Connection, id: i64, now: &[Put<'a>]) -> rusqlite::Result<Option<Before<'a>>> {
+    let mut get = conn.prepare_cached(BEFORE)?;
+    let mut rows = get.query([id])?;
+    let Some(r) = rows.next()? else { return Ok(None) };
+    let weights = Weights { open: 1 - r.get::<_, i64>(1)?, held: r.get(2)?, grants: r.get(3)? };
+    let mut changed = Vec::new();
+    for (i, (name, value)) in now.iter().enumerate() {
+        if r.get_ref(i)? != *value {
+            changed.push((*name, *value));
+        }
+    }
+    let words = if changed.iter().any(|c| c.0 == "words") { Some(r.get(0)?) } else { None };
+    Ok(Some(Before { weights, words, changed }))
+}
+
+fn insert(conn: &Connection, columns: &[Put<'_>]) -> rusqlite::Result<usize> {
+    let names: Vec<&str> = columns.iter().map(|c| c.0).collect();
+    let places = vec!["?"; columns.len()].join(", ");
+    let sql = format!("INSERT INTO cases ({}) VALUES ({places})", names.join(", "));
+    conn.prepare_cached(&sql)?.execute(params_from_iter(columns.iter().map(|c| ToSqlOutput::Borrowed(c.1))))
+}
+
+/// Changes a row. The engine writes every index that stands on a named column, changed or not: so only what changed is named.
+fn update(conn: &Connection, columns: &[Put<'_>]) -> rusqlite::Result<usize> {
+    let mut sql = String::with_capacity(512);
+    for (name, _) in columns.iter().skip(1) {
+        sql.push_str(if sql.is_empty() { "UPDATE cases SET " } else { ", " });
+        sql.push_str(name);
+        sql.push_str(" = ?");
+    }
+    sql.push_str(" WHERE id = ?");
+    let (id, others) = columns.split_at(1);
+    conn.prepare_cached(&sql)?.execute(params_from_iter(others.iter().chain(id).map(|c| ToSqlOutput::Borrowed(c.1))))
+}
 
 /// Writes a case's row, and gives what that changes in the counters.
 pub(super) fn put(conn: &Connection, row: &CaseRow, case: &Case) -> rusqlite::Result<Weights> {
     let id = row.id.key();
-    let old = before(conn, id)?;
-    let target = case.route.target.as_str();
-    let words = document(row, target);
-    let ended = i64::from(row.state.is_ended());
-    let grants = small(case.grants.iter().filter(|g| lives(g)).count());
-    conn.prepare_cached(PUT)?.execute(params![
-        id,
-        i64::try_from(case.version).unwrap_or(i64::MAX),
-        row.state.ordinal(),
-        ended,
-        row.held,
-        row.risk.ordinal(),
-        row.action.ordinal(),
-        row.path.ordinal(),
-        row.channel.ordinal(),
-        row.kind.ordinal(),
-        row.tier.ordinal(),
-        row.waiting_on.ordinal(),
-        row.proof_done,
-        row.proof_needed,
-        row.approvals_missing,
-        row.flags,
-        grants,
-        row.assignee.as_ref().map(OperatorId::as_str),
-        key_due(row.due),
-        key_risk(row.risk, row.due),
-        -millis(row.opened_at),
-        -millis(row.updated_at),
-        case.next_due().map(millis),
-        row.subject.as_str(),
-        row.subject_name.raw(),
-        target,
-        case.seal.as_ref().map(|s| *s.sha256.as_bytes()),
-        words,
-        i64::try_from(case.changed).unwrap_or(i64::MAX),
-    ])?;
-    put_words(conn, "case_words", id, old.as_ref().map(|o| o.0.as_str()), &words)?;
-    let was = old.map(|o| o.1).unwrap_or_default();
-    Ok(Weights { open: 1 - ended - was.open, held: i64::from(row.held) - was.held, grants: grants - was.grants })
+    let words = document(row, case.route.target.as_str());
+    let keyed = keyed(row, case, &words);
+    let old = before(conn, id, &keyed)?;
+    let mut columns = vec![("id", ValueRef::Integer(id))];
+    columns.extend(plain(row, case));
+    let was = if let Some(old) = old {
+        columns.extend(old.changed);
+        update(conn, &columns)?;
+        if let Some(was) = old.words {
+            put_words(conn, "case_words", id, Some(&was), &words)?;
+        }
+        old.weights
+    } else {
+        columns.extend(keyed);
+        insert(conn, &columns)?;
+        put_words(conn, "case_words", id, None, &words)?;
+        Weights::default()
+    };
+    let weights = |name: &str| keyed.iter().find(|c| c.0 == name).and_then(|c| c.1.as_i64().ok()).unwrap_or(0);
+    Ok(Weights { open: 1 - weights("ended") - was.open, held: weights("held") - was.held, grants: weights("grants") - was.grants })
 }
 
 /// Brings a document of a contentless index up to date.

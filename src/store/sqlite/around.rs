@@ -1,0 +1,86 @@
+//! What a decision on a case looks at, and what a look at it shows beside it: each in one question, from one moment of the store.
+//!
+//! Contract: reads only. Knows no rules: how far back linked cases count is told by whoever asks.
+
+use std::sync::Arc;
+
+use rusqlite::{Connection, Transaction, params};
+
+use super::batch::Kept;
+use super::reads::{all, case_id, case_in, entries_of, linked_in, people, subject_in, texts_in};
+use crate::base::ids::{CaseId, TargetId};
+use crate::domain::case::Case;
+use crate::domain::event::{Body, CaseEvent};
+use crate::domain::view::Said;
+use crate::store::{Around, Beside, Beyond, Since, StoreError};
+
+/// Entries read at once when a case's comments are gathered.
+const PAGE: u16 = 500;
+/// The most other open cases of the subject that are named.
+const OTHERS: i64 = 20;
+
+/// A case with its subject and the cases it is linked with.
+pub(super) fn around(
+    conn: &mut Connection,
+    kept: &Kept,
+    id: CaseId,
+    towards: Option<&TargetId>,
+    since: Since,
+) -> Result<Option<Around>, StoreError> {
+    let tx = conn.transaction()?;
+    let Some(case) = case_in(&tx, kept, id)? else { return Ok(None) };
+    let subject = subject_in(&tx, &case.route.subject)?;
+    let mut linked = Vec::new();
+    if let Some(record) = &subject {
+        let Some(since) = since(&case, &record.subject) else { return Ok(Some(Around { case, subject, linked: None })) };
+        let own = &case.route.target;
+        for target in std::iter::once(own).chain(towards.filter(|t| *t != own)) {
+            for other in linked_in(&tx, kept, (&case.route.subject, target), since, Some(id))? {
+                take(&mut linked, other);
+            }
+        }
+    }
+    for recorded in &case.linked {
+        if linked.iter().all(|c| c.id != *recorded)
+            && let Some(other) = case_in(&tx, kept, *recorded)?
+        {
+            take(&mut linked, other);
+        }
+    }
+    Ok(Some(Around { case, subject, linked: Some(linked) }))
+}
+
+fn take(linked: &mut Vec<Arc<Case>>, case: Arc<Case>) {
+    if linked.iter().all(|c| c.id != case.id) {
+        linked.push(case);
+    }
+}
+
+/// What is kept beside a case.
+pub(super) fn beside(conn: &mut Connection, kept: &Kept, wanted: &Beyond) -> Result<Beside, StoreError> {
+    let tx = conn.transaction()?;
+    let comments = comments(&tx, wanted)?;
+    let ids: Vec<_> = wanted.texts.iter().chain(comments.iter().map(|c| &c.text.id)).cloned().collect();
+    let others = "SELECT id FROM cases INDEXED BY cases_by_subject WHERE subject = ?1 AND ended = 0 AND id <> ?2 ORDER BY k_due, id LIMIT ?3";
+    Ok(Beside {
+        texts: if ids.is_empty() { std::collections::BTreeMap::new() } else { texts_in(&tx, kept, wanted.case, &ids)? },
+        people: people(&tx, &wanted.people)?,
+        others: all(&tx, others, params![wanted.subject.as_str(), wanted.case.key(), OTHERS], case_id)?,
+        comments,
+    })
+}
+
+/// The comments of a case, which are entries of their own.
+fn comments(tx: &Transaction<'_>, wanted: &Beyond) -> Result<Vec<Said>, StoreError> {
+    let (mut said, mut after) = (Vec::new(), 0);
+    while said.len() < wanted.comments {
+        let page = entries_of(tx, wanted.case, after, PAGE)?;
+        let Some(Body::Case { version, .. }) = page.last().map(|e| &e.body) else { break };
+        after = *version;
+        said.extend(page.into_iter().filter_map(|entry| match entry.body {
+            Body::Case { event: CaseEvent::Commented { text }, .. } => Some(Said { by: entry.actor, at: entry.at, text }),
+            _ => None,
+        }));
+    }
+    Ok(said)
+}
