@@ -110,7 +110,7 @@ impl From<ServiceError> for Failure {
             ServiceError::NotFound(_) => Self::new(StatusCode::NOT_FOUND, "not-found", detail),
             ServiceError::Refused(refusal) => (*refusal).into(),
             ServiceError::Stale { .. } => Self::new(StatusCode::PRECONDITION_FAILED, "stale", detail),
-            ServiceError::Conflict => Self::new(StatusCode::CONFLICT, "conflict", detail),
+            ServiceError::Conflict | ServiceError::Answered(_) => Self::new(StatusCode::CONFLICT, "conflict", detail),
             ServiceError::Forbidden(why) => {
                 tracing::error!(%why, "the database refused what the domain had let through");
                 Self::new(StatusCode::FORBIDDEN, "separation-of-duties", detail)

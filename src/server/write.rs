@@ -22,7 +22,8 @@ use crate::base::{Digest, Untrusted};
 use crate::domain::case::TextRef;
 use crate::domain::command::Command;
 use crate::domain::view::CaseView;
-use crate::service::{Ask, Done, Once, Service};
+use crate::service::{Ask, Done, Once, Service, ServiceError};
+use crate::store::KeptAnswer;
 
 /// The longest idempotency key.
 const MAX_KEY: usize = 128;
@@ -204,51 +205,63 @@ impl<T> Write<T> {
         Once { principal: self.caller.principal(), key: self.key.clone(), request_sha256: self.request_sha256, status: status.as_u16() }
     }
 
-    /// Takes the key; `Some` with the kept status and body if the request was answered before.
-    pub async fn begin(&self) -> Result<(InFlight, Option<(u16, serde_json::Value)>), Failure> {
+    /// Takes the key for as long as the request is in hand.
+    fn take_key(&self) -> Result<InFlight, Failure> {
         let key = (self.caller.principal(), self.key.clone());
         let fresh = self.app.in_flight.lock().is_ok_and(|mut keys| keys.len() < super::MAX_IN_FLIGHT && keys.insert(key.clone()));
-        if !fresh {
-            return Err(Failure::new(
-                StatusCode::CONFLICT,
-                "in-flight",
-                "A request with this Idempotency-Key is being worked on. Try again in a moment.",
-            ));
+        if fresh {
+            return Ok(InFlight { app: self.app.clone(), key });
         }
-        let flight = InFlight { app: self.app.clone(), key };
+        let why = "A request with this Idempotency-Key is being worked on. Try again in a moment.";
+        Err(Failure::new(StatusCode::CONFLICT, "in-flight", why))
+    }
+
+    /// That what was answered under this key was this request.
+    fn same(&self, kept: &KeptAnswer) -> Result<(), Failure> {
+        if kept.request_sha256 == self.request_sha256 {
+            return Ok(());
+        }
+        let why = "This Idempotency-Key was used for another request. Take a new one.";
+        Err(Failure::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency-key-reused", why))
+    }
+
+    /// Takes the key; `Some` with the kept status and body if the request was answered before.
+    pub async fn begin(&self) -> Result<(InFlight, Option<(u16, serde_json::Value)>), Failure> {
+        let flight = self.take_key()?;
         let Some(kept) = self.app.service.store.kept_answer(&flight.key.0, &self.key).await? else { return Ok((flight, None)) };
-        if kept.request_sha256 != self.request_sha256 {
-            let why = "This Idempotency-Key was used for another request. Take a new one.";
-            return Err(Failure::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency-key-reused", why));
-        }
+        self.same(&kept)?;
         Ok((flight, Some((kept.status, serde_json::from_str(&kept.body).unwrap_or_default()))))
     }
 
     /// Runs a command on the case of the path, and answers with the case as it then is.
     pub async fn run(self, build: impl FnOnce(&mut Draft<'_>, &T) -> Result<Command, Failure>) -> Result<Response, Failure> {
         let case: CaseId = self.part(0, "id")?;
-        let (_flight, kept) = self.begin().await?;
-        let mut done = None;
-        if kept.is_none() {
-            let expected = self.expected.ok_or_else(|| {
-                Failure::new(StatusCode::PRECONDITION_REQUIRED, "if-match-missing", "Send If-Match with the ETag of the case you have seen.")
-            })?;
-            let mut ask = self.caller.ask();
-            ask.expected = Some(expected);
-            ask.once = Some(self.once(StatusCode::OK));
-            let mut draft = Draft { service: &self.app.service, case, ask };
-            let command = build(&mut draft, &self.body)?;
-            let ask = draft.ask;
-            done = Some(self.app.service.execute(&ask, case, &command).await?);
+        let expected = self.expected.ok_or_else(|| {
+            Failure::new(StatusCode::PRECONDITION_REQUIRED, "if-match-missing", "Send If-Match with the ETag of the case you have seen.")
+        })?;
+        let _flight = self.take_key()?;
+        let mut ask = self.caller.ask();
+        ask.expected = Some(expected);
+        ask.once = Some(self.once(StatusCode::OK));
+        let mut draft = Draft { service: &self.app.service, case, ask };
+        let command = build(&mut draft, &self.body)?;
+        let ask = draft.ask;
+        let done = match self.app.service.execute(&ask, case, &command).await {
+            Ok(done) => Some(done),
+            Err(ServiceError::Answered(kept)) => {
+                self.same(&kept)?;
+                None
+            }
+            Err(error) => return Err(error.into()),
+        };
+        if !self.caller.opened(&self.app, case).await? {
+            // Software may route a case that it may not read (invariant 6): it hears that it was done, and nothing else.
+            return Ok(StatusCode::NO_CONTENT.into_response());
         }
-        if self.caller.opened(&self.app, case).await? {
-            return match done {
-                Some(done) => after(&self.app, &self.caller, done, StatusCode::OK).await,
-                None => detail(&self.app, &self.caller, case, StatusCode::OK).await,
-            };
+        match done {
+            Some(done) => after(&self.app, &self.caller, done, StatusCode::OK).await,
+            None => detail(&self.app, &self.caller, case, StatusCode::OK).await,
         }
-        // Software may route a case that it may not read (invariant 6): it hears that it was done, and nothing else.
-        Ok(StatusCode::NO_CONTENT.into_response())
     }
 }
 

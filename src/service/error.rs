@@ -4,7 +4,7 @@
 
 use crate::base::ids::CaseId;
 use crate::domain::refusal::Refusal;
-use crate::store::{CommitError, StoreError};
+use crate::store::{CommitError, KeptAnswer, StoreError};
 
 /// Why a use case did not happen.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +23,9 @@ pub enum ServiceError {
         /// Where it stands now.
         version: u64,
     },
+    /// A request under this key was answered before; nothing was done now.
+    #[error("This Idempotency-Key was used before.")]
+    Answered(Box<KeptAnswer>),
     /// It kept changing while it was decided on.
     #[error("Too much changed at the same time. Try again.")]
     Conflict,

@@ -15,7 +15,7 @@ use crate::domain::decide::decide;
 use crate::domain::effect::{Due, effects};
 use crate::domain::event::CaseEvent;
 use crate::domain::vocabulary::{CaseState, Decision};
-use crate::store::{CaseChange, Change, Committed, KeptAnswer};
+use crate::store::{About, CaseChange, Change, Committed, KeptAnswer};
 
 /// What a use case did.
 #[derive(Debug, Clone)]
@@ -36,8 +36,12 @@ impl Service {
     /// Runs a command on a case.
     pub async fn execute(&self, ask: &Ask, case: CaseId, command: &Command) -> Result<Done, ServiceError> {
         for _ in 0..MAX_TRIES {
-            let towards = if let Command::Route { route } = command { Some(&route.target) } else { None };
-            let loaded = self.load_towards(case, ask.held.clone(), towards).await?;
+            let towards = if let Command::Route { route } = command { Some(route.target.clone()) } else { None };
+            let once = ask.once.as_ref().map(|once| (once.principal.clone(), once.key.clone()));
+            let loaded = self.load_about(About { case, towards, once }, ask.held.clone()).await?;
+            if let Some(kept) = loaded.answered {
+                return Err(ServiceError::Answered(Box::new(kept)));
+            }
             let version = loaded.case()?.changed;
             if ask.expected.is_some_and(|expected| expected != version) {
                 return Err(ServiceError::Stale { case, version });

@@ -7,13 +7,13 @@ use std::sync::Arc;
 
 use super::{Service, ServiceError};
 use crate::base::Time;
-use crate::base::ids::{CaseId, SubjectId, TargetId};
+use crate::base::ids::{CaseId, SubjectId};
 use crate::domain::case::{Case, Route};
 use crate::domain::command::World;
 use crate::domain::policy::Policy;
 use crate::domain::register::Register;
 use crate::domain::subject::Scopes;
-use crate::store::{Reads, Since, SubjectRecord};
+use crate::store::{About, KeptAnswer, Reads, Since, SubjectRecord};
 
 /// A world and the versions of all that is in it.
 #[derive(Debug, Clone)]
@@ -24,6 +24,8 @@ pub struct Loaded {
     pub reads: Reads,
     /// When it was loaded, on the server's clock: the `now` of the decision.
     pub now: Time,
+    /// What was answered before under the asker's key.
+    pub answered: Option<KeptAnswer>,
 }
 
 impl Loaded {
@@ -44,17 +46,18 @@ impl Service {
 
     /// The world of a case.
     pub async fn load(&self, id: CaseId, held: Option<Scopes>) -> Result<Loaded, ServiceError> {
-        self.load_towards(id, held, None).await
+        self.load_about(About { case: id, towards: None, once: None }, held).await
     }
 
-    /// The world of a case that is about to be sent to another target: what is linked there counts as well (invariant 2), so that
+    /// The world of a case that may be about to be sent to another target: what is linked there counts as well (invariant 2), so that
     /// nobody sheds a lineage, or misses one, by changing where the case goes.
-    pub(super) async fn load_towards(&self, id: CaseId, held: Option<Scopes>, towards: Option<&TargetId>) -> Result<Loaded, ServiceError> {
+    pub(super) async fn load_about(&self, about: About, held: Option<Scopes>) -> Result<Loaded, ServiceError> {
+        let id = about.case;
         let (register, current) = self.rules().await?;
         // The policy that a case was opened under is read once in the life of the server: with it in memory, one question is enough.
         for _ in 0..2 {
             let since = self.since(current.clone());
-            let around = self.store.around(id, towards.cloned(), since).await?.ok_or_else(|| ServiceError::NotFound(id.to_string()))?;
+            let around = self.store.around(about.clone(), since).await?.ok_or_else(|| ServiceError::NotFound(id.to_string()))?;
             let pinned = self.policy(&around.case.policy).await?;
             let Some(linked) = around.linked else { continue };
             let case = around.case;
@@ -62,6 +65,7 @@ impl Service {
             loaded.reads.cases.push((id, case.version));
             loaded.world.case = Some(case);
             loaded.world.held = held;
+            loaded.answered = around.answered;
             linked.into_iter().for_each(|other| take(&mut loaded, other));
             return Ok(loaded);
         }
@@ -98,7 +102,7 @@ impl Service {
         };
         let subject = subject.map(|s| s.subject);
         let world = World { case: None, linked: Vec::new(), subject, register, pinned, current, held: None };
-        Loaded { world, reads, now: self.now() }
+        Loaded { world, reads, now: self.now(), answered: None }
     }
 
     /// Other cases of the same subject and target, for a case that does not exist yet.

@@ -272,6 +272,17 @@ pub struct SubjectRecord {
     pub linked: u64,
 }
 
+/// Which case a decision is about.
+#[derive(Debug, Clone)]
+pub struct About {
+    /// The case.
+    pub case: CaseId,
+    /// Where it is about to be sent, if to another target: what is linked there counts as well.
+    pub towards: Option<TargetId>,
+    /// Under which principal and key an answer is kept if it was decided before.
+    pub once: Option<(String, String)>,
+}
+
 /// What a decision on a case looks at, from one moment.
 #[derive(Debug, Clone)]
 pub struct Around {
@@ -281,6 +292,8 @@ pub struct Around {
     pub subject: Option<SubjectRecord>,
     /// The other cases of its subject and target within the span, and those recorded as linked; `None` if it could not be said how far back.
     pub linked: Option<Vec<Arc<Case>>>,
+    /// The answer kept under the key that was asked about.
+    pub answered: Option<KeptAnswer>,
 }
 
 /// Says how far back linked cases of a case are looked for; `None` if that needs something that is not at hand. Asked while the store reads,
@@ -334,8 +347,8 @@ pub trait Store: Send + Sync + 'static {
     async fn row(&self, id: CaseId) -> Result<Option<CaseRow>, StoreError>;
     /// Other cases of a subject and target, in any state, touched since then. Bound: the 200 newest.
     async fn linked(&self, subject: &SubjectId, target: &TargetId, since: Time, but: Option<CaseId>) -> Result<Vec<Arc<Case>>, StoreError>;
-    /// A case with all that a decision on it looks at; `towards` is where it is about to be sent, if to another target.
-    async fn around(&self, id: CaseId, towards: Option<TargetId>, since: Since) -> Result<Option<Around>, StoreError>;
+    /// A case with all that a decision on it looks at, and the answer kept under that principal and key, if any.
+    async fn around(&self, about: About, since: Since) -> Result<Option<Around>, StoreError>;
     /// What is kept beside a case.
     async fn beside(&self, wanted: Beyond) -> Result<Beside, StoreError>;
     /// A page of the queue.

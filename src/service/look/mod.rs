@@ -16,7 +16,7 @@ use crate::domain::decide::decide;
 use crate::domain::view::CaseView;
 use crate::domain::vocabulary::{CaseState, Channel};
 use crate::domain::{checklist, lineage};
-use crate::store::Beyond;
+use crate::store::{About, Beyond};
 
 /// The person behind an actor, if it is one.
 pub fn person_of(who: &ActorRef) -> Option<&PersonId> {
@@ -88,7 +88,7 @@ impl Service {
     /// A route as it would be: the case's view after it, and what stands against it. Nothing is written.
     pub async fn preview(&self, case: Option<CaseId>, route: &Route, actor: &Actor) -> Result<(CaseView, Option<String>), ServiceError> {
         let (id, mut loaded) = match case {
-            Some(id) => (id, self.load_towards(id, None, Some(&route.target)).await?),
+            Some(id) => (id, self.load_about(About { case: id, towards: Some(route.target.clone()), once: None }, None).await?),
             None => (CaseId::new(0, 0), self.load_new(CaseId::new(0, 0), route).await?),
         };
         let command = match case {

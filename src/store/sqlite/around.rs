@@ -7,12 +7,11 @@ use std::sync::Arc;
 use rusqlite::{Connection, Transaction, params};
 
 use super::batch::Kept;
-use super::reads::{all, case_id, case_in, entries_of, linked_in, people, subject_in, texts_in};
-use crate::base::ids::{CaseId, TargetId};
+use super::reads::{all, case_id, case_in, entries_of, kept_answer, linked_in, people, subject_in, texts_in};
 use crate::domain::case::Case;
 use crate::domain::event::{Body, CaseEvent};
 use crate::domain::view::Said;
-use crate::store::{Around, Beside, Beyond, Since, StoreError};
+use crate::store::{About, Around, Beside, Beyond, Since, StoreError};
 
 /// Entries read at once when a case's comments are gathered.
 const PAGE: u16 = 500;
@@ -20,22 +19,20 @@ const PAGE: u16 = 500;
 const OTHERS: i64 = 20;
 
 /// A case with its subject and the cases it is linked with.
-pub(super) fn around(
-    conn: &mut Connection,
-    kept: &Kept,
-    id: CaseId,
-    towards: Option<&TargetId>,
-    since: Since,
-) -> Result<Option<Around>, StoreError> {
+pub(super) fn around(conn: &mut Connection, kept: &Kept, about: &About, since: Since) -> Result<Option<Around>, StoreError> {
     let tx = conn.transaction()?;
-    let Some(case) = case_in(&tx, kept, id)? else { return Ok(None) };
+    let Some(case) = case_in(&tx, kept, about.case)? else { return Ok(None) };
+    let answered = match &about.once {
+        Some((principal, key)) => kept_answer(&tx, kept, principal, key)?,
+        None => None,
+    };
     let subject = subject_in(&tx, &case.route.subject)?;
     let mut linked = Vec::new();
     if let Some(record) = &subject {
-        let Some(since) = since(&case, &record.subject) else { return Ok(Some(Around { case, subject, linked: None })) };
+        let Some(since) = since(&case, &record.subject) else { return Ok(Some(Around { case, subject, linked: None, answered })) };
         let own = &case.route.target;
-        for target in std::iter::once(own).chain(towards.filter(|t| *t != own)) {
-            for other in linked_in(&tx, kept, (&case.route.subject, target), since, Some(id))? {
+        for target in std::iter::once(own).chain(about.towards.iter().filter(|t| *t != own)) {
+            for other in linked_in(&tx, kept, (&case.route.subject, target), since, Some(about.case))? {
                 take(&mut linked, other);
             }
         }
@@ -47,7 +44,7 @@ pub(super) fn around(
             take(&mut linked, other);
         }
     }
-    Ok(Some(Around { case, subject, linked: Some(linked) }))
+    Ok(Some(Around { case, subject, linked: Some(linked), answered }))
 }
 
 fn take(linked: &mut Vec<Arc<Case>>, case: Arc<Case>) {

@@ -41,7 +41,7 @@ use rusqlite::{OptionalExtension as _, params};
 use tokio::sync::broadcast;
 
 use super::{
-    Announcement, Around, Beside, Beyond, Change, CommitError, Committed, KeptAnswer, KeptText, OutboxDepth, OutboxItem, PersonDetails, Since, Store,
+    About, Announcement, Around, Beside, Beyond, Change, CommitError, Committed, KeptAnswer, KeptText, OutboxDepth, OutboxItem, PersonDetails, Since, Store,
     StoreError, SubjectRecord,
 };
 use crate::base::ids::{CaseId, PersonId, SubjectId, TargetId, TextId};
@@ -227,9 +227,9 @@ impl Store for SqliteStore {
         self.readers.ask(move |conn| reads::linked(conn, &kept, (&subject, &target), since, but)).await
     }
 
-    async fn around(&self, id: CaseId, towards: Option<TargetId>, since: Since) -> Result<Option<Around>, StoreError> {
+    async fn around(&self, about: About, since: Since) -> Result<Option<Around>, StoreError> {
         let kept = Arc::clone(&self.kept);
-        self.readers.ask(move |conn| around::around(conn, &kept, id, towards.as_ref(), since)).await
+        self.readers.ask(move |conn| around::around(conn, &kept, &about, since)).await
     }
 
     async fn beside(&self, wanted: Beyond) -> Result<Beside, StoreError> {
