@@ -63,19 +63,22 @@ impl Service {
     /// A case that software, or the subject, opened for the subject's own path is proved without an agent: the server opens the sessions, one
     /// after the other, to the first recorded mailbox that can serve them. Where it can't, an agent still can; the case stands either way.
     pub(super) async fn begin_proof(&self, done: Done) -> Done {
-        let case = &done.case;
+        match self.open_session(&done.case).await {
+            Some(begun) => Done { events: done.events.into_iter().chain(begun.events).collect(), committed: done.committed, ..begun },
+            None => done,
+        }
+    }
+
+    /// Opens the next session of such a case, if there is one to open.
+    pub(super) async fn open_session(&self, case: &Case) -> Option<Done> {
         let without_agent = matches!(case.request.opened_by, ActorRef::Automation { .. } | ActorRef::Subject { .. });
         if !without_agent || case.route.path != Path::SelfService || case.state != CaseState::Proofing || case.hold.is_some() {
-            return done;
+            return None;
         }
-        match self.next_session(case).await {
-            Ok(Some(begun)) => Done { events: done.events.into_iter().chain(begun.events).collect(), committed: done.committed, ..begun },
-            Ok(None) => done,
-            Err(error) => {
-                tracing::warn!(case = %case.id, %error, "no proof session could be opened for a case that proves itself");
-                done
-            }
-        }
+        self.next_session(case).await.unwrap_or_else(|error| {
+            tracing::warn!(case = %case.id, %error, "no proof session could be opened for a case that proves itself");
+            None
+        })
     }
 
     /// The first proof that is missing and that the subject can give alone: the code of a message, or one that it saved.

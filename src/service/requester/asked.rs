@@ -19,7 +19,6 @@ use crate::domain::command::Actor;
 use crate::domain::policy::Policy;
 use crate::domain::subject::{Scopes, Subject, handle};
 use crate::domain::vocabulary::{Action, CaseState, Channel, Path, Status};
-use crate::service::execute::Done;
 use crate::service::open::NewCase;
 use crate::service::{Ask, ServiceError};
 
@@ -207,7 +206,7 @@ impl Requester {
         let now = self.service.now();
         let waits = case.sessions.values().any(|s| s.outcome.is_none() && s.expires_at > now);
         if !waits && case.sessions.len() < MAX_SENT {
-            self.service.begin_proof(Done { case, events: Vec::new(), committed: None }).await;
+            self.service.open_session(&case).await;
         }
     }
 }
