@@ -16,7 +16,7 @@ use crate::base::Time;
 use crate::base::ports::{Clock as _, SystemClock};
 use crate::config::ServerConfig;
 use crate::config::keys::ServerKeys;
-use crate::config::server::{MailWay, Tls};
+use crate::config::server::{MailWay, SmtpSecurity, Tls};
 use crate::connectors::configured::connectors;
 use crate::domain::govern::recover;
 use crate::outbound::mail::Mailer;
@@ -237,10 +237,15 @@ async fn mail(config: &ServerConfig) -> Result<String, String> {
         mailer.reachable().await.map_err(|e| e.to_string())?;
         return Ok(format!("written into {}, nothing is sent", folder.display()));
     }
-    let MailWay::Smtp { host, port, .. } = &config.mail.way else { return Ok(String::new()) };
+    let MailWay::Smtp { host, port, security, .. } = &config.mail.way else { return Ok(String::new()) };
+    let better = if *security == SmtpSecurity::StartTls {
+        "; security = \"tls\" (port 465) is the better way where the server has it: with STARTTLS the beginning is in the clear"
+    } else {
+        ""
+    };
     let mailer = Mailer::configured(&config.mail).map_err(|e| e.to_string())?;
     match tokio::time::timeout(CONNECT * 2, mailer.reachable()).await {
-        Ok(Ok(())) => Ok(format!("{host}:{port} answers and takes mail")),
+        Ok(Ok(())) => Ok(format!("{host}:{port} answers and takes mail{better}")),
         Ok(Err(e)) => Err(format!("{host}:{port}: {e}")),
         Err(_) => Err(format!("{host}:{port}: no answer within {} s", 2 * CONNECT.as_secs())),
     }

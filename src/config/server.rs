@@ -87,10 +87,11 @@ pub enum MailWay {
 /// How a connection to an SMTP server is protected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum SmtpSecurity {
-    /// STARTTLS, required.
-    #[default]
+    /// STARTTLS, required. Only where the server offers nothing better: whoever sits in between may put words before the upgrade, and what
+    /// was read ahead of it is not thrown away.
     StartTls,
-    /// TLS from the first byte.
+    /// TLS from the first byte (RFC 8314 §3.3), the usual way.
+    #[default]
     Tls,
     /// None; accepted for loopback only.
     None,
@@ -240,6 +241,7 @@ fn mail_of(reader: &mut Reader<'_>, section: &mut Section<'_, '_>, folder: &Path
 fn smtp_of(reader: &mut Reader<'_>, section: &mut Section<'_, '_>, folder: &Path) -> Option<MailWay> {
     let host = reader.text(section, "host");
     let security = reader.parsed(section, "security").unwrap_or_default();
+    // RFC 8314: 465 with TLS from the first byte, 587 without.
     let usual = if security == SmtpSecurity::Tls { 465 } else { 587 };
     let port = reader.number(section, "port", 1..=65_535).and_then(|p| u16::try_from(p).ok()).unwrap_or(usual);
     let login = match (reader.text(section, "username"), reader.text(section, "password_file")) {

@@ -46,7 +46,7 @@ streams = 5
     assert_eq!(config.public_url, "https://recover.example.org");
     assert_eq!(config.targets[0].secret_file, Path::new("/srv/cs/directory.secret"));
     assert_eq!(config.limits.streams, 5);
-    assert!(matches!(config.mail.way, server::MailWay::Smtp { port: 587, .. }));
+    assert!(matches!(config.mail.way, server::MailWay::Smtp { port: 465, security: server::SmtpSecurity::Tls, .. }));
 }
 
 #[test]

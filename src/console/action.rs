@@ -172,7 +172,7 @@ actions! {
     GoPolicy, "policy", Scope::ANY, ["g p"], "", "To the policy";
     GoLog, "log", Scope::ANY, ["g l"], "", "To the log";
     GoMailbox, "mailbox", Scope::ANY, ["g m"], "", "To everybody's mail (demo)";
-    TypeCode, "type-code", Scope::MAILBOX, ["t"], "type the code", "Type the code of the selected mail into the subject's page (demo)";
+    TypeCode, "type-code", Scope::MAILBOX, ["t"], "type the code", "Type the code of the selected mail into the page it leads to, and answer there (demo)";
     Identity, "identity", Scope::ANY, ["g i"], "", "Work as someone else (demo)";
     Tutor, "tutor", Scope::ANY, ["T"], "", "The tour of one case in five minutes: begin it, leave it, go on with it (demo)";
     Messages, "messages", Scope::ANY, ["!"], "", "What happened: errors and confirmations, with request ids";

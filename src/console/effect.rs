@@ -112,6 +112,8 @@ pub enum Ask {
     Mail(Option<u64>, Time),
     /// Type a code into a subject's page (demo): link and code.
     TypeCode(String, String),
+    /// Answer an attester's page (demo): link, code and whether it is a yes.
+    Attest(String, String, bool),
     /// Drafts on disk.
     Drafts,
 }

@@ -118,6 +118,9 @@ impl Perform for Performer {
             Effect::Ask { seq, to, ask: Ask::TypeCode(link, code) } => {
                 self.answer(seq, to, async move { page::type_code(&link, &code).await.map(|()| Reply::Typed) });
             }
+            Effect::Ask { seq, to, ask: Ask::Attest(link, code, yes) } => {
+                self.answer(seq, to, async move { page::attest(&link, &code, yes).await.map(|()| Reply::Typed) });
+            }
             Effect::Ask { seq, to, ask } => {
                 let (lazy, token) = (Arc::clone(&self.lazy), self.token.clone());
                 self.answer(seq, to, async move {
@@ -191,7 +194,7 @@ async fn fetch(client: &Client, ask: Ask) -> Result<Reply, ClientError> {
         Ask::Log(after, limit) => Reply::Log(client.log(after, Some(limit)).await?),
         Ask::RoutePreview(body) => Reply::Preview(Box::new(client.route_preview(&body).await?)),
         // Not the server's: answered above.
-        Ask::Mail(..) | Ask::Drafts | Ask::TypeCode(..) => Reply::Mail(None),
+        Ask::Mail(..) | Ask::Drafts | Ask::TypeCode(..) | Ask::Attest(..) => Reply::Mail(None),
     })
 }
 

@@ -4,6 +4,7 @@ import { after, before, describe } from 'node:test';
 import { join } from 'node:path';
 import { Server } from './server.mjs';
 import { Visitor, launch } from './visitor.mjs';
+import asker from './asker.mjs';
 import attester from './attester.mjs';
 import hostile from './hostile.mjs';
 import subject from './subject.mjs';
@@ -34,5 +35,6 @@ after(async () => {
 describe('in a browser', { concurrency: 2, timeout: 600_000 }, () => {
   subject(house);
   attester(house);
+  asker(house);
   hostile(house);
 });

@@ -26,6 +26,7 @@ use countersign::console::theme::{Theme, parse_style};
 use countersign::domain::case::Case;
 use countersign::domain::event::{Body, Entry, MAX_ENTRY};
 use countersign::domain::policy::Policy;
+use countersign::domain::subject::handle;
 use countersign::domain::vocabulary::{Action, CaseState, Method};
 use countersign::log::Frontier;
 use countersign::outbound::door::{Answer, Base};
@@ -35,7 +36,7 @@ use countersign::server::pages::{AnswerForm, AskForm, CodeForm, WordForm};
 use countersign::server::problem::Failure;
 use countersign::server::write;
 use countersign::service::import::{self, Format, Kind};
-use countersign::service::requester::{MAX_NAME, Wanted, could_be_a_code, shown_again};
+use countersign::service::requester::{Wanted, could_be_a_code, shown_again};
 use countersign::service::tokens;
 use futures_util::{FutureExt as _, StreamExt as _};
 
@@ -244,16 +245,25 @@ fn forms(bytes: &[u8]) {
         codes(form.word.as_bytes());
     }
     if let Some(form) = form::<AskForm>(bytes) {
-        harmless(&shown_again(&form.who));
-        assert!(!shown_again(&form.system).contains('\n'));
-        if Wanted::read(&form.who, &form.what, &form.system).is_ok() {
-            assert!(form.what.parse::<Action>().is_ok_and(|a| Action::BY_ONESELF.contains(&a)), "{:?}", form.what);
-            assert!((1..=MAX_NAME).contains(&form.who.trim().chars().count()) && !form.who.trim().contains(char::is_control));
-        }
+        asked(&form);
     }
     // A byte that is no UTF-8 becomes a mark of three.
     if let Some(form) = form::<AnswerForm>(bytes) {
         assert!(form.answer.iter().chain(&form.confirm).all(|t| t.len() <= 3 * bytes.len()));
+    }
+}
+
+/// Who is asked for is looked for in one form, and nothing that steers comes back.
+fn asked(form: &AskForm) {
+    if let Ok(wanted) = Wanted::read(&form.who, &form.what, &form.system) {
+        assert!(form.what.parse::<Action>().is_ok_and(|a| Action::BY_ONESELF.contains(&a)), "{:?}", form.what);
+        let again = Wanted::read(&handle(&form.who), &form.what, &handle(&form.system));
+        assert_eq!(again.as_ref(), Ok(&wanted), "one form");
+    }
+    for typed in [&form.who, &form.what, &form.system] {
+        let shown = shown_again(typed);
+        harmless(&shown);
+        assert!(!shown.contains('\n'));
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use countersign::client::page::attest;
+use countersign::domain::case::SessionOutcome;
 use countersign::domain::event::{Body, CaseEvent, RegisterEvent};
 use countersign::domain::vocabulary::{Action, Method};
 use countersign::server::pages::Rates;
@@ -280,4 +282,21 @@ async fn invariant_08_a_wrong_word_on_a_good_link_stands_in_the_log_and_what_lea
     assert!(matches!(last, Body::Register { event: RegisterEvent::StrangersRefused { .. }, .. }), "{last:?}");
     assert_eq!(house.post(&notice, &[("word", &letter.word())]).await.0, 200);
     assert!(house.case(case).await.hold.is_some());
+}
+
+#[tokio::test]
+async fn the_console_answers_an_attesters_page_of_this_machine_and_no_other() {
+    let house = House::new().await;
+    for (subject, yes, outcome) in [("vega", true, SessionOutcome::Proved), ("lazy", false, SessionOutcome::Declined)] {
+        let case = house.routed(subject, Action::PasswordReset).await;
+        let session = house.start_proof(case, Method::ManagerAttestation, None, Some("p-kim")).await;
+        let letter = house.letter("kim@corp.example", &format!("case {case}"));
+        let wrong = if letter.code() == "0000 0000" { "1111 1111" } else { "0000 0000" };
+        assert!(attest(&letter.link("a"), wrong, yes).await.unwrap_err().to_string().contains("code is wrong"));
+        attest(&letter.link("a"), &letter.code(), yes).await.unwrap();
+        assert_eq!(house.case(case).await.sessions[&session].outcome, Some(outcome));
+        assert!(attest(&letter.link("a"), &letter.code(), yes).await.is_err(), "it is over");
+    }
+    let elsewhere = attest("https://recover.example.org/a/x", "1234 5678", true).await.unwrap_err().to_string();
+    assert!(elsewhere.contains("open the link in a browser"), "{elsewhere}");
 }

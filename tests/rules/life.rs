@@ -251,7 +251,9 @@ fn invariant_05_a_subject_that_asks_for_itself_proves_nothing_through_the_sessio
     other.session = Some(id("ses-other"));
     let mut colleague = request(Path::SelfService);
     colleague.requester = countersign::domain::case::Requester::Person(id("mona"));
-    for refused in [request(Path::Assisted), request(Path::Runbook), request(Path::BreakGlass), picks, other, colleague] {
+    let mut more = request(Path::SelfService);
+    more.route.action = Action::AccountReactivation;
+    for refused in [request(Path::Assisted), request(Path::Runbook), request(Path::BreakGlass), picks, other, colleague, more] {
         assert!(matches!(play.ask(me(), &Command::Open(refused)), Err(Refusal::NotPermitted { .. })));
     }
     play.act(me(), &Command::Open(request(Path::SelfService))).unwrap();

@@ -18,7 +18,7 @@ use crate::console::effect::{Ask, Timer};
 use crate::console::mail::{Mail, Mails};
 use crate::console::message::Reply;
 use crate::console::model::{Latest, Place, Shared, Tone};
-use crate::console::overlay::Picker;
+use crate::console::overlay::{Choice, Picker};
 use crate::console::theme::Role;
 use crate::console::widget::list::Cursor;
 use crate::console::widget::text::TextBox;
@@ -47,6 +47,18 @@ pub struct Mailbox {
     moved: bool,
     /// The link of the mail a code is typed for.
     link: Option<String>,
+    /// The code that was typed for it, where the page asks for an answer as well.
+    code: Option<String>,
+}
+
+/// Whether a mail, or a link, leads to a page that takes a code.
+fn takes_code(text: &str) -> bool {
+    text.contains("/p/") || asks_more(text)
+}
+
+/// Whether a link leads to a page that asks a manager or owner for an answer after the code.
+fn asks_more(text: &str) -> bool {
+    text.contains("/a/")
 }
 
 impl Mailbox {
@@ -63,7 +75,7 @@ impl Mailbox {
         }
         let Some(case) = self.about.map(|c| c.to_string()) else { return 0 };
         let its = |m: &Arc<Mail>| m.subject.contains(&case);
-        mails.iter().position(|m| its(m) && m.body.contains("/p/")).or_else(|| mails.iter().position(its)).unwrap_or(0)
+        mails.iter().position(|m| its(m) && takes_code(&m.body)).or_else(|| mails.iter().position(its)).unwrap_or(0)
     }
 
     /// Rows of the list in sight.
@@ -94,7 +106,7 @@ impl Mailbox {
 
     /// The link of the mail in front to a page that takes its code.
     fn page(&self) -> Option<String> {
-        self.link().filter(|l| l.contains("/p/"))
+        self.link().filter(|l| takes_code(l))
     }
 
     /// The first link of the mail in front.
@@ -137,8 +149,9 @@ impl Screen for Mailbox {
             Action::Submit => self.typing = false,
             Action::Copy => self.link().into_iter().for_each(|link| shared.copy(link)),
             Action::TypeCode => {
-                self.link = self.page();
-                shared.pick(Picker::new("code", "The code, as the subject types it on the page", Vec::new()).or_typed());
+                (self.link, self.code) = (self.page(), None);
+                let whose = if self.link.as_deref().is_some_and(asks_more) { "whoever is asked types" } else { "the subject types" };
+                shared.pick(Picker::new("code", format!("The code, as {whose} it on the page"), Vec::new()).or_typed());
             }
             _ => {}
         }
@@ -177,15 +190,25 @@ impl Screen for Mailbox {
     }
 
     fn picked(&mut self, shared: &mut Shared, place: Place, purpose: &str, value: &str) {
-        if let ("code", Some(link)) = (purpose, self.link.take()) {
-            self.typed.begin(shared.ask(place, Ask::TypeCode(link, value.to_owned())));
+        match (purpose, self.link.take(), self.code.take()) {
+            ("code", Some(link), _) if asks_more(&link) => {
+                (self.link, self.code) = (Some(link), Some(value.to_owned()));
+                let answers = vec![
+                    Choice::new("yes", "Yes", "they spoke to the person, and it is wanted"),
+                    Choice::new("no", "No", "it is not wanted, or they could not find out"),
+                ];
+                shared.pick(Picker::new("answer", "Their answer, once they found out themselves", answers));
+            }
+            ("code", Some(link), _) => self.typed.begin(shared.ask(place, Ask::TypeCode(link, value.to_owned()))),
+            ("answer", Some(link), Some(code)) => self.typed.begin(shared.ask(place, Ask::Attest(link, code, value == "yes"))),
+            _ => {}
         }
     }
 
     fn answer(&mut self, shared: &mut Shared, _place: Place, seq: u64, reply: Result<Reply, ClientError>) {
         if self.typed.take(seq) {
             match reply {
-                Ok(_) => shared.say(Tone::Good, "The page took the code, as if the subject had typed it."),
+                Ok(_) => shared.say(Tone::Good, "The page took it, as if they had typed it there."),
                 Err(why) => shared.fail(&why),
             }
         } else if let (true, Ok(Reply::Mail(Some(mails)))) = (self.asked.take(seq), reply) {
