@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 use countersign::client::page::attest;
 use countersign::domain::case::SessionOutcome;
 use countersign::domain::event::{Body, CaseEvent, RegisterEvent};
-use countersign::domain::vocabulary::{Action, Method};
+use countersign::domain::vocabulary::{Action, Method, SubjectKind};
 use countersign::server::pages::Rates;
 use countersign::store::Store as _;
 
+use crate::desk::okafor;
 use crate::house::{House, Letter, Plan};
 
 const NOWHERE: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
@@ -287,7 +288,8 @@ async fn invariant_08_a_wrong_word_on_a_good_link_stands_in_the_log_and_what_lea
 #[tokio::test]
 async fn the_console_answers_an_attesters_page_of_this_machine_and_no_other() {
     let house = House::new().await;
-    for (subject, yes, outcome) in [("vega", true, SessionOutcome::Proved), ("lazy", false, SessionOutcome::Declined)] {
+    house.record(vec![okafor(|s| s.kind = SubjectKind::Contractor)]).await;
+    for (subject, yes, outcome) in [("vega", true, SessionOutcome::Proved), ("okafor", false, SessionOutcome::Declined)] {
         let case = house.routed(subject, Action::PasswordReset).await;
         let session = house.start_proof(case, Method::ManagerAttestation, None, Some("p-kim")).await;
         let letter = house.letter("kim@corp.example", &format!("case {case}"));
