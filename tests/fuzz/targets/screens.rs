@@ -100,7 +100,7 @@ impl Answers {
             Ask::RoutePreview(_) => Reply::Preview(Box::new(self.preview.clone())),
             Ask::Drafts => Reply::Drafts(std::collections::BTreeMap::new()),
             Ask::Mail(..) => Reply::Mail(None),
-            Ask::Grants(_) | Ask::TypeCode(..) | Ask::Attest(..) => return None,
+            Ask::TypeCode(..) | Ask::Attest(..) => return None,
         }))
     }
 }
