@@ -5,6 +5,7 @@
 mod attacks;
 mod crash;
 mod grants;
+mod lists;
 #[path = "../support/play.rs"]
 mod play;
 mod races;

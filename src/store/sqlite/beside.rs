@@ -6,9 +6,9 @@
 
 use std::collections::BTreeSet;
 
-use rusqlite::{OptionalExtension as _, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::rules;
+use super::{rules, schema};
 use super::verify::Verify;
 use crate::base::Digest;
 use crate::base::ids::{CaseId, TextId};
@@ -19,16 +19,40 @@ use crate::domain::register::Register;
 use crate::domain::subject::{Recorded, Subject};
 use crate::store::StoreError;
 
+/// What the log says was recorded of each subject, last. A site may have millions, so it is not held in memory.
+pub(super) struct Said(Connection);
+
+impl Said {
+    pub(super) fn new() -> Result<Self, StoreError> {
+        schema::open_scratch("CREATE TABLE said (id TEXT PRIMARY KEY, sha256 BLOB NOT NULL) STRICT, WITHOUT ROWID; BEGIN").map(Self)
+    }
+
+    fn put(&self, id: &str, sha256: &Digest) -> Result<(), StoreError> {
+        self.0.prepare_cached("INSERT OR REPLACE INTO said (id, sha256) VALUES (?1, ?2)")?.execute(params![id, sha256.as_bytes()])?;
+        Ok(())
+    }
+
+    fn of(&self, id: &str) -> Result<Option<Digest>, StoreError> {
+        let sha256: Option<[u8; 32]> = self.0.prepare_cached("SELECT sha256 FROM said WHERE id = ?1")?.query_row([id], |r| r.get(0)).optional()?;
+        Ok(sha256.map(Digest::from))
+    }
+
+    fn count(&self) -> Result<i64, StoreError> {
+        Ok(self.0.query_row("SELECT count(*) FROM said", [], |r| r.get(0))?)
+    }
+}
+
 impl Verify<'_> {
     /// Remembers what a register entry says of rows beside the log.
-    pub(super) fn notes(&mut self, event: &RegisterEvent) {
+    pub(super) fn notes(&mut self, event: &RegisterEvent) -> Result<(), StoreError> {
         match event {
-            RegisterEvent::SubjectRecorded { subject, sha256 } => _ = self.subjects.insert(subject.as_str().to_owned(), *sha256),
+            RegisterEvent::SubjectRecorded { subject, sha256 } => self.subjects.put(subject.as_str(), sha256)?,
             RegisterEvent::Founded { policy, .. } | RegisterEvent::Changed { change: RegisterChange::SetPolicy { policy, .. } } => {
                 self.policies.insert(*policy);
             }
             _ => {}
         }
+        Ok(())
     }
 
     /// Subjects, people and policies, and what the constraints stand on.
@@ -49,12 +73,13 @@ impl Verify<'_> {
             let (id, body, salt): (String, String, [u8; 16]) = (r.get(0)?, r.get(1)?, r.get(2)?);
             let recorded = serde_json::from_str::<Subject>(&body).ok().filter(|s| s.id.as_str() == id).map(|subject| Recorded { subject, salt });
             let digest = recorded.and_then(|r| r.digest().ok());
-            if digest.is_none() || digest != self.subjects.get(&id).copied() {
+            if digest.is_none() || digest != self.subjects.of(&id)? {
                 self.differs(format!("subject {id}: its row is not what the log says was recorded"));
             }
         }
-        if rows != self.subjects.len() {
-            self.differs(format!("subjects: there are {rows} rows, the log names {}", self.subjects.len()));
+        let named = self.subjects.count()?;
+        if rows != named {
+            self.differs(format!("subjects: there are {rows} rows, the log names {named}"));
         }
         Ok(())
     }

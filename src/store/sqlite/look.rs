@@ -32,7 +32,7 @@ pub fn backup_of(from: &Path, to: &Path) -> Result<(), StoreError> {
 
 /// Every difference between log, tree and projections of the file, up to 100.
 pub fn verify_file(path: &Path, progress: &dyn Fn(u64, u64)) -> Result<Vec<String>, StoreError> {
-    let conn = schema::open_reader(path)?;
+    let conn = schema::open_walker(path)?;
     if schema::version(&conn)? == 0 {
         return Err(schema::refused(format!("{} holds nothing", path.display())));
     }

@@ -361,7 +361,7 @@ impl Store for SqliteStore {
         let (tell, mut told) = tokio::sync::watch::channel((0, 0));
         let (path, kept) = (self.path.clone(), Arc::clone(&self.kept));
         let work = on_a_thread(move || {
-            verify::verify(&schema::open_reader(&path)?, Some(&kept.vault), &|done, of| {
+            verify::verify(&schema::open_walker(&path)?, Some(&kept.vault), &|done, of| {
                 tell.send_replace((done, of));
             })
         });

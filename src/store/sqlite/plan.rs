@@ -1,7 +1,7 @@
 //! How a list is found: which index leads the way.
 //!
-//! Contract: whatever leads, the answer is the same, only the time differs; counting beforehand is bounded. Values are bound or numbers
-//! made here, never text pasted into SQL. Knows nothing about pages or who asks.
+//! Contract: whatever leads, the answer is the same, only the time differs; looking beforehand is bounded. Values are bound or numbers made
+//! here, never text pasted into SQL. Knows nothing about pages or who asks.
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
@@ -22,10 +22,10 @@ const SORTED_OPEN: usize = 600;
 #[derive(Default)]
 pub(super) struct Query {
     pub(super) from: String,
-    /// What is enough of it to count rows.
-    counted: Option<&'static str>,
     pub(super) wheres: Vec<String>,
     pub(super) values: Vec<Value>,
+    /// The column by which what leads has the rows in order, where all rows have the last key and their numbers alone decide.
+    pub(super) by_number: Option<&'static str>,
 }
 
 impl Query {
@@ -52,8 +52,7 @@ impl Query {
 
     /// Whether fewer than so many rows are left.
     fn few(&self, conn: &Connection, most: usize) -> Result<bool, StoreError> {
-        let from = self.counted.unwrap_or(&self.from);
-        let sql = format!("SELECT count(*) FROM (SELECT 1 FROM {from} WHERE {} LIMIT {most})", self.wheres.join(" AND "));
+        let sql = format!("SELECT count(*) FROM (SELECT 1 FROM {} WHERE {} LIMIT {most})", self.from, self.wheres.join(" AND "));
         let found: i64 = conn.prepare_cached(&sql)?.query_row(params_from_iter(&self.values), |r| r.get(0))?;
         Ok(usize::try_from(found).is_ok_and(|found| found < most))
     }
@@ -78,10 +77,23 @@ fn lead(conn: &Connection, query: &QueueQuery, open: bool) -> Result<Query, Stor
         return Ok(Query::over("cases_by_subject"));
     }
     let most = if open { SORTED_OPEN } else { SORTED };
+    let matching = matching(f, open);
+    // What has ended is never due: it comes in the order of its numbers, which is that of the index of words.
+    let by_number = query.sort == Sort::Due && f.ended == Some(true);
+    if let Some(matching) = matching.as_deref().filter(|_| !by_number)
+        && let Some(found) = few_found(conn, matching, most)?
+    {
+        return Ok(found);
+    }
     for sparse in sparse(query, open) {
         if sparse.few(conn, most)? {
             return Ok(sparse);
         }
+    }
+    if let Some(matching) = matching.filter(|_| by_number) {
+        let mut q = Query { from: "case_words w CROSS JOIN cases c ON c.id = w.rowid".to_owned(), by_number: Some("w.rowid"), ..Query::default() };
+        let matching = q.bind(matching);
+        return Ok(q.with(format!("w.case_words MATCH {matching}")));
     }
     let due = query.sort == Sort::Due;
     let only_state = if f.decidable_by.is_some() { Some(CaseState::Sealed) } else { f.states.first().copied().filter(|_| f.states.len() == 1) };
@@ -91,6 +103,8 @@ fn lead(conn: &Connection, query: &QueueQuery, open: bool) -> Result<Query, Stor
         Query::over("cases_by_state")
     } else if due && f.held == Some(true) {
         Query::over("cases_held").with("c.held = 1")
+    } else if by_number {
+        Query { by_number: Some("c.id"), ..Query::over("cases_ended").with("c.ended = 1") }
     } else {
         let walk = Query::over(&format!("cases_{}_{}", if open { "open" } else { "all" }, &column(query.sort)[2..]));
         if open { walk.with("c.ended = 0") } else { walk }
@@ -101,11 +115,6 @@ fn lead(conn: &Connection, query: &QueueQuery, open: bool) -> Result<Query, Stor
 fn sparse(query: &QueueQuery, open: bool) -> Vec<Query> {
     let f = &query.filter;
     let mut found = Vec::new();
-    if let Some(matching) = matching(f, open) {
-        let mut q = Query { from: "case_words w CROSS JOIN cases c ON c.id = w.rowid".to_owned(), counted: Some("case_words w"), ..Query::default() };
-        let text = q.bind(matching);
-        found.push(q.with(format!("w.case_words MATCH {text}")));
-    }
     if !f.assignees.is_empty() && !f.unassigned {
         found.push(assigned_to(f, open));
     }
@@ -145,29 +154,51 @@ fn assigned_to(f: &QueueFilter, open: bool) -> Query {
     q
 }
 
-/// What the index of words is asked: the beginnings of all words, and the marks of what a case is.
-fn matching(f: &QueueFilter, open: bool) -> Option<String> {
-    let mut parts = Vec::new();
-    if let Some(text) = &f.text {
-        parts.extend(rows::beginnings(&words_and_year(text).0));
+/// The cases that the index of words finds, if they are fewer than so many.
+fn few_found(conn: &Connection, matching: &str, most: usize) -> Result<Option<Query>, StoreError> {
+    let mut statement = conn.prepare_cached("SELECT rowid FROM case_words WHERE case_words MATCH ?1 LIMIT ?2")?;
+    let found = statement.query_map((matching, i64::try_from(most).unwrap_or(i64::MAX)), |r| r.get(0))?;
+    let found: Vec<i64> = found.collect::<Result<_, _>>()?;
+    if found.len() >= most {
+        return Ok(None);
     }
-    marks(&mut parts, f.actions.iter().copied());
-    marks(&mut parts, f.paths.iter().copied());
-    marks(&mut parts, f.channels.iter().copied());
-    marks(&mut parts, f.kinds.iter().copied());
-    marks(&mut parts, f.tiers.iter().copied());
-    marks(&mut parts, f.risks.iter().copied());
-    if parts.is_empty() {
-        return None;
-    }
-    if open {
-        parts.push(format!("\"{}\"", rows::OPEN));
-    }
-    Some(parts.join(" AND "))
+    let mut q = Query { from: "json_each(?1) w CROSS JOIN cases c ON c.id = w.value".to_owned(), ..Query::default() };
+    let numbers: Vec<String> = found.iter().map(ToString::to_string).collect();
+    q.bind(format!("[{}]", numbers.join(",")));
+    Ok(Some(q))
 }
 
-fn marks<T: Tagged>(parts: &mut Vec<String>, words: impl Iterator<Item = T>) {
-    let either: Vec<String> = words.map(|w| format!("\"{}\"", w.tag())).collect();
+/// Whether the index of words can find what is asked for among open and ended cases: these are then looked for each in its own order.
+pub(super) fn splits(query: &QueueQuery) -> bool {
+    let f = &query.filter;
+    query.sort == Sort::Due && f.ended.is_none() && !only_open(f) && matching(f, false).is_some()
+}
+
+/// What the index of words is asked: the beginnings of all words, and the marks of what a case is, in open cases, in ended ones, or in both.
+fn matching(f: &QueueFilter, open: bool) -> Option<String> {
+    match (open, f.ended) {
+        (true, _) => all_of(f, rows::OPEN),
+        (false, Some(true)) => all_of(f, ""),
+        (false, _) => all_of(f, "").zip(all_of(f, rows::OPEN)).map(|(ended, open)| format!("({ended}) OR ({open})")),
+    }
+}
+
+fn all_of(f: &QueueFilter, mark: &str) -> Option<String> {
+    let mut parts = Vec::new();
+    if let Some(text) = &f.text {
+        parts.extend(rows::beginnings(mark, &words_and_year(text).0));
+    }
+    marks(&mut parts, mark, f.actions.iter().copied());
+    marks(&mut parts, mark, f.paths.iter().copied());
+    marks(&mut parts, mark, f.channels.iter().copied());
+    marks(&mut parts, mark, f.kinds.iter().copied());
+    marks(&mut parts, mark, f.tiers.iter().copied());
+    marks(&mut parts, mark, f.risks.iter().copied());
+    (!parts.is_empty()).then(|| parts.join(" AND "))
+}
+
+fn marks<T: Tagged>(parts: &mut Vec<String>, mark: &str, words: impl Iterator<Item = T>) {
+    let either: Vec<String> = words.map(|w| format!("\"{mark}{}\"", w.tag())).collect();
     if !either.is_empty() {
         parts.push(format!("({})", either.join(" OR ")));
     }

@@ -4,7 +4,7 @@
 
 use rusqlite::{Connection, params_from_iter};
 
-use super::plan::{decidable, plan};
+use super::plan::{decidable, plan, splits};
 use super::rows::{self, Ordinal as _, column};
 use crate::base::ids::PersonId;
 use crate::domain::view::{CaseRow, Counts, Cursor, From, MAX_PAGE, QueuePage, QueueQuery};
@@ -17,23 +17,8 @@ const COUNTED: i64 = 1_000;
 /// A page of the queue.
 pub(super) fn page(conn: &Connection, query: &QueueQuery) -> Result<QueuePage, StoreError> {
     let limit = usize::from(query.limit.clamp(1, MAX_PAGE));
-    let mut q = plan(conn, query)?;
-    let k = column(query.sort);
-    let down = !matches!(query.from, Some(From::Before(_) | From::End));
-    if let Some(From::After(c) | From::Before(c)) = &query.from {
-        let (key, case) = (q.bind(c.key), q.bind(c.case));
-        q.wheres.push(format!("(c.{k}, c.id) {} ({key}, {case})", if down { ">" } else { "<" }));
-    }
-    let wheres = if q.wheres.is_empty() { "1".to_owned() } else { q.wheres.join(" AND ") };
-    let order = if down { "ASC" } else { "DESC" };
-    let most = q.bind(i64::try_from(limit + 1).unwrap_or(i64::MAX));
-    let sql = format!("SELECT {} FROM {} WHERE {wheres} ORDER BY c.{k} {order}, c.id {order} LIMIT {most}", rows::COLUMNS, q.from);
-    let mut statement = conn.prepare_cached(&sql)?;
-    let mut found = statement.query(params_from_iter(&q.values))?;
-    let mut rows = Vec::with_capacity(limit + 1);
-    while let Some(r) = found.next()? {
-        rows.push(rows::get(r)?);
-    }
+    let down = goes_down(query);
+    let mut rows = if splits(query) { both(conn, query, limit + 1)? } else { walk(conn, query, limit + 1)? };
     let more = rows.len() > limit;
     rows.truncate(limit);
     if !down {
@@ -43,6 +28,61 @@ pub(super) fn page(conn: &Connection, query: &QueueQuery) -> Result<QueuePage, S
     let first_is_start = if down { query.from.is_none() } else { !more };
     let last_is_end = if down { !more } else { query.from == Some(From::End) };
     Ok(QueuePage { before: rows.first().filter(|_| !first_is_start).map(cursor), after: rows.last().filter(|_| !last_is_end).map(cursor), rows })
+}
+
+const fn goes_down(query: &QueueQuery) -> bool {
+    !matches!(query.from, Some(From::Before(_) | From::End))
+}
+
+/// The first rows of open and of ended cases, from one moment, put together in their order.
+fn both(conn: &Connection, query: &QueueQuery, most: usize) -> Result<Vec<CaseRow>, StoreError> {
+    let tx = conn.unchecked_transaction()?;
+    let of = |ended: bool| {
+        let mut query = query.clone();
+        query.filter.ended = Some(ended);
+        walk(&tx, &query, most)
+    };
+    let mut rows = of(false)?;
+    rows.extend(of(true)?);
+    rows.sort_by_cached_key(|row| (rows::key(query.sort, row), row.id.key()));
+    if !goes_down(query) {
+        rows.reverse();
+    }
+    rows.truncate(most);
+    Ok(rows)
+}
+
+/// So many rows from the query's place on, in the direction in which it goes.
+fn walk(conn: &Connection, query: &QueueQuery, most: usize) -> Result<Vec<CaseRow>, StoreError> {
+    let mut q = plan(conn, query)?;
+    let k = column(query.sort);
+    let (sign, order) = if goes_down(query) { (">", "ASC") } else { ("<", "DESC") };
+    if let Some(From::After(c) | From::Before(c)) = &query.from {
+        match q.by_number {
+            None => {
+                let (key, case) = (q.bind(c.key), q.bind(c.case));
+                q.wheres.push(format!("(c.{k}, c.id) {sign} ({key}, {case})"));
+            }
+            Some(number) if c.key == rows::NEVER => {
+                let case = q.bind(c.case);
+                q.wheres.push(format!("{number} {sign} {case}"));
+            }
+            // All rows come after every other key.
+            Some(_) if goes_down(query) => {}
+            Some(_) => return Ok(Vec::new()),
+        }
+    }
+    let wheres = if q.wheres.is_empty() { "1".to_owned() } else { q.wheres.join(" AND ") };
+    let by = q.by_number.map_or_else(|| format!("c.{k} {order}, c.id {order}"), |number| format!("{number} {order}"));
+    let limit = q.bind(i64::try_from(most).unwrap_or(i64::MAX));
+    let sql = format!("SELECT {} FROM {} WHERE {wheres} ORDER BY {by} LIMIT {limit}", rows::COLUMNS, q.from);
+    let mut statement = conn.prepare_cached(&sql)?;
+    let mut found = statement.query(params_from_iter(&q.values))?;
+    let mut rows = Vec::with_capacity(most);
+    while let Some(r) = found.next()? {
+        rows.push(rows::get(r)?);
+    }
+    Ok(rows)
 }
 
 /// The head line's numbers: counters that commits keep, and a bounded look at sealed cases.

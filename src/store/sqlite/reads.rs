@@ -168,7 +168,7 @@ pub(super) fn find_subjects(conn: &mut Connection, text: &str, limit: u16) -> Re
         all(&tx, "SELECT body FROM subjects ORDER BY id LIMIT ?1", [limit], parse)?
     } else {
         // The index knows the beginnings of words: what is longer, or one letter, is compared.
-        let beginnings = rows::beginnings(&words);
+        let beginnings = rows::beginnings("", &words);
         let (mut from, mut wheres, mut values) = ("subjects s", Vec::new(), Vec::<Value>::new());
         if !beginnings.is_empty() {
             from = "subject_words w CROSS JOIN subjects s ON s.row = w.rowid";

@@ -3,6 +3,8 @@
 //! Contract: what is written reads back equal. Sort keys are all ascending integers, so that one kind of keyset serves every order.
 //! Knows nothing about transactions or questions.
 
+use std::borrow::Cow;
+
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, Row, params, params_from_iter};
 
@@ -116,10 +118,11 @@ pub(super) fn words(text: &str) -> Vec<String> {
 /// Beginnings of words that the index of words keeps lists of: in letters, as the migration says.
 const BEGINNING: std::ops::RangeInclusive<usize> = 2..=6;
 
-/// What the index of words is asked to find words: each as far as it keeps their beginnings. What is longer is compared in the rows.
-pub(super) fn beginnings(words: &[String]) -> Vec<String> {
-    let begin = |w: &String| w.chars().take(*BEGINNING.end()).collect::<String>();
-    words.iter().filter(|w| w.chars().count() >= *BEGINNING.start()).map(|w| format!("\"{}\"*", begin(w))).collect()
+/// What the index of words is asked to find words, each with that mark before it: as far as it keeps their beginnings. What is longer is
+/// compared in the rows.
+pub(super) fn beginnings(mark: &str, words: &[String]) -> Vec<String> {
+    let marked = words.iter().map(|w| mark.chars().chain(w.chars()).take(*BEGINNING.end()).collect::<String>());
+    marked.filter(|w| w.chars().count() >= *BEGINNING.start()).map(|w| format!("\"{w}\"*")).collect()
 }
 
 /// A word of the vocabulary that the index of words knows as a mark: a letter for private use, which nobody's text can hold, because
@@ -140,18 +143,23 @@ macro_rules! tagged {
 // Sixty-four places each.
 tagged!(Action = 0xE000, Path = 0xE040, SubjectKind = 0xE080, Tier = 0xE0C0, Risk = 0xE100, Channel = 0xE140);
 
-/// The mark of cases that have not ended.
-pub(super) const OPEN: char = '\u{E180}';
+/// The mark before each word of a case that has not ended.
+pub(super) const OPEN: &str = "\u{E180}";
 
-/// The document of a case: a blank before each word, so that a word's beginning can also be looked for without the index; and the marks of
-/// what the case is, so that those of a rare kind are found among a million.
-pub(super) fn document(row: &CaseRow, target: &str) -> String {
+/// The words of a case: a blank before each, so that a word's beginning can also be looked for without the index; and the marks of what the
+/// case is, so that those of a rare kind are found among a million.
+pub(super) fn words_of(row: &CaseRow, target: &str) -> String {
     let texts = [row.subject_name.raw(), row.subject.as_str(), target];
     let mut out: String = texts.iter().flat_map(|t| words(t)).flat_map(|w| [" ".to_owned(), w]).collect();
     out.extend([" ".to_owned(), row.id.number().to_string(), format!(" {:06}", row.id.number())]);
     let marks = [row.action.tag(), row.path.tag(), row.kind.tag(), row.tier.tag(), row.risk.tag(), row.channel.tag()];
-    out.extend(marks.into_iter().chain((!row.state.is_ended()).then_some(OPEN)).flat_map(|mark| [' ', mark]));
+    out.extend(marks.into_iter().flat_map(|mark| [' ', mark]));
     out
+}
+
+/// The document that the index has of a case with those words: open cases, of which there are far fewer, are words of their own.
+fn document_of(words: &str, open: bool) -> Cow<'_, str> {
+    if open { words.replace(' ', &format!(" {OPEN}")).into() } else { words.into() }
 }
 
 /// Whether the target still holds a grant, as far as is known.
@@ -225,7 +233,7 @@ fn keyed<'a>(row: &'a CaseRow, case: &Case, words: &'a str) -> [Put<'a>; 13] {
 const BEFORE: &str = "SELECT words, ended, held, grants, state, flags, assignee, k_due, k_risk, k_opened, k_updated, next_due, subject
   FROM cases WHERE id = ?1";
 
-/// What was there before: its weights, its words if they are others now, and which of the keyed columns hold something else now.
+/// What was there before: its weights, its words if the index of words has another document now, and which of the keyed columns hold something else now.
 struct Before<'a> {
     weights: Weights,
     words: Option<String>,
@@ -243,7 +251,7 @@ fn before<'a>(conn: &Connection, id: i64, now: &[Put<'a>]) -> rusqlite::Result<O
             changed.push((*name, *value));
         }
     }
-    let words = if changed.iter().any(|c| c.0 == "words") { Some(r.get(0)?) } else { None };
+    let words = if changed.iter().any(|c| matches!(c.0, "words" | "ended")) { Some(r.get(0)?) } else { None };
     Ok(Some(Before { weights, words, changed }))
 }
 
@@ -270,7 +278,8 @@ fn update(conn: &Connection, columns: &[Put<'_>]) -> rusqlite::Result<usize> {
 /// Writes a case's row, and gives what that changes in the counters.
 pub(super) fn put(conn: &Connection, row: &CaseRow, case: &Case) -> rusqlite::Result<Weights> {
     let id = row.id.key();
-    let words = document(row, case.route.target.as_str());
+    let words = words_of(row, case.route.target.as_str());
+    let document = document_of(&words, !row.state.is_ended());
     let keyed = keyed(row, case, &words);
     let old = before(conn, id, &keyed)?;
     let mut columns = vec![("id", ValueRef::Integer(id))];
@@ -279,13 +288,13 @@ pub(super) fn put(conn: &Connection, row: &CaseRow, case: &Case) -> rusqlite::Re
         columns.extend(old.changed);
         update(conn, &columns)?;
         if let Some(was) = old.words {
-            put_words(conn, "case_words", id, Some(&was), &words)?;
+            put_words(conn, "case_words", id, Some(&document_of(&was, old.weights.open == 1)), &document)?;
         }
         old.weights
     } else {
         columns.extend(keyed);
         insert(conn, &columns)?;
-        put_words(conn, "case_words", id, None, &words)?;
+        put_words(conn, "case_words", id, None, &document)?;
         Weights::default()
     };
     let weights = |name: &str| keyed.iter().find(|c| c.0 == name).and_then(|c| c.1.as_i64().ok()).unwrap_or(0);

@@ -17,6 +17,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../assets/migrations/0002_noticed.sql"),
     include_str!("../../../assets/migrations/0003_grants.sql"),
     include_str!("../../../assets/migrations/0004_handles.sql"),
+    include_str!("../../../assets/migrations/0005_found.sql"),
 ];
 /// The migration after which grants are put into their rows; it goes together with the table that it makes.
 const GRANTS: usize = 2;
@@ -118,6 +119,24 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
     conn.pragma_update(None, "mmap_size", 1_i64 << 30)?;
     conn.pragma_update(None, "temp_store", "MEMORY")?;
     conn.set_prepared_statement_cache_capacity(STATEMENTS);
+    Ok(conn)
+}
+
+/// A connection that can't write, for reading everything once: nothing is mapped, so that it holds its page cache and no more.
+pub(super) fn open_walker(path: &Path) -> Result<Connection, StoreError> {
+    let conn = open_reader(path)?;
+    conn.pragma_update(None, "mmap_size", 0)?;
+    conn.pragma_update(None, "cache_size", -16 * 1_024)?;
+    Ok(conn)
+}
+
+/// A database of this process alone, for what may be more than memory should hold: the engine keeps it in a temporary file without a name,
+/// or in memory while it is smaller than its cache.
+pub(super) fn open_scratch(sql: &str) -> Result<Connection, StoreError> {
+    let conn = Connection::open("")?;
+    conn.pragma_update(None, "cache_size", -8 * 1_024)?;
+    conn.pragma_update(None, "synchronous", "OFF")?;
+    conn.execute_batch(sql)?;
     Ok(conn)
 }
 

@@ -1,14 +1,15 @@
 //! `doctor`: recomputes the tree from the entries' bytes, folds every case and the register again, and compares with what is stored.
 //!
 //! Contract: reads one moment of the store, changes nothing, and names every row that differs, up to [`MOST`]; rows beside the log are
-//! compared in `beside`. What depends on policy
-//! (risk, proofs needed, approvals missing) is not in the entries and is not compared.
+//! compared in `beside`. What depends on policy (risk, proofs needed, approvals missing) is not in the entries and is not compared. Holds
+//! one case at a time, the register, and what is said of subjects in a scratch database: memory does not grow with the log.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, params_from_iter};
 
+use super::beside::Said;
 use super::duties::via;
 use super::rows::{self, Ordinal as _, millis};
 use super::vault::Vault;
@@ -38,7 +39,7 @@ pub(super) struct Verify<'a> {
     /// Duty rows that entries account for, by table.
     duties: [i64; 5],
     /// What the log says was recorded of subjects, last.
-    pub(super) subjects: BTreeMap<String, Digest>,
+    pub(super) subjects: Said,
     /// Policies that the log names.
     pub(super) policies: BTreeSet<Digest>,
     /// Texts that entries account for and that are there.
@@ -62,7 +63,7 @@ pub(super) fn verify(conn: &Connection, vault: Option<&Vault>, progress: &dyn Fn
         found: Vec::new(),
         counted: rows::Weights::default(),
         duties: [0; 5],
-        subjects: BTreeMap::new(),
+        subjects: Said::new()?,
         policies: BTreeSet::new(),
         texts: 0,
     };
@@ -106,7 +107,7 @@ impl Verify<'_> {
             }
             tree.append(leaf);
             if r.get::<_, Option<i64>>(3)?.is_none() {
-                self.register_entry(&mut register, seq, bytes, r.get(4)?);
+                self.register_entry(&mut register, seq, bytes, r.get(4)?)?;
             }
             self.step();
         }
@@ -120,11 +121,12 @@ impl Verify<'_> {
         Ok(register)
     }
 
-    fn register_entry(&mut self, register: &mut Register, seq: i64, bytes: &[u8], version: i64) {
+    fn register_entry(&mut self, register: &mut Register, seq: i64, bytes: &[u8], version: i64) -> Result<(), StoreError> {
         let Ok(Entry { seq: own, at, body: Body::Register { version: said, event }, .. }) = serde_json::from_slice(bytes) else {
-            return self.differs(format!("entry {seq}: can't be read as an entry of the register"));
+            self.differs(format!("entry {seq}: can't be read as an entry of the register"));
+            return Ok(());
         };
-        self.notes(&event);
+        self.notes(&event)?;
         let quiet = matches!(event, RegisterEvent::Refused { .. } | RegisterEvent::RefusedMany { .. } | RegisterEvent::StrangersRefused { .. });
         if !(quiet && said == register.version) {
             register.apply(&event, at);
@@ -132,6 +134,7 @@ impl Verify<'_> {
         if i64::try_from(own) != Ok(seq) || i64::try_from(said) != Ok(version) || said != register.version {
             self.differs(format!("entry {seq}: says that it is entry {own}, version {said} of the register"));
         }
+        Ok(())
     }
 
     fn tree(&mut self, tree: &Frontier) -> Result<(), StoreError> {
@@ -320,7 +323,7 @@ impl Verify<'_> {
         let listed = super::reads::row(self.conn, id)?;
         let words: String = self.conn.prepare_cached("SELECT words FROM cases WHERE id = ?1")?.query_row([id.key()], |r| r.get(0))?;
         let risk: i64 = self.conn.prepare_cached("SELECT k_risk FROM cases WHERE id = ?1")?.query_row([id.key()], |r| r.get(0))?;
-        if listed.is_some_and(|row| words != rows::document(&row, case.route.target.as_str()) || risk != rows::key_risk(row.risk, row.due)) {
+        if listed.is_some_and(|row| words != rows::words_of(&row, case.route.target.as_str()) || risk != rows::key_risk(row.risk, row.due)) {
             self.differs(format!("case {id}: its row is found by other words or sorted by another risk than it shows"));
         }
         Ok(())
@@ -372,7 +375,7 @@ fn expected(case: &Case) -> Vec<(&'static str, Value)> {
         ("flags", count(case.flags.len().min(usize::from(u8::MAX)))),
         ("grants", count(case.grants.iter().filter(|g| rows::lives(g)).count())),
         ("assignee", case.assignee.as_ref().map_or(Value::Null, |a| a.as_str().to_owned().into())),
-        ("k_due", rows::key_due(case.times.due).into()),
+        ("k_due", rows::key_due(case.times.due.filter(|_| !case.state.is_ended())).into()),
         ("k_opened", (-millis(case.request.opened_at)).into()),
         ("k_updated", (-millis(case.times.updated_at)).into()),
         ("next_due", optional(case.next_due().map(millis))),
