@@ -1,9 +1,9 @@
--- What has ended is never due: cases without a due time sort last, by number. Words of open cases are indexed with the mark of an open case
--- before them, so that looking among these costs as much as there are of them, however many have ended.
+-- What has ended is due no more, but where it is held: it comes last, by number. Words of open cases are indexed with the mark of an open
+-- case before them, so that looking among these costs as much as there are of them, however many have ended.
 
 UPDATE cases SET words = replace(words, ' ' || char(57728), '') WHERE instr(words, char(57728)) > 0;
-UPDATE cases SET k_due = 9223372036854775807, k_risk = (k_risk >> 44 << 44) | 17592186044415 WHERE ended = 1 AND k_due <> 9223372036854775807;
-CREATE INDEX cases_ended ON cases (id) WHERE ended = 1;
+CREATE INDEX cases_ended ON cases (id) WHERE ended = 1 AND k_due = 9223372036854775807;
+CREATE INDEX cases_ended_due ON cases (k_due, id) WHERE ended = 1 AND k_due <> 9223372036854775807;
 
 DROP TABLE case_words;
 CREATE VIRTUAL TABLE case_words USING fts5 (words, content = '', detail = none, columnsize = 0, prefix = '2 3 4 5 6',

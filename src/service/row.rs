@@ -39,7 +39,7 @@ pub fn of(world: &World, case: &Case, now: Time) -> CaseRow {
         waiting_on: waiting_on(case, &progress, &requirement, now),
         approvals_missing: approvals_missing(case, &requirement),
         assignee: case.assignee.clone(),
-        due: case.times.due.filter(|_| !case.state.is_ended()),
+        due: case.times.due,
         opened_at: case.request.opened_at,
         updated_at: case.times.updated_at,
         flags: small(case.flags.len()),

@@ -24,7 +24,8 @@ pub(super) struct Query {
     pub(super) from: String,
     pub(super) wheres: Vec<String>,
     pub(super) values: Vec<Value>,
-    /// The column by which what leads has the rows in order, where all rows have the last key and their numbers alone decide.
+    /// The column by which what leads has the rows in order, where all have the last key and their numbers alone decide. Those ended cases that
+    /// have another key are [`ended_and_due`].
     pub(super) by_number: Option<&'static str>,
 }
 
@@ -78,7 +79,7 @@ fn lead(conn: &Connection, query: &QueueQuery, open: bool) -> Result<Query, Stor
     }
     let most = if open { SORTED_OPEN } else { SORTED };
     let matching = matching(f, open);
-    // What has ended is never due: it comes in the order of its numbers, which is that of the index of words.
+    // What has ended is due no more, nearly always: it comes in the order of its numbers, which is that of the index of words.
     let by_number = query.sort == Sort::Due && f.ended == Some(true);
     if let Some(matching) = matching.as_deref().filter(|_| !by_number)
         && let Some(found) = few_found(conn, matching, most)?
@@ -93,7 +94,7 @@ fn lead(conn: &Connection, query: &QueueQuery, open: bool) -> Result<Query, Stor
     if let Some(matching) = matching.filter(|_| by_number) {
         let mut q = Query { from: "case_words w CROSS JOIN cases c ON c.id = w.rowid".to_owned(), by_number: Some("w.rowid"), ..Query::default() };
         let matching = q.bind(matching);
-        return Ok(q.with(format!("w.case_words MATCH {matching}")));
+        return Ok(q.with(format!("w.case_words MATCH {matching}")).with(format!("c.k_due = {}", rows::NEVER)));
     }
     let due = query.sort == Sort::Due;
     let only_state = if f.decidable_by.is_some() { Some(CaseState::Sealed) } else { f.states.first().copied().filter(|_| f.states.len() == 1) };
@@ -104,11 +105,18 @@ fn lead(conn: &Connection, query: &QueueQuery, open: bool) -> Result<Query, Stor
     } else if due && f.held == Some(true) {
         Query::over("cases_held").with("c.held = 1")
     } else if by_number {
-        Query { by_number: Some("c.id"), ..Query::over("cases_ended").with("c.ended = 1") }
+        Query { by_number: Some("c.id"), ..Query::over("cases_ended").with("c.ended = 1").with(format!("c.k_due = {}", rows::NEVER)) }
     } else {
         let walk = Query::over(&format!("cases_{}_{}", if open { "open" } else { "all" }, &column(query.sort)[2..]));
         if open { walk.with("c.ended = 0") } else { walk }
     })
+}
+
+/// The few ended cases that are due: held ones, whose hold has a clock.
+pub(super) fn ended_and_due(query: &QueueQuery) -> Query {
+    let mut q = Query::over("cases_ended_due").with("c.ended = 1").with(format!("c.k_due <> {}", rows::NEVER));
+    filter(&mut q, &query.filter);
+    q
 }
 
 /// Parts of the filter that an index of their own knows, each of which may leave few rows.

@@ -4,7 +4,7 @@
 
 use rusqlite::{Connection, params_from_iter};
 
-use super::plan::{decidable, plan, splits};
+use super::plan::{Query, decidable, ended_and_due, plan, splits};
 use super::rows::{self, Ordinal as _, column};
 use crate::base::ids::PersonId;
 use crate::domain::view::{CaseRow, Counts, Cursor, From, MAX_PAGE, QueuePage, QueueQuery};
@@ -44,17 +44,32 @@ fn both(conn: &Connection, query: &QueueQuery, most: usize) -> Result<Vec<CaseRo
     };
     let mut rows = of(false)?;
     rows.extend(of(true)?);
+    sort(query, &mut rows, most);
+    Ok(rows)
+}
+
+/// Brings rows from several places into the order in which the query goes.
+fn sort(query: &QueueQuery, rows: &mut Vec<CaseRow>, most: usize) {
     rows.sort_by_cached_key(|row| (rows::key(query.sort, row), row.id.key()));
     if !goes_down(query) {
         rows.reverse();
     }
     rows.truncate(most);
-    Ok(rows)
 }
 
 /// So many rows from the query's place on, in the direction in which it goes.
 fn walk(conn: &Connection, query: &QueueQuery, most: usize) -> Result<Vec<CaseRow>, StoreError> {
-    let mut q = plan(conn, query)?;
+    let q = plan(conn, query)?;
+    let by_number = q.by_number.is_some();
+    let mut rows = ask(conn, query, q, most)?;
+    if by_number {
+        rows.extend(ask(conn, query, ended_and_due(query), most)?);
+        sort(query, &mut rows, most);
+    }
+    Ok(rows)
+}
+
+fn ask(conn: &Connection, query: &QueueQuery, mut q: Query, most: usize) -> Result<Vec<CaseRow>, StoreError> {
     let k = column(query.sort);
     let (sign, order) = if goes_down(query) { (">", "ASC") } else { ("<", "DESC") };
     if let Some(From::After(c) | From::Before(c)) = &query.from {
