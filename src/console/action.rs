@@ -120,7 +120,7 @@ actions! {
     Reason, "write-reason", Scope::APPROVE, ["e", "enter"], "reason", "Write the reason, which is required";
     AssignMe, "assign", Scope::WORK, ["a"], "assign", "Take the selected case yourself", writes = "case_assign";
     AssignTo, "assign-to", Scope::WORK, ["A"], "", "Give the selected case to someone", writes = "case_assign";
-    LetGo, "let-go", Scope::WORK, ["u"], "", "Let the selected case go, so that others can take it", writes = "case_assign";
+    LetGo, "let-go", Scope::WORK, ["L"], "", "Let the selected case go, so that others can take it", writes = "case_assign";
     NextTab, "next-tab", Scope::TABS, ["tab", "l", "right"], "next page", "To the next page of this screen";
     PreviousTab, "previous-tab", Scope::TABS, ["shift-tab", "h", "left"], "", "To the page of this screen before";
     Tab1, "first-page", Scope::TABS, ["1"], "", "To the first page of this screen: overview, what waits for you, or what lives";
@@ -166,6 +166,7 @@ actions! {
     Cancel, "cancel", Scope::FORM, ["esc"], "back", "Leave the form; what was typed is kept as a draft";
     Copy, "copy", Scope::ANY, ["y"], "", "Copy what is selected (id, link, message)";
     Back, "back", Scope::ANY, ["esc"], "", "Back to where you were";
+    Undo, "undo", Scope::ANY, ["u"], "", "Take back the last thing you did here, or be told why it can't be";
     GoQueue, "queue", Scope::ANY, ["g q"], "", "To the queue";
     GoApprovals, "approvals", Scope::ANY, ["g a"], "", "To the cases that wait for your decision";
     GoGrants, "grants", Scope::ANY, ["g r"], "", "To the temporary access that lives";

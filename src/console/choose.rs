@@ -111,6 +111,7 @@ fn forget(model: &mut Model) {
     shared.counts = None;
     shared.sending.forget();
     shared.attention.forget();
+    shared.undo = super::undo::Undo::default();
     shared.state.screen = None;
     shared.link = Link::Connecting;
     shared.retry_at = None;

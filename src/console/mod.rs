@@ -44,6 +44,7 @@ mod tell;
 pub mod terminal;
 pub mod theme;
 pub mod tutor;
+pub mod undo;
 pub mod update;
 pub mod view;
 pub mod widget;
@@ -219,6 +220,7 @@ pub fn model(config: &ConsoleConfig, ports: &Ports, size: (u16, u16)) -> Result<
         seq: 0,
         former: 0,
         run: ports.random.id("con"),
+        undo: undo::Undo::default(),
         tutor: tutor::Tutor::new(config.tour.clone(), config.plain),
         attention: attention::Attention::new(config.attention),
         draft_waiting: None,

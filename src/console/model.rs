@@ -198,6 +198,8 @@ pub struct Shared {
     pub notes: VecDeque<Note>,
     /// What stands in the bottom line until the next key.
     pub notice: Option<Note>,
+    /// What can be taken back.
+    pub undo: super::undo::Undo,
     /// The tour (demo).
     pub tutor: super::tutor::Tutor,
     /// What calls for attention.
@@ -248,6 +250,7 @@ impl Shared {
     /// Sends a change; the answer comes to `to` under the number returned.
     pub fn send(&mut self, to: Place, order: Order) -> u64 {
         self.seq += 1;
+        self.undo.sent(self.seq, &order);
         if let Some(case) = order.case {
             self.attention.wrote(case, self.now);
         }
@@ -291,8 +294,14 @@ impl Shared {
         self.wishes.push(Wish::Done(place, next));
     }
 
-    /// Asks for a confirmation before an order is sent.
+    /// Asks for a confirmation before an order is sent; what can't be undone says so.
     pub fn confirm(&mut self, mut confirmation: Confirmation) {
+        confirmation.lines.extend(super::undo::before(&confirmation.order.write));
+        self.confirm_as_said(confirmation);
+    }
+
+    /// As [`Shared::confirm`], for what will be refused.
+    pub fn confirm_as_said(&mut self, mut confirmation: Confirmation) {
         self.seq += 1;
         confirmation.number = self.seq;
         self.wishes.push(Wish::Over(Box::new(Overlay::Confirm(confirmation))));

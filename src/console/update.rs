@@ -13,7 +13,7 @@ use super::leave;
 use super::message::{Live, Message, Reply};
 use super::model::{Link, Model, Note, Place, Tone, Wish};
 use super::overlay::{Outcome, Overlay};
-use super::{attention, choose, held, known, mouse, sending, tutor};
+use super::{attention, choose, held, known, mouse, sending, tutor, undo};
 use crate::client::ClientError;
 
 /// How deep one can go before the oldest way back is forgotten.
@@ -290,6 +290,7 @@ fn everywhere(model: &mut Model, action: Action) -> bool {
             model.overlay = Some(Overlay::Pick(choose::identities(model)));
         }
         Action::GoMailbox => {}
+        Action::Undo => undo::take_back(model),
         Action::Tutor => tutor::toggle(&mut model.shared),
         Action::Mouse => {
             model.shared.mouse = !model.shared.mouse;
@@ -319,7 +320,7 @@ pub(super) fn top(model: &mut Model, place: Place) {
     model.shared.go(place);
 }
 
-fn refresh(model: &mut Model) {
+pub(super) fn refresh(model: &mut Model) {
     let place = model.place();
     let (screen, shared) = model.screen_mut(place);
     screen.refresh(shared, place);
@@ -332,6 +333,7 @@ fn on_answer(model: &mut Model, seq: u64, to: Place, reply: Result<Reply, Client
     }
     let outcome = sending::answered(&mut model.shared, seq, &reply);
     let in_front = model.place() == to;
+    let written = undo::written(&reply);
     if let Err(error) = &reply
         && error.needs_sign_in()
         && to != Place::SignIn
@@ -349,6 +351,9 @@ fn on_answer(model: &mut Model, seq: u64, to: Place, reply: Result<Reply, Client
         }
         Ok(Reply::Drafts(drafts)) => model.shared.drafts.extend(drafts),
         reply => {
+            if undo::answered(model, seq, &reply) {
+                return;
+            }
             let (screen, shared) = model.screen_mut(to);
             screen.answer(shared, to, seq, reply);
         }
@@ -356,6 +361,7 @@ fn on_answer(model: &mut Model, seq: u64, to: Place, reply: Result<Reply, Client
     if let Some(outcome) = outcome {
         sending::tell(&mut model.shared, outcome, in_front);
     }
+    undo::settled(&mut model.shared, seq, written);
 }
 
 fn on_live(model: &mut Model, live: Live) {

@@ -18,6 +18,7 @@ mod stale;
 #[cfg(unix)]
 mod terminal;
 mod tutor;
+mod undo;
 mod waits;
 #[path = "../support/whole.rs"]
 mod whole;

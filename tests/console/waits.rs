@@ -294,7 +294,7 @@ fn help_is_cut_nowhere_and_says_what_is_below() {
 fn a_case_that_was_taken_is_said_once_it_is_written() {
     let mut desk = Desk::new(80, 24, |_| {}, Box::new(answer), true);
     desk.press("g q j");
-    let (seq, to) = sends(&mut desk, KeyEvent::from(KeyCode::Char('u')));
+    let (seq, to) = sends(&mut desk, KeyEvent::from(KeyCode::Char('L')));
     desk.press("g l");
     let written = Written { case: Some(Box::new(canned::case())), version: Some(4) };
     desk.tell(Message::Answer { seq, to, reply: Ok(Reply::Written(Box::new(written))) });

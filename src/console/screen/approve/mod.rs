@@ -168,7 +168,7 @@ impl Approve {
         let order = shared.order(Write::Decide(Box::new(decide)), Some(id), Some(case.row.version));
         let to = Place::Approve(id, decision);
         self.write_reason(false);
-        shared.confirm(Confirmation { number: 0, question, lines, key: CONFIRM, label: "try it".into(), to, order, top: 0 });
+        shared.confirm_as_said(Confirmation { number: 0, question, lines, key: CONFIRM, label: "try it".into(), to, order, top: 0 });
     }
 
     fn submit(&mut self, shared: &mut Shared) {
@@ -203,10 +203,7 @@ impl Approve {
             format!("Reason: {}", clean(reason)),
         ];
         if decision == Decision::Approve {
-            lines.push(format!("Carried out {}.", carried_out(case)));
-        }
-        if decision == Decision::Deny {
-            lines.push("One denial ends the case; another try is a linked case.".into());
+            lines.push(format!("Carried out {}. Until then undo takes it back, with a reason.", carried_out(case)));
         }
         let write = Write::Decide(Box::new(Decide { decision, seal_sha256: seal, nonce: statement.nonce.clone(), reason: Untrusted::from(reason) }));
         let (version, question) = (case.row.version, format!("{word} {id} for {}?", case.row.subject_name.line()));

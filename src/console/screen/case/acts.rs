@@ -125,6 +125,9 @@ impl Case {
     }
 
     fn assign(&mut self, shared: &mut Shared, operator: Option<OperatorId>) {
+        if let Some(case) = &self.seen {
+            shared.undo.knew(&case.row);
+        }
         let said = if operator.is_some() { "Given." } else { "Anyone can take it now." };
         self.send(shared, Write::Assign(Assign { operator }), said, None);
     }

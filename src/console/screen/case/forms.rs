@@ -118,11 +118,7 @@ impl Purpose {
                 ],
                 "open it again",
             ),
-            Self::Withdraw => (
-                format!("Withdraw {number}?"),
-                vec!["The case ends. A new one of the same subject and target inherits its lineage.".into()],
-                "withdraw it",
-            ),
+            Self::Withdraw => (format!("Withdraw {number}?"), vec!["Nothing of it is carried out.".into()], "withdraw it"),
             Self::RollBack => {
                 (format!("Undo what {number} did?"), vec!["The target is told to undo the plan; that too is verified.".into()], "undo it")
             }

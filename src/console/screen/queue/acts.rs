@@ -13,6 +13,13 @@ use crate::console::message::Reply;
 use crate::console::model::{Place, Shared, Tone};
 
 impl Queue {
+    /// The selected case and its version, to be given to someone: whose it is now is remembered, so that it can be undone.
+    pub(super) fn chosen(&self, shared: &mut Shared) -> Option<(CaseId, u64)> {
+        let row = self.window.current()?;
+        shared.undo.knew(row);
+        Some((row.id, row.version))
+    }
+
     pub(super) fn assign(&mut self, shared: &mut Shared, what: Option<(CaseId, u64)>, operator: Option<OperatorId>) {
         let Some((case, version)) = what else { return };
         let order = shared.order(Write::Assign(Assign { operator }), Some(case), Some(version));

@@ -134,17 +134,22 @@ impl Queue {
         }
     }
 
+    /// Shows another view, at the user's wish: it can be undone.
     fn show_view(&mut self, shared: &mut Shared, filter: Option<String>, sort: Option<String>) {
+        if (&filter, &sort) != (&self.filter, &self.sort) {
+            shared.undo.showed(self.filter.take(), self.sort.take());
+        }
+        self.show_again(shared, filter, sort);
+    }
+
+    /// Shows a view as it was.
+    pub fn show_again(&mut self, shared: &mut Shared, filter: Option<String>, sort: Option<String>) {
         self.filter = filter;
         self.sort = sort;
         self.mistake = None;
         self.failed = None;
         self.window = Window::default();
         self.reload(shared, From::Start);
-    }
-
-    fn current(&self) -> Option<(CaseId, u64)> {
-        self.window.current().map(|r| (r.id, r.version))
     }
 
     fn apply_filter(&mut self, shared: &mut Shared) {
@@ -299,15 +304,19 @@ impl Screen for Queue {
             Action::AssignMe => {
                 let me = shared.me.as_ref().and_then(|m| m.operator.clone());
                 if me.is_some() {
-                    self.assign(shared, self.current(), me);
+                    let what = self.chosen(shared);
+                    self.assign(shared, what, me);
                 }
             }
             Action::NewCase => shared.go(Place::Route(None)),
             Action::AssignTo => {
-                self.giving = self.current();
+                self.giving = self.chosen(shared);
                 shared.pick(Picker::new("assign", "Give to (account)", Vec::new()).or_typed());
             }
-            Action::LetGo => self.assign(shared, self.current(), None),
+            Action::LetGo => {
+                let what = self.chosen(shared);
+                self.assign(shared, what, None);
+            }
             Action::Filter => {
                 self.typing = Some(TextBox::line(&filter::begun(self.filter.as_deref()), filter::MAX_FILTER));
             }

@@ -24,6 +24,7 @@ pub(super) fn offer(shared: &mut Shared) {
 
 /// Keeps one, in place of another of its name.
 pub(super) fn save(shared: &mut Shared, view: View) {
+    shared.undo.had_views(shared.views.clone());
     shared.views.retain(|v| v.name != view.name);
     shared.views.truncate(MAX_VIEWS - 1);
     shared.say(Tone::Good, format!("Saved as \"{}\".", view.name));

@@ -1,0 +1,286 @@
+//! What was done here and can be taken back: the last act first, while the server lets its opposite happen; and why the rest can't be.
+//!
+//! Contract: a bounded list of this session's own acts. Before an opposite is sent the case is read anew: what others did since is never undone
+//! by accident. What can't be undone says so before it is done ([`before`]) and when it is tried. Knows no screen but the queue and the case.
+
+use std::collections::VecDeque;
+
+use super::action::Action;
+use super::effect::{Ask, Effect, Order};
+use super::keep::View;
+use super::message::Reply;
+use super::model::{Model, Place, Shared, Tone};
+use crate::api::case::CaseDetail;
+use crate::api::lists::CaseRow;
+use crate::api::requests::Assign;
+use crate::api::words::Decision;
+use crate::base::ids::{CaseId, OperatorId};
+use crate::client::{ClientError, Write};
+
+/// The most acts that can be taken back one after the other.
+const MAX_ACTS: usize = 50;
+/// The most changes on their way that are waited for.
+const MAX_SENT: usize = 50;
+
+/// Something that was done here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Act {
+    /// A case was given to someone, taken, or let go: whose it was, and whose it is.
+    Given { case: CaseId, was: Option<OperatorId>, is: Option<OperatorId> },
+    /// A case was approved.
+    Approved(CaseId),
+    /// The queue showed something else before: its filter and sorting.
+    Shown(Option<String>, Option<String>),
+    /// The saved views were others before.
+    Views(Vec<View>),
+    /// What can't be undone: what it was, and why.
+    Final(&'static str, &'static str),
+}
+
+impl Act {
+    /// What undoing would take back, in words.
+    fn words(&self) -> String {
+        match self {
+            Self::Given { case, is: Some(is), .. } => format!("that {case} is {is}'s"),
+            Self::Given { case, is: None, .. } => format!("that {case} was let go"),
+            Self::Approved(case) => format!("your approval of {case}"),
+            Self::Shown(..) => "how the queue was filtered or sorted".to_owned(),
+            Self::Views(_) => "the view that was saved".to_owned(),
+            Self::Final(what, _) => (*what).to_owned(),
+        }
+    }
+}
+
+/// What can be taken back, and what is being taken back.
+#[derive(Debug, Default)]
+pub struct Undo {
+    acts: VecDeque<Act>,
+    /// Whose a case is that is about to be given to someone.
+    knew: Option<(CaseId, Option<OperatorId>)>,
+    /// Changes on their way, by the number of the question.
+    sent: VecDeque<(u64, Write, Option<CaseId>, Option<OperatorId>)>,
+    /// The case that is read before an act is taken back.
+    reading: Option<(u64, Act)>,
+    /// The opposite that is on its way.
+    sending: Option<(u64, Act)>,
+}
+
+impl Undo {
+    /// Remembers whose a case is before it is given to someone.
+    pub fn knew(&mut self, row: &CaseRow) {
+        self.knew = Some((row.id, row.assignee.clone()));
+    }
+
+    /// A change is sent.
+    pub(super) fn sent(&mut self, seq: u64, order: &Order) {
+        let was = self.knew.take().filter(|(case, _)| Some(*case) == order.case).and_then(|(_, was)| was);
+        if self.sent.len() == MAX_SENT {
+            self.sent.pop_front();
+        }
+        self.sent.push_back((seq, order.write.clone(), order.case, was));
+    }
+
+    fn push(&mut self, act: Act) {
+        if self.acts.len() == MAX_ACTS {
+            self.acts.pop_front();
+        }
+        self.acts.push_back(act);
+    }
+
+    /// The queue showed this before the user asked for something else.
+    pub fn showed(&mut self, filter: Option<String>, sort: Option<String>) {
+        self.push(Act::Shown(filter, sort));
+    }
+
+    /// The saved views were these before one was saved.
+    pub fn had_views(&mut self, views: Vec<View>) {
+        self.push(Act::Views(views));
+    }
+
+    fn done(&mut self, seq: u64) -> Option<(Write, Option<CaseId>, Option<OperatorId>)> {
+        let at = self.sent.iter().position(|(s, ..)| *s == seq)?;
+        self.sent.remove(at).map(|(_, write, case, was)| (write, case, was))
+    }
+}
+
+/// Why a change can't be undone once it is done: what it is, and the reason, as it follows "because". Nothing, if it can.
+const fn never(write: &Write) -> Option<(&'static str, &'static str)> {
+    const GONE: &str = "it ends the case; a new one inherits its lineage";
+    const SAID: &str = "what was said stays in the log";
+    const HAND: &str = "a hand in a case is for good: lineage only grows";
+    Some(match write {
+        Write::Assign(_) | Write::TakeNext(_) => return None,
+        Write::Decide(decide) => match decide.decision {
+            Decision::Approve => return None,
+            Decision::Deny => ("The denial", GONE),
+        },
+        Write::Open(_) => ("Opening the case", "whoever opens a case has routed it; withdraw ends it, the lineage stays"),
+        Write::Route(_) => ("The route", HAND),
+        Write::Triage(_) => ("Triage", HAND),
+        Write::Evidence(_) | Write::Telemetry(_) => ("Evidence", "what is kept stays, and so does whose hand it is from"),
+        Write::Seal => ("The seal", "whoever seals has a hand in the case for good; reopen opens it again"),
+        Write::Comment(_) => ("The comment", SAID),
+        Write::HandOver(_) => ("The note", SAID),
+        Write::Review(_) => ("The look back", SAID),
+        Write::Flag(_) => ("The flag", "what was noticed stays on the case"),
+        Write::Proof(_) => ("The proof", "who is asked is told at once"),
+        Write::NoChange(_) | Write::Withdraw(_) => ("The end of the case", GONE),
+        Write::Close => ("Closing the case", "it ends the case, and what was given with it"),
+        Write::Reopen(_) => ("Opening it again", "every approval is void by it"),
+        Write::TakeBack(_) => ("Taking the approval back", "what is void stays void"),
+        Write::Hold(_) => ("The freeze", "only security lifts it, after contact on another channel"),
+        Write::LiftHold(_) => ("Lifting the freeze", "the case moves on by it; hold freezes it again"),
+        Write::Retry => ("Trying again", "the target is told at once"),
+        Write::RollBack(_) => ("Undoing it in the target", "the target is told at once"),
+        Write::RevokeGrant(..) => ("Ending the access", "the target is told at once; access anew takes a new case"),
+    })
+}
+
+/// What is said before a change that can't be undone.
+pub fn before(write: &Write) -> Option<String> {
+    never(write).map(|(_, why)| format!("It can't be undone because {why}."))
+}
+
+impl Shared {
+    /// The key of undo, as it is offered after what can be undone.
+    fn undo_key(&self) -> String {
+        format!("undo: {}", self.keymap.shown(Action::Undo).unwrap_or_else(|| Action::Undo.row().name.to_owned()))
+    }
+
+    /// Offers to undo what was just said to be done.
+    fn offer_undo(&mut self) {
+        let offer = self.undo_key();
+        let Some(last) = self.notes.back_mut().filter(|n| n.tone == Tone::Good) else { return };
+        last.text = format!("{} {offer}", last.text);
+        self.notice = Some(last.clone());
+        self.dirty = true;
+    }
+}
+
+/// An answer came. Says whether it was one that only undoing waits for.
+pub(super) fn answered(model: &mut Model, seq: u64, reply: &Result<Reply, ClientError>) -> bool {
+    let undo = &mut model.shared.undo;
+    if let Some((_, act)) = undo.reading.take_if(|(waits, _)| *waits == seq) {
+        match reply {
+            Ok(Reply::Case(case)) => read(model, act, case),
+            Ok(_) => {}
+            Err(error) => failed(model, act, error),
+        }
+        return true;
+    }
+    if let Some((_, act)) = undo.sending.take_if(|(waits, _)| *waits == seq) {
+        match reply {
+            Ok(_) => {
+                model.shared.say(Tone::Good, format!("Undone: {}.", act.words()));
+                super::update::refresh(model);
+            }
+            Err(error) => failed(model, act, error),
+        }
+        return true;
+    }
+    false
+}
+
+/// The answer to a change that was done: the case as it is by it, if the server said.
+pub(super) fn written(reply: &Result<Reply, ClientError>) -> Option<Option<CaseRow>> {
+    if let Ok(Reply::Written(written)) = reply { Some(written.case.as_ref().map(|c| c.row.clone())) } else { None }
+}
+
+/// A change was answered, and that was told: from now on it can be undone, or not; refused, there is nothing to undo.
+pub(super) fn settled(shared: &mut Shared, seq: u64, written: Option<Option<CaseRow>>) {
+    let (Some((write, asked, was)), Some(case)) = (shared.undo.done(seq), written) else { return };
+    let act = match (&write, never(&write)) {
+        (_, Some((what, why))) => Act::Final(what, why),
+        (Write::Assign(Assign { operator }), _) if *operator == was => return,
+        (Write::Assign(Assign { operator }), _) => match asked {
+            Some(case) => Act::Given { case, was, is: operator.clone() },
+            None => return,
+        },
+        (Write::TakeNext(_), _) => match &case {
+            Some(row) => Act::Given { case: row.id, was: None, is: row.assignee.clone() },
+            None => return,
+        },
+        (_, None) => match asked {
+            Some(case) => Act::Approved(case),
+            None => return,
+        },
+    };
+    let can = !matches!(act, Act::Final(..));
+    shared.undo.push(act);
+    if can {
+        shared.offer_undo();
+    }
+}
+
+/// Takes the last act back, or says why not.
+pub(super) fn take_back(model: &mut Model) {
+    let undo = &mut model.shared.undo;
+    if undo.reading.is_some() || undo.sending.is_some() {
+        return model.shared.say(Tone::Info, "Still taking the last one back.");
+    }
+    match undo.acts.pop_back() {
+        None => model.shared.say(Tone::Info, "There is nothing to undo: nothing was done here that can be taken back."),
+        Some(Act::Final(what, why)) => {
+            let next = undo.acts.iter().rev().find(|a| !matches!(a, Act::Final(..))).map(Act::words);
+            undo.acts.truncate(undo.acts.iter().rposition(|a| !matches!(a, Act::Final(..))).map_or(0, |at| at + 1));
+            let again = next.map(|words| format!(" Undo again takes back {words}.")).unwrap_or_default();
+            model.shared.say(Tone::Info, format!("{what} can't be undone because {why}.{again}"));
+        }
+        Some(Act::Shown(filter, sort)) => {
+            let text =
+                format!("Undone: the queue shows {}.", filter.as_deref().map_or_else(|| "all".to_owned(), |f| crate::base::text::sanitise(f, false)));
+            model.screens.queue.show_again(&mut model.shared, filter, sort);
+            model.shared.say(Tone::Good, text);
+        }
+        Some(Act::Views(views)) => {
+            model.shared.views.clone_from(&views);
+            model.shared.effects.push(Effect::KeepViews(views));
+            model.shared.say(Tone::Good, "Undone: the saved views are as they were.");
+        }
+        Some(act @ (Act::Given { case, .. } | Act::Approved(case))) => {
+            let seq = model.shared.ask(Place::Case(case), Ask::Case(case));
+            model.shared.undo.reading = Some((seq, act));
+        }
+    }
+}
+
+/// The case is known as it is now: its act is taken back if that is still what it is about.
+fn read(model: &mut Model, act: Act, case: &CaseDetail) {
+    let shared = &mut model.shared;
+    let id = case.row.id;
+    let refused =
+        |code: &str| case.refused_actions.iter().find(|r| r.action == code).map(|r| format!(": {}", crate::base::text::sanitise(&r.reason, false)));
+    match act {
+        Act::Given { ref was, ref is, .. } => {
+            let now = &case.row.assignee;
+            let moved = (now != is).then(|| now.as_ref().map_or_else(|| "it was let go meanwhile".to_owned(), |who| format!("it is {who}'s now")));
+            if let Some(why) = moved.map(|why| format!(" because {why}.")).or_else(|| refused("case_assign")) {
+                return shared.say(Tone::Bad, format!("{id} can't be given back{why}"));
+            }
+            let order = shared.order(Write::Assign(Assign { operator: was.clone() }), Some(id), Some(case.row.version));
+            shared.seq += 1;
+            shared.undo.sending = Some((shared.seq, act));
+            shared.effects.push(Effect::Send { seq: shared.seq, to: Place::Case(id), order });
+        }
+        _ => match refused("approval_take_back") {
+            Some(why) => shared.say(Tone::Bad, format!("Your approval of {id} can't be taken back{why}")),
+            None => {
+                model.screens.case.take_back_once_seen(id);
+                shared.go(Place::Case(id));
+                shared.say(Tone::Info, "Say why you take it back; it is asked once more.");
+                if model.place() == Place::Case(id) {
+                    super::update::refresh(model);
+                }
+            }
+        },
+    }
+}
+
+/// It could not be taken back now: it can be tried again.
+fn failed(model: &mut Model, act: Act, error: &ClientError) {
+    model.shared.undo.push(act);
+    model.shared.fail(error);
+    if error.status() == Some(412) {
+        model.shared.say(Tone::Bad, "The case changed meanwhile and nothing was undone. Undo again tries it on the case as it is now.");
+    }
+}
