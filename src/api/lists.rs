@@ -2,6 +2,8 @@
 //!
 //! Contract: pages are bounded and continue by opaque cursors. Texts from outside are [`Untrusted`].
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -275,6 +277,36 @@ pub struct LogPage {
     pub size: u64,
     /// Root of the tree over them.
     pub root_sha256: Option<Digest>,
+    /// Names of the persons in the summaries, by their ids, for those who may read names; they stand beside the log, never in it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub names: BTreeMap<String, Untrusted>,
+}
+
+/// The persons that a sentence of the log names: each id follows the word "person".
+pub fn persons_in(sentence: &str) -> impl Iterator<Item = &str> {
+    let words = sentence.split(' ');
+    words.clone().zip(words.skip(1)).filter(|(word, _)| *word == "person").map(|(_, id)| bare(id)).filter(|id| !id.is_empty())
+}
+
+/// An id without the marks that follow it in a sentence.
+fn bare(word: &str) -> &str {
+    word.trim_end_matches([',', ';', ':', ')', '.'])
+}
+
+/// A sentence of the log with names in place of ids, where they are known; otherwise it stays "person p-...".
+pub fn named(sentence: &str, names: &BTreeMap<String, Untrusted>) -> String {
+    let mut out: Vec<String> = Vec::new();
+    for word in sentence.split(' ') {
+        let name = if out.last().is_some_and(|w| w == "person") { names.get(bare(word)) } else { None };
+        match name {
+            Some(name) => {
+                out.pop();
+                out.push(format!("{}{}", name.line(), &word[bare(word).len()..]));
+            }
+            None => out.push(word.to_owned()),
+        }
+    }
+    out.join(" ")
 }
 
 /// Data of a server-sent event of `GET /v1/events`; its id is the log's sequence number.
@@ -290,4 +322,17 @@ pub enum Announcement {
     Register,
     /// Events were missed: load again.
     Lagged,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_stand_where_they_are_known_and_ids_with_their_kind_where_not() {
+        let names = BTreeMap::from([("p-nadia".to_owned(), Untrusted::from("Nadia Rahman"))]);
+        let said = "asked person p-ines: x; refused to person p-nadia: decide (by person p-nadia)";
+        assert_eq!(persons_in(said).collect::<Vec<_>>(), ["p-ines", "p-nadia", "p-nadia"]);
+        assert_eq!(named(said, &names), "asked person p-ines: x; refused to Nadia Rahman: decide (by Nadia Rahman)");
+    }
 }

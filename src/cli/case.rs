@@ -12,7 +12,7 @@ use super::out::{Failure, Out, table};
 use super::word::word;
 use super::{Arguments, connect};
 use crate::api::case::CaseDetail;
-use crate::api::lists::{CaseRow, LogPage, QueueParams};
+use crate::api::lists::{CaseRow, LogPage, QueueParams, named};
 use crate::api::requests::{
     AddEvidence, AddFlag, AddReview, Assign, Decide, HandOver, Hold, LiftHold, OpenCase, RouteCase, StartProof, Text, TriageCase,
 };
@@ -454,10 +454,10 @@ fn entries(page: &LogPage) -> String {
             vec![
                 e.seq.to_string(),
                 e.at.format("%Y-%m-%d %H:%M:%S").to_string(),
-                e.actor.clone(),
+                named(&e.actor, &page.names),
                 case,
                 e.event.clone(),
-                format!("{}{said}", e.summary),
+                format!("{}{said}", named(&e.summary, &page.names)),
             ]
         })
         .collect();

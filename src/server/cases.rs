@@ -18,7 +18,7 @@ use super::write::{Nothing, Question, Write, after, bounded, detail};
 use crate::api::case::{CaseDetail, RoutePreview, Statement};
 use crate::api::filter::{self, Asker};
 use crate::api::governance::PolicyExplained;
-use crate::api::lists::{Counts, LogEntry, LogPage, QueuePage, QueueParams};
+use crate::api::lists::{Counts, LogEntry, LogPage, QueuePage, QueueParams, persons_in};
 use crate::api::requests as body;
 use crate::base::ids::{CaseId, PersonId};
 use crate::domain::case::{Requester, Route, Signature};
@@ -101,9 +101,14 @@ impl After {
     }
 }
 
-/// An entry with its text on the wire.
-pub(super) fn wire(told: &Told) -> LogEntry {
-    LogEntry { text: told.text.clone(), ..LogEntry::from(&told.entry) }
+/// A page of entries with their texts, and the names of those they tell of.
+pub(super) async fn log_page(app: &App, caller: &Caller, told: &[Told], after: Option<u64>) -> Result<LogPage, Failure> {
+    let entries: Vec<LogEntry> = told.iter().map(|t| LogEntry { text: t.text.clone(), ..LogEntry::from(&t.entry) }).collect();
+    let ids: std::collections::BTreeSet<PersonId> =
+        entries.iter().flat_map(|e| persons_in(&e.summary).chain(persons_in(&e.actor))).filter_map(|id| id.parse().ok()).collect();
+    let names = app.service.names(ids, &caller.actor).await?;
+    let (size, root) = app.service.store.head().await?;
+    Ok(LogPage { entries, after, size, root_sha256: Some(root), names })
 }
 
 #[utoipa::path(get, path = "/v1/cases/{id}/timeline", tag = "cases", params(("id" = CaseId, Path), After), responses((status = 200, body = LogPage)))]
@@ -114,8 +119,7 @@ pub(super) async fn timeline(State(app): State<Arc<App>>, caller: Caller, Id(id)
         crate::domain::event::Body::Case { version, .. } => Some(*version),
         crate::domain::event::Body::Register { .. } => None,
     });
-    let (size, root) = app.service.store.head().await?;
-    Ok(Json(LogPage { entries: entries.iter().map(wire).collect(), after: next, size, root_sha256: Some(root) }).into_response())
+    Ok(Json(log_page(&app, &caller, &entries, next).await?).into_response())
 }
 
 /// Query of a statement.

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::App;
 use super::authn::Caller;
-use super::cases::{After, wire};
+use super::cases::{After, log_page};
 use super::extract::Params;
 use super::problem::Failure;
 use super::write::{Nothing, Write};
@@ -39,9 +39,10 @@ pub(super) async fn policy(State(app): State<Arc<App>>, _caller: Caller) -> Answ
 pub(super) async fn log(State(app): State<Arc<App>>, caller: Caller, Params(q): Params<After>) -> Answer {
     let limit = q.limit()?;
     let entries = app.service.log(q.after()?.map_or(0, |a| a.saturating_add(1)), limit, &caller.actor).await?;
-    let (size, root) = app.service.store.head().await?;
-    let after = entries.last().map(|e| e.entry.seq).filter(|seq| seq + 1 < size);
-    Ok(Json(LogPage { entries: entries.iter().map(wire).collect(), after, size, root_sha256: Some(root) }).into_response())
+    let last = entries.last().map(|e| e.entry.seq);
+    let mut page = log_page(&app, &caller, &entries, None).await?;
+    page.after = last.filter(|seq| seq + 1 < page.size);
+    Ok(Json(page).into_response())
 }
 
 #[utoipa::path(get, path = "/v1/register", tag = "register", responses((status = 200, body = reg::RegisterView)))]

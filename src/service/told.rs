@@ -2,14 +2,17 @@
 //!
 //! Contract: reads only. Software gets entries without texts (invariant 6), and so does everyone once a text is erased. Knows no wire types.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::look::reads_personal_data;
 use super::{Service, ServiceError};
 use crate::base::Untrusted;
-use crate::base::ids::{CaseId, TextId};
+use crate::base::ids::{CaseId, PersonId, TextId};
 use crate::domain::command::Actor;
 use crate::domain::event::{Body, Entry};
+
+/// The most names that are looked up for one page.
+const MAX_NAMES: usize = 500;
 
 /// An entry and the text it is about, if there is one and the asker may read it.
 #[derive(Debug, Clone)]
@@ -40,6 +43,15 @@ impl Service {
     pub async fn log(&self, from: u64, limit: u16, actor: &Actor) -> Result<Vec<Told>, ServiceError> {
         let entries = self.store.entries(from, limit).await?;
         self.told(entries, actor).await
+    }
+
+    /// Names of persons by their ids, for those who may read names.
+    pub async fn names(&self, ids: BTreeSet<PersonId>, actor: &Actor) -> Result<BTreeMap<String, Untrusted>, ServiceError> {
+        if ids.is_empty() || !reads_personal_data(&actor.who) {
+            return Ok(BTreeMap::new());
+        }
+        let ids: Vec<PersonId> = ids.into_iter().take(MAX_NAMES).collect();
+        Ok(self.store.people(&ids).await?.into_iter().map(|(id, person)| (id.to_string(), person.name)).collect())
     }
 
     async fn told(&self, entries: Vec<Entry>, actor: &Actor) -> Result<Vec<Told>, ServiceError> {

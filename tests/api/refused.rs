@@ -120,7 +120,7 @@ async fn invariant_08_what_could_not_be_understood_is_one_entry_a_minute_and_pri
     assert_eq!(size(&house).await, before + 4, "one entry for each of the four");
     let read = house.get("/v1/log?limit=200", "omar").await;
     let told = read.body["entries"].as_array().unwrap().iter().find(|e| e["event"] == "refused_many").unwrap().clone();
-    assert!(told["summary"].as_str().unwrap().starts_with("refused many: "), "{told}");
+    assert!(told["summary"].as_str().unwrap().starts_with("refused many in the minute of "), "{told}");
 }
 
 #[tokio::test]

@@ -65,7 +65,7 @@ fn many_entries(after: Option<u64>, limit: u16) -> LogPage {
     let one = whole::log().entries.pop().unwrap();
     let from = after.map_or(0, |a| a + 1);
     let entries = (from..(from + u64::from(limit)).min(48_211)).map(|seq| LogEntry { seq, ..one.clone() }).collect();
-    LogPage { entries, after: None, size: 48_211, root_sha256: None }
+    LogPage { entries, after: None, size: 48_211, ..LogPage::default() }
 }
 
 /// Plays lines; what was heard, and what was sent.

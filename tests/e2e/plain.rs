@@ -108,7 +108,7 @@ async fn two_listeners_play_the_whole_story_in_the_linear_mode() {
     let log = nadia.types("log", "Leaf digest");
     assert!(log.contains(&case), "{log}");
     nadia.types(&format!("open {case}"), "State: restored");
-    nadia.types("5", "refused to p-nadia: decide, separation-of-duties");
+    nadia.types("5", "refused to Nadia Haddad: decide; they have a hand in it");
     nadia.leave();
     ruiz.leave();
 }

@@ -37,7 +37,7 @@ async fn story(size: (u16, u16)) {
     nadia.pty.shows("restored");
     ruiz.pty.shows("restored");
     attempts::told(&demo, &case).await;
-    nadia.find_in_log("refused to p-nadia: decide, separation-of-duties");
+    nadia.find_in_log("refused to Nadia Haddad: decide");
     assert!(nadia.pty.text().contains(&case), "{}", nadia.pty.text());
     nadia.leave();
     ruiz.leave();

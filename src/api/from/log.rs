@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::actor_words;
 use crate::api::lists::LogEntry;
 use crate::base::{Digest, canonical};
+use crate::domain::case::ActorRef;
 use crate::domain::event::{Body, Entry};
 
 /// The most facts one summary names.
@@ -24,7 +25,7 @@ impl From<&Entry> for LogEntry {
         let words = event.replace('_', " ");
         let told = match &entry.body {
             Body::Case { event, .. } => super::says::sentence(event),
-            Body::Register { .. } => None,
+            Body::Register { event, .. } => Some(super::governs::sentence(event)),
         };
         let summary = if let Some(told) = told {
             told
@@ -35,7 +36,19 @@ impl From<&Entry> for LogEntry {
         };
         let mut leaf = vec![0];
         leaf.extend(canonical::to_vec(entry).unwrap_or_default());
-        Self { seq: entry.seq, at: entry.at, actor: actor_words(&entry.actor), event, case, summary, text: None, leaf_sha256: Digest::of(&leaf) }
+        Self { seq: entry.seq, at: entry.at, actor: actor(&entry.actor), event, case, summary, text: None, leaf_sha256: Digest::of(&leaf) }
+    }
+}
+
+/// Who, with its kind where it is a person known by their id alone.
+fn actor(who: &ActorRef) -> String {
+    match who {
+        ActorRef::Automation { automation, on_behalf_of } if !on_behalf_of.is_empty() => {
+            let chain: Vec<String> = on_behalf_of.iter().map(super::governs::principal).collect();
+            format!("{automation} for {}", chain.join(" for "))
+        }
+        ActorRef::Attester { person, .. } => format!("person {person}"),
+        other => actor_words(other),
     }
 }
 

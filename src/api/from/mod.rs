@@ -4,6 +4,7 @@
 
 mod case;
 mod governance;
+mod governs;
 mod log;
 mod parts;
 mod says;

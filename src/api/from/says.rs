@@ -1,8 +1,10 @@
 //! What happened to a case, in the words of those who read it.
 //!
-//! Contract: made of codes, ids, numbers and times only, as the entries are (invariant 9). What has no sentence here is told by its facts.
+//! Contract: made of codes, ids, numbers and times only, as the entries are (invariant 9). A person is always "person p-...", so that whoever may
+//! know the name can put it there ([`crate::api::lists::named`]). What has no sentence here is told by its facts.
 
 use crate::base::Time;
+use crate::base::ids::PersonId;
 use crate::domain::case::{ExecutionOutcome, LineageEntry, ProofSession, Request, Requester, Route, SessionOutcome, VoidReason};
 use crate::domain::event::CaseEvent;
 use crate::domain::vocabulary::Decision;
@@ -15,15 +17,15 @@ pub(super) fn sentence(event: &CaseEvent) -> Option<String> {
     work(event).or_else(|| proof(event)).or_else(|| decision(event))
 }
 
-fn minute(at: Time) -> String {
+pub(super) fn minute(at: Time) -> String {
     at.format("%d %b %H:%MZ").to_string()
 }
 
 fn opened(route: &Route, request: &Request) -> String {
     let who = match &request.requester {
         Requester::Subject => "the subject".to_owned(),
-        Requester::Person(person) => person.to_string(),
-        Requester::Automation(automation) => automation.to_string(),
+        Requester::Person(person) => format!("person {person}"),
+        Requester::Automation(automation) => format!("the automation {automation}"),
         Requester::Unknown => "someone unknown".to_owned(),
     };
     format!("opened for {}: {}; asked by {who}, by {}", route.subject, way(route), request.channel.label())
@@ -39,7 +41,7 @@ fn lineage<'a>(entries: impl ExactSizeIterator<Item = &'a LineageEntry>) -> Stri
     let mut named: Vec<String> = Vec::new();
     for entry in entries {
         let case = entry.case.map(|c| format!(" (in {c})")).unwrap_or_default();
-        let text = format!("{} {}{case}", entry.person, entry.duty.label());
+        let text = format!("person {} {}{case}", entry.person, entry.duty.label());
         if named.len() < NAMED && !named.contains(&text) {
             named.push(text);
         }
@@ -54,7 +56,12 @@ fn work(event: &CaseEvent) -> Option<String> {
         CaseEvent::Opened { route, request, .. } => opened(route, request),
         CaseEvent::LineageGrew { lineage: entries, .. } if !entries.is_empty() => lineage(entries.iter()),
         CaseEvent::Triaged { triage } => {
-            format!("triaged: {}; triage is {}'s, the remedy {}'s", triage.failure.label(), triage.triage_owner, triage.remedy_owner)
+            format!(
+                "triaged: {}; triage lies with person {}, the remedy with person {}",
+                triage.failure.label(),
+                triage.triage_owner,
+                triage.remedy_owner
+            )
         }
         CaseEvent::Routed { route } => format!("routed another way: {}", way(route)),
         CaseEvent::StateChanged { to, due: Some(due) } => format!("is {} now, due {}", to.label(), minute(*due)),
@@ -78,7 +85,7 @@ fn work(event: &CaseEvent) -> Option<String> {
 
 fn session(proof: &ProofSession) -> String {
     match (&proof.endpoint, &proof.attester) {
-        (_, Some(person)) => format!("asked {person}: {}", proof.method.label()),
+        (_, Some(person)) => format!("asked person {person}: {}", proof.method.label()),
         (Some(endpoint), None) => format!("sent to {endpoint}: {}", proof.method.label()),
         (None, None) => format!("asked for: {}", proof.method.label()),
     }
@@ -121,12 +128,49 @@ fn decision(event: &CaseEvent) -> Option<String> {
         CaseEvent::GrantEnding { grant, why, .. } => format!("temporary access {grant} is to end: {}", why.label()),
         CaseEvent::GrantRevoked { grant } => format!("temporary access {grant} is gone: the target confirmed it"),
         CaseEvent::Refused { refusal, .. } if refusal == "wrong-word" => "a wrong word was typed to say \"this wasn't me\"".to_owned(),
-        CaseEvent::Refused { command, refusal, person } => {
-            let who = person.as_ref().map(|p| format!(" to {p}")).unwrap_or_default();
-            format!("refused{who}: {}, {refusal}", command.replace('_', " "))
-        }
+        CaseEvent::RollBackAsked { attempt, .. } => format!("asked for attempt {attempt} to be undone"),
+        CaseEvent::TakingBack { attempt } => format!("the target gave more than was approved: told to take back what attempt {attempt} did"),
+        CaseEvent::TakenBack { attempt } => format!("the target confirmed that nothing is left of attempt {attempt}"),
+        CaseEvent::Restricted { until } => format!("the subject is watched more closely until {}, after a privileged recovery", minute(*until)),
+        CaseEvent::Refused { command, refusal, person } => refused(command, refusal, person.as_ref()),
         _ => return None,
     })
+}
+
+/// That someone was refused, what, and why; the code stands last, for those who look for it.
+pub(super) fn refused(command: &str, code: &str, person: Option<&PersonId>) -> String {
+    let who = person.map(|p| format!(" to person {p}")).unwrap_or_default();
+    let what = command.trim_start_matches("case_").trim_start_matches("approval_").replace('_', " ");
+    format!("refused{who}: {what}; {} ({code})", because(code))
+}
+
+/// Why someone is refused, by its code.
+pub(super) fn because(code: &str) -> String {
+    match code {
+        "separation-of-duties" => "they have a hand in it",
+        "not-permitted" => "their account does not do that",
+        "role-missing" => "their role does not do that",
+        "wrong-state" => "it had no place there then",
+        "held" => "it was frozen",
+        "stale-seal" | "stale" => "it had changed meanwhile",
+        "statement-expired" => "the statement's time was over",
+        "proof-expired" => "the proof counted no more",
+        "checklist-incomplete" => "something was not proved yet",
+        "deadlock" => "nobody could have decided it",
+        "scope-exceeds" => "it asked for more than was held before",
+        "not-recoverable" => "that can't be recovered",
+        "endpoint-unusable" => "that address can't serve",
+        "too-many-attempts" | "limit" => "it was too often",
+        "session-ended" => "that was over",
+        "signature-missing" => "it was not signed",
+        "already" => "it was so already",
+        "too-early" => "it was too early",
+        "unknown" => "there is no such thing",
+        "invalid" => "it made no sense",
+        "second-person" => "someone else must do it",
+        other => return other.replace('-', " "),
+    }
+    .to_owned()
 }
 
 const fn voided(why: VoidReason) -> &'static str {
@@ -176,6 +220,6 @@ mod tests {
         assert_eq!(said(&CaseEvent::StateChanged { to: CaseState::Proofing, due: None }), "is proofing now");
         let refused =
             CaseEvent::Refused { command: "take_back".into(), refusal: "separation-of-duties".into(), person: Some("p-nadia".parse().unwrap()) };
-        assert_eq!(said(&refused), "refused to p-nadia: take back, separation-of-duties");
+        assert_eq!(said(&refused), "refused to person p-nadia: take back; they have a hand in it (separation-of-duties)");
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Contract: holds a bounded run of entries without gaps; shows codes, ids and what is kept beside them. Verifies nothing yet.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
@@ -10,9 +11,9 @@ use ratatui::layout::Rect;
 
 use super::case::pages::{clean, readable};
 use super::{Loading, Screen};
-use crate::api::lists::{Announcement, LogEntry, LogPage};
-use crate::base::Digest;
+use crate::api::lists::{Announcement, LogEntry, LogPage, named};
 use crate::base::ids::CaseId;
+use crate::base::{Digest, Untrusted};
 use crate::client::ClientError;
 use crate::console::action::{Action, Applies};
 use crate::console::effect::{Ask, Timer};
@@ -51,6 +52,8 @@ enum Asked {
 #[derive(Debug, Default)]
 pub struct Log {
     entries: Vec<LogEntry>,
+    /// Names of persons in them, as far as they were told.
+    names: BTreeMap<String, Untrusted>,
     case: Option<CaseId>,
     size: u64,
     root: Option<Digest>,
@@ -93,6 +96,10 @@ impl Log {
         self.failed = None;
         self.size = page.size.max(self.size);
         self.root = page.root_sha256.or(self.root);
+        if self.names.len() > MAX_ENTRIES {
+            self.names.clear();
+        }
+        self.names.extend(page.names);
         let at_end = self.cursor.at + 1 >= self.entries.len();
         let selected = self.entries.get(self.cursor.at).map(|e| e.seq);
         match self.asked_for {
@@ -151,8 +158,8 @@ impl Log {
         let mut s = Sheet::default();
         if let Some(e) = self.current() {
             let case = e.case.map(|c| format!(" · {c}")).unwrap_or_default();
-            s.fact("Entry", format!("{} · {} · by {}{case}", e.seq, e.at.format("%Y-%m-%d %H:%M:%SZ"), clean(&e.actor)));
-            s.fact("Event", readable(&clean(&e.summary)));
+            s.fact("Entry", format!("{} · {} · by {}{case}", e.seq, e.at.format("%Y-%m-%d %H:%M:%SZ"), clean(&named(&e.actor, &self.names))));
+            s.fact("Event", readable(&clean(&named(&e.summary, &self.names))));
             if let Some(text) = &e.text {
                 s.fact("Kept beside", text.sanitise());
             }
@@ -268,11 +275,11 @@ impl Screen for Log {
             put(buffer, list, list.x, y, if here { "▌" } else { " " }, shared.style(Role::Marker));
             let style = shared.style(if here { Role::Selected } else { Role::Dim });
             put(buffer, list, list.x + 1, y, &format!("{:>7} {}", e.seq, e.at.format("%d %b %H:%M")), style);
-            put(buffer, list, list.x + 23, y, &fit(&clean(&e.actor), wide - 1), shared.style(Role::Info));
+            put(buffer, list, list.x + 23, y, &fit(&clean(&named(&e.actor, &self.names)), wide - 1), shared.style(Role::Info));
             let x = list.x + 23 + u16::try_from(wide).unwrap_or(16);
             let x = put(buffer, list, x, y, &fit(&e.case.map_or_else(|| "register".into(), |c| c.to_string()), 12), shared.style(Role::Dim)) + 1;
             let refused = e.event.contains("refused");
-            let text = fit(&readable(&clean(&e.summary)), usize::from(list.right().saturating_sub(x)));
+            let text = fit(&readable(&clean(&named(&e.summary, &self.names))), usize::from(list.right().saturating_sub(x)));
             put(buffer, list, x, y, &text, shared.style(if refused { Role::Warn } else { Role::Text }));
         }
         let below = Rect { y: list.bottom() + 1, height: DETAIL, ..area };
@@ -293,7 +300,13 @@ impl Screen for Log {
         let seen = self.entries.iter().skip(self.cursor.top).take(Self::height(shared));
         lines.extend(seen.clone().map(|e| {
             let case = e.case.map(|c| format!(" {c}")).unwrap_or_default();
-            format!("{} {}, {}{case}: {}", e.seq, e.at.format("%d %b %H:%M"), clean(&e.actor), readable(&clean(&e.summary)))
+            format!(
+                "{} {}, {}{case}: {}",
+                e.seq,
+                e.at.format("%d %b %H:%M"),
+                clean(&named(&e.actor, &self.names)),
+                readable(&clean(&named(&e.summary, &self.names)))
+            )
         }));
         let (read, before) = (seen.len(), self.entries.iter().take(self.cursor.top).len());
         let older = before > 0 || (self.case.is_none() && self.entries.first().is_some_and(|e| e.seq > 0));

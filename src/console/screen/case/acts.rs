@@ -101,7 +101,14 @@ impl Case {
                 if ways.is_empty() {
                     shared.say(Tone::Info, case.checklist.next.as_deref().map_or_else(|| "There is no proof to start now.".into(), clean));
                 } else {
-                    shared.pick(Picker::new("prove", "Start a proof: who is asked is told at once", ways));
+                    let title = if case.you_cannot_decide.is_empty() && case.hold.is_none() {
+                        let me = shared.me.as_ref().and_then(|m| m.operator.as_ref());
+                        let others = case.could_decide.operators.iter().filter(|o| Some(*o) != me).count();
+                        format!("Start a proof: you can't decide the case then; others who could: {others}")
+                    } else {
+                        "Start a proof: who is asked is told at once".to_owned()
+                    };
+                    shared.pick(Picker::new("prove", title, ways));
                 }
             }
             Action::AssignMe => {

@@ -9,6 +9,7 @@ mod draw;
 pub(super) mod forms;
 pub(super) mod pages;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crossterm::event::{KeyEvent, MouseButton, MouseEvent, MouseEventKind};
@@ -18,8 +19,8 @@ use ratatui::layout::Rect;
 use super::{Loading, Screen};
 use crate::api::case::CaseDetail;
 use crate::api::lists::{Announcement, LogEntry};
-use crate::base::Time;
 use crate::base::ids::CaseId;
+use crate::base::{Time, Untrusted};
 use crate::client::{ClientError, Write};
 use crate::console::action::{Action, Applies};
 use crate::console::effect::{Ask, Timer};
@@ -70,6 +71,7 @@ pub struct Case {
     tab: Tab,
     scrolls: [Scroll; 5],
     entries: Vec<LogEntry>,
+    names: BTreeMap<String, Untrusted>,
     /// Where the timeline goes on, while there is more.
     entries_after: Option<u64>,
     open: Option<Open>,
@@ -117,7 +119,7 @@ impl Case {
             Tab::Checklist => pages::checklist(case, shared),
             Tab::Evidence => pages::evidence(case),
             Tab::Approvals => pages::approvals(case),
-            Tab::Timeline => pages::timeline(&self.entries, self.asked_entries.waits()),
+            Tab::Timeline => pages::timeline(&self.entries, &self.names, self.asked_entries.waits()),
         }
     }
 
@@ -341,6 +343,7 @@ impl Screen for Case {
                         self.entries.clear();
                     }
                     self.entries.extend(page.entries);
+                    self.names.extend(page.names);
                     shared.dirty = true;
                     if let Some(after) = page.after.filter(|_| self.entries.len() < MAX_ENTRIES) {
                         self.entries_after = Some(after);

@@ -2,13 +2,15 @@
 //!
 //! Contract: pure; everything in [`CaseDetail`] appears on one of them. Codes that were sent to a subject are in none of these types.
 
+use std::collections::BTreeMap;
+
 use chrono::TimeDelta;
 
 use crate::api::case::{ApprovalDetail, CaseDetail, ChecklistItem, DutyInTheWay, ItemState, SealDetail};
-use crate::api::lists::LogEntry;
+use crate::api::lists::{LogEntry, named};
 use crate::api::words::{CaseState, Decision};
-use crate::base::Time;
 use crate::base::text::sanitise;
+use crate::base::{Time, Untrusted};
 use crate::console::model::Shared;
 use crate::console::screen::queue::draw::until;
 use crate::console::theme::Role;
@@ -368,10 +370,13 @@ pub(in crate::console::screen) fn lineage(s: &mut Sheet, case: &CaseDetail) {
 }
 
 /// What happened, oldest first.
-pub(super) fn timeline(entries: &[LogEntry], loading: bool) -> Sheet {
+pub(super) fn timeline(entries: &[LogEntry], names: &BTreeMap<String, Untrusted>, loading: bool) -> Sheet {
     let mut s = Sheet::default();
     for e in entries {
-        s.fact(&e.at.format("%d %b %H:%M").to_string(), format!("{}  {}", clean(&e.actor), readable(&clean(&e.summary))));
+        s.fact(
+            &e.at.format("%d %b %H:%M").to_string(),
+            format!("{}  {}", clean(&named(&e.actor, names)), readable(&clean(&named(&e.summary, names)))),
+        );
         if let Some(text) = &e.text {
             s.more(text.sanitise(), Role::Dim);
         }

@@ -1,0 +1,170 @@
+//! What happened to the register, in the words of those who read it.
+//!
+//! Contract: as `says`: made of codes, ids, numbers and times only; a person is always "person p-...", so that whoever may know the name can put
+//! it there ([`crate::api::lists::named`]).
+
+use super::says::{because, minute};
+use crate::domain::event::{RegisterChange, RegisterEvent};
+use crate::domain::register::{Automation, Holder, Operator, Person, Principal, Token};
+use crate::domain::subject::Ownership;
+
+/// The most ids one sentence names of a kind.
+const NAMED: usize = 6;
+
+/// The sentence about an event.
+pub(super) fn sentence(event: &RegisterEvent) -> String {
+    match event {
+        RegisterEvent::Founded { by: [one, other], .. } => format!("founded by person {one} and person {other}, with the first policy"),
+        RegisterEvent::Changed { change } => changed(change),
+        RegisterEvent::Proposed { proposal, by, change } => {
+            format!("person {by} proposed ({proposal}), for a second person to approve: {}", changed(change))
+        }
+        RegisterEvent::ProposalApproved { proposal, by, effective_at } => {
+            format!("person {by} approved the proposal {proposal}: it counts from {} on", minute(*effective_at))
+        }
+        RegisterEvent::ProposalEnded { proposal, by } => format!("person {by} ended the proposal {proposal}: it never counts"),
+        RegisterEvent::ProposalApplied { proposal } => format!("the proposal {proposal} counts now"),
+        RegisterEvent::GovernanceRecovered { governors: [one, other], proved, counts_from, .. } => {
+            let how = if *proved { "both proved it with a former token" } else { "not both proved it with a former token" };
+            let from = counts_from.map_or_else(|| "once everyone who governs was told".to_owned(), |at| format!("from {} on", minute(at)));
+            format!("person {one} and person {other} were let back in to govern: {how}; it counts {from}")
+        }
+        RegisterEvent::RecoveryTold { counts_from, .. } => {
+            format!("everyone who governs was told that someone was let back in: it counts from {} on", minute(*counts_from))
+        }
+        RegisterEvent::SubjectRecorded { subject, .. } => format!("the inventory recorded or changed the subject {subject}"),
+        RegisterEvent::CodesIssued { subject, .. } => format!("the subject {subject} was given fresh saved codes"),
+        RegisterEvent::Refused { command, refusal, person } => super::says::refused(command, refusal, person.as_ref()),
+        RegisterEvent::RefusedMany { minute: at, counts, person, others } => {
+            let who = match (person, others) {
+                (Some(person), _) => format!(" to person {person}"),
+                (None, true) => " to others together".to_owned(),
+                (None, false) => String::new(),
+            };
+            let counts = some(counts.iter().map(|(code, n)| format!("{n} times {} ({code})", because(code))));
+            format!("refused many{who} in the minute of {}: {counts}", minute(*at))
+        }
+        RegisterEvent::StrangersRefused { count, minute: at } => {
+            format!("{count} {} of strangers refused in the minute of {}", if *count == 1 { "request" } else { "requests" }, minute(*at))
+        }
+    }
+}
+
+/// What is different now, or would be.
+fn changed(change: &RegisterChange) -> String {
+    match change {
+        RegisterChange::SetPerson(person) => someone(person),
+        RegisterChange::SetOperator(operator) => account(operator),
+        RegisterChange::DisableOperator(id) => format!("the account {id} may no longer sign in"),
+        RegisterChange::SetAutomation(automation) => software(automation),
+        RegisterChange::DisableAutomation(id) => format!("the automation {id} may no longer sign in"),
+        RegisterChange::Delegate(d) => format!("{} delegated to {} ({})", principal(&d.from), principal(&d.to), d.id),
+        RegisterChange::RevokeDelegation { delegation, at } => format!("the delegation {delegation} ended {}", minute(*at)),
+        RegisterChange::IssueToken(token) => issued(token),
+        RegisterChange::RevokeToken { token, .. } => format!("the token {token} is revoked"),
+        RegisterChange::SetPolicy { policy, deciders } => {
+            let who = some(deciders.iter().map(|p| format!("person {p}")));
+            format!("the policy {} is in force, decided by {who}", policy.short())
+        }
+    }
+}
+
+fn someone(person: &Person) -> String {
+    let team = person.team.as_ref().map(|t| format!(", in the team {t}")).unwrap_or_default();
+    let manager = person.manager.as_ref().map(|m| format!(", managed by person {m}")).unwrap_or_default();
+    format!("person {} is recorded: employed by {}{team}{manager}, {}", person.id, person.employer, person.status.label())
+}
+
+fn account(operator: &Operator) -> String {
+    let may = if operator.enabled { "may sign in" } else { "may not sign in" };
+    let roles = some(operator.roles.iter().map(|r| r.label().to_owned()));
+    let groups = if operator.groups.is_empty() { String::new() } else { format!(", in the groups {}", some(operator.groups.iter())) };
+    format!("the account {} of person {} {may} as {roles}{groups}", operator.id, operator.person)
+}
+
+fn software(automation: &Automation) -> String {
+    let people = |all: &[Ownership]| {
+        let now: std::collections::BTreeSet<_> = all.iter().filter(|o| o.until.is_none()).map(|o| &o.person).collect();
+        some(now.into_iter().map(|p| format!("person {p}")))
+    };
+    let sponsors = if automation.sponsors.is_empty() { String::new() } else { format!(", sponsored by {}", people(&automation.sponsors)) };
+    let may = if automation.enabled { "may sign in" } else { "may not sign in" };
+    let scopes = some(automation.scopes.iter().map(|s| {
+        let code = serde_json::to_value(s).unwrap_or_default();
+        code.as_str().unwrap_or_default().replace('_', " ")
+    }));
+    format!("the automation {} {may}, owned by {}{sponsors}; it may {scopes}", automation.id, people(&automation.owners))
+}
+
+fn issued(token: &Token) -> String {
+    let holder = match &token.holder {
+        Holder::Operator(id) => format!("the account {id}"),
+        Holder::Automation(id) => format!("the automation {id}"),
+    };
+    let chain: Vec<String> = token.on_behalf_of.iter().map(principal).collect();
+    let chain = if chain.is_empty() { String::new() } else { format!(", acting for {}", chain.join(" for ")) };
+    format!("{holder} was given a token{chain}, until {} ({})", minute(token.expires_at), token.id)
+}
+
+/// A principal with its kind.
+pub(super) fn principal(principal: &Principal) -> String {
+    match principal {
+        Principal::Person(id) => format!("person {id}"),
+        Principal::Automation(id) => format!("the automation {id}"),
+    }
+}
+
+/// The first of some words, and how many more there are.
+fn some<T: ToString>(all: impl Iterator<Item = T>) -> String {
+    let all: Vec<String> = all.map(|x| x.to_string()).collect();
+    let more = all.len().saturating_sub(NAMED);
+    let first = all.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
+    match (all.len(), more) {
+        (0, _) => "nobody or nothing".to_owned(),
+        (_, 0) => first,
+        _ => format!("{first} and {more} more"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Time;
+
+    fn read(value: serde_json::Value) -> RegisterEvent {
+        serde_json::from_value(value).unwrap()
+    }
+
+    #[test]
+    fn every_change_of_the_register_is_told_in_words() {
+        use serde_json::json;
+        let at: Time = "2026-03-02T09:00:00Z".parse().unwrap();
+        let proposed = |change: serde_json::Value| json!({"event": "proposed", "proposal": "prp-1", "by": "p-omar", "change": change});
+        let operator = json!({"change": "set_operator", "to": {"id": "nadia", "person": "p-nadia", "roles": ["support_agent"], "groups": ["desk"], "enabled": true}});
+        let cases = [
+            (json!({"event": "founded", "by": ["p-omar", "p-ines"], "policy": "0".repeat(64)}), "founded by person p-omar and person p-ines"),
+            (
+                proposed(operator),
+                "person p-omar proposed (prp-1), for a second person to approve: the account nadia of person p-nadia may sign in as support agent, in the groups desk",
+            ),
+            (
+                json!({"event": "proposal_approved", "proposal": "prp-1", "by": "p-ines", "effective_at": at}),
+                "person p-ines approved the proposal prp-1: it counts from 02 Mar 09:00Z on",
+            ),
+            (
+                json!({"event": "changed", "change": {"change": "set_policy", "to": {"policy": "0".repeat(64), "deciders": ["p-ines", "p-omar"]}}}),
+                "is in force, decided by person p-ines, person p-omar",
+            ),
+            (json!({"event": "changed", "change": {"change": "disable_operator", "to": "nadia"}}), "the account nadia may no longer sign in"),
+            (
+                json!({"event": "refused", "command": "register_approve", "refusal": "second-person", "person": "p-omar"}),
+                "refused to person p-omar: register approve; someone else must do it (second-person)",
+            ),
+            (json!({"event": "strangers_refused", "count": 3, "minute": at}), "3 requests of strangers refused in the minute of 02 Mar 09:00Z"),
+        ];
+        for (event, said) in cases {
+            let told = sentence(&read(event));
+            assert!(told.contains(said), "{told}");
+        }
+    }
+}
