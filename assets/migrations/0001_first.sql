@@ -238,6 +238,8 @@ WHEN NEW.begun = 1
  AND (NEW.seal IS NOT (SELECT sha256 FROM seals WHERE case_key = NEW.case_key ORDER BY revision DESC LIMIT 1)
   OR (SELECT max(seq) FROM seals WHERE case_key = NEW.case_key) <= (SELECT max(seq) FROM routes WHERE case_key = NEW.case_key))
 BEGIN SELECT RAISE(ABORT, 'an execution carries out the last seal of its case'); END;
+-- The same closure as in approvals_separate, written out again: a view over it can't be given the case to begin at, so SQLite works it out for
+-- every case there is first (measured with 100,000 cases: 400 ms of CPU instead of less than one for each decision).
 CREATE TRIGGER executions_approved BEFORE INSERT ON executions
 WHEN NEW.begun = 1 AND (SELECT count(DISTINCT a.person) FROM approvals a
       WHERE a.case_key = NEW.case_key AND a.seal = NEW.seal AND a.decision = 0 AND a.valid_until > NEW.at

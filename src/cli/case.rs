@@ -19,7 +19,18 @@ use crate::api::requests::{
 use crate::api::words::{Action, Channel, Decision, EvidenceKind, FailureType, FlagKind, Method, Path};
 use crate::base::Untrusted;
 use crate::base::ids::{CaseId, EndpointId, GrantId, GroupId, OperatorId, PersonId, ScopeId, SessionId, SubjectId, TargetId};
-use crate::client::{Client, Write};
+use crate::client::{Client, ClientError, Write};
+
+/// Work on cases.
+#[derive(Debug, Args)]
+pub struct CaseArguments {
+    /// The version of the case that was seen, as `row.version` of its JSON; otherwise the case is read first. Software that
+    /// may write to a case and not read it gives the one it was told.
+    #[arg(long = "version", value_name = "N", global = true)]
+    version: Option<u64>,
+    #[command(subcommand)]
+    command: CaseCommand,
+}
 
 /// What can be done with cases.
 #[derive(Debug, Subcommand)]
@@ -278,9 +289,9 @@ pub struct RouteArgs {
 }
 
 /// Runs one.
-pub async fn run(command: &CaseCommand, arguments: &Arguments, out: Out) -> Result<(), Failure> {
+pub async fn run(case: &CaseArguments, arguments: &Arguments, out: Out) -> Result<(), Failure> {
     let client = connect::client(arguments)?;
-    match command {
+    match &case.command {
         CaseCommand::List(list) => {
             let filter = Some(list.filter.join(" ")).filter(|f| !f.is_empty());
             let params = QueueParams { filter, sort: list.sort.clone(), after: list.after.clone(), limit: list.limit, ..QueueParams::default() };
@@ -288,11 +299,11 @@ pub async fn run(command: &CaseCommand, arguments: &Arguments, out: Out) -> Resu
         }
         CaseCommand::Show { case } => out.answer(&client.case(*case).await?, detail),
         CaseCommand::Timeline { case } => out.answer(&client.timeline(*case, None).await?, entries),
-        CaseCommand::Approve(with) => decide(&client, with, Decision::Approve, out).await,
-        CaseCommand::Deny(with) => decide(&client, with, Decision::Deny, out).await,
+        CaseCommand::Approve(with) => decide(&client, with, (Decision::Approve, case.version), out).await,
+        CaseCommand::Deny(with) => decide(&client, with, (Decision::Deny, case.version), out).await,
         other => {
-            let (case, write) = write(other);
-            send(&client, case, &write, out).await
+            let (seen, (case, write)) = (case.version, write(other));
+            send(&client, case, seen, &write, out).await
         }
     }
 }
@@ -323,7 +334,7 @@ pub async fn whoami(arguments: &Arguments, out: Out) -> Result<(), Failure> {
     })
 }
 
-async fn decide(client: &Client, with: &WithText, decision: Decision, out: Out) -> Result<(), Failure> {
+async fn decide(client: &Client, with: &WithText, (decision, seen): (Decision, Option<u64>), out: Out) -> Result<(), Failure> {
     let case = client.case(with.case).await?;
     let (seal_sha256, nonce) = match (client.statement(with.case, decision).await, &case.seal) {
         (Ok(statement), _) => (statement.seal_sha256, statement.nonce),
@@ -331,17 +342,27 @@ async fn decide(client: &Client, with: &WithText, decision: Decision, out: Out) 
         (Err(error), Some(seal)) if error.status() == Some(403) => (seal.sha256, "none".to_owned()),
         (Err(error), _) => return Err(error.into()),
     };
-    let version = case.row.version;
+    let version = seen.unwrap_or(case.row.version);
     let body = Decide { decision, seal_sha256, nonce, reason: text(&with.text).text };
     finish(client, Some(with.case), &Write::Decide(Box::new(body)), Some(version), out).await
 }
 
-async fn send(client: &Client, case: Option<CaseId>, write: &Write, out: Out) -> Result<(), Failure> {
-    let version = match case {
-        Some(case) => Some(client.case(case).await?.row.version),
-        None => None,
+async fn send(client: &Client, case: Option<CaseId>, seen: Option<u64>, write: &Write, out: Out) -> Result<(), Failure> {
+    let version = match (case, seen) {
+        (Some(case), None) => Some(client.case(case).await.map_err(unread)?.row.version),
+        (_, seen) => seen,
     };
     finish(client, case, write, version, out).await
+}
+
+/// Why a case could not be read that was to be written to.
+fn unread(error: ClientError) -> Failure {
+    let hidden = error.status() == Some(403);
+    let mut failure = Failure::from(error);
+    if hidden {
+        failure.detail += " To write to a case without reading it, give the version that you were told: --version N.";
+    }
+    failure
 }
 
 async fn finish(client: &Client, case: Option<CaseId>, write: &Write, version: Option<u64>, out: Out) -> Result<(), Failure> {

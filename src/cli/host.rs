@@ -57,6 +57,10 @@ pub struct Import {
     /// Write it; without this the file is only looked at.
     #[arg(long)]
     write: bool,
+    /// Write what can be written although rows are refused. Without it a file with refused rows is left alone as a whole, and the
+    /// exit code is 1.
+    #[arg(long)]
+    partial: bool,
     /// Only look, which is what happens without --write too.
     #[arg(long, conflicts_with = "write")]
     dry_run: bool,
@@ -70,8 +74,11 @@ pub enum HostCommand {
     /// Let two recorded governors back in when nobody's token counts any more; everyone who governs is told.
     RecoverGovernance(super::recover::Recover),
     /// Run the server until it is told to end.
+    ///
+    /// SIGTERM ends it, after what is in hand. SIGHUP reads the certificate and its key again and nothing else: every other setting counts
+    /// from the next start.
     Serve(Config),
-    /// Look at a file of persons or subjects, and with --write record it.
+    /// Look at a file of persons or subjects, and with --write record it. Refused while a server uses the database.
     Import(Import),
     /// Issue a subject a fresh set of saved recovery codes, to be handed to the subject.
     Codes {
@@ -188,14 +195,24 @@ async fn bring(import: &Import, out: Out) -> Result<(), Failure> {
         return Err(Failure::usage("The file is too large. Split it."));
     }
     let bytes = std::fs::read(&import.file).map_err(failed)?;
-    let report = service.import(kind, format, &bytes, !import.write).await.map_err(failed)?;
+    let mut report = service.import(kind, format, &bytes, true).await.map_err(failed)?;
+    let whole = report.refused == 0 || import.partial;
+    if import.write && whole {
+        report = service.import(kind, format, &bytes, false).await.map_err(failed)?;
+    }
+    let refused = report.refused;
     out.answer(&report, |r| {
         let mut text = format!("{} rows: {} new, {} changed, {} unchanged, {} refused", r.rows, r.new, r.changed, r.unchanged, r.refused);
         for row in &r.refusals {
             text = format!("{text}\nline {}: {}: {}", row.line, row.id.as_deref().unwrap_or("?"), row.why.join("; "));
         }
-        if r.dry_run { text + "\nNothing was written: give --write to record it." } else { text }
-    })
+        match (r.dry_run, whole) {
+            (false, _) => text,
+            (true, true) => text + "\nNothing was written: give --write to record it.",
+            (true, false) => text + "\nNothing was written: mend the refused rows, or give --write --partial to record the others.",
+        }
+    })?;
+    if whole { Ok(()) } else { Err(Failure::new(FAILED, format!("{refused} rows are refused."))) }
 }
 
 async fn codes(from: &Config, subject: &SubjectId, file: &Path, out: Out) -> Result<(), Failure> {

@@ -56,8 +56,7 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Work on cases.
-    #[command(subcommand)]
-    Case(case::CaseCommand),
+    Case(case::CaseArguments),
     /// List temporary access, the one that ends soonest first; `case revoke` ends one.
     Grants(grants::Grants),
     /// Look at the log.

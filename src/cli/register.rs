@@ -13,6 +13,7 @@ use crate::base::Time;
 use crate::base::ids::{AutomationId, DelegationId, EmployerId, GroupId, OperatorId, PersonId, ProposalId, TeamId, TokenId};
 use crate::base::ports::{Clock as _, Random as _, SystemClock, SystemRandom};
 use crate::client::Client;
+use crate::config::keys::{fill_private, reserve_private};
 use crate::domain::event::RegisterChange;
 use crate::domain::register::{Automation, Delegation, Operator, Person, Principal, Scope, Shift};
 use crate::domain::subject::Ownership;
@@ -286,7 +287,15 @@ pub async fn token(command: &TokenCommand, arguments: &Arguments, out: Out) -> R
             if let Some(file) = file.as_ref().filter(|f| f.exists()) {
                 return Err(Failure::usage(format!("{} is there already; nothing was issued.", file.display())));
             }
-            issued(client.issue_token(&body).await?, file.as_deref(), out)
+            // Before anything is issued: a token that can't be written down is one nobody has.
+            if let Some(file) = file {
+                reserve_private(file)?;
+            }
+            let answer = client.issue_token(&body).await;
+            if let (Err(_), Some(file)) = (&answer, file) {
+                drop(std::fs::remove_file(file));
+            }
+            issued(answer?, file.as_deref(), out)
         }
         TokenCommand::Revoke { token } => said(&client.revoke_token(token).await?, out),
     }
@@ -311,7 +320,7 @@ fn issued(answer: RegisterAnswer, file: Option<&std::path::Path>, out: Out) -> R
     let Some(file) = file else {
         return out.answer(&answer, |_| waits.map_or_else(|| secret.clone(), |waits| format!("{secret}\n{waits}")));
     };
-    crate::config::keys::write_private(file, &secret)?;
+    fill_private(file, &secret)?;
     let issued = Issued { answer: RegisterAnswer { secret: None, ..answer }, file: Some(file.to_owned()) };
     let written = format!("Written to {}, readable by you alone.", file.display());
     out.answer(&issued, |_| waits.map_or_else(|| written.clone(), |waits| format!("{written}\n{waits}")))

@@ -67,6 +67,18 @@ pub fn write_private(file: &Path, text: &str) -> Result<(), ConfigError> {
     written.map_err(|e| ConfigError::about(file, format!("can't be written: {e}")))
 }
 
+/// Makes the file that a secret is going to be written to, before there is a secret to lose; refuses one that is there.
+pub fn reserve_private(file: &Path) -> Result<(), ConfigError> {
+    write_private(file, "")
+}
+
+/// Writes the secret into the file that [`reserve_private`] made.
+pub fn fill_private(file: &Path, text: &str) -> Result<(), ConfigError> {
+    let written = std::fs::OpenOptions::new().write(true).truncate(true).open(file);
+    let written = written.and_then(|mut f| f.write_all(text.as_bytes()).and_then(|()| f.sync_all()));
+    written.map_err(|e| ConfigError::about(file, format!("can't be written: {e}")))
+}
+
 fn create(file: &Path, random: &dyn Random) -> Result<Key, ConfigError> {
     let mut key = Key::default();
     random.fill(key.as_mut());

@@ -112,8 +112,12 @@ async fn a_case_is_denied_held_flagged_taken_back_and_ended_from_the_command_lin
     cli.run("nadia", &["case", "flag", &case, "nonsense"], 2);
     let route = ["case", "route", &case, "account_unlock", "--target", "directory", "--scope", "mail"];
     assert_eq!(cli.run("nadia", &route, 0)["row"]["action"], "account_unlock");
-    // Software reads, and so writes from here, only on the cases it opened.
-    cli.run("triage-bot", &["case", "telemetry", &case, "three failed sign-ins"], 3);
+    // Software reads only the cases it opened; to others it writes by the version that it was told.
+    let unread = cli.run("triage-bot", &["case", "telemetry", &case, "three failed sign-ins"], 3);
+    assert!(unread["detail"].as_str().unwrap().contains("--version"), "{unread}");
+    let version = cli.run("nadia", &["case", "show", &case], 0)["row"]["version"].to_string();
+    cli.run("triage-bot", &["case", "telemetry", &case, "three failed sign-ins", "--version", "1"], 7);
+    cli.run("triage-bot", &["case", "telemetry", &case, "three failed sign-ins", "--version", &version], 0);
     let its_own = demo.open("triage-bot", "p.rossi", "account_unlock", "assisted").await;
     cli.run("triage-bot", &["case", "telemetry", &its_own, "three failed sign-ins"], 0);
     cli.run("nadia", &["case", "telemetry", &case, "three failed sign-ins"], 3);

@@ -22,7 +22,7 @@ fn an_import_is_looked_at_first_and_then_does_just_what_was_said() {
     let mut host = Host::founded("", "");
     let file = host.path("people.csv").display().to_string();
     std::fs::write(&file, PERSONS).unwrap();
-    let dry = host.here(&["import", "persons", &file], 0);
+    let dry = host.here(&["import", "persons", &file], 1);
     assert_eq!((counts(&dry), &dry["dry_run"]), ([5, 1, 1, 0, 3], &json!(true)), "{dry}");
     let why = |line: u64| {
         let all = dry["refusals"].as_array().unwrap();
@@ -31,21 +31,22 @@ fn an_import_is_looked_at_first_and_then_does_just_what_was_said() {
     assert!(why(4).contains("name") && why(4).contains("email") && why(4).contains("p-nobody"), "every mistake of a row: {}", why(4));
     assert!(why(5).contains("more than once"), "{}", why(5));
     assert!(why(6).contains("propose"), "whom someone who signs in works for is a governed change: {}", why(6));
-    assert_eq!(host.here(&["import", "persons", &file], 0), dry, "looking changes nothing");
-    let done = host.here(&["import", "persons", &file, "--write"], 0);
+    assert_eq!(host.here(&["import", "persons", &file], 1), dry, "looking changes nothing");
+    assert_eq!(host.here(&["import", "persons", &file, "--write"], 1), dry, "with refused rows nothing is written unless that is asked for");
+    let done = host.here(&["import", "persons", &file, "--write", "--partial"], 0);
     assert_eq!((counts(&done), &done["refusals"], &done["dry_run"]), (counts(&dry), &dry["refusals"], &json!(false)));
-    assert_eq!(counts(&host.here(&["import", "persons", &file, "--write"], 0)), [5, 0, 0, 2, 3]);
+    assert_eq!(counts(&host.here(&["import", "persons", &file, "--write", "--partial"], 0)), [5, 0, 0, 2, 3]);
 
     let subjects = host.path("subjects.json").display().to_string();
     let one = json!({"id": "ci-key", "kind": "api_key", "name": "CI key", "tier": "standard", "environment": "production", "owners": ["p-kim"],
         "inventory": "secrets_manager", "entitlements": {"ci": ["deploy"]}, "endpoints": [{"id": "e1", "kind": "email", "address": "ci@acme.example"}]});
     let wrong = json!({"id": "x", "kind": "wizard", "name": "x", "tier": "standard", "environment": "production", "owners": ["p-nobody"]});
     std::fs::write(&subjects, serde_json::to_string_pretty(&json!([one, wrong])).unwrap()).unwrap();
-    let dry = host.here(&["import", "subjects", &subjects], 0);
+    let dry = host.here(&["import", "subjects", &subjects], 1);
     assert_eq!(counts(&dry), [2, 1, 0, 0, 1], "{dry}");
     assert!(dry["refusals"][0]["why"].to_string().contains("wizard") || dry["refusals"][0]["why"].to_string().contains("kind"), "{dry}");
-    assert_eq!(counts(&host.here(&["import", "subjects", &subjects, "--write"], 0)), [2, 1, 0, 0, 1]);
-    assert_eq!(counts(&host.here(&["import", "subjects", &subjects, "--write"], 0)), [2, 0, 0, 1, 1]);
+    assert_eq!(counts(&host.here(&["import", "subjects", &subjects, "--write", "--partial"], 0)), [2, 1, 0, 0, 1]);
+    assert_eq!(counts(&host.here(&["import", "subjects", &subjects, "--write", "--partial"], 0)), [2, 0, 0, 1, 1]);
     host.here(&["import", "subjects", &host.path("nothing.json").display().to_string()], 1);
     host.here(&["import", "subjects", &host.path("server.toml").display().to_string()], 2);
     std::fs::write(&subjects, "[{]").unwrap();
@@ -53,7 +54,17 @@ fn an_import_is_looked_at_first_and_then_does_just_what_was_said() {
     host.here(&["log verify"], 0);
     host.serve();
     let busy = host.here(&["import", "persons", &file, "--write"], 1);
-    assert!(!busy["detail"].as_str().unwrap().is_empty(), "{busy}");
+    assert!(busy["detail"].as_str().unwrap().contains("in use by another countersign"), "{busy}");
+    let taken = host.path("ana.token").display().to_string();
+    let before = host.there("ana", &["token", "list"], 0);
+    let there = host.there("ana", &["token", "issue", "--operator", "ana", "--file", &taken], 2);
+    assert!(there["detail"].as_str().unwrap().contains("nothing was issued"), "{there}");
+    let nowhere = host.path("no-such-folder/token").display().to_string();
+    host.there("ana", &["token", "issue", "--operator", "ana", "--file", &nowhere], 2);
+    let other = host.path("other.token");
+    host.there("ana", &["token", "issue", "--operator", "nobody", "--file", &other.display().to_string()], 6);
+    assert!(!other.exists(), "what was refused leaves no file");
+    assert_eq!(host.there("ana", &["token", "list"], 0), before, "nothing was issued");
     let found = host.there("ana", &["register", "show"], 0);
     assert!(found["persons"].to_string().contains("Ana Brandt"), "{found}");
     host.stop();

@@ -12,27 +12,27 @@ use crate::domain::subject::Ownership;
 fn now() -> Time {
     Utc.with_ymd_and_hms(2026, 3, 2, 9, 0, 0).unwrap()
 }
-fn pid(id: &str) -> PersonId {
+pub(super) fn pid(id: &str) -> PersonId {
     PersonId::parse(id).unwrap()
 }
-fn oid(id: &str) -> OperatorId {
+pub(super) fn oid(id: &str) -> OperatorId {
     OperatorId::parse(id).unwrap()
 }
 fn prp(id: &str) -> ProposalId {
     ProposalId::parse(id).unwrap()
 }
-fn person(id: &str) -> Person {
+pub(super) fn person(id: &str) -> Person {
     let employer = EmployerId::parse("acme").unwrap();
     Person { id: pid(id), employer, team: None, manager: None, shift: None, on_call: false, status: Status::Active }
 }
-fn account(id: &str, of: &str, roles: &[Role]) -> Operator {
+pub(super) fn account(id: &str, of: &str, roles: &[Role]) -> Operator {
     Operator { id: oid(id), person: pid(of), roles: roles.iter().copied().collect(), groups: BTreeSet::new(), enabled: true }
 }
 fn bot(id: &str, owner: &str) -> Automation {
     let owners = vec![Ownership { person: pid(owner), since: now() - Duration::days(30), until: None }];
     Automation { id: AutomationId::parse(id).unwrap(), owners, sponsors: Vec::new(), scopes: BTreeSet::from([Scope::Open]), enabled: true }
 }
-fn token(id: &str, holder: Holder) -> Token {
+pub(super) fn token(id: &str, holder: Holder) -> Token {
     Token {
         id: TokenId::parse(id).unwrap(),
         holder,
@@ -43,7 +43,7 @@ fn token(id: &str, holder: Holder) -> Token {
         revoked_at: None,
     }
 }
-fn at(who: ActorRef, now: Time) -> Context {
+pub(super) fn at(who: ActorRef, now: Time) -> Context {
     Context { now, actor: Actor { who, scopes: BTreeSet::new(), read_only: false }, request: None }
 }
 fn by(operator: &str, person: &str) -> Context {
@@ -73,7 +73,7 @@ fn founding(changes: Vec<RegisterChange>, by: [&str; 2]) -> RegisterCommand {
     RegisterCommand::Found { changes, by: by.map(pid), policy: Policy::builtin().sha256 }
 }
 
-fn run(register: &mut Register, command: &RegisterCommand, context: &Context) -> Result<Vec<RegisterEvent>, Refusal> {
+pub(super) fn run(register: &mut Register, command: &RegisterCommand, context: &Context) -> Result<Vec<RegisterEvent>, Refusal> {
     let events = decide_register(register, &Policy::builtin(), command, context)?;
     for event in &events {
         register.apply(event, context.now);
@@ -95,7 +95,7 @@ fn promoted() -> RegisterChange {
     RegisterChange::SetOperator(account("ann", "ann", &[Role::SupportAgent, Role::Supervisor]))
 }
 
-fn refused(result: Result<Vec<RegisterEvent>, Refusal>) -> &'static str {
+pub(super) fn refused(result: Result<Vec<RegisterEvent>, Refusal>) -> &'static str {
     result.expect_err("should be refused").code()
 }
 

@@ -3,35 +3,22 @@
 use chrono::{Duration, TimeZone as _, Utc};
 
 use super::recover::{TOKEN_LIFE, governed_until, pending};
+use super::tests::{account, at as asked, oid, person, pid, refused, run, token as made};
 use super::*;
-use crate::base::Digest;
-use crate::base::ids::{EmployerId, TokenId};
-use crate::domain::command::Actor;
+use crate::base::ids::TokenId;
 use crate::domain::effect::{Effect, register_effects};
-use crate::domain::register::{Operator, Person, Token};
+use crate::domain::register::Token;
 
 fn at(hours: i64) -> Time {
     Utc.with_ymd_and_hms(2026, 3, 2, 9, 0, 0).unwrap() + Duration::hours(hours)
 }
 
-fn oid(id: &str) -> OperatorId {
-    OperatorId::parse(id).unwrap()
-}
-
 fn token(id: &str, of: &str, from: i64, hours: i64) -> Token {
-    Token {
-        id: TokenId::parse(id).unwrap(),
-        holder: Holder::Operator(oid(of)),
-        on_behalf_of: Vec::new(),
-        secret_sha256: Digest::of(id.as_bytes()),
-        issued_at: at(from),
-        expires_at: at(from + hours),
-        revoked_at: None,
-    }
+    Token { issued_at: at(from), expires_at: at(from + hours), ..made(id, Holder::Operator(oid(of))) }
 }
 
 fn by(who: ActorRef, hours: i64) -> Context {
-    Context { now: at(hours), actor: Actor { who, scopes: BTreeSet::new(), read_only: false }, request: None }
+    asked(who, at(hours))
 }
 
 fn host(hours: i64) -> Context {
@@ -42,51 +29,26 @@ fn by_server(hours: i64) -> Context {
     by(ActorRef::System { worker: Worker::Notices }, hours)
 }
 
-fn run(register: &mut Register, command: &RegisterCommand, context: &Context) -> Result<Vec<RegisterEvent>, Refusal> {
-    let events = decide_register(register, &Policy::builtin(), command, context)?;
-    for event in &events {
-        register.apply(event, context.now);
-    }
-    Ok(events)
-}
-
 /// Olga owns policy, rita reviews security, sam supervises; olga and rita got a token for a day.
 fn founded() -> Register {
-    let employer = EmployerId::parse("acme").unwrap();
-    let mut changes = Vec::new();
-    for (id, person, role) in [
-        ("olga", "olga", Role::PolicyOwner),
-        ("olga2", "olga", Role::SecurityReviewer),
-        ("rita", "rita", Role::SecurityReviewer),
-        ("sam", "sam", Role::Supervisor),
-    ] {
-        let id = oid(id);
-        let of = PersonId::parse(person).unwrap();
-        changes.push(RegisterChange::SetPerson(Person {
-            id: of.clone(),
-            employer: employer.clone(),
-            team: None,
-            manager: None,
-            shift: None,
-            on_call: false,
-            status: Status::Active,
-        }));
-        changes.push(RegisterChange::SetOperator(Operator { id, person: of, roles: [role].into(), groups: BTreeSet::new(), enabled: true }));
-    }
+    let mut changes: Vec<RegisterChange> = ["olga", "rita", "sam"].map(|p| RegisterChange::SetPerson(person(p))).to_vec();
+    let accounts = [
+        account("olga", "olga", &[Role::PolicyOwner]),
+        account("olga2", "olga", &[Role::SecurityReviewer]),
+        account("rita", "rita", &[Role::SecurityReviewer]),
+        account("sam", "sam", &[Role::Supervisor]),
+    ];
+    changes.extend(accounts.map(RegisterChange::SetOperator));
     changes.extend([token("t-olga", "olga", 0, 24), token("t-rita", "rita", 0, 24)].map(RegisterChange::IssueToken));
-    let both = ["olga", "rita"].map(|p| PersonId::parse(p).unwrap());
     let mut register = Register::default();
-    run(&mut register, &RegisterCommand::Found { changes, by: both, policy: Policy::builtin().sha256 }, &host(0)).unwrap();
+    let found = RegisterCommand::Found { changes, by: ["olga", "rita"].map(pid), policy: Policy::builtin().sha256 };
+    run(&mut register, &found, &host(0)).unwrap();
     register
 }
 
 fn back(one: &str, other: &str, proved: bool, round: i64) -> RegisterCommand {
     let tokens = Box::new([token(&format!("n-{one}-{round}"), one, 0, 0), token(&format!("m-{other}-{round}"), other, 0, 0)]);
     RegisterCommand::Recover { by: [oid(one), oid(other)], proved, tokens }
-}
-
-fn refused(result: Result<Vec<RegisterEvent>, Refusal>) -> &'static str {
-    result.expect_err("should be refused").code()
 }
 
 #[test]
@@ -105,7 +67,7 @@ fn invariant_17_nobody_comes_back_while_two_can_govern() {
 #[test]
 fn invariant_17_only_two_recorded_governors_come_back_and_only_on_the_host() {
     let mut register = founded();
-    let operator = ActorRef::Operator { operator: oid("olga"), person: PersonId::parse("olga").unwrap() };
+    let operator = ActorRef::Operator { operator: oid("olga"), person: pid("olga") };
     assert_eq!(refused(run(&mut register, &back("olga", "rita", true, 0), &by(operator, 30))), "not-permitted");
     assert_eq!(refused(run(&mut register, &back("olga", "olga2", true, 0), &host(30))), "second-person", "one person with two accounts");
     assert_eq!(refused(run(&mut register, &back("olga", "sam", true, 0), &host(30))), "second-person", "a supervisor does not govern");
