@@ -67,7 +67,7 @@ async fn a_case_is_sealed_reopened_approved_rolled_back_and_looked_back_on_from_
     cli.run("nadia", &["case", "withdraw", &case, "too late"], 3);
     cli.run("d.ruiz", &["case", "review", &case, "fine"], 3);
     cli.run("a.lindqvist", &["case", "review", &case, "as it should be"], 0);
-    cli.run("nadia", &["case", "revoke", &case, "grt-none"], 6);
+    cli.run("nadia", &["case", "revoke", &case, "grt-none", "no longer needed"], 6);
     cli.run("a.lindqvist", &["case", "roll-back", &case, "the wrong account"], 0);
     demo.until(&case, "rolled_back").await;
     cli.run("nadia", &["case", "close", &case], 3);
