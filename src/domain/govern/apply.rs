@@ -91,7 +91,8 @@ impl Register {
             }
             RegisterChange::IssueToken(token) => {
                 // Otherwise the register would fill up with tokens that ended long ago, until no other could be issued.
-                self.tokens.retain(|_, t| t.revoked_at.map_or(t.expires_at, |r| r.min(t.expires_at)) >= at - TOKENS_KEPT);
+                let kept_from = at.checked_sub_signed(TOKENS_KEPT).unwrap_or(at);
+                self.tokens.retain(|_, t| t.revoked_at.map_or(t.expires_at, |r| r.min(t.expires_at)) >= kept_from);
                 self.tokens.insert(token.id.clone(), token.clone());
             }
             RegisterChange::RevokeToken { token, at } => {
