@@ -50,7 +50,7 @@ fn rows(page: &GrantPage) -> String {
     });
     let mut text = table(&["GRANT", "CASE", "SUBJECT", "TARGET", "SCOPE", "SINCE (UTC)", "UNTIL (UTC)", "STATE"], &cells.collect::<Vec<_>>());
     if let Some(after) = &page.after {
-        text += &format!("More: --after {after}\n");
+        text.extend(["More: --after ", after, "\n"]);
     }
     text
 }

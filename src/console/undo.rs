@@ -182,13 +182,13 @@ pub(super) fn answered(model: &mut Model, seq: u64, reply: &Result<Reply, Client
 }
 
 /// The answer to a change that was done: the case as it is by it, if the server said.
-pub(super) fn written(reply: &Result<Reply, ClientError>) -> Option<Option<CaseRow>> {
-    if let Ok(Reply::Written(written)) = reply { Some(written.case.as_ref().map(|c| c.row.clone())) } else { None }
+pub(super) fn written(reply: &Result<Reply, ClientError>) -> Result<Option<CaseRow>, ()> {
+    if let Ok(Reply::Written(written)) = reply { Ok(written.case.as_ref().map(|c| c.row.clone())) } else { Err(()) }
 }
 
 /// A change was answered, and that was told: from now on it can be undone, or not; refused, there is nothing to undo.
-pub(super) fn settled(shared: &mut Shared, seq: u64, written: Option<Option<CaseRow>>) {
-    let (Some((write, asked, was)), Some(case)) = (shared.undo.done(seq), written) else { return };
+pub(super) fn settled(shared: &mut Shared, seq: u64, written: Result<Option<CaseRow>, ()>) {
+    let (Some((write, asked, was)), Ok(case)) = (shared.undo.done(seq), written) else { return };
     let act = match (&write, never(&write)) {
         (_, Some((what, why))) => Act::Final(what, why),
         (Write::Assign(Assign { operator }), _) if *operator == was => return,

@@ -126,24 +126,21 @@ impl Grants {
             draw_row(buffer, Rect { y, height: 1, ..list }, (row, i == self.cursor.at), &columns, shared);
         }
         let below = Rect { y: list.bottom(), height: DETAIL + 1, ..area };
-        match &self.ending {
-            Some(ending) => {
-                // The form stands over as much of the list as it needs.
-                let page = Rect { y: area.y + ABOVE, height: area.height.saturating_sub(ABOVE), ..area };
-                clear(frame.buffer_mut(), page, shared.style(Role::Text));
-                let title = format!("End the access of {}", ending.row.subject_name.line());
-                let inner = boxed(frame.buffer_mut(), page, &title, shared.style(Role::Border), shared.style(Role::Heading));
-                let sheet = detail(&ending.row, shared.server_now());
-                let rows = u16::try_from(sheet.height(inner.width)).unwrap_or(0).min(inner.height / 2);
-                sheet.draw(frame.buffer_mut(), Rect { height: rows, ..inner }, 0, shared);
-                let y = inner.y + rows + 1;
-                ending.form.draw(frame, Rect { y, height: inner.bottom().saturating_sub(y), ..inner }, shared);
-            }
-            None => {
-                put(buffer, area, area.x, below.y, &"─".repeat(usize::from(area.width)), shared.style(Role::Border));
-                if let Some(row) = self.current() {
-                    detail(row, shared.server_now()).draw(buffer, Rect { y: below.y + 1, height: DETAIL, ..below }, 0, shared);
-                }
+        if let Some(ending) = &self.ending {
+            // The form stands over as much of the list as it needs.
+            let page = Rect { y: area.y + ABOVE, height: area.height.saturating_sub(ABOVE), ..area };
+            clear(frame.buffer_mut(), page, shared.style(Role::Text));
+            let title = format!("End the access of {}", ending.row.subject_name.line());
+            let inner = boxed(frame.buffer_mut(), page, &title, shared.style(Role::Border), shared.style(Role::Heading));
+            let sheet = detail(&ending.row, shared.server_now());
+            let rows = u16::try_from(sheet.height(inner.width)).unwrap_or(0).min(inner.height / 2);
+            sheet.draw(frame.buffer_mut(), Rect { height: rows, ..inner }, 0, shared);
+            let y = inner.y + rows + 1;
+            ending.form.draw(frame, Rect { y, height: inner.bottom().saturating_sub(y), ..inner }, shared);
+        } else {
+            put(buffer, area, area.x, below.y, &"─".repeat(usize::from(area.width)), shared.style(Role::Border));
+            if let Some(row) = self.current() {
+                detail(row, shared.server_now()).draw(buffer, Rect { y: below.y + 1, height: DETAIL, ..below }, 0, shared);
             }
         }
     }

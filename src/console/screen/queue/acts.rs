@@ -20,6 +20,12 @@ impl Queue {
         Some((row.id, row.version))
     }
 
+    /// Gives the selected case to someone, or to nobody.
+    pub(super) fn give(&mut self, shared: &mut Shared, operator: Option<OperatorId>) {
+        let what = self.chosen(shared);
+        self.assign(shared, what, operator);
+    }
+
     pub(super) fn assign(&mut self, shared: &mut Shared, what: Option<(CaseId, u64)>, operator: Option<OperatorId>) {
         let Some((case, version)) = what else { return };
         let order = shared.order(Write::Assign(Assign { operator }), Some(case), Some(version));

@@ -304,8 +304,7 @@ impl Screen for Queue {
             Action::AssignMe => {
                 let me = shared.me.as_ref().and_then(|m| m.operator.clone());
                 if me.is_some() {
-                    let what = self.chosen(shared);
-                    self.assign(shared, what, me);
+                    self.give(shared, me);
                 }
             }
             Action::NewCase => shared.go(Place::Route(None)),
@@ -313,10 +312,7 @@ impl Screen for Queue {
                 self.giving = self.chosen(shared);
                 shared.pick(Picker::new("assign", "Give to (account)", Vec::new()).or_typed());
             }
-            Action::LetGo => {
-                let what = self.chosen(shared);
-                self.assign(shared, what, None);
-            }
+            Action::LetGo => self.give(shared, None),
             Action::Filter => {
                 self.typing = Some(TextBox::line(&filter::begun(self.filter.as_deref()), filter::MAX_FILTER));
             }
