@@ -45,8 +45,8 @@ bodies! {
         /// The recorded endpoint that carried the request, if it was one.
         #[serde(default)]
         endpoint: Option<EndpointId>,
-        /// What they said.
-        #[schema(value_type = String, min_length = 1, max_length = 4096, pattern = r"\S")]
+        /// What they said; 1 to 16,384 bytes of UTF-8.
+        #[schema(value_type = String, min_length = 1, max_length = 16384, pattern = r"\S")]
         #[serde(default)]
         summary: Option<Untrusted>,
     }
@@ -78,8 +78,8 @@ bodies! {
     TriageCase {
         /// What failed.
         failure: FailureType,
-        /// How it was reproduced.
-        #[schema(value_type = String, min_length = 1, max_length = 4096, pattern = r"\S")]
+        /// How it was reproduced; 1 to 16,384 bytes of UTF-8.
+        #[schema(value_type = String, min_length = 1, max_length = 16384, pattern = r"\S")]
         reproduction: Untrusted,
         /// Who owns triage; the asker if absent.
         #[serde(default)]
@@ -89,8 +89,8 @@ bodies! {
     }
     /// Any write that takes one text: comment, reason, note.
     Text {
-        /// The text, 1 to 16,384 bytes.
-        #[schema(value_type = String, min_length = 1, max_length = 4096, pattern = r"\S")]
+        /// The text, 1 to 16,384 bytes of UTF-8.
+        #[schema(value_type = String, min_length = 1, max_length = 16384, pattern = r"\S")]
         text: Untrusted,
     }
     /// `POST /v1/cases/{id}/assign`.
@@ -100,8 +100,8 @@ bodies! {
     }
     /// `POST /v1/cases/{id}/handover`.
     HandOver {
-        /// The note.
-        #[schema(value_type = String, min_length = 1, max_length = 4096, pattern = r"\S")]
+        /// The note; 1 to 16,384 bytes of UTF-8.
+        #[schema(value_type = String, min_length = 1, max_length = 16384, pattern = r"\S")]
         note: Untrusted,
         /// To whom, if to someone.
         #[serde(default)]
@@ -111,8 +111,8 @@ bodies! {
     AddEvidence {
         /// What kind.
         kind: EvidenceKind,
-        /// The text.
-        #[schema(value_type = String, min_length = 1, max_length = 4096, pattern = r"\S")]
+        /// The text; 1 to 16,384 bytes of UTF-8.
+        #[schema(value_type = String, min_length = 1, max_length = 16384, pattern = r"\S")]
         text: Untrusted,
     }
     /// `POST /v1/cases/{id}/proofs`.
@@ -136,20 +136,20 @@ bodies! {
         #[schema(max_length = 64)]
         #[serde(deserialize_with = "short")]
         nonce: String,
-        /// Why; required.
-        #[schema(value_type = String, min_length = 1, max_length = 4096, pattern = r"\S")]
+        /// Why; required, 1 to 16,384 bytes of UTF-8.
+        #[schema(value_type = String, min_length = 1, max_length = 16384, pattern = r"\S")]
         reason: Untrusted,
     }
     /// `POST /v1/cases/{id}/hold`.
     Hold {
-        /// Why; required.
-        #[schema(value_type = String, min_length = 1, max_length = 4096, pattern = r"\S")]
+        /// Why; required, 1 to 16,384 bytes of UTF-8.
+        #[schema(value_type = String, min_length = 1, max_length = 16384, pattern = r"\S")]
         reason: Untrusted,
     }
     /// `POST /v1/cases/{id}/lift-hold`.
     LiftHold {
-        /// Why; required.
-        #[schema(value_type = String, min_length = 1, max_length = 4096, pattern = r"\S")]
+        /// Why; required, 1 to 16,384 bytes of UTF-8.
+        #[schema(value_type = String, min_length = 1, max_length = 16384, pattern = r"\S")]
         reason: Untrusted,
         /// The session in which the subject was reached on another channel.
         contact_session: crate::base::ids::SessionId,
@@ -161,8 +161,8 @@ bodies! {
     }
     /// `POST /v1/cases/{id}/reviews`.
     AddReview {
-        /// What was found.
-        #[schema(value_type = String, min_length = 1, max_length = 4096, pattern = r"\S")]
+        /// What was found; 1 to 16,384 bytes of UTF-8.
+        #[schema(value_type = String, min_length = 1, max_length = 16384, pattern = r"\S")]
         note: Untrusted,
         /// Whether all was in order.
         in_order: bool,

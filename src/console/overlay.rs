@@ -227,12 +227,12 @@ impl Overlay {
         }
     }
 
-    /// Takes pasted text.
-    pub fn pasted(&mut self, text: &str) {
-        if let Self::Pick(p) = self {
-            p.typed.insert(text);
-            p.narrow();
-        }
+    /// Takes pasted text, or says why not.
+    pub fn pasted(&mut self, text: &str) -> Option<String> {
+        let Self::Pick(p) = self else { return None };
+        p.typed.insert(text);
+        p.narrow();
+        p.typed.excess()
     }
 
     /// Draws over the screen.

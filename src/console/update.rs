@@ -29,7 +29,11 @@ pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
         Message::Paste(text) => {
             model.shared.dirty = true;
             match &mut model.overlay {
-                Some(overlay) => overlay.pasted(&text),
+                Some(overlay) => {
+                    if let Some(why) = overlay.pasted(&text) {
+                        passing(model, why);
+                    }
+                }
                 None => pasted(model, &text, false),
             }
         }
@@ -250,6 +254,11 @@ pub fn act(model: &mut Model, action: Action) {
     }
     let place = model.place();
     let (screen, shared) = model.screen_mut(place);
+    if action == Action::Submit
+        && let Some(why) = screen.form().and_then(crate::console::widget::form::Form::too_long)
+    {
+        return shared.say(Tone::Bad, why);
+    }
     if action == Action::Editor {
         if let Some(text) = screen.editable() {
             shared.effects.push(Effect::Edit(text));

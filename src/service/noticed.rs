@@ -55,11 +55,9 @@ impl Service {
     /// anything is executed.
     pub(super) fn and_noticed(done: Done, noticed: Result<Option<Done>, ServiceError>) -> Done {
         match noticed {
-            Ok(Some(flagged)) => Done {
-                events: done.events.into_iter().chain(flagged.events).collect(),
-                committed: flagged.committed.or(done.committed),
-                ..flagged
-            },
+            Ok(Some(flagged)) => {
+                Done { events: done.events.into_iter().chain(flagged.events).collect(), committed: flagged.committed.or(done.committed), ..flagged }
+            }
             Ok(None) => done,
             Err(error) => {
                 tracing::error!(case = %done.case.id, %error, "patterns across cases could not be looked for");

@@ -134,6 +134,18 @@ async fn proofs_are_started_and_triage_is_told_by_lines() {
     assert_eq!(kinds, [true, true, true], "{orders:?}\n{heard}");
 }
 
+#[tokio::test]
+async fn a_line_that_does_not_fit_is_refused_aloud_and_what_was_heard_before_is_sent() {
+    let story: &'static str = Box::leak(format!("open CS-26-004127\ncomment\nhello\n{}\n.\n:send\n", "x".repeat(16_380)).into_boxed_str());
+    let (heard, orders) = play(whole::ruiz(), story).await;
+    assert!(heard.contains("Wrong: 2 bytes over the limit of 16384: not taken."), "{heard}");
+    let [Order { write: Write::Comment(body), .. }] = orders.as_slice() else { panic!("{orders:?}\n{heard}") };
+    assert_eq!(body.text.raw(), "hello");
+    let whole_line: &'static str = Box::leak(format!("open CS-26-004127\ncomment\n{}\n.\n:send\n", "x".repeat(16_390)).into_boxed_str());
+    let (heard, orders) = play(whole::ruiz(), whole_line).await;
+    assert!(heard.contains("6 bytes over the limit of 16384: shorten it, it can't be sent.") && orders.is_empty(), "{orders:?}\n{heard}");
+}
+
 /// The case last read out under a number before a line of the story was taken.
 fn heard_as(heard: &str, number: usize) -> Vec<String> {
     let rows = heard.lines().filter_map(|l| l.strip_prefix(&format!("{number}. ")));

@@ -14,8 +14,7 @@ use crate::world::{self, START, TestClock, at, operator};
 
 const CASES: u32 = 90;
 /// The states that cases are in, in turn.
-const STATES: [CaseState; 6] =
-    [CaseState::New, CaseState::Closed, CaseState::Withdrawn, CaseState::Proofing, CaseState::Expired, CaseState::Denied];
+const STATES: [CaseState; 6] = [CaseState::New, CaseState::Closed, CaseState::Withdrawn, CaseState::Proofing, CaseState::Expired, CaseState::Denied];
 
 async fn fill(store: &dyn Store) {
     let mut changes = vec![world::founding(at(START))];
@@ -87,7 +86,8 @@ async fn open_and_ended_cases_come_in_one_order_from_both_ends() {
         let risks = if risk { BTreeSet::from([all[0].risk]) } else { BTreeSet::new() };
         let filter = QueueFilter { text: text.map(str::to_owned), ended, risks, ..QueueFilter::default() };
         let holds = |row: &&CaseRow| {
-            let words = format!(" {} {} vault", row.subject_name.raw().to_lowercase().replace('á', "a"), row.subject.as_str().replace(['.', '-'], " "));
+            let words =
+                format!(" {} {} vault", row.subject_name.raw().to_lowercase().replace('á', "a"), row.subject.as_str().replace(['.', '-'], " "));
             let found = text.is_none_or(|t| t.split(' ').all(|w| words.contains(&format!(" {w}"))));
             found && ended.is_none_or(|e| e == row.state.is_ended()) && (!risk || row.risk == all[0].risk)
         };

@@ -242,7 +242,10 @@ impl Talk {
             };
             let same = self.field.as_ref().is_some_and(|(at, f)| at == focus && f.name == field.name);
             let is = if value.is_empty() { "empty".to_owned() } else { value };
-            out.push(format!("Field {} of {}, {}: {is}", focus + 1, form.fields.len(), field.label));
+            let begun = self.text == Some((*focus, field.name));
+            if !begun {
+                out.push(format!("Field {} of {}, {}: {is}", focus + 1, form.fields.len(), field.label));
+            }
             out.extend(field.mistake.iter().map(|m| format!("Wrong: {m}")));
             if !same {
                 out.extend(choices(field));

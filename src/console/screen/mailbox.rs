@@ -182,6 +182,9 @@ impl Screen for Mailbox {
 
     fn pasted(&mut self, shared: &mut Shared, text: &str, _whole: bool) {
         self.words.insert(text.trim());
+        if let Some(why) = self.words.excess() {
+            shared.say(Tone::Bad, why);
+        }
         self.look_for(shared);
     }
 

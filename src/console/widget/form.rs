@@ -81,6 +81,14 @@ impl Field {
         }
     }
 
+    /// What is too long in it, as a sentence.
+    fn excess(&self) -> Option<String> {
+        match &self.input {
+            Input::Text(text) | Input::Secret(text) => text.excess(),
+            Input::Choice(..) | Input::Several(..) => None,
+        }
+    }
+
     /// The values taken, of a choice of any.
     pub fn values(&self) -> Vec<&str> {
         match &self.input {
@@ -131,6 +139,14 @@ impl Form {
         self.field(name).map_or("", Field::value)
     }
 
+    /// Why it can't be sent: the first text that is too long, with its label.
+    pub fn too_long(&self) -> Option<String> {
+        self.fields.iter().find_map(|field| match &field.input {
+            Input::Text(text) | Input::Secret(text) if text.too_long() => Some(format!("{}: {}", field.label, text.excess()?)),
+            _ => None,
+        })
+    }
+
     /// Puts a mistake at the field of a name and the focus there; says whether there is such a field.
     pub fn mistake(&mut self, name: &str, sentence: &str) -> bool {
         let Some(index) = self.fields.iter().position(|f| f.name == name) else { return false };
@@ -179,7 +195,11 @@ impl Form {
                 _ => false,
             },
         };
-        if changed {
+        let excess = field.excess();
+        if excess.is_some() {
+            field.mistake = excess;
+            if changed { Did::Changed } else { Did::Nothing }
+        } else if changed {
             field.mistake = None;
             Did::Changed
         } else {
@@ -197,7 +217,7 @@ impl Form {
             } else {
                 inner.insert(text);
             }
-            field.mistake = None;
+            field.mistake = inner.excess();
         }
     }
 

@@ -1,13 +1,16 @@
 //! A text being typed: one line or many, with a cursor that moves by what a reader takes for one character.
 //!
-//! Contract: bounded; control characters never get in (pasted ones become visible marks). Knows no file and no server.
+//! Contract: bounded, and never cut: what doesn't fit is not taken at all, and said; what came whole from an editor may be too long until it is
+//! shortened. Control characters never get in (pasted ones become visible marks). Knows no file and no server.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
 /// The most bytes a text holds unless a smaller bound is set.
-pub const MAX: usize = 16 * 1024;
+pub const MAX: usize = crate::base::text::MAX_TEXT;
+/// The most bytes that are taken whole, to be shortened; as much as an edited file may hold.
+const MAX_WHOLE: usize = 256 * 1024;
 
 /// A text and a cursor in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +19,8 @@ pub struct TextBox {
     at: usize,
     many: bool,
     max: usize,
+    /// How many bytes too many the last text had that was not taken.
+    refused: usize,
 }
 
 impl Default for TextBox {
@@ -27,12 +32,12 @@ impl Default for TextBox {
 impl TextBox {
     /// One line.
     pub fn line(text: &str, max: usize) -> Self {
-        Self { text: text.to_owned(), at: text.len(), many: false, max }
+        Self { text: text.to_owned(), at: text.len(), many: false, max, refused: 0 }
     }
 
     /// Many lines.
     pub fn many(text: &str) -> Self {
-        Self { text: text.to_owned(), at: text.len(), many: true, max: MAX }
+        Self { text: text.to_owned(), at: text.len(), many: true, max: MAX, refused: 0 }
     }
 
     /// The text.
@@ -45,28 +50,50 @@ impl TextBox {
         self.many
     }
 
-    /// Replaces it.
+    /// Replaces it. A text of many lines is taken even if it is too long, up to 256 KiB, so that what was written elsewhere is not lost.
     pub fn set(&mut self, text: &str) {
-        self.text.clear();
-        self.at = 0;
-        self.insert(text);
+        let clean = self.clean(text);
+        let most = if self.many { MAX_WHOLE.max(self.max) } else { self.max };
+        self.refused = if clean.len() > most { clean.len() - self.max } else { 0 };
+        if self.refused == 0 {
+            self.text = clean;
+            self.at = self.text.len();
+        }
     }
 
-    /// Puts a text in at the cursor; what would exceed the bound stays out.
+    /// Puts a text in at the cursor: all of it or, where that would exceed the bound, nothing.
     pub fn insert(&mut self, text: &str) {
-        let clean = crate::base::text::sanitise(&text.replace("\r\n", "\n").replace('\r', "\n"), self.many);
-        for part in clean.graphemes(true) {
-            if self.text.len() + part.len() > self.max {
-                break;
-            }
-            self.text.insert_str(self.at, part);
-            self.at += part.len();
+        let clean = self.clean(text);
+        self.refused = (self.text.len() + clean.len()).saturating_sub(self.max);
+        if self.refused == 0 {
+            self.text.insert_str(self.at, &clean);
+            self.at += clean.len();
         }
+    }
+
+    /// What is too long, as a sentence: the text itself, or what was just typed or pasted and is not in it.
+    pub fn excess(&self) -> Option<String> {
+        let max = self.max;
+        match (self.text.len().saturating_sub(max), self.refused) {
+            (0, 0) => None,
+            (0, n) => Some(format!("{n} {} over the limit of {max}: not taken.", bytes(n))),
+            (n, _) => Some(format!("{n} {} over the limit of {max}: shorten it, it can't be sent.", bytes(n))),
+        }
+    }
+
+    /// Whether the text itself is too long to be sent.
+    pub fn too_long(&self) -> bool {
+        self.text.len() > self.max
+    }
+
+    fn clean(&self, text: &str) -> String {
+        crate::base::text::sanitise(&text.replace("\r\n", "\n").replace('\r', "\n"), self.many)
     }
 
     /// Takes a key; says whether the text or cursor changed.
     pub fn key(&mut self, key: KeyEvent) -> bool {
         let before = (self.at, self.text.len());
+        self.refused = 0;
         let ctrl = key.modifiers.contains(KeyModifiers::CONTROL);
         match key.code {
             KeyCode::Char('a') if ctrl => self.at = self.line_start(),
@@ -181,6 +208,10 @@ impl TextBox {
     }
 }
 
+const fn bytes(n: usize) -> &'static str {
+    if n == 1 { "byte" } else { "bytes" }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -200,8 +231,29 @@ mod tests {
         press(&mut text, KeyCode::Delete);
         assert!(text.text().starts_with("b␛"));
         let mut short = TextBox::line("", 3);
-        short.insert("äbcd");
-        assert_eq!(short.text(), "äb");
+        short.insert("äb");
+        assert_eq!((short.text(), short.excess()), ("äb", None));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_not_cut_but_not_taken_and_said() {
+        let mut text = TextBox::many("log: ");
+        text.insert(&"é".repeat(MAX / 2));
+        assert_eq!((text.text(), text.excess().unwrap().as_str()), ("log: ", "5 bytes over the limit of 16384: not taken."));
+        text.insert(&"x".repeat(MAX - 5));
+        assert_eq!((text.text().len(), text.excess()), (MAX, None));
+        assert!(!text.key(KeyEvent::new(KeyCode::Char('y'), KeyModifiers::NONE)));
+        assert_eq!(text.excess().unwrap(), "1 byte over the limit of 16384: not taken.");
+        press(&mut text, KeyCode::Left);
+        assert_eq!(text.excess(), None, "said once");
+        text.set(&"z".repeat(MAX + 7));
+        assert!(text.too_long() && text.text().len() == MAX + 7, "what an editor wrote is kept");
+        assert_eq!(text.excess().unwrap(), "7 bytes over the limit of 16384: shorten it, it can't be sent.");
+        text.set(&"z".repeat(MAX_WHOLE + 1));
+        assert_eq!(text.text().len(), MAX + 7, "up to a bound");
+        let mut line = TextBox::line("a", 3);
+        line.set("abcd");
+        assert_eq!((line.text(), line.excess().unwrap().as_str()), ("a", "1 byte over the limit of 3: not taken."));
     }
 
     #[test]

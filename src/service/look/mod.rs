@@ -49,8 +49,7 @@ impl Service {
         let person = person_of(&actor.who);
         let duties = lineage.iter().filter(|e| Some(&e.person) == person).cloned().collect();
         let mut row = row::of(&world, &case, now);
-        let mut wanted =
-            Beyond { case: case.id, subject: case.route.subject.clone(), comments: 0, texts: Vec::new(), people: Vec::new() };
+        let mut wanted = Beyond { case: case.id, subject: case.route.subject.clone(), comments: 0, texts: Vec::new(), people: Vec::new() };
         if reads_personal_data(&actor.who) {
             wanted.comments = case.comments as usize;
             wanted.texts = text_ids(&case);

@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::{rules, schema};
 use super::verify::Verify;
+use super::{rules, schema};
 use crate::base::Digest;
 use crate::base::ids::{CaseId, TextId};
 use crate::domain::case::{ActorRef, TextRef};

@@ -41,8 +41,8 @@ use rusqlite::{OptionalExtension as _, params};
 use tokio::sync::broadcast;
 
 use super::{
-    About, Announcement, Around, Beside, Beyond, Change, CommitError, Committed, KeptAnswer, KeptText, OutboxDepth, OutboxItem, PersonDetails, Since, Store,
-    StoreError, SubjectRecord,
+    About, Announcement, Around, Beside, Beyond, Change, CommitError, Committed, KeptAnswer, KeptText, OutboxDepth, OutboxItem, PersonDetails, Since,
+    Store, StoreError, SubjectRecord,
 };
 use crate::base::ids::{CaseId, PersonId, SubjectId, TargetId, TextId};
 use crate::base::ports::Ports;

@@ -262,9 +262,12 @@ impl Screen for Queue {
         &[("Enter", "filter"), ("Tab", "completes"), ("Esc", "leave")]
     }
 
-    fn pasted(&mut self, _shared: &mut Shared, text: &str, _whole: bool) {
+    fn pasted(&mut self, shared: &mut Shared, text: &str, _whole: bool) {
         if let Some(filter) = &mut self.typing {
             filter.insert(text);
+            if let Some(why) = filter.excess() {
+                shared.say(Tone::Bad, why);
+            }
         }
     }
 
