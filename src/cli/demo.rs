@@ -99,7 +99,7 @@ async fn begin(arguments: &DemoArguments) -> Result<(Demo, BTreeMap<String, Stri
 /// Runs the demo.
 pub async fn run(demo: &DemoArguments, arguments: &Arguments, out: Out) -> Result<(), Failure> {
     if demo.headless {
-        return headless(demo, out).await;
+        return Box::pin(headless(demo, out)).await;
     }
     let settings = settings()?;
     let (running, tokens) = tokio::select! {

@@ -1,6 +1,6 @@
 //! Changes whose answers have not come yet, so that every answer is told: by the screen that sent it, or, where that was left, here.
 //!
-//! Contract: pure; holds at most [`MAX`] changes, the oldest are forgotten first. Knows no screen.
+//! Contract: pure; holds at most `MAX` changes, the oldest are forgotten first. Knows no screen.
 
 use std::collections::BTreeMap;
 

@@ -250,29 +250,25 @@ fn read(model: &mut Model, act: Act, case: &CaseDetail) {
     let id = case.row.id;
     let refused =
         |code: &str| case.refused_actions.iter().find(|r| r.action == code).map(|r| format!(": {}", crate::base::text::sanitise(&r.reason, false)));
-    match act {
-        Act::Given { ref was, ref is, .. } => {
-            let now = &case.row.assignee;
-            let moved = (now != is).then(|| now.as_ref().map_or_else(|| "it was let go meanwhile".to_owned(), |who| format!("it is {who}'s now")));
-            if let Some(why) = moved.map(|why| format!(" because {why}.")).or_else(|| refused("case_assign")) {
-                return shared.say(Tone::Bad, format!("{id} can't be given back{why}"));
-            }
-            let order = shared.order(Write::Assign(Assign { operator: was.clone() }), Some(id), Some(case.row.version));
-            shared.seq += 1;
-            shared.undo.sending = Some((shared.seq, act));
-            shared.effects.push(Effect::Send { seq: shared.seq, to: Place::Case(id), order });
+    if let Act::Given { was, is, .. } = &act {
+        let now = &case.row.assignee;
+        let moved = (now != is).then(|| now.as_ref().map_or_else(|| "it was let go meanwhile".to_owned(), |who| format!("it is {who}'s now")));
+        if let Some(why) = moved.map(|why| format!(" because {why}.")).or_else(|| refused("case_assign")) {
+            return shared.say(Tone::Bad, format!("{id} can't be given back{why}"));
         }
-        _ => match refused("approval_take_back") {
-            Some(why) => shared.say(Tone::Bad, format!("Your approval of {id} can't be taken back{why}")),
-            None => {
-                model.screens.case.take_back_once_seen(id);
-                shared.go(Place::Case(id));
-                shared.say(Tone::Info, "Say why you take it back; it is asked once more.");
-                if model.place() == Place::Case(id) {
-                    super::update::refresh(model);
-                }
-            }
-        },
+        let order = shared.order(Write::Assign(Assign { operator: was.clone() }), Some(id), Some(case.row.version));
+        shared.seq += 1;
+        shared.undo.sending = Some((shared.seq, act));
+        return shared.effects.push(Effect::Send { seq: shared.seq, to: Place::Case(id), order });
+    }
+    if let Some(why) = refused("approval_take_back") {
+        return shared.say(Tone::Bad, format!("Your approval of {id} can't be taken back{why}"));
+    }
+    model.screens.case.take_back_once_seen(id);
+    shared.go(Place::Case(id));
+    shared.say(Tone::Info, "Say why you take it back; it is asked once more.");
+    if model.place() == Place::Case(id) {
+        super::update::refresh(model);
     }
 }
 

@@ -48,11 +48,11 @@ impl Met {
     pub fn of<'a>(meetings: impl IntoIterator<Item = &'a Meeting>, router: &PersonId, approver: &PersonId) -> Self {
         let mut met = Self::default();
         for m in meetings {
-            let (routed, approved) = (m.routers.contains(router), m.approver == *approver);
+            let (theirs, hers) = (m.routers.contains(router), m.approver == *approver);
             met.all += 1;
-            met.of_router += usize::from(routed);
-            met.of_approver += usize::from(approved);
-            met.together += usize::from(routed && approved);
+            met.of_router += usize::from(theirs);
+            met.of_approver += usize::from(hers);
+            met.together += usize::from(theirs && hers);
         }
         met
     }

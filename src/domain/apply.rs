@@ -209,10 +209,8 @@ impl Case {
             }
             CaseEvent::Granted { grant } => self.grants.push(grant.clone()),
             CaseEvent::GrantEnding { grant, why, reason } => {
-                if let Some(g) = self.grants.iter_mut().find(|g| &g.id == grant) {
-                    if g.ending.is_none() {
-                        (g.ending, g.reason) = (Some((at, *why)), reason.clone());
-                    }
+                if let Some(g) = self.grants.iter_mut().find(|g| &g.id == grant && g.ending.is_none()) {
+                    (g.ending, g.reason) = (Some((at, *why)), reason.clone());
                 }
             }
             CaseEvent::GrantRevoked { grant } => {

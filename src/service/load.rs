@@ -66,7 +66,9 @@ impl Service {
             loaded.world.case = Some(case);
             loaded.world.held = held;
             loaded.answered = around.answered;
-            linked.into_iter().for_each(|other| take(&mut loaded, other));
+            for other in linked {
+                take(&mut loaded, other);
+            }
             return Ok(loaded);
         }
         Err(ServiceError::Conflict)

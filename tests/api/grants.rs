@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use countersign::base::ids::CaseId;
 use countersign::domain::case::{ActorRef, Case, Grant, Worker};
 use countersign::domain::event::CaseEvent;
-use countersign::store::{CaseChange, Change, Store as _};
+use countersign::store::{CaseChange, Change};
 use serde_json::{Value, json};
 
 use crate::house::{Answer, House};
@@ -29,7 +29,10 @@ async fn granting(house: &House, key: &str, minutes: i64) -> CaseId {
     let mut change = Change::new(ActorRef::System { worker: Worker::Executor }, now);
     change.reads.cases = vec![(id, before.version)];
     let events = vec![CaseEvent::Granted { grant }];
-    let after = events.iter().fold(Some(Case::clone(&before)), |case, event| Case::apply(case, id, event, now)).unwrap();
+    let mut after = Case::clone(&before);
+    for event in &events {
+        after = Case::apply(Some(after), id, event, now).unwrap();
+    }
     let row = store.row(id).await.unwrap().unwrap();
     change.case = Some(CaseChange { row: countersign::domain::view::CaseRow { version: after.changed, ..row }, events, after: Arc::new(after) });
     store.commit(change).await.unwrap();

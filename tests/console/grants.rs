@@ -106,8 +106,6 @@ fn the_second_page_holds_what_has_ended() {
 
 #[test]
 fn a_countdown_in_sight_changes_its_cells_alone_and_wakes_nobody_when_it_is_out_of_sight() {
-    let mut desk = with((120, 40), canned::grants());
-    assert!(wakes(&desk).is_some_and(|after| after <= 1_001), "{:?}", wakes(&desk));
     #[derive(Clone, Default)]
     struct Wire(Arc<Mutex<Vec<u8>>>);
     impl std::io::Write for Wire {
@@ -118,6 +116,8 @@ fn a_countdown_in_sight_changes_its_cells_alone_and_wakes_nobody_when_it_is_out_
             Ok(())
         }
     }
+    let mut desk = with((120, 40), canned::grants());
+    assert!(wakes(&desk).is_some_and(|after| after <= 1_001), "{:?}", wakes(&desk));
     let (wire, area) = (Wire::default(), ratatui::layout::Rect::new(0, 0, 120, 40));
     let mut terminal = Terminal::with_options(CrosstermBackend::new(wire.clone()), TerminalOptions { viewport: Viewport::Fixed(area) }).unwrap();
     terminal.draw(|f| view::draw(f, &desk.model)).unwrap();

@@ -162,12 +162,24 @@ async fn a_number_is_the_case_last_read_out_under_it() {
     let opened = |heard: &str| heard.lines().filter(|l| l.starts_with("Case ")).count();
     assert_eq!((opened(&heard), opened(&again)), (1, 1), "{heard}");
     let asked = asked_for("page-down\npage-down\npage-down\n3\n").await;
-    assert_eq!(asked, [last.clone()], "{heard}");
+    assert_eq!(asked, std::slice::from_ref(&last), "{heard}");
     // Read on by whole pages: every number is new, and means what was just heard.
     let (heard, _) = listen(canned::nadia(), "more\nmore\n", true).await;
     assert_eq!(heard_as(&heard, 3), ["CS-26-000003", "CS-26-000023", "CS-26-000043"], "{heard}");
     assert_eq!(asked_for("more\nmore\n3\n").await, ["CS-26-000043"]);
     assert_eq!(asked_for("more\nfilter mine\n3\n").await, ["CS-26-000003"], "another list, other numbers");
+}
+
+/// Notes which cases are asked for.
+struct Watched<'a>(&'a mut Server, Arc<Mutex<Vec<String>>>);
+
+impl Perform for Watched<'_> {
+    fn perform(&mut self, effect: Effect) {
+        if let Effect::Ask { ask: Ask::Case(id), .. } = &effect {
+            self.1.lock().unwrap().push(id.to_string());
+        }
+        self.0.perform(effect);
+    }
 }
 
 /// The cases that a story asks for.
@@ -176,15 +188,6 @@ async fn asked_for(lines: &'static str) -> Vec<String> {
     let (out, answers) = mpsc::channel(256);
     let mut server = Server { me: canned::nadia(), agent: true, many: true, out, orders: Arc::default() };
     let asked = Arc::new(Mutex::new(Vec::new()));
-    struct Watched<'a>(&'a mut Server, Arc<Mutex<Vec<String>>>);
-    impl Perform for Watched<'_> {
-        fn perform(&mut self, effect: Effect) {
-            if let Effect::Ask { ask: Ask::Case(id), .. } = &effect {
-                self.1.lock().unwrap().push(id.to_string());
-            }
-            self.0.perform(effect);
-        }
-    }
     let mut performer = Watched(&mut server, Arc::clone(&asked));
     let clock = Still(canned::now());
     let mut heard = Vec::new();
@@ -192,8 +195,7 @@ async fn asked_for(lines: &'static str) -> Vec<String> {
     let world = plain::World { input, output: &mut heard, performer: &mut performer, answers, clock: &clock, hide: &mut |_| {} };
     let played = plain::drive(&mut model, world, true);
     tokio::time::timeout(std::time::Duration::from_secs(30), played).await.unwrap().unwrap();
-    let asked = asked.lock().unwrap().clone();
-    asked
+    asked.lock().unwrap().clone()
 }
 
 #[tokio::test]

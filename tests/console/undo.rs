@@ -55,7 +55,7 @@ fn desk(size: (u16, u16)) -> (Desk, Arc<Mutex<Kept>>) {
 
 fn assigned(order: &Order) -> Option<&str> {
     let Write::Assign(Assign { operator }) = &order.write else { panic!("{order:?}") };
-    operator.as_ref().map(|o| o.as_str())
+    operator.as_ref().map(countersign::base::ids::OperatorId::as_str)
 }
 
 #[test]

@@ -61,7 +61,7 @@ fn the_tour_leads_from_the_queue_to_restored() {
     pty.write(&code);
     pty.write("\r");
     at_step(&mut pty, 6);
-    pty.shows("The page took the code");
+    pty.shows("The page took it");
     pty.write("\u{1b}");
     pty.shows("Checklist 1/1");
     pty.write("s");

@@ -102,9 +102,9 @@ async fn t24_whoever_is_asked_for_the_answer_is_the_same_and_comes_before_anythi
         ])
         .await;
     let open = house.routed("vega", Action::PasswordReset).await;
-    let held = house.routed("lazy", Action::PasswordReset).await;
+    let frozen = house.routed("lazy", Action::PasswordReset).await;
     let hold = countersign::domain::command::Command::Hold { source: HoldSource::Security, reason: None };
-    house.attempt("ines", held, hold).await.unwrap();
+    house.attempt("ines", frozen, hold).await.unwrap();
     let before = (house.store.head().await.unwrap(), house.cases().await, house.letters().len());
     let named = ["okafor", "nobody", "suspended", "retired", "robot", "nothing", "twin", "vega", "lazy", "x@y.example", "'; --", "okafor"];
     let mut answers = Vec::new();
@@ -121,7 +121,7 @@ async fn t24_whoever_is_asked_for_the_answer_is_the_same_and_comes_before_anythi
     house.works().await;
     let subjects: Vec<SubjectId> = {
         let mut all = Vec::new();
-        for case in house.cases().await.into_iter().filter(|c| ![open, held].contains(c)) {
+        for case in house.cases().await.into_iter().filter(|c| ![open, frozen].contains(c)) {
             all.push(house.case(case).await.route.subject.clone());
         }
         all.sort();

@@ -41,7 +41,7 @@ pub(super) fn sentence(event: &RegisterEvent) -> String {
                 (None, true) => " to others together".to_owned(),
                 (None, false) => String::new(),
             };
-            let counts = some(counts.iter().map(|(code, n)| format!("{n} times {} ({code})", because(code))));
+            let counts = some(counts.iter().map(|(code, n)| format!("{n} x {} ({code})", because(code))));
             format!("refused many{who} in the minute of {}: {counts}", minute(*at))
         }
         RegisterEvent::StrangersRefused { count, minute: at } => {

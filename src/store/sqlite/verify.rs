@@ -298,10 +298,10 @@ impl Verify<'_> {
 
     /// A case's row against the case that its entries make.
     fn row(&mut self, case: &Case) -> Result<(), StoreError> {
-        self.grants(case)?;
         const COLUMNS: &str =
             "version, changed, state, ended, held, action, path, channel, flags, grants, assignee, k_due, k_opened, k_updated, next_due,
             subject, target, seal";
+        self.grants(case)?;
         let id = case.id;
         let expected = expected(case);
         let weight = |column: &str| expected.iter().find(|e| e.0 == column).map_or(0, |e| if let Value::Integer(n) = e.1 { n } else { 0 });
