@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::lists::CaseRow;
-use super::problem::CouldDecide;
+use super::problem::{CouldDecide, Lacking};
 use super::words::{
     Decision, Duty, EndpointKind, Environment, EvidenceKind, FailureReason, FailureType, FlagKind, HoldSource, InventorySource, Method, Status,
 };
@@ -56,6 +56,9 @@ pub struct CaseDetail {
     pub approvals_needed: String,
     /// Who could decide it now.
     pub could_decide: CouldDecide,
+    /// What would still be lacking once the asker approved; absent if they can't.
+    #[serde(default)]
+    pub after_yours: Option<Lacking>,
     /// Why the asker can't decide it; empty if they could.
     pub you_cannot_decide: Vec<DutyInTheWay>,
     /// The freeze over it.
@@ -80,6 +83,10 @@ pub struct CaseDetail {
     pub allowed_actions: Vec<String>,
     /// Operations that exist but are refused now, with the reason.
     pub refused_actions: Vec<RefusedAction>,
+    /// Decisions that are refused to the asker now (`approve`, `deny`), and why: who approved already may still take that back, and while a
+    /// grace runs one may deny what was approved.
+    #[serde(default)]
+    pub refused_decisions: Vec<RefusedAction>,
     /// Seconds between the last approval and the execution: policy's delay or grace, whichever is longer.
     #[serde(default)]
     pub execution_delay_seconds: u32,
@@ -481,4 +488,12 @@ pub struct RoutePreview {
     pub approvals_needed: String,
     /// What stands against it, if anything.
     pub problem: Option<String>,
+}
+
+impl CaseDetail {
+    /// Why a decision is refused to the asker now, if it is: deciding has a refusal of its own for each of the two.
+    pub fn refused_to(&self, decision: Decision) -> Option<&RefusedAction> {
+        let one = self.refused_decisions.iter().find(|r| r.action == decision.code());
+        one.or_else(|| self.refused_actions.iter().find(|r| r.action == "case_decide"))
+    }
 }

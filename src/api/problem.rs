@@ -5,6 +5,9 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+/// The most accounts that one sentence names.
+const NAMED: usize = 4;
+
 use super::case::DutyInTheWay;
 use crate::base::ids::{OperatorId, RequestId};
 
@@ -50,6 +53,43 @@ pub struct CouldDecide {
     pub enough: bool,
     /// Groups of which no one is left.
     pub missing_groups: Vec<String>,
+    /// How many of them it takes at least, and whose approval brings it nearer.
+    #[serde(default)]
+    pub lacking: Lacking,
+}
+
+/// What is lacking until a case is approved.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+pub struct Lacking {
+    /// The least number of further persons who must approve.
+    pub persons: u8,
+    /// Accounts whose approval makes that number smaller, in order of id: the approval of any other one who could decide counts, but does
+    /// not bring the case nearer to being carried out.
+    pub nearer: Vec<OperatorId>,
+}
+
+impl Lacking {
+    /// Who is needed besides, as the rest of a sentence; nothing if nobody is.
+    pub fn besides(&self) -> Option<String> {
+        let more = self.nearer.len().saturating_sub(NAMED);
+        let mut names: Vec<&str> = self.nearer.iter().take(NAMED).map(OperatorId::as_str).collect();
+        let others = format!("{more} more");
+        if more > 0 {
+            names.push(&others);
+        }
+        let who = match names.as_slice() {
+            [] => String::new(),
+            [one] => (*one).to_owned(),
+            [first @ .., last] => format!("one of {} or {last}", first.join(", ")),
+        };
+        match (self.persons, who.is_empty()) {
+            (0, _) => None,
+            (1, true) => Some("1 more person is needed besides, and nobody is left".to_owned()),
+            (1, false) => Some(format!("{who} is needed besides")),
+            (n, true) => Some(format!("{n} more persons are needed besides, and too few are left")),
+            (n, false) => Some(format!("{n} more persons are needed besides, {who} among them")),
+        }
+    }
 }
 
 impl Problem {

@@ -8,14 +8,13 @@ use std::fmt::Write as _;
 
 use clap::{Args, Subcommand};
 
+use super::decide::{Verdict, decide, signed};
 use super::out::{Failure, Out, table};
 use super::word::word;
 use super::{Arguments, connect};
 use crate::api::case::CaseDetail;
 use crate::api::lists::{CaseRow, LogPage, QueueParams, named};
-use crate::api::requests::{
-    AddEvidence, AddFlag, AddReview, Assign, Decide, HandOver, Hold, LiftHold, OpenCase, RouteCase, StartProof, Text, TriageCase,
-};
+use crate::api::requests::{AddEvidence, AddFlag, AddReview, Assign, HandOver, Hold, LiftHold, OpenCase, RouteCase, StartProof, Text, TriageCase};
 use crate::api::words::{Action, Channel, Decision, EvidenceKind, FailureType, FlagKind, Method, Path};
 use crate::base::Untrusted;
 use crate::base::ids::{CaseId, EndpointId, GrantId, GroupId, OperatorId, PersonId, ScopeId, SessionId, SubjectId, TargetId};
@@ -110,10 +109,18 @@ pub enum CaseCommand {
         /// Which case.
         case: CaseId,
     },
+    /// Print the statement that you would decide on.
+    Statement {
+        /// Which case.
+        case: CaseId,
+        /// The statement of a denial.
+        #[arg(long)]
+        deny: bool,
+    },
     /// Approve what is sealed.
-    Approve(WithText),
+    Approve(Verdict),
     /// Deny what is sealed; ends the case.
-    Deny(WithText),
+    Deny(Verdict),
     /// Take your approval back.
     TakeBack(WithText),
     /// Open a sealed or failed case again; voids approvals.
@@ -299,8 +306,12 @@ pub async fn run(case: &CaseArguments, arguments: &Arguments, out: Out) -> Resul
         }
         CaseCommand::Show { case } => out.answer(&client.case(*case).await?, detail),
         CaseCommand::Timeline { case } => out.answer(&client.timeline(*case, None).await?, entries),
-        CaseCommand::Approve(with) => decide(&client, with, (Decision::Approve, case.version), out).await,
-        CaseCommand::Deny(with) => decide(&client, with, (Decision::Deny, case.version), out).await,
+        CaseCommand::Statement { case, deny } => {
+            let decision = if *deny { Decision::Deny } else { Decision::Approve };
+            out.answer(&client.statement(*case, decision).await?, |s| s.statement.clone())
+        }
+        CaseCommand::Approve(with) => decide(&client, with, Decision::Approve, case.version, out).await,
+        CaseCommand::Deny(with) => decide(&client, with, Decision::Deny, case.version, out).await,
         other => {
             let (seen, (case, write)) = (case.version, write(other));
             send(&client, case, seen, &write, out).await
@@ -334,19 +345,6 @@ pub async fn whoami(arguments: &Arguments, out: Out) -> Result<(), Failure> {
     })
 }
 
-async fn decide(client: &Client, with: &WithText, (decision, seen): (Decision, Option<u64>), out: Out) -> Result<(), Failure> {
-    let case = client.case(with.case).await?;
-    let (seal_sha256, nonce) = match (client.statement(with.case, decision).await, &case.seal) {
-        (Ok(statement), _) => (statement.seal_sha256, statement.nonce),
-        // Who gets no statement may not decide. Asking all the same names the duty in the way, and the attempt stands in the log.
-        (Err(error), Some(seal)) if error.status() == Some(403) => (seal.sha256, "none".to_owned()),
-        (Err(error), _) => return Err(error.into()),
-    };
-    let version = seen.unwrap_or(case.row.version);
-    let body = Decide { decision, seal_sha256, nonce, reason: text(&with.text).text };
-    finish(client, Some(with.case), &Write::Decide(Box::new(body)), Some(version), out).await
-}
-
 async fn send(client: &Client, case: Option<CaseId>, seen: Option<u64>, write: &Write, out: Out) -> Result<(), Failure> {
     let version = match (case, seen) {
         (Some(case), None) => Some(client.case(case).await.map_err(unread)?.row.version),
@@ -365,7 +363,7 @@ fn unread(error: ClientError) -> Failure {
     failure
 }
 
-async fn finish(client: &Client, case: Option<CaseId>, write: &Write, version: Option<u64>, out: Out) -> Result<(), Failure> {
+pub(super) async fn finish(client: &Client, case: Option<CaseId>, write: &Write, version: Option<u64>, out: Out) -> Result<(), Failure> {
     let written = client.send(write, case, version, &client.key()).await?;
     match written.case {
         Some(case) => out.answer(&*case, |c| rows(std::slice::from_ref(&c.row))),
@@ -373,7 +371,7 @@ async fn finish(client: &Client, case: Option<CaseId>, write: &Write, version: O
     }
 }
 
-fn text(text: &str) -> Text {
+pub(super) fn text(text: &str) -> Text {
     Text { text: Untrusted::from(text) }
 }
 
@@ -416,7 +414,7 @@ fn write(command: &CaseCommand) -> (Option<CaseId>, Write) {
         C::Withdraw(with) => (Some(with.case), Write::Withdraw(text(&with.text))),
         C::RollBack(with) => (Some(with.case), Write::RollBack(text(&with.text))),
         // Reading and deciding were told apart before; closing nothing is the harmless answer.
-        C::List(_) | C::Show { .. } | C::Timeline { .. } | C::Approve(_) | C::Deny(_) => (None, Write::Close),
+        C::List(_) | C::Show { .. } | C::Timeline { .. } | C::Statement { .. } | C::Approve(_) | C::Deny(_) => (None, Write::Close),
     }
 }
 
@@ -455,9 +453,11 @@ fn detail(case: &CaseDetail) -> String {
         let mark = if item.receipt.is_some() { "done   " } else { "missing" };
         let _ = writeln!(text, "  {mark}  {}", item.title);
     }
-    let _ = writeln!(text, "approvals needed: {}", case.approvals_needed);
+    text.push_str(&signed(case));
+    let missing = if case.seal.is_some() { format!("; {} missing", case.row.approvals_missing) } else { String::new() };
+    let _ = writeln!(text, "approvals needed: {}{missing}", case.approvals_needed);
     for duty in &case.you_cannot_decide {
-        let _ = writeln!(text, "you can't decide it: {} {}", duty.person, duty.duty.label());
+        let _ = writeln!(text, "you can't decide it: {}", crate::base::text::sanitise(&duty.sentence, false));
     }
     let names: Vec<&str> = case.could_decide.operators.iter().map(OperatorId::as_str).collect();
     let _ = writeln!(text, "could decide: {}", if names.is_empty() { "no one".to_owned() } else { names.join(", ") });

@@ -9,6 +9,7 @@
 pub mod case;
 pub mod connect;
 pub mod console;
+pub mod decide;
 pub mod demo;
 pub mod doctor;
 pub mod found;

@@ -75,6 +75,7 @@ impl From<ClientError> for Failure {
             (Some(401), _) => NOT_SIGNED_IN,
             // What was asked for can't be read, or means nothing: the asker's arguments, not a rule.
             (Some(400 | 413 | 414 | 422), _) if matches!(error.code(), "invalid" | "too-large" | "uri-too-long") => USAGE,
+            (Some(409), _) if error.code() == "stale-seal" => CHANGED,
             (Some(403 | 409 | 422), _) => REFUSED,
             (Some(404), _) => NOT_FOUND,
             (Some(412), _) => CHANGED,

@@ -10,11 +10,12 @@ use chrono::Duration;
 use super::case::{Case, LineageEntry};
 use super::checklist;
 use super::command::World;
-use super::quorum::{self, Voter};
+use super::quorum::Voter;
 use super::refusal::CouldDecide;
 use super::register::{Principal, Register};
+use super::standing::Standing;
 use super::subject::{Ownership, Subject};
-use super::vocabulary::{Duty, Status};
+use super::vocabulary::Duty;
 use crate::base::Time;
 use crate::base::ids::{CaseId, EmployerId, PersonId};
 
@@ -60,35 +61,25 @@ pub fn persons(lineage: &BTreeSet<LineageEntry>) -> BTreeSet<PersonId> {
 
 /// Who could decide the case now (invariant 15).
 pub fn could_decide(world: &World, now: Time) -> CouldDecide {
-    let need = checklist::requirement(world).approvals;
-    let lineage = lineage(world, now);
-    let barred = persons(&lineage);
-    let mut could = CouldDecide::default();
-    let mut voters = Vec::new();
-    let decided: BTreeSet<&PersonId> = world.case.iter().flat_map(|c| c.live_approvals()).map(|a| &a.person).collect();
-    for operator in world.register.operators.values() {
-        let Some(person) = world.register.persons.get(&operator.person) else { continue };
-        let fit = operator.enabled && person.status == Status::Active && quorum::may_decide(operator, &need);
-        if !fit || barred.contains(&person.id) {
-            continue;
-        }
-        voters.push(Voter::through(operator, person));
-        if decided.contains(&person.id) {
-            continue;
-        }
-        could.operators.push(operator.id.clone());
-        if person.on_call || person.shift.is_none_or(|s| s.covers(now)) {
-            could.on_shift.push(operator.id.clone());
-        }
+    could_decide_in(&Standing::of(world, now), &world.register, now)
+}
+
+/// The same, of a case whose approvals are counted already.
+pub fn could_decide_in(standing: &Standing, register: &Register, now: Time) -> CouldDecide {
+    let present = |voter: &Voter| register.persons.get(&voter.person).is_some_and(|p| p.on_call || p.shift.is_none_or(|s| s.covers(now)));
+    CouldDecide {
+        operators: standing.others().map(|(id, _)| id.clone()).collect(),
+        on_shift: standing.others().filter(|(_, voter)| present(voter)).map(|(id, _)| id.clone()).collect(),
+        missing_groups: standing.missing_groups(),
+        enough: standing.enough(),
+        lacking: standing.lacking(),
     }
-    could.missing_groups = quorum::missing_groups(&need, &voters);
-    could.enough = quorum::reached(&need, &voters, &employers(&world.register, &lineage));
-    could
 }
 
 /// The employers of those who routed and proved: where policy asks for another one, theirs don't count.
 pub fn employers(register: &Register, lineage: &BTreeSet<LineageEntry>) -> BTreeSet<EmployerId> {
-    let counts = |d: Duty| matches!(d, Duty::Router | Duty::Prover | Duty::AutomationOwner | Duty::AutomationSponsor | Duty::ActedFor);
+    let counts =
+        |d: Duty| matches!(d, Duty::Router | Duty::Prover | Duty::ProofStarter | Duty::AutomationOwner | Duty::AutomationSponsor | Duty::ActedFor);
     let routed = lineage.iter().filter(|e| counts(e.duty));
     routed.filter_map(|e| register.persons.get(&e.person)).map(|p| p.employer.clone()).collect()
 }

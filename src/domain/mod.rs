@@ -24,6 +24,7 @@ pub mod refusal;
 pub mod register;
 pub mod requirement;
 pub mod seal;
+pub mod standing;
 pub mod subject;
 pub mod view;
 pub mod vocabulary;

@@ -81,14 +81,18 @@ fn sealed(world: &World, case: &Case, need: &Requirement, could: &CouldDecide, n
     if !could.enough {
         return nobody(could);
     }
-    let given = case.live_approvals().count();
-    let left = need.approvals.persons().saturating_sub(given);
-    let so_far = if given == 0 { String::new() } else { format!(", {left} more") };
-    let who = match (could.on_shift.as_slice(), could.operators.as_slice()) {
+    let lacking = &could.lacking;
+    let helps: Vec<OperatorId> = could.on_shift.iter().filter(|o| lacking.nearer.contains(o)).cloned().collect();
+    let who = match (helps.as_slice(), lacking.nearer.as_slice()) {
         ([], all) => format!("{}; none is on shift", named(all)),
         (on_shift, _) => format!("{}, on shift", named(on_shift)),
     };
-    format!("wait for approval by {}{so_far}: {who}", approvals(&need.approvals))
+    let need = approvals(&need.approvals);
+    match (case.live_approvals().count(), lacking.persons) {
+        (0, _) => format!("wait for approval by {need}: {who}"),
+        (_, 1) => format!("wait for 1 more approval (needed: {need}): {who}"),
+        (_, n) => format!("wait for {n} more approvals (needed: {need}): {who}"),
+    }
 }
 
 fn restored(case: &Case, need: &Requirement) -> String {
@@ -128,6 +132,7 @@ fn named(operators: &[OperatorId]) -> String {
     let names: Vec<&str> = operators.iter().take(NAMED).map(OperatorId::as_str).collect();
     match operators.len().saturating_sub(NAMED) {
         0 => names.join(", "),
+        1 => format!("{} and 1 other", names.join(", ")),
         more => format!("{} and {more} others", names.join(", ")),
     }
 }

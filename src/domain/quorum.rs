@@ -37,12 +37,27 @@ pub fn may_decide(operator: &Operator, need: &ApprovalNeed) -> bool {
 pub fn reached(need: &ApprovalNeed, voters: &[Voter], barred: &BTreeSet<EmployerId>) -> bool {
     let persons = merge(voters);
     let other = !need.other_employer || persons.values().any(|v| !barred.contains(&v.employer));
-    persons.len() >= need.persons() && uncovered(need, &persons).is_empty() && other
+    persons.len() >= need.persons() && places_left(need, &persons).is_empty() && other
+}
+
+/// The least number of further persons with whom those given meet the need. Where another employer is asked for and still missing, that
+/// depends on what those cover whom another one employs, so the others who could decide are looked at one by one.
+pub fn missing(need: &ApprovalNeed, given: &[Voter], others: &[Voter], barred: &BTreeSet<EmployerId>) -> usize {
+    let least = |voters: &[Voter]| {
+        let persons = merge(voters);
+        need.persons().saturating_sub(persons.len()).max(places_left(need, &persons).len())
+    };
+    if !need.other_employer || given.iter().any(|v| !barred.contains(&v.employer)) {
+        return least(given);
+    }
+    let with = |other: &Voter| 1 + least(&given.iter().chain([other]).cloned().collect::<Vec<_>>());
+    let elsewhere = others.iter().filter(|v| !barred.contains(&v.employer));
+    elsewhere.map(with).min().unwrap_or_else(|| least(given).max(1))
 }
 
 /// The groups that the voters can't cover with distinct persons.
 pub fn missing_groups(need: &ApprovalNeed, voters: &[Voter]) -> BTreeSet<GroupId> {
-    uncovered(need, &merge(voters))
+    places_left(need, &merge(voters)).into_iter().collect()
 }
 
 /// One voter a person: two accounts of the same human count once (T2), with what both cover.
@@ -54,16 +69,16 @@ fn merge(voters: &[Voter]) -> BTreeMap<&PersonId, Voter> {
     persons
 }
 
-/// Places persons on group slots by augmenting paths; returns the groups with a slot left over.
-fn uncovered(need: &ApprovalNeed, persons: &BTreeMap<&PersonId, Voter>) -> BTreeSet<GroupId> {
+/// Places persons on group slots by augmenting paths; returns the group of each slot left over, of which there are as few as can be.
+fn places_left(need: &ApprovalNeed, persons: &BTreeMap<&PersonId, Voter>) -> Vec<GroupId> {
     let voters: Vec<&Voter> = persons.values().collect();
     let slots: Vec<&GroupId> = need.groups.iter().flat_map(|(g, n)| std::iter::repeat_n(g, usize::from(*n))).collect();
     let mut taken: Vec<Option<usize>> = vec![None; voters.len()];
-    let mut left = BTreeSet::new();
+    let mut left = Vec::new();
     for slot in 0..slots.len() {
         let mut tried = vec![false; voters.len()];
         if !place(slot, &slots, &voters, &mut taken, &mut tried) {
-            left.insert(slots[slot].clone());
+            left.push(slots[slot].clone());
         }
     }
     left

@@ -4,15 +4,15 @@
 
 use std::collections::BTreeSet;
 
-use serde::{Deserialize, Serialize};
-
 use super::case::LineageEntry;
-use super::vocabulary::{CaseState, Method, Role};
+use super::register::Principal;
+use super::standing::Lacking;
+use super::vocabulary::{CaseState, Duty, Method, Role};
 use crate::base::Time;
 use crate::base::ids::{GroupId, OperatorId};
 
 /// Who could decide a case instead.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CouldDecide {
     /// All accounts whose persons could, in order of id.
     pub operators: Vec<OperatorId>,
@@ -22,6 +22,8 @@ pub struct CouldDecide {
     pub missing_groups: BTreeSet<GroupId>,
     /// Whether together they can reach the quorum.
     pub enough: bool,
+    /// How many of them it takes at least, and whose approval brings it nearer.
+    pub lacking: Lacking,
 }
 
 /// A refused command.
@@ -166,25 +168,45 @@ impl Refusal {
     }
 }
 
+/// The reason of a lineage entry as a sentence about whoever is named, or about the reader (`None`): the same wherever it is said.
+pub fn duty(entry: &LineageEntry, name: Option<&str>) -> String {
+    let you = name.is_none();
+    let via = entry.via.as_ref().map(|via| match via {
+        Principal::Person(id) => id.to_string(),
+        Principal::Automation(id) => id.to_string(),
+    });
+    let what = match (entry.duty, you) {
+        (Duty::Subject, true) => "are the subject".to_owned(),
+        (Duty::AutomationOwner, _) => {
+            format!("{} the automation {} that had a hand in it", if you { "own" } else { "owns" }, via.as_deref().unwrap_or(""))
+        }
+        (Duty::AutomationSponsor, true) => format!("sponsor the automation {} that had a hand in it", via.as_deref().unwrap_or("")),
+        (Duty::SubjectOwner, true) => "own the subject".to_owned(),
+        (Duty::ActedFor, true) => "had software act for you in it".to_owned(),
+        (Duty::ActedFor, false) => "had software act for them in it".to_owned(),
+        (Duty::Delegation, true) => format!("are tied by delegation to {}", via.as_deref().unwrap_or("someone with a hand in it")),
+        (duty, _) => duty.label().to_owned(),
+    };
+    let case = entry.case.map(|c| format!(", in the linked case {c}")).unwrap_or_default();
+    format!("{} {what}{case}", name.unwrap_or("you"))
+}
+
+/// The duties of whoever is refused, who is also who reads it.
 fn list(duties: &[LineageEntry]) -> String {
-    let words: Vec<String> = duties
-        .iter()
-        .map(|d| {
-            let case = d.case.map(|c| format!(" (in {c})")).unwrap_or_default();
-            format!("{} {}{case}", d.person, d.duty.label())
-        })
-        .collect();
-    words.join("; ")
+    duties.iter().map(|d| duty(d, None)).collect::<Vec<_>>().join("; ")
 }
 
 fn help(could: &CouldDecide) -> String {
-    match (could.operators.len(), could.on_shift.as_slice()) {
-        (0, _) => "No one else could decide it either.".to_owned(),
-        (n, []) => format!("{n} others could decide it; none is on shift."),
-        (n, on) => {
-            let names: Vec<&str> = on.iter().take(3).map(OperatorId::as_str).collect();
-            format!("{n} others could decide it, on shift: {}.", names.join(", "))
-        }
+    let others = match could.operators.len() {
+        0 => return "No one else could decide it either.".to_owned(),
+        1 => "1 other".to_owned(),
+        n => format!("{n} others"),
+    };
+    let on: Vec<&str> = could.on_shift.iter().take(3).map(OperatorId::as_str).collect();
+    match (could.operators.len(), on.as_slice()) {
+        (1, []) => format!("{others} could decide it, who is not on shift."),
+        (_, []) => format!("{others} could decide it; none is on shift."),
+        (_, on) => format!("{others} could decide it, on shift: {}.", on.join(", ")),
     }
 }
 

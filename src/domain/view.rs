@@ -10,7 +10,8 @@ use super::checklist::Progress;
 use super::command::World;
 use super::refusal::{CouldDecide, Refusal};
 use super::requirement::Requirement;
-use super::vocabulary::{Action, CaseState, Channel, Path, Risk, SubjectKind, Tier, WaitingOn};
+use super::standing::Lacking;
+use super::vocabulary::{Action, CaseState, Channel, Decision, Path, Risk, SubjectKind, Tier, WaitingOn};
 use crate::base::ids::{CaseId, OperatorId, PersonId, SubjectId, TargetId, TextId};
 use crate::base::{Time, Untrusted};
 
@@ -265,6 +266,10 @@ pub struct CaseView {
     pub allowed: Vec<&'static str>,
     /// Operations that are refused now, and why.
     pub refused: Vec<(&'static str, Refusal)>,
+    /// Decisions that are refused to the asker now, and why.
+    pub refused_decisions: Vec<(Decision, Refusal)>,
+    /// What would be missing once the asker approved; `None` if they can't.
+    pub after_yours: Option<Lacking>,
     /// Who asks.
     pub asker: ActorRef,
     /// When this was worked out.

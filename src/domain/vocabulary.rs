@@ -1,5 +1,4 @@
-//! The words of the product as closed enumerations: what a case is about, where it stands, who does what.
-//!
+//! The words of the product as closed enumerations.
 //! Contract: every word has one stable code (API, log, policy, filters), one label (screens) and a list of all. Knows no rules.
 
 /// Declares enumerations whose variants carry a stable code and a label.
@@ -374,6 +373,8 @@ words! {
         Delegation = "delegation", "is tied by delegation to someone with a hand in it";
         /// Wrote or approved the rule that started it.
         RuleAuthor = "rule_author", "wrote or approved the rule it runs under";
+        /// Picked and started a proof.
+        ProofStarter = "proof_starter", "started a proof in it";
     }
     /// What kind of thing a piece of evidence is.
     EvidenceKind {
@@ -468,8 +469,7 @@ words! {
 }
 
 impl Action {
-    /// What a person may ask for itself, without anyone of the staff: what everyone loses, and nothing that only somebody else can judge the
-    /// need of (reactivation, access for a while) or that belongs to a program.
+    /// What a person may ask for itself, without the staff: what everyone loses, not what somebody else judges the need of or a program's.
     pub const BY_ONESELF: [Self; 4] = [Self::PasswordReset, Self::AccountUnlock, Self::MfaReenrolment, Self::RecoveryCodeReissue];
 }
 

@@ -6,8 +6,9 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
 use crate::api::problem::{Problem, TYPE_PREFIX};
+use crate::base::ids::PersonId;
 use crate::domain::refusal::Refusal;
-use crate::service::ServiceError;
+use crate::service::{Service, ServiceError};
 use crate::store::StoreError;
 
 /// A failed request.
@@ -83,6 +84,24 @@ fn status(refusal: &Refusal) -> StatusCode {
         | Refusal::SessionEnded
         | Refusal::Already(_)
         | Refusal::TooEarly(_) => StatusCode::CONFLICT,
+    }
+}
+
+impl Failure {
+    /// The same with the names of the persons in it, as far as they are recorded: refusals know ids.
+    pub async fn named(mut self, service: &Service) -> Self {
+        let ids: Vec<PersonId> = self.0.duties.iter().map(|d| d.person.clone()).collect();
+        if ids.is_empty() {
+            return self;
+        }
+        if let Ok(people) = service.store.people(&ids).await {
+            for duty in &mut self.0.duties {
+                if let Some(person) = people.get(&duty.person) {
+                    duty.name = person.name.clone();
+                }
+            }
+        }
+        self
     }
 }
 

@@ -252,7 +252,7 @@ impl<T> Write<T> {
                 self.same(&kept)?;
                 None
             }
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(Failure::from(error).named(&self.app.service).await),
         };
         if !self.caller.opened(&self.app, case).await? {
             // Software may route a case that it may not read (invariant 6): it hears that it was done, and nothing else.

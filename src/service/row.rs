@@ -7,6 +7,7 @@ use crate::domain::case::{self, Case};
 use crate::domain::checklist::{self, Progress};
 use crate::domain::command::World;
 use crate::domain::requirement::Requirement;
+use crate::domain::standing::Standing;
 use crate::domain::view::CaseRow;
 use crate::domain::vocabulary::{CaseState, Risk, SubjectKind, Tier, WaitingOn};
 
@@ -37,7 +38,7 @@ pub fn of(world: &World, case: &Case, now: Time) -> CaseRow {
         proof_done: small(done),
         proof_needed: small(progress.items.len()),
         waiting_on: waiting_on(case, &progress, &requirement, now),
-        approvals_missing: approvals_missing(case, &requirement),
+        approvals_missing: approvals_missing(world, case, now),
         assignee: case.assignee.clone(),
         due: case.times.due,
         opened_at: case.request.opened_at,
@@ -51,11 +52,8 @@ fn small(n: usize) -> u8 {
 }
 
 /// Approvals still missing while a case waits for them.
-fn approvals_missing(case: &Case, requirement: &Requirement) -> u8 {
-    if case.state != CaseState::Sealed {
-        return 0;
-    }
-    requirement.approvals.count.saturating_sub(small(case.live_approvals().count()))
+fn approvals_missing(world: &World, case: &Case, now: Time) -> u8 {
+    if case.state == CaseState::Sealed { small(Standing::of(world, now).lacking().persons) } else { 0 }
 }
 
 /// Whom a case waits for.

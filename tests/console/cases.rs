@@ -1,8 +1,8 @@
 //! The screens of a case and of those who decide: how they look, what they refuse and why, what they send.
 
-use countersign::api::case::CaseDetail;
+use countersign::api::case::{CaseDetail, RefusedAction};
 use countersign::api::lists::{Announcement, Me, QueuePage};
-use countersign::api::problem::Problem;
+use countersign::api::problem::{Lacking, Problem};
 use countersign::api::words::Decision;
 use countersign::base::Untrusted;
 use countersign::client::{ClientError, Write, Written};
@@ -135,6 +135,32 @@ fn a_blocked_approval_names_the_duty_and_who_could_decide() {
         desk.press("s esc");
         assert!(desk.orders.is_empty() && desk.model.overlay.is_none(), "nothing goes out unconfirmed");
     }
+}
+
+#[test]
+fn an_approval_that_alone_is_not_enough_says_so_before_it_is_signed() {
+    let mut case = whole::sealed();
+    let nearer = ["p.osei", "s.novak"].map(|o| o.parse().unwrap()).to_vec();
+    case.after_yours = Some(Lacking { persons: 1, nearer });
+    let mut desk = keys((120, 40), &whole::ruiz(), &case, "d a");
+    let besides = "Your approval alone is not enough: one of p.osei or s.novak is needed besides.";
+    assert!(desk.text().contains(besides), "{}", desk.text());
+    desk.press("e");
+    desk.write("seen");
+    desk.press("ctrl-s");
+    let text = desk.text();
+    assert!(text.contains("Your approval alone is not enough") && !text.contains("Carried out at once"), "{text}");
+}
+
+#[test]
+fn who_may_deny_and_not_approve_is_told_so_of_each() {
+    let mut case = whole::sealed();
+    let reason = "\"decide\" has no place in a case that is approved.".to_owned();
+    case.refused_decisions = vec![RefusedAction { action: "approve".into(), reason, code: "wrong-state".into() }];
+    let mut desk = keys((120, 40), &whole::ruiz(), &case, "d a");
+    assert!(desk.text().contains("You can't approve"), "{}", desk.text());
+    desk.press("esc d d");
+    assert!(desk.text().contains("You may decide"), "{}", desk.text());
 }
 
 #[test]

@@ -34,6 +34,10 @@ impl Cli<'_> {
         said(&output)
     }
 
+    fn seal(&self, case: &str) -> String {
+        self.run("nadia", &["case", "show", case], 0)["seal"]["sha256"].as_str().unwrap().to_owned()
+    }
+
     fn state(&self, case: &str) -> String {
         self.run("nadia", &["case", "show", case], 0)["row"]["state"].as_str().unwrap().to_owned()
     }
@@ -45,22 +49,35 @@ async fn a_case_is_sealed_reopened_approved_rolled_back_and_looked_back_on_from_
     let cli = Cli { demo: &demo, folder: folder.path() };
     let case = demo.open("nadia", "n.ferreira", "account_unlock", "assisted").await;
     triaged_and_proved(&demo, "nadia", &case, &["issued_code"]).await;
-    for too_early in
-        [&["case", "approve", &case, "yes"][..], &["case", "roll-back", &case, "no"], &["case", "close", &case], &["case", "retry", &case]]
-    {
+    for too_early in [
+        &["case", "approve", &case, "yes", "--seal", "000000000000"][..],
+        &["case", "roll-back", &case, "no"],
+        &["case", "close", &case],
+        &["case", "retry", &case],
+    ] {
         cli.run("d.ruiz", too_early, 3);
     }
     cli.run("nadia", &["case", "seal", &case], 0);
     assert_eq!(cli.state(&case), "sealed");
     for (who, verb) in [("nadia", "approve"), ("nadia.deputy", "approve"), ("nadia.deputy", "deny"), ("triage-bot", "approve")] {
-        let refused = cli.run(who, &["case", verb, &case, "it is fine"], 3);
+        let refused = cli.run(who, &["case", verb, &case, "it is fine", "--seal", &cli.seal(&case)], 3);
         assert!(["separation-of-duties", "not-permitted"].contains(&refused["error"].as_str().unwrap()), "{who}: {refused}");
     }
+    let read = cli.seal(&case);
     cli.run("nadia", &["case", "reopen", &case, "one more thing"], 0);
     assert_ne!(cli.state(&case), "sealed");
     cli.run("nadia", &["case", "evidence", &case, "seen at nine", "--kind", "note"], 0);
     cli.run("nadia", &["case", "seal", &case], 0);
-    let approved = cli.run("d.ruiz", &["case", "approve", &case, "called back on a known number"], 0);
+    // What was read is no longer what is sealed; and nobody decides without saying what they read.
+    assert_eq!(cli.run("d.ruiz", &["case", "approve", &case, "as before", "--seal", &read], 7)["error"], "stale-seal");
+    assert_eq!(cli.run("d.ruiz", &["case", "deny", &case, "as before", "--seal", &read], 7)["error"], "stale-seal");
+    cli.run("d.ruiz", &["case", "approve", &case, "as before"], 2);
+    cli.run("d.ruiz", &["case", "approve", &case, "as before", "--seal", "0123"], 2);
+    let seal = cli.seal(&case);
+    let told = cli.read("d.ruiz", &["case", "show", &case]);
+    assert!(told.contains(&seal) && told.contains("plan: ") && told.contains("scope ") && told.contains("seen at nine"), "{told}");
+    assert!(cli.read("d.ruiz", &["case", "statement", &case]).contains(&seal));
+    let approved = cli.run("d.ruiz", &["case", "approve", &case, "called back on a known number", "--seal", &seal[..12]], 0);
     assert_eq!(approved["row"]["id"], case.as_str());
     demo.until(&case, "restored").await;
     cli.run("d.ruiz", &["case", "take-back", &case, "changed my mind"], 3);
@@ -84,7 +101,7 @@ async fn a_case_is_denied_held_flagged_taken_back_and_ended_from_the_command_lin
     let denied = demo.open("nadia", "n.ferreira", "account_unlock", "assisted").await;
     triaged_and_proved(&demo, "nadia", &denied, &["issued_code"]).await;
     cli.run("nadia", &["case", "seal", &denied], 0);
-    cli.run("d.ruiz", &["case", "deny", &denied, "the number on record is another one"], 0);
+    cli.run("d.ruiz", &["case", "deny", &denied, "the number on record is another one", "--seal", &cli.seal(&denied)], 0);
     assert_eq!(cli.state(&denied), "denied");
     cli.run("nadia", &["case", "withdraw", &denied, "too late"], 3);
     let listed = cli.run("nadia", &["case", "list", "state:denied", "--limit", "200"], 0);
@@ -93,14 +110,14 @@ async fn a_case_is_denied_held_flagged_taken_back_and_ended_from_the_command_lin
     let urgent = demo.open("tom.becker", "j.costa", "account_unlock", "break_glass").await;
     triaged_and_proved(&demo, "tom.becker", &urgent, &["issued_code"]).await;
     cli.run("tom.becker", &["case", "seal", &urgent], 0);
-    cli.run("d.ruiz", &["case", "approve", &urgent, "called back"], 0);
+    cli.run("d.ruiz", &["case", "approve", &urgent, "called back", "--seal", &cli.seal(&urgent)], 0);
     cli.run("d.ruiz", &["case", "take-back", &urgent, "the voice was odd"], 0);
     assert_eq!(cli.state(&urgent), "sealed");
     cli.run("d.ruiz", &["case", "take-back", &urgent, "again"], 3);
     cli.run("nadia", &["case", "hold", &urgent, "odd"], 3);
     cli.run("a.lindqvist", &["case", "hold", &urgent, "two calls from one number"], 0);
     cli.run("a.lindqvist", &["case", "hold", &urgent, "again"], 3);
-    cli.run("d.ruiz", &["case", "approve", &urgent, "still fine"], 3);
+    cli.run("d.ruiz", &["case", "approve", &urgent, "still fine", "--seal", &cli.seal(&urgent)], 3);
     cli.run("a.lindqvist", &["case", "lift-hold", &urgent, "spoke to her", "--contact", "ses-none"], 2);
     assert!(cli.run("nadia", &["case", "show", &urgent], 0)["row"]["held"] == true);
     assert!(cli.read("nadia", &["case", "show", &urgent]).contains("held"));

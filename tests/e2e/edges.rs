@@ -49,7 +49,8 @@ async fn a_command_that_may_only_look_changes_nothing_and_one_that_may_not_decid
 
     triaged_and_proved(&demo, "nadia", &case, &["issued_code"]).await;
     demo.act("nadia", &case, "seal", &json!({})).await;
-    let refused = run("nadia", &["case", "approve", &case, "it is me", "--json"]);
+    let seal = demo.case(&case).await["seal"]["sha256"].as_str().unwrap().to_owned();
+    let refused = run("nadia", &["case", "approve", &case, "it is me", "--seal", &seal, "--json"]);
     assert_eq!(refused.status.code(), Some(3), "{}", said(&refused));
     let why: Value = serde_json::from_str(said(&refused).trim()).unwrap();
     assert_eq!(why["error"], "separation-of-duties", "{why:#}");

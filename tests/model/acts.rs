@@ -90,7 +90,9 @@ fn on_case(bounds: &Bounds, state: &State, n: usize, case: &Case, room: bool, ou
         out.extend(bounds.disturbing[n].iter().filter(|s| !state.disturbed.contains(&(n, **s))).map(|s| Act::Step(n, s)));
     }
     if matches!(case.state, CaseState::Sealed | CaseState::Approved) {
-        out.extend(bounds.approvers.iter().map(|a| Act::Decide(n, a, Decision::Approve)));
+        // Who took an approval back may give it anew, and take it back anew: once is tried, without end is not.
+        let again = |a: &&&str| case.approvals.iter().filter(|given| given.person.as_str() == oracle::human(a)).count() < 2;
+        out.extend(bounds.approvers.iter().filter(again).map(|a| Act::Decide(n, a, Decision::Approve)));
         out.extend(bounds.deniers.iter().map(|a| Act::Decide(n, a, Decision::Deny)));
         out.extend(bounds.takers.iter().map(|a| Act::TakeBack(n, a)));
         if state.disturbed.contains(&(n, "reopen")) || state.disturbed.contains(&(n, "route")) {

@@ -25,7 +25,7 @@ fn duties(result: Result<(), Refusal>) -> Vec<Duty> {
 fn invariant_01_the_router_is_refused_with_every_duty_through_every_account() {
     for account in ["nadia", "nadia-sup"] {
         let mut play = Play::sealed(Tier::Standard);
-        assert_eq!(duties(play.approve(account)), [Duty::Router, Duty::Prover, Duty::EvidenceEditor, Duty::Sealer]);
+        assert_eq!(duties(play.approve(account)), [Duty::Router, Duty::EvidenceEditor, Duty::Sealer, Duty::ProofStarter]);
     }
 }
 

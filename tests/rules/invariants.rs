@@ -140,6 +140,26 @@ proptest! {
     }
 
     #[test]
+    fn invariant_03_the_number_missing_is_the_least_that_is_enough_with_those_given(
+        voters in voters(), given in 0_usize..4, count in 0_u8..4, groups in btree_map(select(GROUPS), 1_u8..3, 0..3), other_employer in any::<bool>()
+    ) {
+        // One account a person: which of several counts is asked elsewhere.
+        let mut one: BTreeMap<_, Voter> = BTreeMap::new();
+        for voter in voters {
+            one.entry(voter.person.clone()).or_insert(voter);
+        }
+        let voters: Vec<Voter> = one.into_values().collect();
+        let (given, others) = voters.split_at(given.min(voters.len()));
+        let need = ApprovalNeed { count, groups: groups.iter().map(|(g, n)| (id(g), *n)).collect(), other_employer, signature: false };
+        let barred = BTreeSet::from([id("acme")]);
+        let subsets = (0_u32..1 << others.len()).map(|set| others.iter().enumerate().filter(|(i, _)| set >> i & 1 == 1).map(|(_, v)| v).collect::<Vec<_>>());
+        let enough = |set: &Vec<&Voter>| quorum::reached(&need, &given.iter().chain(set.iter().copied()).cloned().collect::<Vec<_>>(), &barred);
+        if let Some(least) = subsets.filter(enough).map(|set| set.len()).min() {
+            prop_assert_eq!(quorum::missing(&need, given, others, &barred), least);
+        }
+    }
+
+    #[test]
     fn invariant_04_what_is_approved_and_executed_is_what_was_sealed_after_any_sequence(steps in vec((0_u8..24, select(PEOPLE)), 1..40), approved in any::<bool>()) {
         let mut play = Play::sealed(Tier::Standard);
         if approved {

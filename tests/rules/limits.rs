@@ -8,8 +8,10 @@ use countersign::domain::case::{ActorRef, ExecutionOutcome, GrantEnd, VoidReason
 use countersign::domain::command::Command;
 use countersign::domain::effect::{Effect, effects};
 use countersign::domain::event::CaseEvent;
+use countersign::domain::lineage;
 use countersign::domain::policy::{DEFAULT, Policy};
 use countersign::domain::refusal::Refusal;
+use countersign::domain::standing::{Lacking, Standing};
 use countersign::domain::vocabulary::*;
 
 use crate::play::*;
@@ -146,12 +148,43 @@ fn nothing_is_executed_before_delay_and_grace_are_over_and_an_approval_taken_bac
         play.act(op("ruiz"), &Command::TakeBack { reason: text("r") }).unwrap();
         play.now = then;
         assert!(matches!(play.ask(system(Worker::Executor), &Command::StartExecution), Err(Refusal::WrongState { .. })));
-        assert!(play.approve("ruiz").is_err(), "a person decides once on a seal");
-        play.approve("lind").unwrap();
+        // What was taken back counts no more: its giver is among those who could decide, and decides anew; as does anyone else.
+        let could = lineage::could_decide(&play.world, play.now);
+        assert!(could.operators.contains(&id("ruiz")) && could.lacking.persons == 1 && could.lacking.nearer.contains(&id("ruiz")));
+        let deny = play.decision(Decision::Deny);
+        assert!(play.ask(op("ruiz"), &deny).is_ok());
+        play.approve(if wait == 60 { "ruiz" } else { "lind" }).unwrap();
         play.now += Duration::seconds(wait);
         play.restore();
         assert_eq!(play.case().state, CaseState::Restored);
     }
+}
+
+#[test]
+fn invariant_03_who_took_an_approval_back_counts_once_when_they_approve_anew() {
+    let mut play = sealed_with("approvals = 1", "approvals = 2");
+    play.approve("ruiz").unwrap();
+    play.act(op("ruiz"), &Command::TakeBack { reason: text("r") }).unwrap();
+    play.approve("ruiz").unwrap();
+    assert_eq!(play.case().state, CaseState::Sealed, "the same person twice is one person");
+    assert!(matches!(play.approve("ruiz"), Err(Refusal::Already(_))));
+    assert_eq!(play.case().approvals.len(), 2, "what was taken back stays in the record");
+    play.approve("lind").unwrap();
+    assert_eq!(play.case().state, CaseState::Approved);
+}
+
+#[test]
+fn where_another_employer_is_asked_for_an_approval_that_does_not_meet_that_leaves_one_missing() {
+    let mut play = Play::new(Tier::Standard);
+    with_base(&mut play, "approvals = 1", "approvals = 1\nother_employer = true");
+    play.register(|r| r.persons.get_mut(&id("sato")).unwrap().employer = id("partner"));
+    play.proofed(op("nadia"));
+    play.act(op("nadia"), &Command::Seal).unwrap();
+    let standing = Standing::of(&play.world, play.now);
+    let sato = Lacking { persons: 1, nearer: vec![id("sato")] };
+    assert_eq!(standing.lacking(), sato, "one person is enough, if it is the right one");
+    assert_eq!(standing.after(&id("ruiz")), Some(sato), "ruiz's approval brings it no nearer");
+    assert_eq!(standing.after(&id("sato")), Some(Lacking::default()));
 }
 
 #[test]

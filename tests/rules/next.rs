@@ -74,7 +74,7 @@ fn while_approval_is_awaited_the_next_step_says_by_whom_how_many_more_and_when_n
     play.act(op("nadia"), &Command::Seal).unwrap();
     assert_eq!(next(&play), "wait for approval by 2 persons: lind, omar, ruiz and 2 others, on shift");
     play.approve("ruiz").unwrap();
-    assert_eq!(next(&play), "wait for approval by 2 persons, 1 more: lind, omar, sato, on shift");
+    assert_eq!(next(&play), "wait for 1 more approval (needed: 2 persons): lind, omar, sato, on shift");
     let mut alone = Play::new(Tier::Standard);
     (alone.world, alone.now) = (play.world.clone(), play.now);
     alone.register(|r| {

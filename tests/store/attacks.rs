@@ -145,7 +145,7 @@ const SQL: [&str; 38] = [
     "INSERT OR REPLACE INTO seals SELECT case_key, revision, sha256, 0, 0, seq FROM seals",
     "DELETE FROM seals",
     "DELETE FROM voids",
-    "UPDATE voids SET approval = 'a-2'",
+    "UPDATE voids SET approval = 'a-3'",
     "INSERT INTO executions SELECT case_key, 1, sha256, 0, 1, seq FROM seals",
     "INSERT INTO seals SELECT case_key, revision + 1, zeroblob(32), 1, 0, seq FROM seals",
     "INSERT OR REPLACE INTO seals SELECT case_key, revision + 1, zeroblob(32), 0, 0, seq FROM seals",
@@ -175,6 +175,7 @@ async fn invariant_09_rows_that_are_only_added_to_withstand_sql() {
     act(&store, id, operator("ruiz"), decided(approval("a-1", seal_digest(id, 1), "ruiz", now)), 0, now).await.unwrap();
     let void = CaseEvent::ApprovalsVoided { approvals: BTreeSet::from(["a-1".parse().unwrap()]), why: VoidReason::TakenBack };
     act(&store, id, operator("ruiz"), vec![void], 0, now).await.unwrap();
+    act(&store, again, operator("ruiz"), decided(approval("a-2", seal_digest(again, 1), "ruiz", now)), 0, now).await.unwrap();
     store.close();
     drop(store);
     let dump = |conn: &Connection| {

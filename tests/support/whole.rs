@@ -85,6 +85,7 @@ fn parts() -> Value {
         "plan": {"target": "vault", "scope": ["payments.write"], "lifetime_seconds": null, "revokes_old": true, "rotates": ["s-2"],
             "reversible": false, "steps": ["make a new secret", "hand it to the workload", "revoke the old one"]},
         "you_cannot_decide": [], "allowed_actions": ["case_decide", "case_comment"], "refused_actions": [],
+        "after_yours": {"persons": 0, "nearer": []},
         "accountable": [{"function": "business", "owner": "r.cole"}]
     })
 }

@@ -9,6 +9,7 @@ use crate::base::Untrusted;
 use crate::base::ids::PersonId;
 use crate::domain::case::{ActorRef, Requester, TextRef};
 use crate::domain::next;
+use crate::domain::refusal::Refusal;
 use crate::domain::view::CaseView;
 use crate::domain::vocabulary::{Environment, InventorySource, Status};
 
@@ -41,6 +42,7 @@ impl From<&CaseView> for CaseDetail {
             approvals: case.approvals.iter().map(|a| parts::approval(v, a)).collect(),
             approvals_needed: next::approvals(&v.requirement.approvals),
             could_decide: (&v.could).into(),
+            after_yours: v.after_yours.as_ref().map(Into::into),
             you_cannot_decide: v.duties.iter().map(|e| duty(e, &v.names, you)).collect(),
             hold: case.hold.as_ref().map(|h| HoldDetail { source: h.source, reason: h.reason.as_ref().and_then(text), since: h.since }),
             flags: case.flags.iter().map(|f| FlagDetail { kind: f.kind, by: actor_words(&f.by), at: f.at }).collect(),
@@ -52,16 +54,17 @@ impl From<&CaseView> for CaseDetail {
             accountable: parts::accountable(&v.world),
             policy_sha256: case.policy,
             allowed_actions: v.allowed.iter().map(|a| (*a).to_owned()).collect(),
-            refused_actions: v
-                .refused
-                .iter()
-                .map(|(action, why)| RefusedAction { action: (*action).to_owned(), reason: why.to_string(), code: why.code().to_owned() })
-                .collect(),
+            refused_actions: v.refused.iter().map(|(action, why)| refused(action, why)).collect(),
+            refused_decisions: v.refused_decisions.iter().map(|(decision, why)| refused(decision.code(), why)).collect(),
             execution_delay_seconds: v.requirement.delay.max(v.requirement.grace).0,
             execute_after: case.times.execute_after,
             expires_at: case.times.expires_at,
         }
     }
+}
+
+fn refused(action: &str, why: &Refusal) -> RefusedAction {
+    RefusedAction { action: action.to_owned(), reason: why.to_string(), code: why.code().to_owned() }
 }
 
 fn you(v: &CaseView) -> Option<&PersonId> {

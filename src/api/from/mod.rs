@@ -12,9 +12,10 @@ mod says;
 use super::filter;
 use super::lists;
 use super::problem;
-use crate::domain::case::{ActorRef, LineageEntry};
+use crate::domain::case::ActorRef;
 use crate::domain::refusal;
 use crate::domain::register::Principal;
+use crate::domain::standing::Lacking;
 use crate::domain::view;
 
 pub use case::{explain, preview};
@@ -93,7 +94,14 @@ impl From<&refusal::CouldDecide> for problem::CouldDecide {
             on_shift: could.on_shift.clone(),
             enough: could.enough,
             missing_groups: could.missing_groups.iter().map(ToString::to_string).collect(),
+            lacking: (&could.lacking).into(),
         }
+    }
+}
+
+impl From<&Lacking> for problem::Lacking {
+    fn from(lacking: &Lacking) -> Self {
+        Self { persons: u8::try_from(lacking.persons).unwrap_or(u8::MAX), nearer: lacking.nearer.clone() }
     }
 }
 
@@ -118,24 +126,4 @@ pub fn actor_words(who: &ActorRef) -> String {
         ActorRef::Attester { person, .. } => person.to_string(),
         ActorRef::System { .. } => "server".to_owned(),
     }
-}
-
-/// The reason of a lineage entry as a sentence about whoever is named, or about the asker (`None`).
-pub fn sentence(entry: &LineageEntry, name: Option<&str>) -> String {
-    use crate::domain::vocabulary::Duty;
-    let you = name.is_none();
-    let who = name.unwrap_or("you");
-    let via = entry.via.as_ref().map(principal);
-    let what = match (entry.duty, you) {
-        (Duty::Subject, true) => "are the subject".to_owned(),
-        (Duty::AutomationOwner, _) => {
-            format!("{} the automation {} that had a hand in it", if you { "own" } else { "owns" }, via.as_deref().unwrap_or(""))
-        }
-        (Duty::AutomationSponsor, true) => format!("sponsor the automation {} that had a hand in it", via.as_deref().unwrap_or("")),
-        (Duty::SubjectOwner, true) => "own the subject".to_owned(),
-        (Duty::Delegation, true) => format!("are tied by delegation to {}", via.as_deref().unwrap_or("someone with a hand in it")),
-        (duty, _) => duty.label().to_owned(),
-    };
-    let case = entry.case.map(|c| format!(", in the linked case {c}")).unwrap_or_default();
-    format!("{who} {what}{case}")
 }

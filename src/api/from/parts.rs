@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{actor_words, principal, sentence};
+use super::{actor_words, principal};
 use crate::api::case::{
     Accountable, ApprovalDetail, Checklist, ChecklistItem, DutyInTheWay, EndpointUse, EvidenceItem, ExecutionDetail, GrantDetail, ItemState,
     PlanDetail, ReceiptDetail, SealDetail, SessionDetail, Startable, SubjectDetail,
@@ -16,6 +16,7 @@ use crate::domain::checklist::Item;
 use crate::domain::command::World;
 use crate::domain::next;
 use crate::domain::policy::Policy;
+use crate::domain::refusal;
 use crate::domain::subject::Subject;
 use crate::domain::view::CaseView;
 
@@ -29,7 +30,7 @@ pub fn duty(entry: &LineageEntry, names: &BTreeMap<PersonId, Untrusted>, you: Op
         duty: entry.duty,
         via: entry.via.as_ref().map(principal),
         case: entry.case,
-        sentence: sentence(entry, asked.as_deref()),
+        sentence: refusal::duty(entry, asked.as_deref()),
     }
 }
 

@@ -117,7 +117,10 @@ fn decision(event: &CaseEvent) -> Option<String> {
             Decision::Approve => "approved".to_owned(),
             Decision::Deny => "denied".to_owned(),
         },
-        CaseEvent::ApprovalsVoided { approvals, why } => format!("{} approvals are void: {}", approvals.len(), voided(*why)),
+        CaseEvent::ApprovalsVoided { approvals, why } => match approvals.len() {
+            1 => format!("1 approval is void: {}", voided(*why)),
+            n => format!("{n} approvals are void: {}", voided(*why)),
+        },
         CaseEvent::ExecutionScheduled { not_before } => format!("approved by all who are needed; carried out from {} on", minute(*not_before)),
         CaseEvent::ExecutionStarted { execution } => format!("carrying out, attempt {}", execution.attempt),
         CaseEvent::ExecutionEnded { attempt, outcome } => format!("attempt {attempt}: {}", ended(outcome)),

@@ -90,17 +90,18 @@ fn still_proved(draft: &Draft<'_>) -> Result<(), Refusal> {
     if methods.is_empty() { Ok(()) } else { Err(Refusal::ProofExpired { methods }) }
 }
 
-/// A person decides once on a seal, through whichever account; who approved may still deny.
+/// A person counts once on a seal, through whichever account. An approval that was taken back counts no more: its giver decides anew, and
+/// what they said before stays in the record.
 fn once(draft: &Draft<'_>, caller: &Caller, decision: Decision) -> Result<(), Refusal> {
     if draft.case.approvals.len() >= MAX_ITEMS {
         return Err(Refusal::Limit { what: "A case's list of approvals", limit: MAX_ITEMS });
     }
     let seal = draft.case.seal.as_ref().map(|s| s.sha256);
-    let mut mine = draft.case.approvals.iter().filter(|a| Some(a.seal) == seal && a.person == caller.person.id);
-    match (mine.next(), decision) {
-        (Some(_), Decision::Approve) => Err(Refusal::Already("You have decided on this seal already; a person counts once.".to_owned())),
-        (Some(a), Decision::Deny) if a.void.is_none() => Err(Refusal::Already("You approved this seal; take that back first.".to_owned())),
-        _ => Ok(()),
+    let stands = draft.case.live_approvals().any(|a| Some(a.seal) == seal && a.person == caller.person.id);
+    match (stands, decision) {
+        (false, _) => Ok(()),
+        (true, Decision::Approve) => Err(Refusal::Already("You have approved this seal already; a person counts once.".to_owned())),
+        (true, Decision::Deny) => Err(Refusal::Already("You approved this seal; take that back first.".to_owned())),
     }
 }
 

@@ -13,10 +13,10 @@ use crate::domain::checklist;
 use crate::domain::command::{Context, World};
 use crate::domain::event::CaseEvent;
 use crate::domain::lineage;
-use crate::domain::quorum::{self, Voter};
 use crate::domain::refusal::{CouldDecide, Refusal};
 use crate::domain::requirement::{Requirement, Seconds};
 use crate::domain::seal;
+use crate::domain::standing::Standing;
 use crate::domain::subject::Subject;
 use crate::domain::vocabulary::{Action, CaseState, Duty, FlagKind, Path, Status};
 
@@ -99,19 +99,7 @@ impl<'a> Draft<'a> {
 
     /// Whether the approvals that count now meet the quorum: in force, by persons outside the lineage, through accounts that still could.
     pub fn quorum(&self) -> bool {
-        let need = self.requirement().approvals;
-        let lineage = lineage::lineage(&self.world, self.now());
-        let barred = lineage::persons(&lineage);
-        let register = &self.world.register;
-        let live = self.case.live_approvals().filter(|a| a.valid_until > self.now() && !barred.contains(&a.person));
-        let voters: Vec<Voter> = live
-            .filter_map(|a| {
-                let operator = register.operators.get(&a.operator).filter(|o| o.enabled && o.person == a.person)?;
-                let person = register.persons.get(&a.person).filter(|p| p.status == Status::Active)?;
-                quorum::may_decide(operator, &need).then(|| Voter::through(operator, person))
-            })
-            .collect();
-        quorum::reached(&need, &voters, &lineage::employers(register, &lineage))
+        Standing::of(&self.world, self.now()).reached()
     }
 
     // --- consequences ---

@@ -65,7 +65,7 @@ pub(super) fn start(
     if draft.case.hold.is_none() {
         // Whoever picks how and with whom it is proved has a hand in the proof.
         if staff.is_some() {
-            draft.grow(hands(&by, Duty::Prover, draft.now()));
+            draft.grow(hands(&by, Duty::ProofStarter, draft.now()));
         }
         pause(draft);
     }

@@ -16,39 +16,60 @@ use crate::domain::decide::decide;
 use crate::domain::refusal::Refusal;
 use crate::domain::vocabulary::{Decision, EvidenceKind, FailureType, FlagKind, HoldSource, Role};
 
+/// What `decide` says to each operation.
+#[derive(Debug, Default)]
+pub(super) struct Operations {
+    /// Those it lets through; deciding, if at least one of the decisions.
+    pub allowed: Vec<&'static str>,
+    /// The refusals of the others.
+    pub refused: Vec<(&'static str, Refusal)>,
+    /// The refusals of decisions one by one: who may not approve any more may still deny.
+    pub decisions: Vec<(Decision, Refusal)>,
+}
+
 /// What `decide` says to each operation: those it lets through, and the refusals of the others.
-pub(super) fn operations(
-    world: &World,
-    case: &Case,
-    progress: &Progress,
-    actor: &Actor,
-    now: Time,
-) -> (Vec<&'static str>, Vec<(&'static str, Refusal)>) {
-    let (mut allowed, mut refused) = (Vec::new(), Vec::new());
+pub(super) fn operations(world: &World, case: &Case, progress: &Progress, actor: &Actor, now: Time) -> Operations {
+    let mut found = Operations::default();
     let context = Context { now, actor: actor.clone(), request: None };
-    let Ok(commands) = stand_ins(case, progress, actor, now) else { return (allowed, refused) };
+    let Ok(commands) = stand_ins(case, progress, actor, now) else { return found };
     let roles = roles(world, actor);
     for (operation, command) in commands {
         let code = operation.code();
-        // A person who can't decide is told of every duty in the way before the role that is missing, as when they try.
-        let asked = operation == Operation::CaseDecide && person_of(&actor.who).is_some();
-        if let Err(refusal) = access::may(actor, &roles, operation)
-            && !asked
-        {
-            refused.push((code, refusal));
-            continue;
+        let answer = one(world, operation, command.as_ref(), &roles, &context, progress);
+        if let Some(Command::Decide(decide)) = &command {
+            found.decisions.extend(answer.as_ref().err().map(|refusal| (decide.decision, refusal.clone())));
         }
-        let Some(command) = command else {
-            refused.push((code, nothing_to(operation, progress)));
-            continue;
-        };
-        match decide(world, &command, &context) {
-            Ok(_) => allowed.push(code),
-            Err(refusal) if only_the_stand_in(&command, &refusal) => allowed.push(code),
-            Err(refusal) => refused.push((code, refusal)),
+        match answer {
+            Ok(()) if found.allowed.contains(&code) => {}
+            Ok(()) => {
+                found.refused.retain(|(refused, _)| *refused != code);
+                found.allowed.push(code);
+            }
+            Err(_) if found.allowed.contains(&code) || found.refused.iter().any(|(refused, _)| *refused == code) => {}
+            Err(refusal) => found.refused.push((code, refusal)),
         }
     }
-    (allowed, refused)
+    found
+}
+
+fn one(
+    world: &World,
+    operation: Operation,
+    command: Option<&Command>,
+    roles: &BTreeSet<Role>,
+    context: &Context,
+    progress: &Progress,
+) -> Result<(), Refusal> {
+    // A person who can't decide is told of every duty in the way before the role that is missing, as when they try.
+    if operation != Operation::CaseDecide || person_of(&context.actor.who).is_none() {
+        access::may(&context.actor, roles, operation)?;
+    }
+    let Some(command) = command else { return Err(nothing_to(operation, progress)) };
+    match decide(world, command, context) {
+        Ok(_) => Ok(()),
+        Err(refusal) if only_the_stand_in(command, &refusal) => Ok(()),
+        Err(refusal) => Err(refusal),
+    }
 }
 
 /// Whether a refusal is about a value that the asker has yet to choose.
@@ -105,6 +126,7 @@ fn stand_ins(case: &Case, progress: &Progress, actor: &Actor, now: Time) -> Resu
         reason: text.clone(),
         signature: Signature::None,
     };
+    let denial = Decide { decision: Decision::Deny, ..decision.clone() };
     let live: Option<GrantId> = case.grants.iter().find(|g| g.revoked_at.is_none() && g.ending.is_none()).map(|g| g.id.clone());
     let unused: BTreeSet<FlagKind> = case.flags.iter().map(|f| f.kind).collect();
     let flag = FlagKind::ALL.iter().copied().find(|k| !unused.contains(k)).unwrap_or(FlagKind::Pressure);
@@ -120,6 +142,7 @@ fn stand_ins(case: &Case, progress: &Progress, actor: &Actor, now: Time) -> Resu
         Command::Seal,
         Command::Reopen { reason: text.clone() },
         Command::Decide(decision),
+        Command::Decide(denial),
         Command::TakeBack { reason: text.clone() },
         Command::Retry,
         Command::RollBack { reason: text.clone() },

@@ -13,8 +13,10 @@ use crate::base::{Time, Untrusted};
 use crate::domain::case::{ActorRef, Case, LineageEntry, Requester, Route};
 use crate::domain::command::{Actor, Command, Context, Open, World};
 use crate::domain::decide::decide;
+use crate::domain::refusal::Refusal;
+use crate::domain::standing::{Lacking, Standing};
 use crate::domain::view::CaseView;
-use crate::domain::vocabulary::{CaseState, Channel};
+use crate::domain::vocabulary::{CaseState, Channel, Decision};
 use crate::domain::{checklist, lineage};
 use crate::store::{About, Beyond};
 
@@ -62,10 +64,12 @@ impl Service {
         // What is sealed is shown as it was sealed: that is what an approver decides on.
         let open = matches!(case.state, CaseState::New | CaseState::Proofing);
         let progress = if open { checklist::progress(&world, now) } else { checklist::sealed_progress(&world, now) };
-        let (allowed, refused) = allowed::operations(&world, &case, &progress, actor, now);
+        let operations = allowed::operations(&world, &case, &progress, actor, now);
+        let standing = Standing::of(&world, now);
         Ok(CaseView {
             requirement: checklist::requirement(&world),
-            could: lineage::could_decide(&world, now),
+            could: lineage::could_decide_in(&standing, &world.register, now),
+            after_yours: after_yours(&standing, &actor.who, &operations.decisions),
             other_open: beside.others,
             asker: actor.who.clone(),
             world,
@@ -78,8 +82,9 @@ impl Service {
             salts,
             names: beside.people.into_iter().map(|(id, p)| (id, p.name)).collect(),
             comments: beside.comments,
-            allowed,
-            refused,
+            allowed: operations.allowed,
+            refused: operations.refused,
+            refused_decisions: operations.decisions,
             now,
         })
     }
@@ -120,6 +125,13 @@ impl Service {
         let case: Option<Arc<Case>> = self.store.case(id).await?;
         case.map(|c| c.route.subject.clone()).ok_or_else(|| ServiceError::NotFound(id.to_string()))
     }
+}
+
+/// What would be missing once the asker approved, if they may: whether they are told that theirs alone is not enough.
+fn after_yours(standing: &Standing, who: &ActorRef, refused: &[(Decision, Refusal)]) -> Option<Lacking> {
+    let ActorRef::Operator { operator, .. } = who else { return None };
+    let may = refused.iter().all(|(decision, _)| *decision != Decision::Approve);
+    may.then(|| standing.after(operator)).flatten()
 }
 
 /// Every text a case refers to, but those of its comments.

@@ -284,13 +284,14 @@ fn assigned(q: &mut Query, f: &QueueFilter) {
     }
 }
 
-/// Sealed, outside the lineage, and not decided by them yet.
+/// Sealed, outside the lineage, and with no decision of theirs that counts.
 pub(super) fn decidable(person: &str) -> String {
     format!(
         "c.state = {sealed} AND c.held = 0
          AND NOT EXISTS (SELECT 1 FROM lineage l WHERE l.case_key = c.id AND l.person = {person})
          AND NOT EXISTS (SELECT 1 FROM links k JOIN lineage l ON l.case_key = k.linked WHERE k.case_key = c.id AND l.person = {person})
-         AND NOT EXISTS (SELECT 1 FROM approvals a WHERE a.case_key = c.id AND a.seal = c.seal AND a.person = {person})",
+         AND NOT EXISTS (SELECT 1 FROM approvals a WHERE a.case_key = c.id AND a.seal = c.seal AND a.person = {person}
+                         AND NOT EXISTS (SELECT 1 FROM voids v WHERE v.approval = a.id))",
         sealed = CaseState::Sealed.ordinal()
     )
 }

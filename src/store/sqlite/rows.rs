@@ -390,7 +390,7 @@ mod tests {
         Employee Contractor Executive PrivilegedAdmin ThirdParty ServiceAccount ApiKey WorkloadIdentity Certificate AiAgent
         Standard Elevated Privileged
         Agent Subject Attester Approval Delay Execution Security Review Nobody
-        Subject Requester Router Prover EvidenceEditor Sealer AutomationOwner AutomationSponsor ActedFor SubjectOwner Delegation RuleAuthor
+        Subject Requester Router Prover EvidenceEditor Sealer AutomationOwner AutomationSponsor ActedFor SubjectOwner Delegation RuleAuthor ProofStarter
         Approve Deny
         ");
     }

@@ -19,6 +19,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../assets/migrations/0003_grants.sql"),
     include_str!("../../../assets/migrations/0004_handles.sql"),
     include_str!("../../../assets/migrations/0005_found.sql"),
+    include_str!("../../../assets/migrations/0006_anew.sql"),
 ];
 /// The migration after which grants are put into their rows; it goes together with the table that it makes.
 const GRANTS: usize = 2;

@@ -81,6 +81,11 @@ fn words(decision: Decision) -> (&'static str, &'static str) {
     }
 }
 
+/// That the reader's approval alone is not enough, and who is needed besides; nothing if it is, or if they can't approve.
+fn not_enough(case: &CaseDetail) -> Option<String> {
+    Some(format!("Your approval alone is not enough: {}.", clean(&case.after_yours.as_ref()?.besides()?)))
+}
+
 /// Whether the account decides at all, as far as is known.
 fn decides(shared: &Shared) -> bool {
     shared.me.as_ref().is_none_or(|me| me.operations.iter().any(|o| o == STATEMENT))
@@ -140,7 +145,7 @@ impl Approve {
             let why: Vec<String> = case.you_cannot_decide.iter().map(|d| clean(&d.sentence)).collect();
             return Some(format!("{}. {}", why.join("; "), who_remains(case, None)));
         }
-        if let Some(refused) = case.refused_actions.iter().find(|r| r.action == DECIDE) {
+        if let Some(refused) = case.refused_to(self.about?.1) {
             return Some(format!("{} {}", clean(&refused.reason), who_remains(case, None)));
         }
         (!self.differ.is_empty()).then(|| format!("The statement differs from what is shown: {}.", self.differ.join("; ")))
@@ -203,7 +208,10 @@ impl Approve {
             format!("Reason: {}", clean(reason)),
         ];
         if decision == Decision::Approve {
-            lines.push(format!("Carried out {}. Until then undo takes it back, with a reason.", carried_out(case)));
+            lines.push(match not_enough(case) {
+                Some(why) => format!("{why} Nothing is carried out before."),
+                None => format!("Carried out {}. Until then undo takes it back, with a reason.", carried_out(case, true)),
+            });
         }
         let write = Write::Decide(Box::new(Decide { decision, seal_sha256: seal, nonce: statement.nonce.clone(), reason: Untrusted::from(reason) }));
         let (version, question) = (case.row.version, format!("{word} {id} for {}?", case.row.subject_name.line()));
@@ -221,8 +229,8 @@ impl Approve {
                 if let Some(key) = self.draft() {
                     shared.forget_draft(&key);
                 }
-                let left = written.case.as_ref().map_or(0, |c| c.row.approvals_missing);
-                let more = if decision == Decision::Approve && left > 0 { format!(" Still missing: {left}.") } else { String::new() };
+                let lacking = written.case.as_ref().filter(|c| c.row.approvals_missing > 0).and_then(|c| c.could_decide.lacking.besides());
+                let more = lacking.filter(|_| decision == Decision::Approve).map(|who| format!(" Not enough yet: {who}.")).unwrap_or_default();
                 shared.say(Tone::Good, format!("{id} is {} by you.{more}", words(decision).1));
                 *self = Self::default();
                 shared.done_with(Place::Approve(id, decision), None);
@@ -268,7 +276,12 @@ impl Approve {
         }
         match self.blocked() {
             Some(why) => add(format!("✕ You can't {}: {why}", word.to_lowercase()), Role::Warn, 4),
-            None => add(format!("✓ You may decide. Needed: {}.", clean(&case.approvals_needed)), Role::Good, 2),
+            None => {
+                add(format!("✓ You may decide. Needed: {}.", clean(&case.approvals_needed)), Role::Good, 2);
+                if let Some(why) = not_enough(case).filter(|_| decision == Decision::Approve) {
+                    add(format!("▲ {why}"), Role::Warn, 3);
+                }
+            }
         }
         if let Some(problem) = &self.refusal {
             let could = problem.could_decide.as_ref().map(|c| format!(" Could decide: {}.", c.operators.len())).unwrap_or_default();

@@ -35,7 +35,7 @@ impl Approve {
         }
         if let Some(plan) = &case.plan {
             pages::plan_facts(&mut s, plan);
-            s.fact("Executed", pages::carried_out(case));
+            s.fact("Executed", pages::carried_out(case, true));
         }
         s.head(format!("Checklist, {} of {}", case.checklist.done, case.checklist.items.len()));
         for item in &case.checklist.items {

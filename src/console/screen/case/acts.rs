@@ -154,7 +154,7 @@ impl Case {
                 let lines = vec![
                     "Plan, evidence, checklist, policy and lineage are sealed as they are now.".to_owned(),
                     format!("Needed: {}.", clean(&case.approvals_needed)),
-                    format!("Carried out {}.", super::pages::carried_out(case)),
+                    format!("Carried out {}.", super::pages::carried_out(case, false)),
                     costs,
                 ];
                 (Write::Seal, format!("Request approval of {id}?"), lines, "seal it", "Sealed: approval is requested.")

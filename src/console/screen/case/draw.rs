@@ -11,6 +11,7 @@ use super::forms::who_remains;
 use super::pages::{clean, when};
 use super::{Case, Tab};
 use crate::api::case::CaseDetail;
+use crate::api::words::Decision;
 use crate::console::action::{Action, Applies, Scope};
 use crate::console::model::{Link, Shared};
 use crate::console::screen::Screen as _;
@@ -191,8 +192,10 @@ impl Case {
     fn not_now(&self, shared: &Shared) -> Sheet {
         let mut sheet = Sheet::default();
         let code = |action: Action| {
-            let operation = if matches!(action, Action::Approve | Action::Deny) { Some("case_decide") } else { action.row().operation };
-            let refused = self.seen.iter().flat_map(|c| &c.refused_actions).find(|r| Some(r.action.as_str()) == operation);
+            let refused = match (decision(action), &self.seen) {
+                (Some(decision), Some(case)) => case.refused_to(decision),
+                _ => self.seen.iter().flat_map(|c| &c.refused_actions).find(|r| Some(r.action.as_str()) == action.row().operation),
+            };
             refused.map_or("", |r| r.code.as_str())
         };
         let (mut others, mut later) = (Vec::new(), Vec::new());
@@ -229,11 +232,8 @@ impl Case {
 
     /// Deciding can always be looked at; whether it can be done is the server's word on `decide`.
     fn doable_now(&self, shared: &Shared, action: Action) -> Applies {
-        let refused = self.seen.as_ref().and_then(|c| c.refused_actions.iter().find(|r| r.action == "case_decide"));
-        match (action, refused) {
-            (Action::Approve | Action::Deny, Some(refused)) => Applies::No(clean(&refused.reason)),
-            _ => self.applies(shared, action),
-        }
+        let refused = decision(action).and_then(|d| self.seen.as_ref()?.refused_to(d));
+        refused.map_or_else(|| self.applies(shared, action), |refused| Applies::No(clean(&refused.reason)))
     }
 
     /// The case as lines to be read out.
@@ -261,6 +261,15 @@ impl Case {
             lines.push(format!("You can: {}", can.join(", ")));
         }
         lines
+    }
+}
+
+/// The decision that an act looks at.
+const fn decision(action: Action) -> Option<Decision> {
+    match action {
+        Action::Approve => Some(Decision::Approve),
+        Action::Deny => Some(Decision::Deny),
+        _ => None,
     }
 }
 

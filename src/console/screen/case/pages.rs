@@ -91,7 +91,7 @@ pub(super) fn overview(case: &CaseDetail, shared: &Shared) -> Sheet {
     if let Some(after) = case.execute_after {
         s.fact("Executed", format!("not before {}", when(after)));
     } else if matches!(row.state, CaseState::New | CaseState::Proofing | CaseState::Sealed) {
-        s.fact("Executed", carried_out(case));
+        s.fact("Executed", carried_out(case, false));
     }
     s.fact("Expires", when(case.expires_at));
     s.fact("Last change", format!("{}, version {}", when(row.updated_at), row.version));
@@ -125,11 +125,14 @@ fn subject(s: &mut Sheet, case: &CaseDetail) {
     }
 }
 
-/// When the plan is carried out, once the last approval is there.
-pub(in crate::console::screen) fn carried_out(case: &CaseDetail) -> String {
-    match case.execution_delay_seconds {
-        0 => "at once when the last approval is there".to_owned(),
-        n => format!("{} after the last approval: time to object or take it back", span(n)),
+/// When the plan is carried out, once the last approval is there; `yours`: to someone about to give it, who is told if theirs is the last.
+pub(in crate::console::screen) fn carried_out(case: &CaseDetail, yours: bool) -> String {
+    let yours = yours && case.after_yours.as_ref().is_some_and(|lacking| lacking.persons == 0);
+    match (case.execution_delay_seconds, yours) {
+        (0, true) => "at once: your approval is the last that is needed".to_owned(),
+        (0, false) => "at once when the last approval is there".to_owned(),
+        (n, true) => format!("{} after your approval, the last that is needed: time to object or take it back", span(n)),
+        (n, false) => format!("{} after the last approval: time to object or take it back", span(n)),
     }
 }
 
@@ -291,7 +294,7 @@ pub(in crate::console::screen) fn evidence_items(s: &mut Sheet, case: &CaseDetai
 pub(super) fn approvals(case: &CaseDetail) -> Sheet {
     let mut s = Sheet::default();
     s.fact("Needed", clean(&case.approvals_needed));
-    s.fact("Missing", if case.seal.is_some() { case.row.approvals_missing.to_string() } else { "all: not asked for yet".to_owned() });
+    s.fact("Missing", missing(case));
     who_may(&mut s, case);
     s.head("Decisions");
     if case.approvals.is_empty() {
@@ -306,6 +309,19 @@ pub(super) fn approvals(case: &CaseDetail) -> Sheet {
     }
     lineage(&mut s, case);
     s
+}
+
+/// How many persons are missing at least, and whose approval would bring it nearer.
+fn missing(case: &CaseDetail) -> String {
+    if case.seal.is_none() {
+        return "all: not asked for yet".to_owned();
+    }
+    let lacking = &case.could_decide.lacking;
+    match case.row.approvals_missing {
+        0 => "0".to_owned(),
+        n if lacking.nearer.is_empty() || lacking.nearer.len() == case.could_decide.operators.len() => n.to_string(),
+        n => format!("{n}; it helps if {} approves", super::forms::some(&lacking.nearer.iter().map(ToString::to_string).collect::<Vec<_>>())),
+    }
 }
 
 /// Whether the reader may decide, and who could.

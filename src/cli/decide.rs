@@ -1,0 +1,124 @@
+//! Approving and denying from the command line: of what was read, and nothing else (invariants 4 and 18).
+//!
+//! Contract: whoever decides names the seal they read, or is shown at the terminal all that is signed, and asked. A seal that moved since, or
+//! shown parts that are not the sealed ones, send nothing. Knows no rules: the server decides.
+
+use std::fmt::Write as _;
+use std::io::{BufRead as _, IsTerminal as _, Read as _, Write as _};
+
+use clap::Args;
+
+use super::case::{finish, text};
+use super::out::{CHANGED, FAILED, Failure, Out};
+use crate::api::case::{CaseDetail, Statement};
+use crate::api::recompute;
+use crate::api::requests::Decide;
+use crate::api::words::Decision;
+use crate::base::Digest;
+use crate::base::ids::CaseId;
+use crate::base::text::sanitise;
+use crate::client::{Client, Write};
+
+/// The fewest digits that name a seal: 48 bits, which nobody finds a second seal of one case for.
+const DIGITS: usize = 12;
+/// The longest answer that is read from the terminal.
+const ANSWER: u64 = 64;
+
+/// A decision on what is sealed.
+#[derive(Debug, Args)]
+pub struct Verdict {
+    /// Which case.
+    pub case: CaseId,
+    /// Why; becomes part of the record.
+    pub text: String,
+    /// The seal that you read: its digest as `case show` prints it, or at least its first 12 digits. At a terminal it may be left out: what is
+    /// signed is shown then, and you are asked.
+    #[arg(long, value_name = "DIGEST", value_parser = digits)]
+    pub seal: Option<String>,
+}
+
+fn digits(typed: &str) -> Result<String, String> {
+    let fits = (DIGITS..=64).contains(&typed.len()) && typed.bytes().all(|b| b.is_ascii_hexdigit());
+    if fits { Ok(typed.to_ascii_lowercase()) } else { Err(format!("a seal is named by {DIGITS} to 64 hexadecimal digits, as `case show` prints it")) }
+}
+
+/// Approves or denies; `seen` is the version that was read, if it was said.
+pub(super) async fn decide(client: &Client, with: &Verdict, decision: Decision, seen: Option<u64>, out: Out) -> Result<(), Failure> {
+    if with.seal.is_none() && !std::io::stdin().is_terminal() {
+        return Err(Failure::usage("Name the seal that you read: --seal with at least its first 12 digits, as `countersign case show` prints it."));
+    }
+    let case = client.case(with.case).await?;
+    let (seal, nonce, statement) = match (client.statement(with.case, decision).await, &case.seal) {
+        (Ok(statement), _) => (statement.seal_sha256, statement.nonce.clone(), Some(statement)),
+        // Who gets no statement may not decide. Asking all the same names the duty in the way, and the attempt stands in the log.
+        (Err(error), Some(seal)) if error.status() == Some(403) => (seal.sha256, "none".to_owned(), None),
+        (Err(error), _) => return Err(error.into()),
+    };
+    let shown = case.seal.as_ref().is_some_and(|s| s.sha256 == seal);
+    if !shown || with.seal.as_ref().is_some_and(|typed| !seal.to_string().starts_with(typed.as_str())) {
+        return Err(moved(&seal));
+    }
+    let differ = if statement.is_some() { recompute::differences(&case) } else { Vec::new() };
+    if !differ.is_empty() {
+        let why = format!("What the server shows is not what is sealed ({}). Nothing was sent; tell security.", differ.join(", "));
+        return Err(Failure::new(FAILED, why));
+    }
+    if with.seal.is_none() {
+        ask(&case, statement.as_ref(), decision)?;
+    }
+    let version = seen.unwrap_or(case.row.version);
+    let body = Decide { decision, seal_sha256: seal, nonce, reason: text(&with.text).text };
+    finish(client, Some(with.case), &Write::Decide(Box::new(body)), Some(version), out).await
+}
+
+fn moved(now: &Digest) -> Failure {
+    let detail = format!("The seal is not the one you read: it is {now} now. Nothing was decided; look at the case again.");
+    Failure { error: "stale-seal".to_owned(), ..Failure::new(CHANGED, detail) }
+}
+
+/// Shows what is signed, and goes on only if that is confirmed.
+fn ask(case: &CaseDetail, statement: Option<&Statement>, decision: Decision) -> Result<(), Failure> {
+    let mut shown = signed(case);
+    if let Some(statement) = statement {
+        let _ = writeln!(shown, "statement: {}", sanitise(&statement.statement, false));
+    }
+    if let Some(besides) = case.after_yours.as_ref().filter(|_| decision == Decision::Approve).and_then(|l| l.besides()) {
+        let _ = writeln!(shown, "Your approval alone is not enough: {}.", sanitise(&besides, false));
+    }
+    let _ = write!(shown, "Type yes to {} it: ", decision.label());
+    let failed = |e: std::io::Error| Failure::new(FAILED, format!("can't ask: {e}"));
+    let mut screen = std::io::stderr().lock();
+    screen.write_all(shown.as_bytes()).and_then(|()| screen.flush()).map_err(failed)?;
+    let mut answer = String::new();
+    std::io::stdin().lock().take(ANSWER).read_line(&mut answer).map_err(failed)?;
+    if answer.trim() == "yes" { Ok(()) } else { Err(Failure::new(FAILED, "Nothing was sent.")) }
+}
+
+/// All that is signed, in lines: plan, scope, lifetime, evidence and the seal over it.
+pub(super) fn signed(case: &CaseDetail) -> String {
+    let mut text = String::new();
+    if let Some(plan) = &case.plan {
+        let life = plan.lifetime_seconds.map_or_else(|| "as it was before".to_owned(), |s| format!("for {s} s"));
+        let _ = writeln!(text, "plan: {} in {}; scope {}; {life}", case.row.action.label(), plan.target, sanitise(&plan.scope.join(", "), false));
+        for (i, step) in plan.steps.iter().enumerate() {
+            let _ = writeln!(text, "  step {}: {}", i + 1, sanitise(step, false));
+        }
+        let revokes = if plan.revokes_old { "the old credential is revoked" } else { "nothing old is revoked" };
+        let _ = writeln!(text, "  {revokes}; it can{} be undone", if plan.reversible { "" } else { "'t" });
+    } else {
+        let _ = writeln!(text, "scope asked for: {}", sanitise(&case.scope.join(", "), false));
+    }
+    if let Some(summary) = &case.summary {
+        let _ = writeln!(text, "said: {}", summary.line());
+    }
+    for e in &case.evidence {
+        let late = if e.late { " (came after sealing: not part of the seal)" } else { "" };
+        let said = e.text.as_ref().map_or_else(|| "(erased)".to_owned(), crate::base::Untrusted::line);
+        let _ = writeln!(text, "evidence {}: {} by {}{late}: {said}", e.sha256, e.kind.label(), sanitise(&e.by, false));
+    }
+    if let Some(seal) = &case.seal {
+        let at = seal.at.format("%Y-%m-%d %H:%M UTC");
+        let _ = writeln!(text, "seal {}, revision {}, by {}, {at}", seal.sha256, seal.revision, sanitise(&seal.by, false));
+    }
+    text
+}
