@@ -9,7 +9,7 @@ use std::str::FromStr;
 use crate::base::Time;
 use crate::base::ids::{OperatorId, PersonId};
 use crate::domain::view::{Cursor, QueueFilter, Sort};
-use crate::domain::vocabulary::UnknownWord;
+use crate::domain::vocabulary::{Action, CaseState, Channel, Path, Risk, SubjectKind, Tier, UnknownWord, WaitingOn};
 
 /// The longest filter, in bytes.
 pub const MAX_FILTER: usize = 500;
@@ -32,6 +32,9 @@ pub struct Asker {
     pub person: Option<PersonId>,
 }
 
+/// The fewest letters that stand for a longer word.
+const LEAST_BEGINNING: usize = 3;
+
 /// Reads a filter.
 pub fn parse(text: &str, asker: &Asker, now: Time) -> Result<QueueFilter, FilterError> {
     if text.len() > MAX_FILTER {
@@ -39,11 +42,11 @@ pub fn parse(text: &str, asker: &Asker, now: Time) -> Result<QueueFilter, Filter
     }
     let mut filter = QueueFilter::default();
     let mut words = Vec::new();
-    for (at, token) in text.split_whitespace().enumerate() {
+    for (at, token) in tokens(text).iter().enumerate() {
         if at >= MAX_WORDS {
             return Err(FilterError(format!("a filter has at most {MAX_WORDS} words")));
         }
-        let (negated, bare) = token.strip_prefix('!').map_or((false, token), |rest| (true, rest));
+        let (negated, bare) = token.strip_prefix('!').map_or((false, token.as_str()), |rest| (true, rest));
         if flag(&mut filter, bare, negated, asker)? {
             continue;
         }
@@ -91,14 +94,14 @@ fn flag(filter: &mut QueueFilter, word: &str, negated: bool, asker: &Asker) -> R
 
 fn field(filter: &mut QueueFilter, name: &str, value: &str, asker: &Asker, now: Time) -> Result<(), FilterError> {
     match name {
-        "risk" => words(&mut filter.risks, value),
-        "state" => words(&mut filter.states, value),
-        "action" => words(&mut filter.actions, value),
-        "path" => words(&mut filter.paths, value),
-        "channel" => words(&mut filter.channels, value),
-        "kind" => words(&mut filter.kinds, value),
-        "tier" => words(&mut filter.tiers, value),
-        "waiting" => words(&mut filter.waiting_on, value),
+        "risk" => words(&mut filter.risks, Risk::ALL, value),
+        "state" => words(&mut filter.states, CaseState::ALL, value),
+        "action" => words(&mut filter.actions, Action::ALL, value),
+        "path" => words(&mut filter.paths, Path::ALL, value),
+        "channel" => words(&mut filter.channels, Channel::ALL, value),
+        "kind" => words(&mut filter.kinds, SubjectKind::ALL, value),
+        "tier" => words(&mut filter.tiers, Tier::ALL, value),
+        "waiting" => words(&mut filter.waiting_on, WaitingOn::ALL, value),
         "subject" => {
             let stem = value.strip_suffix('*').unwrap_or(value);
             crate::base::ids::SubjectId::parse(stem).map_err(|e| FilterError(format!("subject: {e}; a trailing * stands for any ending")))?;
@@ -123,11 +126,45 @@ fn field(filter: &mut QueueFilter, name: &str, value: &str, asker: &Asker, now: 
     }
 }
 
-fn words<T: FromStr<Err = UnknownWord> + Ord>(into: &mut BTreeSet<T>, value: &str) -> Result<(), FilterError> {
+fn words<T>(into: &mut BTreeSet<T>, all: &[T], value: &str) -> Result<(), FilterError>
+where
+    T: FromStr<Err = UnknownWord> + std::fmt::Display + Copy + Ord,
+{
     for word in value.split(',') {
-        into.insert(word.parse().map_err(|e: UnknownWord| FilterError(e.to_string()))?);
+        let known = word.parse().or_else(|unknown| shown_as(all, word).ok_or(unknown));
+        into.insert(known.map_err(|e: UnknownWord| FilterError(e.to_string()))?);
     }
     Ok(())
+}
+
+/// The one that is shown to people under this name, or whose shown name alone begins with it: `med`, `awaiting_approval`, `awaiting approval`.
+fn shown_as<T: std::fmt::Display + Copy>(all: &[T], word: &str) -> Option<T> {
+    let plain = |text: &str| text.to_lowercase().replace(['_', '-'], " ");
+    let wanted = plain(word);
+    if let Some(exact) = all.iter().find(|w| plain(&w.to_string()) == wanted) {
+        return Some(*exact);
+    }
+    let mut begin = all.iter().filter(|w| plain(&w.to_string()).starts_with(&wanted));
+    match (begin.next(), begin.next()) {
+        (Some(one), None) if wanted.chars().count() >= LEAST_BEGINNING => Some(*one),
+        _ => None,
+    }
+}
+
+/// The words of a filter; what stands between double quotes is one, without them.
+fn tokens(text: &str) -> Vec<String> {
+    let (mut out, mut open, mut quoted) = (Vec::new(), None::<String>, false);
+    for c in text.chars() {
+        if c == '"' {
+            quoted = !quoted;
+        } else if c.is_whitespace() && !quoted {
+            out.extend(open.take());
+        } else {
+            open.get_or_insert_default().push(c);
+        }
+    }
+    out.extend(open);
+    out
 }
 
 /// `<2h`, `<30m`, `<1d` or `overdue`.
@@ -177,7 +214,6 @@ pub fn parse_cursor(text: &str) -> Result<Cursor, FilterError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::vocabulary::{CaseState, Risk};
 
     fn asker() -> Asker {
         Asker { operator: OperatorId::parse("nadia").ok(), person: PersonId::parse("p1").ok() }
@@ -185,6 +221,19 @@ mod tests {
 
     fn read(text: &str) -> Result<QueueFilter, FilterError> {
         parse(text, &asker(), Time::default())
+    }
+
+    #[test]
+    fn what_is_shown_can_be_typed() {
+        let shown = read("risk:med state:\"awaiting approval\",new maya").unwrap();
+        assert_eq!(shown.risks.iter().copied().collect::<Vec<_>>(), [Risk::Medium]);
+        assert_eq!(shown.states, BTreeSet::from([CaseState::Sealed, CaseState::New]));
+        assert_eq!(shown.text.as_deref(), Some("maya"));
+        for word in ["awaiting_approval", "awaiting-approval", "awaiting", "sealed"] {
+            assert_eq!(read(&format!("state:{word}")).unwrap().states, BTreeSet::from([CaseState::Sealed]), "{word}");
+        }
+        assert!(read("risk:m").is_err() && read("risk:mean").is_err() && read("state:\"awaiting").is_ok());
+        assert_eq!(tokens(" a \"b  c\"d\u{3000}e "), ["a", "b  cd", "e"]);
     }
 
     #[test]

@@ -32,20 +32,32 @@ pub fn settings() -> Result<Settings, Failure> {
 
 /// The server's address and the token to use there.
 pub fn access(server: Option<&str>, settings: &Settings) -> Result<(String, Option<SecretString>), Failure> {
-    let session = session::load(&settings.paths.session_file()).map_err(|e| Failure::new(NOT_SIGNED_IN, e.to_string()))?;
+    let own = std::env::var("COUNTERSIGN_TOKEN").ok().map(|t| SecretString::from(t.trim().to_owned()));
+    let (session, broken) = session_of(&settings.paths.session_file(), own.is_some())?;
     let kept = session.as_ref().map(|s| s.server.clone());
     let server = server.map(str::to_owned).or_else(|| settings.config.server.clone()).or_else(|| kept.clone());
-    let server = server.ok_or_else(|| Failure::usage("No server is named: give --server, or set `server` in the settings."))?;
+    let server = server.ok_or_else(|| {
+        let broken = broken.map(|why| format!(" {why}")).unwrap_or_default();
+        Failure::usage(format!("No server is named: give --server, or set `server` in the settings.{broken}"))
+    })?;
     // A session's token goes to the server it was made for and to no other.
     let same = kept.as_deref().map(|k| k.trim_end_matches('/')) == Some(server.trim_end_matches('/'));
-    let own = std::env::var("COUNTERSIGN_TOKEN").ok().map(|t| SecretString::from(t.trim().to_owned()));
     let token = own.or_else(|| session.filter(|_| same).map(|s| s.token));
     Ok((server, token))
 }
 
-/// How long a call may take, as it is set.
-pub fn timeout(settings: &Settings) -> std::time::Duration {
-    std::time::Duration::from_secs(settings.config.timeout_seconds)
+/// The session, and why it can't be used where the token of the environment is taken instead; without that token it must be one.
+fn session_of(file: &std::path::Path, own: bool) -> Result<(Option<session::Session>, Option<String>), Failure> {
+    match session::load(file) {
+        Ok(session) => Ok((session, None)),
+        Err(why) if own => Ok((None, Some(why.to_string()))),
+        Err(why) => Err(Failure::new(NOT_SIGNED_IN, format!("{why} A token in COUNTERSIGN_TOKEN goes before that file."))),
+    }
+}
+
+/// How long a call may take: as the arguments say, or the settings.
+pub fn timeout(arguments: &Arguments, settings: &Settings) -> std::time::Duration {
+    std::time::Duration::from_secs(arguments.timeout.unwrap_or(settings.config.timeout_seconds))
 }
 
 /// A client with a token; one that changes nothing where the arguments or the settings say so.
@@ -60,6 +72,23 @@ pub fn client(arguments: &Arguments) -> Result<Client, Failure> {
         Some(file) => config::read_file(file, false)?.map(String::into_bytes),
         None => None,
     };
-    let config = crate::client::ClientConfig { server: url, ca_pem, token, timeout: timeout(&settings) };
+    let config = crate::client::ClientConfig { server: url, ca_pem, token, timeout: timeout(arguments, &settings) };
     Ok(Client::new(config, Arc::new(SystemRandom))?.looking_only(arguments.read_only || settings.config.read_only))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broken_session_stops_only_whoever_has_no_other_token_and_names_the_way_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("session.toml");
+        session::write_private(&file, b"garbage").unwrap();
+        let (session, why) = session_of(&file, true).unwrap();
+        assert!(session.is_none() && why.unwrap().contains("session.toml"));
+        let failure = session_of(&file, false).err().unwrap();
+        assert!(failure.detail.contains("Remove it and sign in again") && failure.detail.contains("COUNTERSIGN_TOKEN"), "{}", failure.detail);
+        assert_eq!(failure.code, NOT_SIGNED_IN);
+    }
 }

@@ -25,7 +25,16 @@ const MAX_THEMES: usize = 100;
 pub fn configure(arguments: &Arguments, settings: &Settings, server: Url, state: Option<&Path>) -> Result<ConsoleConfig, Failure> {
     let mut out = ConsoleConfig::new(server);
     let mut mistakes = Vec::new();
-    out.themes = themes(&settings.paths.themes(), &mut mistakes)?;
+    let (own, broken) = themes(&settings.paths.themes());
+    out.themes = own;
+    // Only the theme that is asked for has to be whole.
+    for (name, wrong) in broken {
+        if name == settings.config.theme {
+            mistakes.extend(wrong);
+        } else {
+            out.warnings.extend(wrong.into_iter().next().map(|first| format!("The theme \"{name}\" can't be used: {first}")));
+        }
+    }
     let keymap = settings.config.keymap.clone().unwrap_or_else(|| settings.paths.keymap_file());
     if let Some(text) = config::read_file(&keymap, settings.config.keymap.is_none())? {
         match Keymap::parse(&keymap.display().to_string(), &text) {
@@ -41,7 +50,7 @@ pub fn configure(arguments: &Arguments, settings: &Settings, server: Url, state:
     out.theme.clone_from(&settings.config.theme);
     out.background = variable("COLORFGBG").as_deref().and_then(background::from_variable);
     out.may_ask = background::may_ask(variable("TERM").as_deref(), variable("STY").is_some());
-    out.timeout = super::connect::timeout(settings);
+    out.timeout = super::connect::timeout(arguments, settings);
     let views = settings.config.views.iter();
     out.views = views.map(|(name, filter)| keep::View { name: name.clone(), filter: filter.clone(), sort: None }).collect();
     out.mouse = settings.config.mouse;
@@ -64,19 +73,27 @@ pub fn configure(arguments: &Arguments, settings: &Settings, server: Url, state:
     Ok(out)
 }
 
-fn themes(folder: &Path, mistakes: &mut Vec<String>) -> Result<Vec<Theme>, Failure> {
-    let Ok(entries) = std::fs::read_dir(folder) else { return Ok(Vec::new()) };
+/// What is wrong with a theme's file, by the file's name without its ending.
+type Broken = Vec<(String, Vec<String>)>;
+
+/// The user's themes, and those that can't be read.
+fn themes(folder: &Path) -> (Vec<Theme>, Broken) {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Default::default() };
     let mut files: Vec<_> = entries.flatten().map(|e| e.path()).filter(|p| p.extension().is_some_and(|e| e == "toml")).take(MAX_THEMES).collect();
     files.sort();
-    let mut out = Vec::new();
+    let (mut out, mut broken) = (Vec::new(), Broken::new());
     for file in files {
-        let text = config::read_file(&file, false)?.unwrap_or_default();
-        match Theme::parse(&file.display().to_string(), &text) {
+        let read = match config::read_file(&file, false) {
+            Ok(text) => Theme::parse(&file.display().to_string(), &text.unwrap_or_default())
+                .map_err(|all| all.iter().map(ToString::to_string).collect::<Vec<_>>()),
+            Err(error) => Err(vec![error.to_string()]),
+        };
+        match read {
             Ok(theme) => out.push(theme),
-            Err(all) => mistakes.extend(all.iter().map(ToString::to_string)),
+            Err(wrong) => broken.push((file.file_stem().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default(), wrong)),
         }
     }
-    Ok(out)
+    (out, broken)
 }
 
 /// Plain `countersign`.
@@ -96,4 +113,23 @@ pub async fn run(arguments: &Arguments) -> Result<(), Failure> {
 /// Runs the console until the user leaves it.
 pub async fn open(config: ConsoleConfig) -> Result<(), Failure> {
     console::run(config, Ports::system()).await.map_err(|e| Failure::new(FAILED, e.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broken_theme_is_told_by_its_name_and_a_mistake_of_syntax_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("mine.toml"), "bg = [").unwrap();
+        std::fs::write(folder.path().join("odd.toml"), [0xff, 0xfe]).unwrap();
+        let good = crate::console::theme::EMBEDDED[0].1;
+        std::fs::write(folder.path().join("good.toml"), good).unwrap();
+        let (own, broken) = themes(folder.path());
+        let names: Vec<&str> = broken.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!((own.len(), names), (1, vec!["mine", "odd"]));
+        let syntax = broken[0].1.join("\n");
+        assert!(!syntax.contains("is missing") && syntax.contains("mine.toml:1"), "{syntax}");
+    }
 }

@@ -40,7 +40,7 @@ pub struct Arguments {
     #[arg(long, global = true)]
     pub json: bool,
     /// The server's address; otherwise from the settings or the session file.
-    #[arg(long, global = true, env = "COUNTERSIGN_SERVER", value_name = "URL")]
+    #[arg(long, global = true, env = "COUNTERSIGN_SERVER", hide_env_values = true, value_name = "URL")]
     pub server: Option<String>,
     /// Change nothing, whatever is typed or asked for.
     #[arg(long, global = true)]
@@ -48,6 +48,9 @@ pub struct Arguments {
     /// Linear mode for screen readers and pipes (console).
     #[arg(long, global = true)]
     pub plain: bool,
+    /// Give a request up after so many seconds, 1 to 300; otherwise after `timeout_seconds` of the settings, or 10.
+    #[arg(long, global = true, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=300))]
+    pub timeout: Option<u64>,
     /// What to do; without it the console opens.
     #[command(subcommand)]
     pub command: Option<Command>,

@@ -20,7 +20,9 @@ use crate::base::ports::Random;
 /// The largest answer that is read, in bytes.
 pub const MAX_ANSWER: usize = 8 * 1024 * 1024;
 /// How long a call may take before it counts as unreachable, unless it is set otherwise.
-pub const CALL_TIMEOUT: Duration = Duration::from_secs(20);
+pub const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+/// Why nothing came in that time.
+pub(super) const NO_ANSWER: &str = "no answer in time";
 /// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often a call is repeated at most.
@@ -158,7 +160,7 @@ impl Client {
             let response = request.send().await.map_err(|e| self.unreachable(&e))?;
             self.read(response).await.map(|(value, _)| value)
         };
-        once.retry(backoff()).when(ClientError::is_passing).await
+        once.retry(backoff()).when(ClientError::is_worth_repeating).await
     }
 
     /// Writes: the same key goes with each repetition, so the server does it once.
@@ -178,7 +180,7 @@ impl Client {
             let response = request.send().await.map_err(|e| self.unreachable(&e))?;
             self.read(response).await
         };
-        once.retry(backoff()).when(ClientError::is_passing).await
+        once.retry(backoff()).when(ClientError::is_worth_repeating).await
     }
 
     /// Reads an answer within [`MAX_ANSWER`]; anything but success becomes an error.
@@ -215,7 +217,7 @@ impl Client {
             ));
         }
         let why = if error.is_timeout() {
-            "no answer in time"
+            NO_ANSWER
         } else if error.is_connect() {
             "no connection"
         } else {

@@ -72,6 +72,11 @@ impl ClientError {
         self.status() == Some(401)
     }
 
+    /// Whether to try at once again: not where the whole time for an answer has passed, for whoever asked has waited long enough.
+    pub(super) fn is_worth_repeating(&self) -> bool {
+        self.is_passing() && !matches!(self, Self::Unreachable { why, .. } if why == super::call::NO_ANSWER)
+    }
+
     /// Whether the same call may succeed a moment later: no connection, or a server that is busy or starting.
     pub fn is_passing(&self) -> bool {
         matches!(self, Self::Unreachable { .. }) || matches!(self.status(), Some(429 | 502 | 503 | 504))

@@ -17,7 +17,7 @@ use super::{Client, ClientError};
 use crate::api::lists::Announcement;
 
 /// Silence after which the stream counts as broken (the server sends a comment every 15 s).
-pub const SILENCE: Duration = Duration::from_secs(50);
+pub const SILENCE: Duration = Duration::from_secs(35);
 
 /// One announcement and where to go on after it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +42,7 @@ impl Client {
         let request = self.http.get(self.address(&["events"])?).headers(headers);
         let server = self.server().origin().ascii_serialization();
         let opened = tokio::time::timeout(self.timeout, request.send()).await;
-        let silent = |_| ClientError::Unreachable { server: server.clone(), why: "no answer in time".into() };
+        let silent = |_| ClientError::Unreachable { server: server.clone(), why: super::call::NO_ANSWER.into() };
         let response = opened.map_err(silent)?.map_err(|e| self.unreachable(&e))?;
         if !response.status().is_success() {
             let refused = self.read::<serde_json::Value>(response).await;

@@ -149,6 +149,19 @@ async fn a_certificate_that_is_not_trusted_is_named_with_what_helps() {
 }
 
 #[tokio::test]
+async fn a_server_that_says_nothing_is_waited_for_once() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    silent.set_nonblocking(true).unwrap();
+    let server = format!("http://{}", silent.local_addr().unwrap()).parse().unwrap();
+    let timeout = std::time::Duration::from_millis(50);
+    let impatient = Client::new(ClientConfig { server, ca_pem: None, token: None, timeout }, Arc::new(SystemRandom)).unwrap();
+    let error = impatient.me().await.unwrap_err();
+    assert!(error.is_passing() && !error.is_worth_repeating(), "{error}");
+    let tries = std::iter::from_fn(|| silent.accept().ok()).count();
+    assert_eq!(tries, 1, "a frozen server is not waited for four times over");
+}
+
+#[tokio::test]
 async fn a_client_that_only_looks_sends_no_write() {
     let server = MockServer::start().await;
     let looks = client(&server).looking_only(true);

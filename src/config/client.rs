@@ -66,7 +66,7 @@ impl Default for ClientConfig {
         Self {
             server: None,
             ca_file: None,
-            timeout_seconds: 20,
+            timeout_seconds: 10,
             theme: "auto".to_owned(),
             keymap: None,
             mouse: true,

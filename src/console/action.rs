@@ -183,7 +183,7 @@ actions! {
     SignOut, "sign-out", Scope::ANY, [], "", "Forget the token and sign in anew";
     Palette, "palette", Scope::ANY, [":"], "commands", "Find any command by its name";
     Help, "help", Scope::ANY, ["?"], "help", "All keys that apply here";
-    Quit, "quit", Scope::ANY, ["q"], "", "Leave the console";
+    Quit, "quit", Scope::ANY, ["q"], "", "From a list leave the console; from a case or other page go back";
     Leave, "leave-at-once", Scope::ALL, ["ctrl-c"], "", "Leave the console, from anywhere";
 }
 

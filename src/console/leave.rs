@@ -4,12 +4,19 @@
 
 use super::action::Action;
 use super::effect::Effect;
-use super::model::Model;
+use super::model::{Model, Place};
 use super::update::passing;
+
+/// What a key for an action does: the one that leaves goes back where there is a list to go back to. By its name it always leaves.
+pub(super) fn meant(model: &Model, action: Action) -> Action {
+    let below = model.stack.len() > 1 && model.place().name().is_none() && model.place() != Place::SignIn;
+    if action == Action::Quit && below { Action::Back } else { action }
+}
 
 /// Leaves; where that would lose something, says what at first and leaves when it is asked for again.
 pub(super) fn or_ask(model: &mut Model) {
-    let key = model.shared.keymap.shown(Action::Quit).unwrap_or_else(|| "quit".into());
+    let by_key = meant(model, Action::Quit) == Action::Quit;
+    let key = model.shared.keymap.shown(Action::Quit).filter(|_| by_key).unwrap_or_else(|| ":quit".into());
     let draft = model.screen(model.place()).unsent();
     let lost = match (model.shared.identities.is_empty(), draft) {
         (true, false) => return now(model),

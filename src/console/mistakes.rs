@@ -29,12 +29,14 @@ pub struct Mistakes<'a> {
     file: &'a str,
     text: &'a str,
     found: Vec<Mistake>,
+    /// How many of them are of syntax.
+    syntax: usize,
 }
 
 impl<'a> Mistakes<'a> {
     /// Begins with a file's name and text.
     pub fn new(file: &'a str, text: &'a str) -> Self {
-        Self { file, text, found: Vec::new() }
+        Self { file, text, found: Vec::new(), syntax: 0 }
     }
 
     /// The file as a table; what can't be read as TOML is noted.
@@ -49,6 +51,7 @@ impl<'a> Mistakes<'a> {
         for error in errors {
             self.add(error.span().map_or(0, |s| s.start), Untrusted::from(error.message()).line());
         }
+        self.syntax = self.found.len();
         table
     }
 
@@ -61,8 +64,11 @@ impl<'a> Mistakes<'a> {
         }
     }
 
-    /// All of them, in order of lines.
+    /// All of them, in order of lines; those of syntax alone where there are any, for what was read of such a file says little about it.
     pub fn found(mut self) -> Vec<Mistake> {
+        if self.syntax > 0 {
+            self.found.truncate(self.syntax);
+        }
         self.found.sort_by_key(|m| m.line);
         self.found
     }

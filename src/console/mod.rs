@@ -103,6 +103,8 @@ pub struct ConsoleConfig {
     pub may_ask: bool,
     /// The user's own themes.
     pub themes: Vec<Theme>,
+    /// What of the user's files is not used and why; told at the start.
+    pub warnings: Vec<String>,
     /// Keys.
     pub keymap: Keymap,
     /// How many colours the terminal has ([`Depth::of`]).
@@ -139,6 +141,7 @@ impl ConsoleConfig {
             background: None,
             may_ask: false,
             themes: Vec::new(),
+            warnings: Vec::new(),
             keymap: Keymap::default(),
             depth: Depth::Sixteen,
             mouse: true,
@@ -244,8 +247,8 @@ pub fn model(config: &ConsoleConfig, ports: &Ports, size: (u16, u16)) -> Result<
         leaving: false,
         ended: false,
     };
-    if let Some(why) = trouble {
-        model.shared.say(Tone::Bad, why);
+    for why in config.warnings.iter().cloned().chain(trouble) {
+        model.shared.say(Tone::Bad, crate::base::text::sanitise(&why, false));
     }
     Ok(model)
 }

@@ -123,6 +123,8 @@ pub enum Link {
     Live,
     /// Lost; tried again in so many seconds.
     Lost(u64),
+    /// The server answers, but not to this token.
+    Refused,
 }
 
 /// The number of the latest question of a kind, so that answers to earlier ones can be dropped.
@@ -254,7 +256,10 @@ impl Shared {
         if let Some(case) = order.case {
             self.attention.wrote(case, self.now);
         }
-        self.sending.begin(self.seq, &order);
+        let text = self.sending.begin(self.seq, &order, self.now);
+        // Until the answer, or the next key; the head line goes on to tell it where none comes.
+        self.notice = Some(Note { at: self.now, tone: Tone::Info, text, request_id: None, code: None });
+        self.dirty = true;
         self.effects.push(Effect::Send { seq: self.seq, to, order });
         self.seq
     }
@@ -327,10 +332,12 @@ impl Shared {
         self.me.as_ref().is_some_and(|me| me.roles.contains(&role))
     }
 
-    /// When the countdown of a lost connection shows another second, by the server's clock.
+    /// When the countdown of a lost connection, or the wait for an answer to a change, shows another second, by the server's clock.
     pub(super) fn next_second(&self) -> Option<Time> {
-        let left = (self.retry_at? - self.now).num_milliseconds();
-        (left > 0).then(|| self.server_now() + chrono::TimeDelta::milliseconds((left - 1) % 1000 + 1))
+        let left = self.retry_at.map_or(0, |at| (at - self.now).num_milliseconds());
+        let retry = (left > 0).then(|| self.server_now() + chrono::TimeDelta::milliseconds((left - 1) % 1000 + 1));
+        let sending = self.sending.next_second(self.now).map(|at| at + self.skew);
+        [retry, sending].into_iter().flatten().min()
     }
 
     /// A role's style.

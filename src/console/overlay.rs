@@ -227,6 +227,17 @@ impl Overlay {
         }
     }
 
+    /// What its keys do, for the bottom line.
+    pub fn hints(&self) -> Vec<(String, &'static str)> {
+        match self {
+            Self::Pick(p) => {
+                let narrow = if p.free { "a name, or words to narrow" } else { "words to narrow" };
+                vec![("↑ ↓".into(), "choose"), ("⏎".into(), "take it"), ("Esc".into(), "leave"), ("type".into(), narrow)]
+            }
+            Self::Confirm(c) => vec![(c.key.to_string(), "yes"), ("Esc".into(), "cancel"), ("↑ ↓".into(), "read on")],
+        }
+    }
+
     /// Takes pasted text, or says why not.
     pub fn pasted(&mut self, text: &str) -> Option<String> {
         let Self::Pick(p) = self else { return None };

@@ -8,6 +8,7 @@ use super::effect::Order;
 use super::message::Reply;
 use super::model::{Note, Shared, Tone};
 use crate::api::words::Decision;
+use crate::base::Time;
 use crate::base::ids::CaseId;
 use crate::base::text::sanitise;
 use crate::client::{ClientError, Write};
@@ -24,7 +25,11 @@ struct Sent {
     case: Option<CaseId>,
     did: &'static str,
     draft: Option<String>,
+    since: Time,
 }
+
+/// Whole seconds after which a change without an answer is told in the head line.
+const SILENT: i64 = 3;
 
 /// All changes on their way, by the numbers of their questions.
 #[derive(Debug, Default)]
@@ -40,11 +45,26 @@ pub struct Outcome {
 
 impl Sending {
     /// Remembers a change.
-    pub fn begin(&mut self, seq: u64, order: &Order) {
+    pub fn begin(&mut self, seq: u64, order: &Order, now: Time) -> String {
         if self.0.len() == MAX {
             self.0.pop_first();
         }
-        self.0.insert(seq, Sent { case: order.case, did: did(&order.write), draft: draft(&order.write, order.case) });
+        let did = did(&order.write);
+        self.0.insert(seq, Sent { case: order.case, did, draft: draft(&order.write, order.case), since: now });
+        format!("Sending: to be {did} …")
+    }
+
+    /// For how many seconds the longest awaited answer has not come, once those are some.
+    pub fn silent(&self, now: Time) -> Option<i64> {
+        let since = self.0.values().map(|s| s.since).min()?;
+        Some((now - since).num_seconds()).filter(|s| *s >= SILENT)
+    }
+
+    /// When that shows another number, by this machine's clock.
+    pub fn next_second(&self, now: Time) -> Option<Time> {
+        let since = self.0.values().map(|s| s.since).min()?;
+        let passed = (now - since).num_seconds().max(0);
+        Some(since + chrono::TimeDelta::seconds((passed + 1).max(SILENT)))
     }
 
     /// Forgets all: they were somebody else's.
@@ -73,7 +93,9 @@ pub(super) fn tell(shared: &mut Shared, outcome: Outcome, in_front: bool) {
     {
         shared.forget_draft(draft);
     }
-    if shared.told == told {
+    let unknown = matches!(&result, Err(ClientError::Unreachable { .. }));
+    let kept = sent.draft.as_ref().is_some_and(|draft| shared.drafts.contains_key(draft));
+    if shared.told == told && !unknown {
         match result {
             Ok(_) => shared.say(Tone::Good, sentence(sent.did)),
             Err(error) => {
@@ -86,6 +108,13 @@ pub(super) fn tell(shared: &mut Shared, outcome: Outcome, in_front: bool) {
         }
     } else if let (false, Some(case)) = (in_front, case) {
         shared.name_case(case, shared.told - told);
+    }
+    if unknown {
+        let kept = if kept { "; what you wrote is kept as a draft" } else { "" };
+        shared.say(Tone::Bad, format!("No answer: it is not known whether this was {}. Look before you do it again{kept}.", sent.did));
+        if let Some(case) = case {
+            shared.name_case(case, 1);
+        }
     }
 }
 

@@ -149,7 +149,7 @@ pub(super) fn on_key(model: &mut Model, event: KeyEvent) {
                 return held::keep(model, keys.into_iter().map(|k| KeyEvent::new(k.code, k.with)).collect());
             }
             model.leaving = leaving && action == Action::Quit;
-            act(model, action);
+            act(model, leave::meant(model, action));
         }
         Meaning::Prefix => model.shared.dirty = true,
         Meaning::Nothing => {
@@ -389,6 +389,11 @@ fn on_live(model: &mut Model, live: Live) {
             }
         }
         Live::Down { why, again_in } => {
+            shared.dirty = true;
+            if why.needs_sign_in() {
+                (shared.link, shared.retry_at) = (Link::Refused, None);
+                return shared.fail(&why);
+            }
             let first = !matches!(shared.link, Link::Lost(_));
             shared.link = Link::Lost(again_in);
             shared.retry_at = Some(shared.now + Duration::from_secs(again_in));

@@ -28,7 +28,8 @@ pub fn draw(frame: &mut Frame<'_>, model: &Model) {
     let area = frame.area();
     let shared = &model.shared;
     if area.width < LEAST.0 || area.height < LEAST.1 {
-        let text = format!("Too small ({}x{}): {}x{} needed.", area.width, area.height, LEAST.0, LEAST.1);
+        // What is needed comes first: it must be legible in the size that is too small.
+        let text = format!("Too small: {}x{} needed, not {}x{}", LEAST.0, LEAST.1, area.width, area.height);
         put(frame.buffer_mut(), area, area.x, area.y, &text, shared.style(Role::Warn));
         return;
     }
@@ -91,10 +92,16 @@ const NAME: &str = "Countersign";
 
 fn head(buffer: &mut Buffer, area: Rect, model: &Model) {
     let shared = &model.shared;
-    let (link, style) = match shared.link {
-        Link::Live => ("live ●".to_owned(), Role::Good),
-        Link::Connecting => ("connecting ◌".to_owned(), Role::Dim),
-        Link::Lost(seconds) => (format!("OFFLINE ✕ again in {}s", left(shared.retry_at, shared.now).unwrap_or(seconds)), Role::Bad),
+    let silent = shared.sending.silent(shared.now);
+    let (link, style) = match (shared.link, silent) {
+        (Link::Live, Some(seconds)) => (format!("no answer for {seconds}s ◌"), Role::Warn),
+        (Link::Live, None) => ("live ●".to_owned(), Role::Good),
+        (Link::Connecting, _) => ("connecting ◌".to_owned(), Role::Dim),
+        (Link::Lost(seconds), _) => match left(shared.retry_at, shared.now).unwrap_or(seconds) {
+            0 => ("OFFLINE ✕ trying …".to_owned(), Role::Bad),
+            seconds => (format!("OFFLINE ✕ again in {seconds}s"), Role::Bad),
+        },
+        (Link::Refused, _) => ("not signed in ◌".to_owned(), Role::Warn),
     };
     let who = shared.me.as_ref().map_or_else(String::new, |me| {
         let name = me.operator.as_ref().map_or_else(|| me.name.line(), ToString::to_string);
@@ -152,7 +159,8 @@ fn foot(buffer: &mut Buffer, area: Rect, model: &Model) {
     let (mut hints, mut room) = (hints(model), usize::from(area.right()));
     // The ways to all keys and commands are never what there is no room for.
     for action in [Action::Help, Action::Palette] {
-        let (Some(key), true) = (shared.keymap.shown(action), model.scope() != Scope::FORM) else { continue };
+        let own = model.overlay.is_some() || model.scope() == Scope::FORM;
+        let (Some(key), false) = (shared.keymap.shown(action), own) else { continue };
         let kept = hints.iter().position(|(k, h)| *k == key && *h == action.row().hint).map(|at| hints.remove(at));
         if let Some((key, hint)) = kept {
             room = room.saturating_sub(key.width() + hint.width() + 3);
@@ -173,20 +181,29 @@ fn foot(buffer: &mut Buffer, area: Rect, model: &Model) {
 /// Actions worth a hint now, in the table's order, with their first keys. Refused ones stay, so that the line does not jump from row to
 /// row; trying one says why not.
 pub fn hints(model: &Model) -> Vec<(String, &'static str)> {
+    if let Some(overlay) = &model.overlay {
+        return overlay.hints();
+    }
     let scope = model.scope();
     let own = if scope == Scope::FORM { model.screen(model.place()).typing_hints() } else { &[] };
     if !own.is_empty() {
         return own.iter().map(|(key, words)| ((*key).to_owned(), *words)).collect();
     }
-    let here = Action::ALL.iter().filter(|a| a.row().scope.meets(scope) && !a.row().hint.is_empty());
+    // Whoever watches over cases is not told first what is others' to decide, but that they can freeze it.
+    let watches = model.shared.is(crate::api::words::Role::SecurityReviewer) && !model.shared.is(crate::api::words::Role::Supervisor);
+    let hint = |a: Action| if a == Action::Hold && watches { "hold" } else { a.row().hint };
+    let here = Action::ALL.iter().filter(|a| a.row().scope.meets(scope) && !hint(**a).is_empty());
     // In a case nothing moves from row to row: there, only what can be done is hinted, and deciding, which tells why not.
     let worth = |a: Action| match applies(model, a) {
         Applies::Yes => true,
-        Applies::No(_) => !matches!(scope, Scope::CASE | Scope::APPROVE) || matches!(a, Action::Approve | Action::Deny),
+        Applies::No(_) => !matches!(scope, Scope::CASE | Scope::APPROVE) || (matches!(a, Action::Approve | Action::Deny) && !watches),
         Applies::Hidden => false,
     };
     let mut hints: Vec<(String, &'static str)> =
-        here.filter(|a| worth(**a)).filter_map(|a| Some((model.shared.keymap.shown(*a)?, a.row().hint))).collect();
+        here.filter(|a| worth(**a)).filter_map(|a| Some((model.shared.keymap.shown(*a)?, hint(*a)))).collect();
+    if watches && let Some(at) = hints.iter().position(|(_, h)| *h == "hold") {
+        hints[..=at].rotate_right(1);
+    }
     if scope == Scope::FORM {
         hints.truncate(6);
     }

@@ -23,6 +23,8 @@ use crate::store;
 
 /// Streams that one principal may hold at once.
 pub const MAX_STREAMS: usize = 8;
+/// How often a stream on which nothing happens shows that the server lives; clients give one up that is silent for 35 s.
+const SIGN_OF_LIFE: std::time::Duration = std::time::Duration::from_secs(15);
 /// Entries that a resumed stream catches up with; beyond, it is told that it lagged.
 pub const MAX_RESUME: u16 = 1_000;
 
@@ -144,5 +146,5 @@ pub(super) async fn events(State(app): State<Arc<App>>, caller: Caller, headers:
         }
     };
     let all = stream::iter(before).chain(live).take_until(Box::pin(until)).map(Ok::<_, Infallible>);
-    Ok(Sse::new(all).keep_alive(KeepAlive::default()).into_response())
+    Ok(Sse::new(all).keep_alive(KeepAlive::new().interval(SIGN_OF_LIFE)).into_response())
 }

@@ -59,7 +59,8 @@ fn states_of_the_list_are_told_apart() {
     let desk = Desk::new(80, 24, |_| {}, Box::new(gone), true);
     assert!(desk.text().contains("can't be reached") && desk.text().contains("Ctrl-r tries again"), "{}", desk.text());
     let small = Desk::usual(40, 10);
-    assert!(small.text().contains("Too small"));
+    assert!(small.text().contains("Too small: 60x12 needed, not 40x10"));
+    assert!(Desk::usual(20, 5).text().contains("Too small: 60x12"));
 }
 
 #[test]

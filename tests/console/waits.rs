@@ -300,3 +300,73 @@ fn a_case_that_was_taken_is_said_once_it_is_written() {
     desk.tell(Message::Answer { seq, to, reply: Ok(Reply::Written(Box::new(written))) });
     assert!(desk.text().contains("CS-26-004127 is kofi's now."), "{}", desk.text());
 }
+
+#[test]
+fn a_change_without_an_answer_is_told_at_once_then_counted_and_its_outcome_is_unknown() {
+    let mut desk = Desk::new(100, 24, |_| {}, Box::new(answer), true);
+    desk.tell(Message::Live(Live::Up));
+    desk.tell(Message::Open(whole::sealed().row.id));
+    desk.press("c");
+    desk.write("hello");
+    let (seq, to) = sends(&mut desk, CTRL_S);
+    desk.tell(Message::Resize(100, 24));
+    assert!(desk.text().contains("Sending: to be commented on …") && desk.text().contains("live ●"), "{}", desk.text());
+    desk.model.shared.now += chrono::TimeDelta::seconds(4);
+    desk.tell(Message::Timer(Timer::Clock));
+    assert!(desk.text().contains("no answer for 4s ◌"), "{}", desk.text());
+    let frozen = ClientError::Unreachable { server: "http://127.0.0.1:8443".into(), why: "no answer in time".into() };
+    desk.tell(Message::Answer { seq, to, reply: Err(frozen) });
+    let said = desk.model.shared.notes.back().unwrap().text.clone();
+    assert!(said.contains("it is not known whether this was commented on") && said.contains("kept as a draft"), "{said}");
+}
+
+#[test]
+fn a_refused_token_is_no_lost_connection() {
+    let mut desk = Desk::new(100, 24, |_| {}, Box::new(answer), true);
+    desk.tell(Message::Live(Live::Down { why: problem(401, "This token is not known."), again_in: 1 }));
+    assert!(desk.text().contains("not signed in ◌") && !desk.text().contains("OFFLINE"), "{}", desk.text());
+    desk.tell(Message::Live(Live::Up));
+    assert!(desk.text().contains("live ●"), "{}", desk.text());
+}
+
+#[test]
+fn the_key_that_leaves_goes_back_from_a_case_and_its_name_always_leaves() {
+    let mut desk = Desk::new(100, 24, |_| {}, Box::new(answer), true);
+    desk.tell(Message::Open(whole::sealed().row.id));
+    desk.press("q");
+    assert!(!desk.model.ended && desk.model.place().name().is_some(), "{:?}", desk.model.place());
+    desk.tell(Message::Open(whole::sealed().row.id));
+    desk.tell(Message::Act(countersign::console::action::Action::Quit));
+    assert!(desk.model.ended);
+    let mut top = Desk::new(100, 24, |_| {}, Box::new(answer), true);
+    top.press("q");
+    assert!(top.model.ended);
+}
+
+#[test]
+fn the_bottom_line_is_that_of_an_open_list_and_of_who_looks() {
+    let mut desk = Desk::new(100, 24, |_| {}, Box::new(answer), true);
+    desk.tell(Message::Open(whole::sealed().row.id));
+    desk.press(":");
+    let foot = desk.text().lines().last().unwrap().to_owned();
+    assert!(foot.contains("↑ ↓ choose") && foot.contains("Esc leave") && !foot.contains("approve"), "{foot}");
+    let mut watcher = Desk::new(
+        100,
+        24,
+        |_| {},
+        Box::new(|ask: &Ask| match ask {
+            Ask::Me => {
+                let mut me = whole::ruiz();
+                me.roles = std::iter::once(countersign::api::words::Role::SecurityReviewer).collect();
+                Some(Ok(Reply::Me(Box::new(me))))
+            }
+            other => answer(other),
+        }),
+        true,
+    );
+    watcher.tell(Message::Open(whole::sealed().row.id));
+    watcher.press("!");
+    watcher.press("esc");
+    let foot = watcher.text().lines().last().unwrap().to_owned();
+    assert!(foot.trim_start().starts_with("x h hold"), "{foot}");
+}
