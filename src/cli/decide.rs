@@ -11,6 +11,7 @@ use clap::Args;
 use super::case::{finish, text};
 use super::out::{CHANGED, FAILED, Failure, Out};
 use crate::api::case::{CaseDetail, Statement};
+use crate::api::problem::Lacking;
 use crate::api::recompute;
 use crate::api::requests::Decide;
 use crate::api::words::Decision;
@@ -82,7 +83,7 @@ fn ask(case: &CaseDetail, statement: Option<&Statement>, decision: Decision) -> 
     if let Some(statement) = statement {
         let _ = writeln!(shown, "statement: {}", sanitise(&statement.statement, false));
     }
-    if let Some(besides) = case.after_yours.as_ref().filter(|_| decision == Decision::Approve).and_then(|l| l.besides()) {
+    if let Some(besides) = case.after_yours.as_ref().filter(|_| decision == Decision::Approve).and_then(Lacking::besides) {
         let _ = writeln!(shown, "Your approval alone is not enough: {}.", sanitise(&besides, false));
     }
     let _ = write!(shown, "Type yes to {} it: ", decision.label());

@@ -72,7 +72,7 @@ pub fn could_decide_in(standing: &Standing, register: &Register, now: Time) -> C
         on_shift: standing.others().filter(|(_, voter)| present(voter)).map(|(id, _)| id.clone()).collect(),
         missing_groups: standing.missing_groups(),
         enough: standing.enough(),
-        lacking: standing.lacking(),
+        lacking: Box::new(standing.lacking()),
     }
 }
 

@@ -23,7 +23,7 @@ pub struct CouldDecide {
     /// Whether together they can reach the quorum.
     pub enough: bool,
     /// How many of them it takes at least, and whose approval brings it nearer.
-    pub lacking: Lacking,
+    pub lacking: Box<Lacking>,
 }
 
 /// A refused command.

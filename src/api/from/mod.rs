@@ -94,7 +94,7 @@ impl From<&refusal::CouldDecide> for problem::CouldDecide {
             on_shift: could.on_shift.clone(),
             enough: could.enough,
             missing_groups: could.missing_groups.iter().map(ToString::to_string).collect(),
-            lacking: (&could.lacking).into(),
+            lacking: could.lacking.as_ref().into(),
         }
     }
 }

@@ -274,13 +274,12 @@ impl Approve {
         if let Some(hold) = &case.hold {
             add(format!("‖ HELD by {}: nothing moves until security lifts it.", hold.source.label()), Role::Bad, 1);
         }
-        match self.blocked() {
-            Some(why) => add(format!("✕ You can't {}: {why}", word.to_lowercase()), Role::Warn, 4),
-            None => {
-                add(format!("✓ You may decide. Needed: {}.", clean(&case.approvals_needed)), Role::Good, 2);
-                if let Some(why) = not_enough(case).filter(|_| decision == Decision::Approve) {
-                    add(format!("▲ {why}"), Role::Warn, 3);
-                }
+        if let Some(why) = self.blocked() {
+            add(format!("✕ You can't {}: {why}", word.to_lowercase()), Role::Warn, 4);
+        } else {
+            add(format!("✓ You may decide. Needed: {}.", clean(&case.approvals_needed)), Role::Good, 2);
+            if let Some(why) = not_enough(case).filter(|_| decision == Decision::Approve) {
+                add(format!("▲ {why}"), Role::Warn, 3);
             }
         }
         if let Some(problem) = &self.refusal {
