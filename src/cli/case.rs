@@ -27,12 +27,15 @@ pub struct CaseArguments {
     /// may write to a case and not read it gives the one it was told.
     #[arg(long = "version", value_name = "N", global = true)]
     version: Option<u64>,
+    /// Take the text from this file; without it and without a text, or with `-`, it is read from standard input.
+    #[arg(long, value_name = "FILE", global = true)]
+    file: Option<std::path::PathBuf>,
     #[command(subcommand)]
-    command: CaseCommand,
+    pub(super) command: CaseCommand,
 }
 
 /// What can be done with cases.
-#[derive(Debug, Subcommand)]
+#[derive(Debug, Clone, Subcommand)]
 pub enum CaseCommand {
     /// List cases, most urgent first.
     List(List),
@@ -66,6 +69,7 @@ pub enum CaseCommand {
         /// Which case.
         case: CaseId,
         /// What whoever goes on needs to know.
+        #[arg(default_value = "-", hide_default_value = true, value_name = "TEXT")]
         note: String,
         /// To whom; whoever takes it next if absent.
         #[arg(long)]
@@ -81,6 +85,7 @@ pub enum CaseCommand {
         #[arg(long, default_value = "note", value_parser = word!(EvidenceKind))]
         kind: EvidenceKind,
         /// The text that is kept.
+        #[arg(default_value = "-", hide_default_value = true, value_name = "TEXT")]
         text: String,
     },
     /// Keep a fact that a program noticed.
@@ -88,6 +93,7 @@ pub enum CaseCommand {
         /// Which case.
         case: CaseId,
         /// What was noticed.
+        #[arg(default_value = "-", hide_default_value = true, value_name = "TEXT")]
         text: String,
     },
     /// Start a proof over a recorded address, or ask an attester.
@@ -134,6 +140,7 @@ pub enum CaseCommand {
         /// Which case.
         case: CaseId,
         /// Why it may go on.
+        #[arg(default_value = "-", hide_default_value = true, value_name = "TEXT")]
         reason: String,
         /// The proof session, opened since the hold, in which the subject was reached.
         #[arg(long)]
@@ -152,6 +159,7 @@ pub enum CaseCommand {
         /// Which case.
         case: CaseId,
         /// What was found.
+        #[arg(default_value = "-", hide_default_value = true, value_name = "TEXT")]
         note: String,
         /// Something was not in order.
         #[arg(long)]
@@ -176,6 +184,7 @@ pub enum CaseCommand {
         /// Which grant, as `grants` lists it.
         grant: GrantId,
         /// Why.
+        #[arg(default_value = "-", hide_default_value = true, value_name = "TEXT")]
         text: String,
     },
 }
@@ -200,7 +209,7 @@ pub enum LogCommand {
 }
 
 /// How cases are listed.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct List {
     /// Filter words and fields, e.g. `risk:high subject:vault-* !ended`.
     pub filter: Vec<String>,
@@ -216,16 +225,17 @@ pub struct List {
 }
 
 /// A case and a text about it.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct WithText {
     /// Which case.
     pub case: CaseId,
     /// Why.
+    #[arg(default_value = "-", hide_default_value = true, value_name = "TEXT")]
     pub text: String,
 }
 
 /// A new case.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct Open {
     /// Whose access.
     pub subject: SubjectId,
@@ -256,7 +266,7 @@ pub struct Open {
 }
 
 /// What triage found.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct Triage {
     /// Which case.
     pub case: CaseId,
@@ -264,6 +274,7 @@ pub struct Triage {
     #[arg(value_parser = word!(FailureType))]
     pub failure: FailureType,
     /// How it was reproduced.
+    #[arg(default_value = "-", hide_default_value = true, value_name = "TEXT")]
     pub reproduction: String,
     /// Who owns the remedy.
     #[arg(long)]
@@ -274,7 +285,7 @@ pub struct Triage {
 }
 
 /// Another way.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct RouteArgs {
     /// Which case.
     pub case: CaseId,
@@ -297,8 +308,10 @@ pub struct RouteArgs {
 
 /// Runs one.
 pub async fn run(case: &CaseArguments, arguments: &Arguments, out: Out) -> Result<(), Failure> {
+    let mut command = case.command.clone();
+    super::said::fill(&mut command, case.file.as_deref())?;
     let client = connect::client(arguments)?;
-    match &case.command {
+    match &command {
         CaseCommand::List(list) => {
             let filter = Some(list.filter.join(" ")).filter(|f| !f.is_empty());
             let params = QueueParams { filter, sort: list.sort.clone(), after: list.after.clone(), limit: list.limit, ..QueueParams::default() };

@@ -26,11 +26,11 @@ const DIGITS: usize = 12;
 const ANSWER: u64 = 64;
 
 /// A decision on what is sealed.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct Verdict {
     /// Which case.
     pub case: CaseId,
-    /// Why; becomes part of the record.
+    /// Why; becomes part of the record. `-` takes it from standard input or --file.
     pub text: String,
     /// The seal that you read: its digest as `case show` prints it, or at least its first 12 digits. At a terminal it may be left out: what is
     /// signed is shown then, and you are asked.

@@ -140,7 +140,10 @@ fn identities(tokens: &BTreeMap<String, String>) -> Vec<Identity> {
 async fn headless(arguments: &DemoArguments, out: Out) -> Result<(), Failure> {
     let (mut demo, tokens) = tokio::select! {
         begun = begin(arguments) => begun?,
-        () = ended() => return Ok(()),
+        input = ended() => {
+            say_why(input);
+            return Ok(());
+        }
     };
     let line = json!({
         "api": format!("{}://{}", demo.scheme(), demo.api),
@@ -152,19 +155,30 @@ async fn headless(arguments: &DemoArguments, out: Out) -> Result<(), Failure> {
     });
     out.raw(format!("{line}\n").as_bytes())?;
     tokio::select! {
-        () = ended() => Ok(demo.stop().await?),
+        input = ended() => {
+            say_why(input);
+            Ok(demo.stop().await?)
+        }
         // A certificate that can't be read, for one: stopping it tells why.
         () = demo.over() => demo.stop().await.map_err(Failure::from).and(Err(Failure::new(FAILED, "The demo's server ended."))),
     }
 }
 
-/// Waits for the end of standard input or a signal.
-async fn ended() {
+/// Says on standard error why a demo is over that nobody stopped.
+fn say_why(input_ended: bool) {
+    if input_ended {
+        let why = "Standard input ended, and the demo with it. In a script keep it open: sleep infinity | countersign demo --headless &";
+        let _ = writeln!(std::io::stderr(), "{why}");
+    }
+}
+
+/// Waits for the end of standard input or a signal; whether it was the input.
+async fn ended() -> bool {
     let input = async {
         let (mut stdin, mut bytes) = (tokio::io::stdin(), [0_u8; 256]);
         while stdin.read(&mut bytes).await.is_ok_and(|n| n > 0) {}
     };
-    tokio::select! { () = input => {}, () = told() => {} }
+    tokio::select! { () = input => true, () = told() => false }
 }
 
 /// Waits for a signal to end: what was made so far is thrown away then too.

@@ -210,6 +210,7 @@ pub fn model(config: &ConsoleConfig, ports: &Ports, size: (u16, u16)) -> Result<
         only_reads: config.read_only,
         mouse: config.mouse,
         identities: config.identities.clone(),
+        plain: config.plain,
         mailbox: config.mailbox.is_some(),
         views,
         drafts: BTreeMap::new(),

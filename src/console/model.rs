@@ -188,6 +188,8 @@ pub struct Shared {
     pub mouse: bool,
     /// Names of the identities to switch between (demo).
     pub identities: Vec<super::Identity>,
+    /// Whether it is the linear mode, in which everything is said.
+    pub plain: bool,
     /// Whether there is a mail folder to show (demo).
     pub mailbox: bool,
     /// What was kept from the last time.

@@ -12,8 +12,9 @@ use super::message::Reply;
 use super::model::{Model, Place, Shared, Tone};
 use super::theme::Role;
 use super::widget::{put, wrap};
+use crate::api::case::CaseDetail;
 use crate::api::lists::{Announcement, CaseRow};
-use crate::api::words::{CaseState, WaitingOn};
+use crate::api::words::{CaseState, Method, WaitingOn};
 use crate::base::ids::{OperatorId, SubjectId};
 use crate::client::ClientError;
 
@@ -31,6 +32,8 @@ struct Seen<'a> {
     filtered: bool,
     me: Option<&'a OperatorId>,
     began_as: Option<&'a OperatorId>,
+    /// Whether the last proof that was started is the one the tour goes on with, where that is known.
+    mailed: Option<bool>,
 }
 
 impl Seen<'_> {
@@ -39,7 +42,12 @@ impl Seen<'_> {
     }
 
     fn asked(&self) -> bool {
-        self.row.is_some_and(|r| r.proof_done > 0 || r.waiting_on == WaitingOn::Subject)
+        self.row.is_some_and(|r| r.proof_done > 0 || (r.waiting_on == WaitingOn::Subject && self.mailed != Some(false)))
+    }
+
+    /// Whether the tour's case, and no other, is being decided.
+    fn deciding(&self) -> bool {
+        matches!((self.place, self.row), (Place::Approve(id, _), Some(row)) if id == row.id)
     }
 
     fn proved(&self) -> bool {
@@ -98,17 +106,14 @@ const STEPS: &[Step] = &[
         says: "Proved. {back} leads back to the case. {request-approval}, then y: plan, evidence and proof are sealed, and approval is asked for.",
         done: |s| s.sealed(),
     },
-    Step {
-        says: "Sealed. Now the heart of it: try to approve it yourself. In the case, {approve}.",
-        done: |s| matches!(s.place, Place::Approve(..)),
-    },
+    Step { says: "Sealed. Now the heart of it: try to approve it yourself. In the case, {approve}.", done: |s| s.deciding() },
     Step {
         says: "Refused, with the reason: it came in by a bot of yours. No role lifts that. {identity}, then d.ruiz: become a supervisor without a hand in it.",
         done: |s| s.someone_else(),
     },
     Step {
         says: "Now you decide. {approvals} shows what waits for you: choose Eva Sørensen's case, then {approve}: all that would be signed.",
-        done: |s| matches!(s.place, Place::Approve(..)) && s.someone_else(),
+        done: |s| s.deciding() && s.someone_else(),
     },
     Step {
         says: "Read it: that, and nothing else, is what you approve. {write-reason} to write why (say: called back), {submit} to send, y to confirm.",
@@ -147,6 +152,7 @@ pub struct Tutor {
     at: usize,
     row: Option<Box<CaseRow>>,
     began_as: Option<OperatorId>,
+    mailed: Option<bool>,
     /// Whether steps are said as notes too, for those who hear.
     spoken: bool,
 }
@@ -190,6 +196,14 @@ impl Tutor {
             self.row = Some(Box::new(row.clone()));
         }
     }
+
+    fn see_whole(&mut self, case: &CaseDetail) {
+        self.see(&case.row);
+        if self.row.as_ref().is_some_and(|row| row.id == case.row.id) {
+            let sessions = case.checklist.items.iter().flat_map(|i| &i.sessions);
+            self.mailed = sessions.max_by_key(|s| s.opened_at).map(|s| s.method == Method::IssuedCode);
+        }
+    }
 }
 
 /// At the start: says that there is one, to those who hear.
@@ -225,8 +239,8 @@ pub(super) fn answered(shared: &mut Shared, reply: &Result<Reply, ClientError>) 
     }
     match reply {
         Ok(Reply::Cases(page)) => page.rows.iter().for_each(|row| shared.tutor.see(row)),
-        Ok(Reply::Case(case)) => shared.tutor.see(&case.row),
-        Ok(Reply::Written(written)) => written.case.iter().for_each(|case| shared.tutor.see(&case.row)),
+        Ok(Reply::Case(case)) => shared.tutor.see_whole(case),
+        Ok(Reply::Written(written)) => written.case.iter().for_each(|case| shared.tutor.see_whole(case)),
         _ => {}
     }
 }
@@ -253,6 +267,7 @@ pub(super) fn settle(model: &mut Model) {
             filtered: model.screens.queue.filter().is_some_and(|f| f.contains("sorensen")),
             me: model.shared.me.as_ref().and_then(|m| m.operator.as_ref()),
             began_as: tutor.began_as.as_ref(),
+            mailed: tutor.mailed,
         };
         if !(step.done)(&seen) {
             break;
@@ -324,6 +339,22 @@ pub(super) fn draw(buffer: &mut Buffer, area: Rect, shared: &Shared) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn steps_look_at_the_tours_case_and_method() {
+        let row: CaseRow = serde_json::from_value(serde_json::json!({
+            "id": "CS-26-000001", "version": 3, "subject": "s-1", "subject_name": "Eva", "kind": "employee", "tier": "standard",
+            "action": "password_reset", "path": "assisted", "channel": "ticket", "state": "proofing", "held": false, "risk": "low",
+            "proof_done": 0, "proof_needed": 1, "waiting_on": "subject", "approvals_missing": 0, "assignee": null, "due": null,
+            "opened_at": "2026-01-01T00:00:00Z", "updated_at": "2026-01-01T00:00:00Z", "flags": 0
+        }))
+        .unwrap();
+        let seen = |place, mailed| Seen { place, typing: false, row: Some(&row), filtered: true, me: None, began_as: None, mailed };
+        let other = "CS-26-000099".parse().unwrap();
+        let approve = |id| Place::Approve(id, crate::api::words::Decision::Approve);
+        assert!(seen(approve(row.id), None).deciding() && !seen(approve(other), None).deciding());
+        assert!(seen(Place::Queue, Some(true)).asked() && seen(Place::Queue, None).asked() && !seen(Place::Queue, Some(false)).asked());
+    }
 
     #[test]
     fn every_step_fits_and_names_actions_that_there_are() {

@@ -48,7 +48,7 @@ fn the_tour_leads_from_the_queue_to_restored() {
     pty.until("the tour again", |p| p.contents().contains("step 3 of 12") && !p.contents().contains("The tour waits"));
     pty.write("p");
     pty.shows("Start a proof");
-    pty.write("\u{1b}[B\u{1b}[B");
+    pty.write("\u{1b}[B");
     pty.shows("▌send a code to the recorded address e.sorensen-mail");
     pty.write("\r");
     at_step(&mut pty, 4);

@@ -46,6 +46,8 @@ const MAX_TRIES: u8 = 3;
 const DECIDE: &str = "case_decide";
 /// The operation that reads statements.
 const STATEMENT: &str = "statement_read";
+/// Rows below what is signed, while one reads.
+const FOOT: u16 = 4;
 /// What an attempt carries in place of a nonce: no server issued it.
 const NO_NONCE: &str = "none";
 /// What an attempt says if nothing was typed; texts of refused attempts are not kept.
@@ -68,6 +70,8 @@ pub struct Approve {
     reason: Form,
     writing: bool,
     scroll: Scroll,
+    /// The farthest it was scrolled: what is below was not seen.
+    farthest: usize,
     tries: u8,
     asked: Latest,
     asked_statement: Latest,
@@ -213,6 +217,7 @@ impl Approve {
                 None => format!("Carried out {}. Until then undo takes it back, with a reason.", carried_out(case, true)),
             });
         }
+        lines.extend(self.unread(case, shared));
         let write = Write::Decide(Box::new(Decide { decision, seal_sha256: seal, nonce: statement.nonce.clone(), reason: Untrusted::from(reason) }));
         let (version, question) = (case.row.version, format!("{word} {id} for {}?", case.row.subject_name.line()));
         let order = shared.order(write, Some(id), Some(version));
@@ -259,7 +264,7 @@ impl Approve {
     }
 
     fn foot_height(&self) -> u16 {
-        if self.writing { 8 } else { 4 }
+        if self.writing { 8 } else { FOOT }
     }
 
     fn head_lines(&self, width: u16) -> Vec<(String, Role)> {
@@ -287,27 +292,6 @@ impl Approve {
             add(format!("✕ The server refused: {}{could}", clean(&problem.detail)), Role::Bad, 3);
         }
         all
-    }
-
-    fn page(&self, area: Rect) -> Rect {
-        let head = u16::try_from(self.head_lines(area.width).len()).unwrap_or(1);
-        Rect { y: area.y + head, height: area.height.saturating_sub(head + self.foot_height()), ..area }
-    }
-
-    fn draw_foot(&self, frame: &mut Frame<'_>, area: Rect, shared: &Shared) {
-        let buffer = frame.buffer_mut();
-        put(buffer, area, area.x, area.y, &"─".repeat(usize::from(area.width)), shared.style(Role::Border));
-        let inner = Rect { x: area.x + 1, y: area.y + 1, width: area.width.saturating_sub(2), height: area.height.saturating_sub(1) };
-        self.reason.draw(frame, inner, shared);
-        let text = match (self.blocked(), self.sending.waits()) {
-            (_, true) => ("Sending …", Role::Info),
-            (Some(_), _) if self.insists(shared) => ("Blocked: see above. s tries it all the same: refused, and kept in the log.", Role::Warn),
-            (Some(_), _) => ("Nothing can be sent: see above.", Role::Warn),
-            (None, _) if self.writing => ("Ctrl-s asks once more before it is sent; Esc goes back to reading.", Role::Dim),
-            (None, _) => ("e writes the reason; s sends, once confirmed; Esc leaves, the reason is kept.", Role::Dim),
-        };
-        let buffer = frame.buffer_mut();
-        put(buffer, area, area.x + 1, area.bottom() - 1, &fit(text.0, usize::from(area.width) - 2), shared.style(text.1));
     }
 }
 
@@ -379,6 +363,7 @@ impl Screen for Approve {
         let page = self.page(shared.body());
         let lines = self.case.as_deref().map_or(0, |c| self.sheet(c, shared).height(page.width));
         if self.scroll.act(action, lines, usize::from(page.height)) {
+            self.farthest = self.farthest.max(self.scroll.0);
             return;
         }
         match action {
@@ -404,7 +389,7 @@ impl Screen for Approve {
                     let before = self.case.as_ref().map(|c| (c.row.version, c.seal.as_ref().map(|s| s.sha256)));
                     let now = (case.row.version, case.seal.as_ref().map(|s| s.sha256));
                     if let Some((version, _)) = before.filter(|b| *b != now) {
-                        self.changed = Some(version);
+                        (self.changed, self.farthest) = (Some(version), self.scroll.0);
                         shared.say(Tone::Info, "The case changed while you read it. This is how it is now; your reason is kept.");
                     }
                     self.case = Some(case);

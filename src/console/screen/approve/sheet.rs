@@ -2,6 +2,9 @@
 //!
 //! Contract: pure; shows all that the seal's digests stand for.
 
+use ratatui::Frame;
+use ratatui::layout::Rect;
+
 use super::Approve;
 use crate::api::case::CaseDetail;
 use crate::console::model::Shared;
@@ -9,8 +12,40 @@ use crate::console::screen::case::pages::{self, clean, when};
 use crate::console::screen::queue::draw::until;
 use crate::console::theme::Role;
 use crate::console::widget::sheet::Sheet;
+use crate::console::widget::{fit, put};
 
 impl Approve {
+    pub(super) fn page(&self, area: Rect) -> Rect {
+        let head = u16::try_from(self.head_lines(area.width).len()).unwrap_or(1);
+        Rect { y: area.y + head, height: area.height.saturating_sub(head + self.foot_height()), ..area }
+    }
+
+    pub(super) fn draw_foot(&self, frame: &mut Frame<'_>, area: Rect, shared: &Shared) {
+        let buffer = frame.buffer_mut();
+        put(buffer, area, area.x, area.y, &"─".repeat(usize::from(area.width)), shared.style(Role::Border));
+        let inner = Rect { x: area.x + 1, y: area.y + 1, width: area.width.saturating_sub(2), height: area.height.saturating_sub(1) };
+        self.reason.draw(frame, inner, shared);
+        let text = match (self.blocked(), self.sending.waits()) {
+            (_, true) => ("Sending …", Role::Info),
+            (Some(_), _) if self.insists(shared) => ("Blocked: see above. s tries it all the same: refused, and kept in the log.", Role::Warn),
+            (Some(_), _) => ("Nothing can be sent: see above.", Role::Warn),
+            (None, _) if self.writing => ("Ctrl-s asks once more before it is sent; Esc goes back to reading.", Role::Dim),
+            (None, _) => ("e writes the reason; s sends, once confirmed; Esc leaves, the reason is kept.", Role::Dim),
+        };
+        let buffer = frame.buffer_mut();
+        put(buffer, area, area.x + 1, area.bottom() - 1, &fit(text.0, usize::from(area.width) - 2), shared.style(text.1));
+    }
+
+    /// How much of what is signed was never in sight, if any of it; whoever listens has heard it all.
+    pub(super) fn unread(&self, case: &CaseDetail, shared: &Shared) -> Option<String> {
+        let page = self.page(shared.body());
+        // As high as it is while one reads: the reason that is being written covers some of it.
+        let height = usize::from(page.height + self.foot_height()).saturating_sub(usize::from(super::FOOT));
+        let below = self.sheet(case, shared).height(page.width).saturating_sub(self.farthest.max(self.scroll.0) + height);
+        let lines = if below == 1 { "line" } else { "lines" };
+        (below > 0 && !shared.plain).then(|| format!("Not yet read: {below} {lines} below what you saw of what is signed."))
+    }
+
     pub(super) fn sheet(&self, case: &CaseDetail, shared: &Shared) -> Sheet {
         let mut s = Sheet::default();
         let row = &case.row;

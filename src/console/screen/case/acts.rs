@@ -7,7 +7,7 @@ use super::forms::{Purpose, who_remains};
 use super::pages::clean;
 use crate::api::case::{CaseDetail, ChecklistItem, Startable};
 use crate::api::requests::{AddFlag, Assign, StartProof};
-use crate::api::words::{CaseState, Decision, FlagKind};
+use crate::api::words::{CaseState, Decision, FlagKind, Method};
 use crate::base::ids::OperatorId;
 use crate::client::Write;
 use crate::console::action::{Action, Applies};
@@ -96,8 +96,10 @@ impl Case {
                     (true, true) => "the gate beside the proofs".to_owned(),
                     (true, false) => format!("item {n} of the checklist"),
                 };
-                let ways = startable(case);
-                let ways: Vec<Choice> = ways.map(|(n, item, way)| Choice::new(name(way), label(way), note(n, item.gate))).collect();
+                // What the subject can do from where it is comes first; a saved code is for whoever has kept one.
+                let mut ways: Vec<_> = startable(case).collect();
+                ways.sort_by_key(|(n, _, way)| (*n, way.method == Method::SavedCode));
+                let ways: Vec<Choice> = ways.into_iter().map(|(n, item, way)| Choice::new(name(way), label(way), note(n, item.gate))).collect();
                 if ways.is_empty() {
                     shared.say(Tone::Info, case.checklist.next.as_deref().map_or_else(|| "There is no proof to start now.".into(), clean));
                 } else {
