@@ -14,9 +14,10 @@ impl CaseCommand {
     /// The command's text, if it has one.
     pub(super) fn text_mut(&mut self) -> Option<&mut String> {
         Some(match self {
-            Self::NoChange(w) | Self::Comment(w) | Self::TakeBack(w) => &mut w.text,
             Self::Approve(v) | Self::Deny(v) => &mut v.text,
-            Self::Reopen(w) | Self::Withdraw(w) | Self::Hold(w) | Self::RollBack(w) => &mut w.text,
+            Self::NoChange(w) | Self::Comment(w) | Self::TakeBack(w) | Self::Reopen(w) | Self::Withdraw(w) | Self::Hold(w) | Self::RollBack(w) => {
+                &mut w.text
+            }
             Self::Evidence { text, .. } | Self::Telemetry { text, .. } | Self::Revoke { text, .. } => text,
             Self::HandOver { note, .. } | Self::Review { note, .. } => note,
             Self::LiftHold { reason, .. } => reason,
