@@ -116,6 +116,9 @@ pub struct ProposalRow {
     /// What would change, as a change is sent.
     #[schema(value_type = Object)]
     pub change: serde_json::Value,
+    /// What would change, in words; people by their ids, as `person p-...`.
+    #[serde(default)]
+    pub says: String,
     /// Who approved it.
     pub approved_by: Option<PersonId>,
     /// From when it counts.

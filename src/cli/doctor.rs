@@ -19,9 +19,10 @@ use crate::config::keys::ServerKeys;
 use crate::config::server::{MailWay, SmtpSecurity, Tls};
 use crate::connectors::configured::connectors;
 use crate::domain::govern::recover;
+use crate::domain::register::{Holder, Register, Token};
 use crate::outbound::mail::Mailer;
 use crate::server::certificate::examine;
-use crate::store::sqlite::{head_of, pulse_of, register_of, verify_file};
+use crate::store::sqlite::{UNCHECKED, head_of, pulse_of, register_of, verify_file};
 
 /// How long connecting to a target or mail server may take.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -33,6 +34,9 @@ const CLOCK_BEHIND: i64 = 10_000;
 const RENEW: chrono::Duration = chrono::Duration::days(14);
 /// Governing tokens that end within that time are a finding.
 const GOVERN_SOON: chrono::Duration = chrono::Duration::hours(2);
+
+/// What a finding begins with that is not wrong, and not what a server in use has.
+const NOTICE: &str = "NOTICE: ";
 
 /// One thing that was looked at.
 #[derive(Debug, Serialize)]
@@ -61,17 +65,21 @@ pub async fn run(from: &Config, out: Out) -> Result<(), Failure> {
     let now = SystemClock::new().now();
     let mut found = Findings::default();
     found.add("settings", settings_file(&file));
-    found.add("keys", ServerKeys::load(&config.keys).map(|_| config.keys.display().to_string()).map_err(|e| e.to_string()));
+    let keys = ServerKeys::load(&config.keys);
+    found.add("keys", keys.as_ref().map(|_| full(&config.keys)).map_err(ToString::to_string));
     found.add("policy file", policy(&config));
     found.add("clock", clock(&config.database, now));
-    found.add("database", kept_private(&config.database).and_then(|()| database(&config.database)));
+    found.add("database", kept_private(&config.database).and_then(|()| database(&config.database, keys.as_ref().ok())));
     found.add("governance", governance(&config.database, now));
     found.add("outbox", outbox(&config.database));
     if let Some(tls) = &config.tls {
         found.add("certificate", certificate(tls, &config, now));
-        found.add("certificate's key", private(&tls.key).map(|()| tls.key.display().to_string()));
+        found.add("certificate's key", private(&tls.key).map(|()| full(&tls.key)));
     }
     found.add("mail", mail(&config).await);
+    if config.targets.is_empty() {
+        found.add("targets", Ok("NOTICE: none is configured, so no case can be carried out".to_owned()));
+    }
     for target in &config.targets {
         let set_up = connectors(std::slice::from_ref(target)).map_err(|e| e.to_string());
         let reached = match set_up {
@@ -85,9 +93,21 @@ pub async fn run(from: &Config, out: Out) -> Result<(), Failure> {
 
 fn report(found: &[Finding], out: Out) -> Result<(), Failure> {
     let wrong = found.iter().filter(|f| !f.ok).count();
-    out.answer(&serde_json::json!({ "ok": wrong == 0, "findings": found }), |_| {
-        let lines = found.iter().map(|f| format!("{}  {}: {}\n", if f.ok { "ok   " } else { "WRONG" }, f.what, f.says));
-        lines.collect::<String>() + if wrong == 0 { "All is in order." } else { "" }
+    let notices = found.iter().filter(|f| f.ok && f.says.starts_with(NOTICE)).count();
+    out.answer(&serde_json::json!({ "ok": wrong == 0, "notices": notices, "findings": found }), |_| {
+        let lines = found.iter().map(|f| {
+            let (mark, says) = match f.says.strip_prefix(NOTICE) {
+                Some(says) if f.ok => ("note ", says),
+                _ => (if f.ok { "ok   " } else { "WRONG" }, f.says.as_str()),
+            };
+            format!("{mark}  {}: {says}\n", f.what)
+        });
+        let end = match (wrong, notices) {
+            (0, 0) => "All is in order.",
+            (0, _) => "Nothing is wrong; mind the notes.",
+            _ => "",
+        };
+        lines.collect::<String>() + end
     })?;
     match wrong {
         0 => Ok(()),
@@ -109,7 +129,7 @@ fn settings_file(file: &Path) -> Result<String, String> {
         return Ok("none; the built-in ones".to_owned());
     }
     mode(file, 0o022, "can be written by others; take that from them (chmod go-w)")?;
-    Ok(file.display().to_string())
+    Ok(full(file))
 }
 
 /// The clock against this program's age and against the log: a server whose clock lies behind its last entry writes nothing.
@@ -130,16 +150,30 @@ fn governance(database: &Path, now: Time) -> Result<String, String> {
     let register = register_of(database).map_err(|e| e.to_string())?;
     let pending = recover::pending(&register, now).map(|t| t.issued_at).min();
     match (recover::governed_until(&register, now), pending) {
-        (Some(until), _) if until - now < GOVERN_SOON => {
-            Err(format!("two persons can govern only until {}: let them issue themselves tokens (countersign token issue)", show(until)))
+        (Some(until), _) if until - now < GOVERN_SOON => Err(format!(
+            "two persons can govern only until {}: let {} renew theirs (countersign token issue)",
+            show(until),
+            first_to_end(&register, until, now)
+        )),
+        (Some(until), _) => {
+            Ok(format!("two persons hold tokens to govern with, until {}, when that of {} ends", show(until), first_to_end(&register, until, now)))
         }
-        (Some(until), _) => Ok(format!("two persons hold tokens to govern with, until {}", show(until))),
         (None, Some(from)) if from >= recover::NOT_TOLD => {
             Err("nobody can govern; a recovery waits until the server has told everyone who governs: start it".to_owned())
         }
         (None, Some(from)) => Err(format!("nobody can govern; a recovery counts from {}", show(from))),
         (None, None) => Err("nobody holds a token to govern with: see countersign recover-governance --help".to_owned()),
     }
+}
+
+/// Whose tokens to govern with end then.
+fn first_to_end(register: &Register, until: Time, now: Time) -> String {
+    let ends = |t: &&Token| t.revoked_at.is_none() && t.issued_at <= now && t.expires_at == until;
+    let accounts = register.tokens.values().filter(ends).filter_map(|t| match &t.holder {
+        Holder::Operator(id) => Some(id.to_string()),
+        Holder::Automation(_) => None,
+    });
+    accounts.collect::<std::collections::BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(" and ")
 }
 
 fn outbox(database: &Path) -> Result<String, String> {
@@ -155,7 +189,7 @@ fn certificate(tls: &Tls, config: &ServerConfig, now: Time) -> Result<String, St
     let url = url::Url::parse(&config.public_url).ok();
     let name = url.as_ref().filter(|u| u.scheme() == "https" && config.trusted_proxy.is_none()).and_then(|u| u.host_str());
     let good = examine(&tls.certificate, &tls.key, name).map_err(|e| e.to_string())?;
-    let file = tls.certificate.display();
+    let file = full(&tls.certificate);
     let days = (good.until - now).num_days();
     if now < good.from {
         return Err(format!("{file} is good only from {}", show(good.from)));
@@ -167,6 +201,11 @@ fn certificate(tls: &Tls, config: &ServerConfig, now: Time) -> Result<String, St
         return Err(format!("{file} ends at {}, in {days} days: renew it, the server reads it again by itself", show(good.until)));
     }
     Ok(format!("{file}, good until {}, {days} days", show(good.until)))
+}
+
+/// Where something lies, from the root: what is read a year later is read in another folder.
+fn full(path: &Path) -> String {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string()
 }
 
 fn show(at: Time) -> String {
@@ -205,15 +244,17 @@ fn mode(path: &Path, rights: u32, why: &str) -> Result<(), String> {
 /// Verifies the database alone.
 pub fn verify(from: &Config, out: Out) -> Result<(), Failure> {
     let (_, config) = settings(from)?;
-    let says = database(&config.database).map_err(|why| Failure::new(FAILED, why))?;
+    let keys = ServerKeys::load(&config.keys).ok();
+    let says = database(&config.database, keys.as_ref()).map_err(|why| Failure::new(FAILED, why))?;
     let (entries, root) = head_of(&config.database).map_err(super::host::failed)?;
-    out.answer(&serde_json::json!({ "entries": entries, "root_sha256": root.to_string() }), |_| says)
+    let answer = serde_json::json!({ "entries": entries, "root_sha256": root.to_string(), "texts_opened": keys.is_some(), "not_checked": UNCHECKED });
+    out.answer(&answer, |_| says)
 }
 
-fn database(path: &Path) -> Result<String, String> {
+fn database(path: &Path, keys: Option<&ServerKeys>) -> Result<String, String> {
     let shown = std::cell::Cell::new(u64::MAX);
     let terminal = std::io::stderr().is_terminal();
-    let found = verify_file(path, &|done, of| {
+    let found = verify_file(path, keys.map(|k| &k.master), &|done, of| {
         let percent = done * 100 / of.max(1);
         if terminal && shown.replace(percent) != percent {
             let _ = write!(std::io::stderr(), "\rverifying the database: {percent}%{}", if percent == 100 { "\n" } else { "" });
@@ -224,7 +265,9 @@ fn database(path: &Path) -> Result<String, String> {
         return Err(format!("differs from its log: {}", found.join("; ")));
     }
     let (entries, root) = head_of(path).map_err(|e| e.to_string())?;
-    Ok(format!("{}, {entries} entries, root {root}, projections agree", path.display()))
+    let texts = if keys.is_some() { "every text opens and is what was said" } else { "texts are there (not opened: the keys can't be read)" };
+    let all = format!("{}, {entries} entries, root {root}; tables, triggers and projections agree; {texts}", full(path));
+    Ok(format!("{all}. Not checked: {UNCHECKED}"))
 }
 
 /// Whether mail could be handed over now; sends nothing.
@@ -235,7 +278,7 @@ async fn mail(config: &ServerConfig) -> Result<String, String> {
         }
         let mailer = Mailer::configured(&config.mail).map_err(|e| e.to_string())?;
         mailer.reachable().await.map_err(|e| e.to_string())?;
-        return Ok(format!("written into {}, nothing is sent", folder.display()));
+        return Ok(format!("NOTICE: written into {}, nothing is sent: set [mail.smtp] before anyone depends on it", full(folder)));
     }
     let MailWay::Smtp { host, port, security, .. } = &config.mail.way else { return Ok(String::new()) };
     let better = if *security == SmtpSecurity::StartTls {

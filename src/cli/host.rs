@@ -24,8 +24,8 @@ use crate::server::{self, Listeners};
 use crate::service::import::{Format, Kind};
 use crate::service::workers::Patience;
 use crate::service::{Keys, Service, ServiceError};
-use crate::store::Store;
 use crate::store::sqlite::{SqliteOptions, SqliteStore};
+use crate::store::{Store, StoreError};
 use crate::{proofing, store};
 
 /// Where the server's settings lie.
@@ -97,15 +97,10 @@ pub enum HostCommand {
         file: PathBuf,
     },
     /// Verify a backup and put it where the database is to be.
-    Restore {
-        #[command(flatten)]
-        config: Config,
-        /// The backup.
-        file: PathBuf,
-        /// Replace a database that is there.
-        #[arg(long)]
-        replace: bool,
-    },
+    ///
+    /// A database that is there is compared with it, replaced only with --replace, and kept under another name. What was revoked or disabled
+    /// there and is still good in the backup is revoked and disabled again, each with an entry; if it can't be read, every token is revoked.
+    Restore(super::restore::Restore),
     /// Check settings, keys, policy, clock, database, who can govern, outbox, certificate, mail and targets, and say where things lie. Exit
     /// code 0: all is in order; 1: something is wrong; 2: the settings can't be used.
     Doctor(Config),
@@ -133,6 +128,14 @@ pub(super) fn failed(error: impl std::fmt::Display) -> Failure {
     Failure::new(FAILED, error.to_string())
 }
 
+/// A failure of the store: one that its user can end by stopping the other program is one of usage.
+pub(super) fn kept(error: StoreError) -> Failure {
+    match error {
+        StoreError::InUse(_) => Failure::usage(format!("{error}. `restore`, `import` and the like work on a stopped server.")),
+        other => failed(other),
+    }
+}
+
 pub(super) fn settings(from: &Config) -> Result<(PathBuf, ServerConfig), Failure> {
     let variables = config::variables();
     let usual = || Paths::find(&variables).map(|p| p.server_file());
@@ -143,7 +146,7 @@ pub(super) fn settings(from: &Config) -> Result<(PathBuf, ServerConfig), Failure
 }
 
 pub(super) fn open(config: &ServerConfig, keys: &ServerKeys, ports: &Ports) -> Result<(Arc<SqliteStore>, Arc<Service>), Failure> {
-    let store = SqliteStore::open(&config.database, &SqliteOptions::default(), ports.clone(), &keys.master).map_err(failed)?;
+    let store = SqliteStore::open(&config.database, &SqliteOptions::default(), ports.clone(), &keys.master).map_err(kept)?;
     let store = Arc::new(store);
     let held: Arc<dyn Store> = store.clone();
     let service = Arc::new(Service::new(held, ports.clone(), Keys::new(*keys.nonces)));
@@ -167,14 +170,13 @@ pub async fn run(command: &HostCommand, out: Out) -> Result<(), Failure> {
         HostCommand::Codes { config, subject, file } => codes(config, subject, file, out).await,
         HostCommand::Backup { config, file } => {
             let (_, config) = settings(config)?;
-            store::sqlite::backup_of(&config.database, file).map_err(failed)?;
+            if file.exists() {
+                return Err(Failure::usage(format!("{} is there already and was left as it is: give the backup another name.", file.display())));
+            }
+            store::sqlite::backup_of(&config.database, file).map_err(kept)?;
             out.answer(&file, |f| format!("Backed up to {}.", f.display()))
         }
-        HostCommand::Restore { config, file, replace } => {
-            let (_, config) = settings(config)?;
-            let entries = store::sqlite::restore(file, &config.database, *replace, &|_, _| {}).map_err(failed)?;
-            out.answer(&serde_json::json!({ "entries": entries }), |_| format!("Restored and verified: {entries} entries."))
-        }
+        HostCommand::Restore(restore) => super::restore::run(restore, out).await,
         HostCommand::Doctor(config) => super::doctor::run(config, out).await,
     }
 }
@@ -241,9 +243,9 @@ async fn serve(from: &Config, out: Out) -> Result<(), Failure> {
         config: limits(&config),
         patience: Patience::default(),
     };
-    let bind = |address| async move { TcpListener::bind(address).await.map_err(|e| failed(format!("can't listen on {address}: {e}"))) };
-    let staff = bind(config.listen.staff).await?;
-    let listeners = Listeners { staff, pages: Some(bind(config.listen.pages).await?), metrics: Some(bind(config.listen.metrics).await?) };
+    let staff = bind("staff", config.listen.staff).await?;
+    let (pages, metrics) = (bind("pages", config.listen.pages).await?, bind("metrics", config.listen.metrics).await?);
+    let listeners = Listeners { staff, pages: Some(pages), metrics: Some(metrics) };
     let address = |l: Option<&TcpListener>| l.and_then(|l| l.local_addr().ok()).map(|a| a.to_string());
     let bound = serde_json::json!({
         "api": address(Some(&listeners.staff)),
@@ -254,7 +256,8 @@ async fn serve(from: &Config, out: Out) -> Result<(), Failure> {
     });
     out.answer(&bound, |b| {
         let waits = if waiting { "\nThe policy file is not the policy in force: propose it with `countersign policy propose`." } else { "" };
-        format!("Serving the staff API on {}, pages on {}.{waits}", b["api"].as_str().unwrap_or_default(), config.public_url)
+        let (api, metrics) = (b["api"].as_str().unwrap_or_default(), b["metrics"].as_str().unwrap_or_default());
+        format!("Serving the staff API on {api}, pages on {}, metrics on {metrics}.{waits}", config.public_url)
     })?;
     let hangups = tokio::spawn(hangups());
     let mut running = Running::start(parts, listeners);
@@ -266,6 +269,10 @@ async fn serve(from: &Config, out: Out) -> Result<(), Failure> {
     hangups.abort();
     store.close();
     Ok(())
+}
+
+async fn bind(key: &str, address: std::net::SocketAddr) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).await.map_err(|e| failed(format!("can't listen on {address}, which is listen.{key} in the settings: {e}")))
 }
 
 /// Whether the configured policy file is another policy than the one in force, which stays in force until two persons say otherwise.

@@ -20,6 +20,7 @@ pub mod out;
 pub mod policy;
 pub mod recover;
 pub mod register;
+mod restore;
 mod said;
 mod word;
 

@@ -3,15 +3,18 @@
 //! Contract: one command is one change; whether it takes effect at once or waits for a second person and the delay is the server's answer.
 //! A token's secret is printed once, and only when it was issued. Knows no rules.
 
+use std::collections::BTreeMap;
+
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::out::{FAILED, Failure, Out, table};
 use super::{Arguments, connect};
-use crate::api::governance::{ChangeRegister, IssueToken, RegisterAnswer, RegisterView};
-use crate::base::Time;
+use crate::api::governance::{ChangeRegister, IssueToken, PersonRow, ProposalRow, RegisterAnswer, RegisterView};
+use crate::api::lists::named;
 use crate::base::ids::{AutomationId, DelegationId, EmployerId, GroupId, OperatorId, PersonId, ProposalId, TeamId, TokenId};
 use crate::base::ports::{Clock as _, Random as _, SystemClock, SystemRandom};
+use crate::base::{Time, Untrusted};
 use crate::client::Client;
 use crate::config::keys::{fill_private, reserve_private};
 use crate::domain::event::RegisterChange;
@@ -59,7 +62,9 @@ pub enum RegisterCommand {
         /// Which delegation.
         delegation: DelegationId,
     },
-    /// List what waits for a second person or its delay.
+    /// List persons, at most 1,000: name, employer, team, manager and whether they are still here.
+    Persons,
+    /// List what waits for a second person or its delay, in words and with names.
     Proposals,
     /// Approve someone else's proposal.
     Approve {
@@ -187,7 +192,11 @@ pub async fn run(command: &RegisterCommand, arguments: &Arguments, out: Out) -> 
     let client = connect::client(arguments)?;
     match command {
         RegisterCommand::Show => out.answer(&client.register_view().await?, shown),
-        RegisterCommand::Proposals => out.answer(&client.register_view().await?.proposals, |all| proposals(all)),
+        RegisterCommand::Proposals => {
+            let view = client.register_view().await?;
+            out.answer(&view.proposals, |all| proposals(all, &names(&view)))
+        }
+        RegisterCommand::Persons => out.answer(&client.register_view().await?.persons, |all| persons(all)),
         RegisterCommand::Approve { proposal } => said(&client.approve_proposal(proposal).await?, out),
         RegisterCommand::End { proposal } => said(&client.end_proposal(proposal).await?, out),
         RegisterCommand::Automation(automation) => {
@@ -326,15 +335,31 @@ fn issued(answer: RegisterAnswer, file: Option<&std::path::Path>, out: Out) -> R
     out.answer(&issued, |_| waits.map_or_else(|| written.clone(), |waits| format!("{written}\n{waits}")))
 }
 
-fn proposals(all: &[crate::api::governance::ProposalRow]) -> String {
-    let row = |p: &crate::api::governance::ProposalRow| {
+fn names(view: &RegisterView) -> BTreeMap<String, Untrusted> {
+    view.persons.iter().map(|p| (p.id.to_string(), p.name.clone())).collect()
+}
+
+/// What waits, a sentence each: who asks for what. Names are sanitised where they are put in, and stand beside their ids.
+fn proposals(all: &[ProposalRow], names: &BTreeMap<String, Untrusted>) -> String {
+    let who = |id: &PersonId| names.get(id.as_str()).map_or_else(|| id.to_string(), |name| format!("{} ({id})", name.line()));
+    let row = |p: &ProposalRow| {
         let stands = match (&p.approved_by, &p.effective_at) {
-            (Some(by), Some(at)) => format!("approved by {by}, counts from {}", at.to_rfc3339()),
+            (Some(by), Some(at)) => format!("approved by {}, counts from {}", who(by), at.format("%Y-%m-%d %H:%M UTC")),
             _ => "waits for a second person".to_owned(),
         };
-        vec![p.id.to_string(), p.proposed_by.to_string(), stands, p.change.to_string()]
+        let says = if p.says.is_empty() { p.change.to_string() } else { named(&p.says, names) };
+        format!("{}  proposed by {}, {stands}:\n  {says}\n", p.id, who(&p.proposed_by))
     };
-    table(&["proposal", "by", "stands", "change"], &all.iter().map(row).collect::<Vec<_>>())
+    if all.is_empty() { "Nothing waits.".to_owned() } else { all.iter().map(row).collect() }
+}
+
+fn persons(all: &[PersonRow]) -> String {
+    let row = |p: &PersonRow| {
+        let team = p.team.as_ref().map(ToString::to_string).unwrap_or_default();
+        let manager = p.manager.as_ref().map(ToString::to_string).unwrap_or_default();
+        vec![p.id.to_string(), p.name.line(), p.employer.to_string(), team, manager, p.status.label().to_owned()]
+    };
+    table(&["person", "name", "employer", "team", "manager", "status"], &all.iter().map(row).collect::<Vec<_>>())
 }
 
 fn shown(view: &RegisterView) -> String {
@@ -359,7 +384,7 @@ fn shown(view: &RegisterView) -> String {
         table(&["account", "person", "roles", "groups", ""], &operators.collect::<Vec<_>>()),
         table(&["software", "owners", ""], &software.collect::<Vec<_>>()),
         table(&["delegation", "from", "to", "since", "until"], &delegations.collect::<Vec<_>>()),
-        proposals(&view.proposals),
+        proposals(&view.proposals, &names(view)),
     ]
     .join("\n")
 }

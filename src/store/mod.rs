@@ -36,6 +36,9 @@ pub enum StoreError {
     /// The writer's queue is full; try again.
     #[error("too much is being written at once; try again")]
     Busy,
+    /// Another process has it open.
+    #[error("{} is in use by another countersign: stop that one first", .0.display())]
+    InUse(std::path::PathBuf),
     /// The store was shut down.
     #[error("the store is closed")]
     Closed,

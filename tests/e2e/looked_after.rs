@@ -27,6 +27,11 @@ fn a_fresh_server_is_in_order_and_each_thing_that_is_not_is_named() {
     assert!(finding(&well, "certificate").1.contains("good until 2090-01-01"), "{well}");
     assert!(finding(&well, "governance").1.contains("two persons hold tokens"), "{well}");
     assert!(finding(&well, "clock").1.contains("not behind the log"), "{well}");
+    let ends = finding(&well, "governance").1;
+    assert!(ends.contains("when that of ana") || ends.contains("when that of ben"), "{ends}");
+    assert!(finding(&well, "keys").1.starts_with('/') && finding(&well, "database").1.contains("Not checked: people's names"), "{well}");
+    assert!(finding(&well, "targets").1.starts_with("NOTICE: none") && finding(&well, "mail").1.starts_with("NOTICE: "), "{well}");
+    assert_eq!(well["notices"], 2, "{well}");
     host.serve();
     host.here(&["doctor"], 0);
     host.stop();

@@ -53,8 +53,9 @@ fn an_import_is_looked_at_first_and_then_does_just_what_was_said() {
     host.here(&["import", "subjects", &subjects], 1);
     host.here(&["log verify"], 0);
     host.serve();
-    let busy = host.here(&["import", "persons", &file, "--write"], 1);
-    assert!(busy["detail"].as_str().unwrap().contains("in use by another countersign"), "{busy}");
+    let busy = host.here(&["import", "persons", &file, "--write"], 2);
+    let detail = busy["detail"].as_str().unwrap();
+    assert!(detail.contains("in use by another countersign") && detail.contains("stopped server"), "{busy}");
     let taken = host.path("ana.token").display().to_string();
     let before = host.there("ana", &["token", "list"], 0);
     let there = host.there("ana", &["token", "issue", "--operator", "ana", "--file", &taken], 2);
@@ -119,4 +120,38 @@ fn a_policy_is_tried_on_the_cases_there_are() {
     std::fs::write(&file, "format = 1").unwrap();
     let refused = host.here(&["policy simulate", &file.display().to_string()], 2);
     assert!(refused["mistakes"].as_array().unwrap().len() > 5, "{refused}");
+}
+
+#[test]
+fn t33_a_restore_brings_no_revoked_token_back_and_keeps_what_it_replaces() {
+    let mut host = Host::founded("", "");
+    host.serve();
+    let second = host.path("ana.next").display().to_string();
+    host.there("ana", &["token", "issue", "--operator", "ana", "--file", &second], 0);
+    let backup = host.path("today.db").display().to_string();
+    host.here(&["backup", &backup], 0);
+    let again = host.here(&["backup", &backup], 2);
+    assert!(again["detail"].as_str().unwrap().contains("another name"), "{again}");
+    let presented = std::fs::read_to_string(&second).unwrap();
+    let id = presented.trim().strip_prefix("cs_").unwrap().rsplit_once('_').unwrap().0.to_owned();
+    host.there("ana", &["token", "revoke", &id], 0);
+    host.here(&["restore", &backup, "--replace"], 2);
+    host.stop();
+    host.here(&["restore", &backup], 2);
+    let done = host.here(&["restore", &backup, "--replace"], 0);
+    assert_eq!((&done["tokens_revoked"], &done["lost"]["tokens"], &done["every_token"]), (&json!(1), &json!([id]), &json!(false)), "{done}");
+    assert!(std::path::Path::new(done["aside"].as_str().unwrap()).exists(), "{done}");
+    host.serve();
+    let revoked = host.there("ana", &["token", "list"], 0);
+    assert!(!revoked.to_string().contains(&id), "{revoked}");
+    host.stop();
+    host.here(&["log verify"], 0);
+    std::fs::write(host.path("countersign.db"), "torn, and no database at all").unwrap();
+    let torn = host.here(&["restore", &backup, "--replace"], 0);
+    assert_eq!((&torn["every_token"], &torn["lost"]), (&json!(true), &Value::Null), "{torn}");
+    assert!(torn["tokens_revoked"].as_u64().unwrap() >= 2, "{torn}");
+    host.serve();
+    host.there("ana", &["whoami"], 4);
+    host.stop();
+    host.here(&["log verify"], 0);
 }

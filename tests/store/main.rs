@@ -5,6 +5,7 @@
 mod attacks;
 mod crash;
 mod grants;
+mod kept;
 mod lists;
 #[path = "../support/play.rs"]
 mod play;

@@ -173,7 +173,8 @@ async fn texts_are_erased_and_the_log_still_verifies() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("db");
     let store = filled(&path, &TestClock::new()).await;
-    let (case, id) = (CaseId::new(2026, 1), TextId::parse("t-1").unwrap());
+    let (case, id) = (CaseId::new(2026, 7), TextId::parse("t-1").unwrap());
+    world::sealed_case(&store, case, BTreeSet::new()).await;
     let secret = "a secret nobody should read";
     let text = |salt: [u8; 16]| NewText { case, id: id.clone(), salt, text: Untrusted::from(secret) };
     let sha256 = Digest::of(&[[3; 16].as_slice(), secret.as_bytes()].concat());
@@ -185,7 +186,7 @@ async fn texts_are_erased_and_the_log_still_verifies() {
     c.texts = vec![text([4; 16])];
     store.commit(c).await.unwrap();
     let found = store.verify(&|_, _| {}).await.unwrap();
-    assert!(found.iter().any(|f| f.starts_with("text t-1 of CS-26-000001:")), "{found:?}");
+    assert!(found.iter().any(|f| f.starts_with("text t-1 of CS-26-000007:")), "{found:?}");
     store.erase_texts(case).await.unwrap();
     let mut c = world::change(at(START), operator("nadia"));
     c.texts = vec![text([3; 16])];
@@ -209,17 +210,17 @@ async fn a_backup_made_while_used_is_restored_only_whole_and_only_where_nothing_
     assert!(store.backup(&copy).await.is_err(), "never overwritten");
     let head = store.head().await.unwrap();
     world::sealed_case(&store, CaseId::new(2026, 7), BTreeSet::new()).await;
-    assert!(restore(&copy, &path, true, &|_, _| {}).is_err(), "a store that runs");
+    assert!(restore(&copy, &path, true, at(START), &|_, _| {}).is_err(), "a store that runs");
     let fresh = folder.path().join("fresh");
-    assert_eq!(restore(&copy, &fresh, false, &|_, _| {}).unwrap(), head.0);
-    assert!(matches!(restore(&copy, &fresh, false, &|_, _| {}), Err(RestoreError::Exists(_))));
+    assert_eq!(restore(&copy, &fresh, false, at(START), &|_, _| {}).unwrap(), head.0);
+    assert!(matches!(restore(&copy, &fresh, false, at(START), &|_, _| {}), Err(RestoreError::Exists(_))));
     assert_eq!(world::open(&fresh, &clock, &options()).unwrap().head().await.unwrap(), head);
     drop(store);
     let kept = std::fs::read(&path).unwrap();
     Connection::open(&copy).unwrap().execute("UPDATE cases SET state = 5", []).unwrap();
-    assert!(matches!(restore(&copy, &path, true, &|_, _| {}), Err(RestoreError::Differs(_))));
+    assert!(matches!(restore(&copy, &path, true, at(START), &|_, _| {}), Err(RestoreError::Differs(_))));
     std::fs::write(&copy, b"torn").unwrap();
-    assert!(restore(&copy, &path, true, &|_, _| {}).is_err());
+    assert!(restore(&copy, &path, true, at(START), &|_, _| {}).is_err());
     assert_eq!(std::fs::read(&path).unwrap(), kept);
 }
 
@@ -280,7 +281,7 @@ async fn invariant_09_every_kind_of_tampering_is_found_and_named() {
         conn.pragma_update(None, "foreign_keys", false).unwrap();
         assert!(conn.execute(sql, []).unwrap() > 0, "{sql}");
         drop(conn);
-        match restore(&copy, &folder.path().join("out"), false, &|_, _| {}) {
+        match restore(&copy, &folder.path().join("out"), false, at(START), &|_, _| {}) {
             Err(RestoreError::Differs(found)) => assert!(found.iter().any(|f| f.starts_with(name)), "{sql}: {found:?}"),
             other => panic!("{sql}: {other:?}"),
         }

@@ -71,6 +71,8 @@ async fn beside(store: &dyn Store, id: CaseId) {
     let mut c = world::change(at(START), operator("nadia"));
     c.case = Some(world::case_change(before.as_ref(), id, vec![CaseEvent::Commented { text: said }], 0, at(START)));
     c.texts = vec![NewText { case: id, id: text.clone(), salt: [1; 16], text: Untrusted::from("lost the key") }];
+    // The case's first text but one came with its approval; a case that has a key has all its texts.
+    c.texts.push(NewText { case: id, id: TextId::parse("reason").unwrap(), salt: [0; 16], text: "reason".into() });
     c.effects = vec![Due { effect: Effect::NotifyApprovers { case: id, reminder: false }, not_before: at(START + 1_000) }];
     c.idempotency = Some(KeptAnswer { principal: "nadia".into(), key: "k".into(), request_sha256: Digest::of(b"r"), status: 201, body: "{}".into() });
     let code = |hash: &str| CodeChange::Use { subject: "m.okafor".parse().unwrap(), hash: hash.into() };

@@ -157,7 +157,7 @@ pub fn subject(id: &str, name: &str) -> Subject {
 }
 
 pub fn text(id: &str) -> TextRef {
-    TextRef { id: id.parse().unwrap(), sha256: Digest::of(id.as_bytes()) }
+    TextRef { id: id.parse().unwrap(), sha256: Digest::of(&[&[0; 16], id.as_bytes()].concat()) }
 }
 
 pub fn route(subject: &str) -> Route {
@@ -286,7 +286,11 @@ pub async fn act(store: &dyn Store, id: CaseId, who: ActorRef, events: Vec<CaseE
     let before = store.case(id).await?;
     let mut c = change(now, who);
     c.reads.cases = vec![(id, before.as_ref().map_or(0, |b| b.version))];
-    c.case = Some(case_change(before.as_ref(), id, events, missing, now));
+    let moved = case_change(before.as_ref(), id, events, missing, now);
+    // What is to be ended waits in the outbox, as it does where a service decides.
+    let ending = moved.events.iter().filter(|e| matches!(e, CaseEvent::GrantEnding { .. }));
+    c.effects = ending.flat_map(|e| countersign::domain::effect::effects(&moved.after, e, now)).collect();
+    c.case = Some(moved);
     store.commit(c).await
 }
 

@@ -62,6 +62,7 @@ pub fn register_view(register: &Register, names: &BTreeMap<PersonId, Untrusted>,
         proposed_by: p.proposed_by.clone(),
         proposed_at: p.proposed_at,
         change: without_digests(serde_json::to_value(&p.change).unwrap_or_default()),
+        says: super::governs::proposed(register, &p.proposed_by, &p.change),
         approved_by: p.approved_by.clone(),
         effective_at: p.effective_at,
     });

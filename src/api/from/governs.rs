@@ -4,8 +4,9 @@
 //! it there ([`crate::api::lists::named`]).
 
 use super::says::{because, minute};
+use crate::base::ids::PersonId;
 use crate::domain::event::{RegisterChange, RegisterEvent};
-use crate::domain::register::{Automation, Holder, Operator, Person, Principal, Token};
+use crate::domain::register::{Automation, Holder, Operator, Person, Principal, Register, Token};
 use crate::domain::subject::Ownership;
 
 /// The most ids one sentence names of a kind.
@@ -48,6 +49,21 @@ pub(super) fn sentence(event: &RegisterEvent) -> String {
             format!("{count} {} of strangers refused in the minute of {}", if *count == 1 { "request" } else { "requests" }, minute(*at))
         }
     }
+}
+
+/// What a proposal would change, and whether it is about another account of whoever proposed it.
+pub(super) fn proposed(register: &Register, by: &PersonId, change: &RegisterChange) -> String {
+    let says = changed(change);
+    let RegisterChange::SetOperator(operator) = change else { return says };
+    if &operator.person != by {
+        return says;
+    }
+    let others = register.accounts_of(by).filter(|o| o.id != operator.id).map(|o| o.id.to_string());
+    let others: Vec<String> = others.collect();
+    if others.is_empty() {
+        return format!("{says}; it is the account of whoever proposed it");
+    }
+    format!("{says}; it is a further account of whoever proposed it, who has {}", some(others.into_iter()))
 }
 
 /// What is different now, or would be.
@@ -133,6 +149,18 @@ mod tests {
 
     fn read(value: serde_json::Value) -> RegisterEvent {
         serde_json::from_value(value).unwrap()
+    }
+
+    #[test]
+    fn a_proposal_about_the_proposers_own_second_account_says_so() {
+        let operator = |id: &str, person: &str| -> Operator {
+            serde_json::from_value(serde_json::json!({"id": id, "person": person, "roles": ["supervisor"], "groups": [], "enabled": true})).unwrap()
+        };
+        let mut register = Register::default();
+        register.operators.insert("ana".parse().unwrap(), operator("ana", "p-ana"));
+        let says = |id: &str, person: &str| proposed(&register, &"p-ana".parse().unwrap(), &RegisterChange::SetOperator(operator(id, person)));
+        assert!(says("ana2", "p-ana").ends_with("a further account of whoever proposed it, who has ana"), "{}", says("ana2", "p-ana"));
+        assert!(!says("cleo", "p-cleo").contains("proposed it") && says("ana", "p-ana").contains("the account of whoever proposed it"));
     }
 
     #[test]

@@ -180,8 +180,11 @@ pub fn record_person(after: &mut Register, policy: &Policy, person: &Person, con
     let change = RegisterChange::SetPerson(person.clone());
     sound::check(after, policy, &change, context.now)?;
     if widens::beneficiaries(after, &change, None).is_some() {
-        let help = "They sign in or manage others, and this gives them more: propose it with `countersign register person`.";
-        return Err(Refusal::SecondPerson(help.to_owned()));
+        let what = widens::fields(after, person).join(", ");
+        let help = format!(
+            "They sign in or manage others, and another {what} may give them more: leave it as recorded here, and propose it with `countersign register person`."
+        );
+        return Err(Refusal::SecondPerson(help));
     }
     // Only who has an account governs; for a hundred thousand others the register need not be copied to see.
     if after.accounts_of(&person.id).next().is_some() {

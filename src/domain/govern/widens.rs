@@ -63,6 +63,18 @@ fn person_widens(register: &Register, new: &Person) -> bool {
     }
 }
 
+/// By which of its fields a change of a person widens.
+pub fn fields(register: &Register, new: &Person) -> Vec<&'static str> {
+    let Some(old) = register.persons.get(&new.id) else { return vec!["person"] };
+    let alone = [
+        ("employer", Person { employer: new.employer.clone(), ..old.clone() }),
+        ("team", Person { team: new.team.clone(), ..old.clone() }),
+        ("manager", Person { manager: new.manager.clone(), ..old.clone() }),
+        ("status", Person { status: new.status, ..old.clone() }),
+    ];
+    alone.into_iter().filter(|(_, person)| person_widens(register, person)).map(|(name, _)| name).collect()
+}
+
 fn operator_widens(old: Option<&Operator>, new: &Operator) -> bool {
     let Some(old) = old else {
         return true;

@@ -38,16 +38,23 @@ pub(super) struct PersonIn {
     on_call: bool,
     #[serde(default)]
     status: Option<String>,
+    /// Mistakes in cells that could not wait to be read.
+    #[serde(skip)]
+    odd: Vec<String>,
 }
 
 impl FromCells for PersonIn {
     const COLUMNS: &'static [&'static str] = &["id", "name", "email", "employer", "team", "manager", "shift", "on_call", "status"];
 
     fn from_cells(cell: &dyn Fn(&str) -> String) -> Result<Self, String> {
+        let mut odd = Vec::new();
         let on_call = match cell("on_call").as_str() {
             "" | "false" | "no" => false,
             "true" | "yes" => true,
-            _ => return Err("on_call: write true or false".to_owned()),
+            _ => {
+                odd.push("on_call: write yes or no".to_owned());
+                false
+            }
         };
         Ok(Self {
             id: cell("id"),
@@ -59,6 +66,7 @@ impl FromCells for PersonIn {
             shift: optional(cell("shift")),
             on_call,
             status: optional(cell("status")),
+            odd,
         })
     }
 }
@@ -82,13 +90,23 @@ impl Mistakes {
         text.filter(|t| !t.is_empty()).and_then(|t| self.read(field, t))
     }
 
+    /// Letters that show as something else than they are: control characters, and those that turn the direction of writing.
+    fn hidden(&mut self, field: &str, text: &str) {
+        let turns = |c: char| matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        if let Some(c) = text.chars().find(|c| c.is_control() || turns(*c)) {
+            self.0.push(format!("{field}: holds U+{:04X}, a character that is not seen: take it out", u32::from(c)));
+        }
+    }
+
     pub(super) fn name(&mut self, text: &str) {
+        self.hidden("name", text);
         if text.trim().is_empty() || text.len() > MAX_NAME {
             self.0.push(format!("name: needs 1 to {MAX_NAME} bytes"));
         }
     }
 
     pub(super) fn email(&mut self, field: &str, text: &str) {
+        self.hidden(field, text);
         let odd = text.chars().any(|c| c.is_whitespace() || c.is_control() || matches!(c, ',' | ';' | '<' | '>' | '"'));
         let parts = text.rsplit_once('@').is_some_and(|(local, domain)| !local.is_empty() && domain.contains('.') && !local.contains('@'));
         if odd || !parts || text.len() > 254 {
@@ -99,7 +117,7 @@ impl Mistakes {
 
 /// The person and details of a row, or everything that is wrong with it. `named` are the ids that the file itself brings.
 pub(super) fn check(row: &PersonIn, register: &Register, named: &BTreeSet<String>) -> Result<(Person, PersonDetails), Vec<String>> {
-    let mut m = Mistakes::default();
+    let mut m = Mistakes(row.odd.clone());
     let id: Option<PersonId> = m.read("id", &row.id);
     m.name(&row.name);
     if let Some(email) = &row.email {

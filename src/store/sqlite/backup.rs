@@ -1,21 +1,25 @@
 //! Copies of the whole store, and putting one back.
 //!
 //! Contract: a copy is of one moment and is made while the store is used; nothing is overwritten unless told, never a store that runs, and
-//! a copy that does not verify is not put anywhere. Knows nothing about what is copied.
+//! a copy that does not verify is not put anywhere. What is replaced is compared first and kept aside. Knows no rules.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
-use super::{schema, verify};
+use super::vault::Vault;
+use super::{MasterKey, look, schema, verify};
+use crate::base::Time;
+use crate::base::ids::{AutomationId, OperatorId, TokenId};
 use crate::store::StoreError;
 
 /// Why nothing was restored.
 #[derive(Debug, thiserror::Error)]
 pub enum RestoreError {
     /// There is a store where it should go.
-    #[error("{0} exists already; say so if it is to be replaced")]
+    #[error("{} exists already: give --replace to have it replaced and kept aside", .0.display())]
     Exists(PathBuf),
     /// The copy is not as it was written.
     #[error("the backup does not verify, nothing was restored: {}", .0.join("; "))]
@@ -63,40 +67,183 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
-/// Puts a backup where a store is to be. The place must be empty unless `replace`; a store that runs is never replaced. The copy is
-/// verified, log and projections, before anything is swapped in. Gives the number of entries.
-pub fn restore(from: &Path, to: &Path, replace: bool, progress: &dyn Fn(u64, u64)) -> Result<u64, RestoreError> {
-    let _lock = schema::lock(to)?;
-    let occupied = fs::metadata(to).is_ok_and(|m| m.len() > 0);
-    if occupied && !replace {
-        return Err(RestoreError::Exists(to.to_owned()));
-    }
-    let new = beside(to, ".restoring");
-    schema::make_private(&new)?;
-    std::io::copy(&mut fs::File::open(from)?, &mut fs::File::options().write(true).truncate(true).open(&new)?)?;
-    let checked = check(&new, progress);
-    let entries = match checked {
-        Ok(entries) => entries,
-        Err(e) => {
-            drop(fs::remove_file(&new));
-            return Err(e);
+/// What stands where a backup is to be put, beside the backup.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum There {
+    /// Nothing.
+    Nothing,
+    /// Something that can't be read as a database of this program; with the reason.
+    Unreadable(String),
+    /// A log that begins otherwise, with so many entries: another server's.
+    Other(u64),
+    /// The same server's log, and what the backup knows nothing of.
+    Same(Lost),
+}
+
+/// What the database that is replaced knows and the backup does not.
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize)]
+pub struct Lost {
+    /// Entries of the log.
+    pub entries: u64,
+    /// Tokens revoked since.
+    pub tokens: Vec<TokenId>,
+    /// Accounts disabled since.
+    pub operators: Vec<OperatorId>,
+    /// Software disabled since.
+    pub automations: Vec<AutomationId>,
+    /// Cases held there and not in the backup.
+    pub holds: u64,
+    /// Denials since.
+    pub denials: u64,
+}
+
+/// A backup that was verified and lies beside the place where it is to go; dropped, it leaves everything as it was.
+#[derive(Debug)]
+pub struct Restoring {
+    _lock: fs::File,
+    new: PathBuf,
+    to: PathBuf,
+    /// Entries of the backup.
+    pub entries: u64,
+    /// What it replaces.
+    pub there: There,
+}
+
+const KEPT_WITH: [&str; 3] = ["", "-wal", "-shm"];
+
+impl Restoring {
+    /// Verifies a backup, log and projections, and lays it beside the place where a store is to be, which must be empty unless `replace`; a
+    /// store that runs is never replaced. With the master key it opens every text too.
+    pub fn prepare(from: &Path, to: &Path, replace: bool, master: Option<&MasterKey>, progress: &dyn Fn(u64, u64)) -> Result<Self, RestoreError> {
+        let lock = schema::lock(to)?;
+        if !replace && fs::metadata(to).is_ok_and(|m| m.len() > 0) {
+            return Err(RestoreError::Exists(to.to_owned()));
         }
+        let new = beside(to, ".restoring");
+        // What a restore that was killed left beside its copy would be taken for a part of this one.
+        for suffix in ["-wal", "-shm", "-journal"] {
+            drop(fs::remove_file(beside(&new, suffix)));
+        }
+        schema::make_private(&new)?;
+        let mut restoring = Self { _lock: lock, new, to: to.to_owned(), entries: 0, there: There::Nothing };
+        std::io::copy(&mut fs::File::open(from)?, &mut fs::File::options().write(true).truncate(true).open(&restoring.new)?)?;
+        restoring.entries = check(&restoring.new, master, progress)?;
+        restoring.there = compare(&restoring.new, to);
+        Ok(restoring)
+    }
+
+    /// The file that will be the database: what must be true of it before it can be used is written into it now.
+    pub fn file(&self) -> &Path {
+        &self.new
+    }
+
+    /// Puts it in its place. A database that was there is kept under a name of its own, which is given.
+    pub fn put(self, now: Time) -> Result<Option<PathBuf>, RestoreError> {
+        let last = Connection::open(&self.new).map_err(StoreError::from)?;
+        last.pragma_update(None, "journal_mode", "DELETE").map_err(StoreError::from)?;
+        last.close().map_err(|(_, e)| StoreError::from(e))?;
+        fs::File::open(&self.new)?.sync_all()?;
+        let aside = if self.there == There::Nothing { None } else { Some(free_name(&self.to, now)) };
+        for suffix in KEPT_WITH.into_iter().rev() {
+            let old = beside(&self.to, suffix);
+            match &aside {
+                Some(aside) if old.exists() => fs::rename(&old, beside(aside, suffix))?,
+                // What an empty file or none left beside it is of no database.
+                None if old.exists() => fs::remove_file(&old)?,
+                _ => {}
+            }
+        }
+        fs::rename(&self.new, &self.to)?;
+        if let Some(folder) = self.to.parent().filter(|p| !p.as_os_str().is_empty()) {
+            fs::File::open(folder)?.sync_all()?;
+        }
+        Ok(aside)
+    }
+}
+
+impl Drop for Restoring {
+    fn drop(&mut self) {
+        for suffix in ["", "-wal", "-shm", "-journal", ".lock"] {
+            drop(fs::remove_file(beside(&self.new, suffix)));
+        }
+    }
+}
+
+/// A name beside the database that nothing has yet.
+fn free_name(to: &Path, now: Time) -> PathBuf {
+    let named = |n: u32| {
+        let again = if n == 0 { String::new() } else { format!("-{n}") };
+        beside(to, &format!(".replaced-{}{again}", now.format("%Y%m%dT%H%M%SZ")))
     };
-    fs::File::open(&new)?.sync_all()?;
-    for suffix in ["-wal", "-shm"] {
-        let old = beside(to, suffix);
-        if old.exists() {
-            fs::remove_file(old)?;
-        }
-    }
-    fs::rename(&new, to)?;
-    if let Some(folder) = to.parent().filter(|p| !p.as_os_str().is_empty()) {
-        fs::File::open(folder)?.sync_all()?;
-    }
+    (0..1_000).map(named).find(|p| !p.exists()).unwrap_or_else(|| named(1_000))
+}
+
+/// Puts a backup where a store is to be, as it is: whatever was revoked since counts again. Gives the number of entries.
+pub fn restore(from: &Path, to: &Path, replace: bool, now: Time, progress: &dyn Fn(u64, u64)) -> Result<u64, RestoreError> {
+    let restoring = Restoring::prepare(from, to, replace, None, progress)?;
+    let entries = restoring.entries;
+    restoring.put(now)?;
     Ok(entries)
 }
 
-fn check(path: &Path, progress: &dyn Fn(u64, u64)) -> Result<u64, RestoreError> {
+/// The database that is there beside the backup.
+fn compare(backup: &Path, there: &Path) -> There {
+    if !fs::metadata(there).is_ok_and(|m| m.len() > 0) {
+        return There::Nothing;
+    }
+    compared(backup, there).unwrap_or_else(|e| There::Unreadable(e.to_string()))
+}
+
+fn compared(backup: &Path, there: &Path) -> Result<There, StoreError> {
+    let (new, old) = (schema::open_walker(backup)?, schema::open_walker(there)?);
+    schema::version(&old)?;
+    let (entries, common) = shared(&new, &old)?;
+    if entries > 0 && common == 0 {
+        return Ok(There::Other(entries));
+    }
+    let (before, after) = (look::read_register(&new)?, look::read_register(&old)?);
+    let revoked = after.tokens.values().filter(|t| t.revoked_at.is_some() && before.tokens.get(&t.id).is_some_and(|b| b.revoked_at.is_none()));
+    let operators = after.operators.values().filter(|o| !o.enabled && before.operators.get(&o.id).is_some_and(|b| b.enabled));
+    let software = after.automations.values().filter(|a| !a.enabled && before.automations.get(&a.id).is_some_and(|b| b.enabled));
+    let held = |conn: &Connection| -> Result<BTreeSet<i64>, StoreError> {
+        let mut all = conn.prepare("SELECT id FROM cases WHERE held = 1")?;
+        Ok(all.query_map([], |r| r.get(0))?.collect::<Result<_, _>>()?)
+    };
+    let holds = held(&old)?.difference(&held(&new)?).count() as u64;
+    let sql = "SELECT count(*) FROM approvals WHERE decision = 1 AND seq >= ?1";
+    let denials: i64 = old.query_row(sql, [i64::try_from(common).unwrap_or(i64::MAX)], |r| r.get(0))?;
+    Ok(There::Same(Lost {
+        entries: entries - common,
+        tokens: revoked.map(|t| t.id.clone()).collect(),
+        operators: operators.map(|o| o.id.clone()).collect(),
+        automations: software.map(|a| a.id.clone()).collect(),
+        holds,
+        denials: u64::try_from(denials).unwrap_or(0),
+    }))
+}
+
+/// How many entries the second log has, and with how many of the same both begin. Entries hold their place and time, so logs that parted
+/// never meet again.
+fn shared(new: &Connection, old: &Connection) -> Result<(u64, u64), StoreError> {
+    const LEAVES: &str = "SELECT leaf FROM entries ORDER BY seq";
+    let (mut of_new, mut of_old) = (new.prepare(LEAVES)?, old.prepare(LEAVES)?);
+    let (mut of_new, mut of_old) = (of_new.query([])?, of_old.query([])?);
+    let (mut entries, mut common, mut parted) = (0, 0, false);
+    while let Some(leaf) = of_old.next()? {
+        entries += 1;
+        if !parted {
+            let same = match of_new.next()? {
+                Some(other) => other.get_ref(0)? == leaf.get_ref(0)?,
+                None => false,
+            };
+            parted = !same;
+            common += u64::from(same);
+        }
+    }
+    Ok((entries, common))
+}
+
+fn check(path: &Path, master: Option<&MasterKey>, progress: &dyn Fn(u64, u64)) -> Result<u64, RestoreError> {
     let conn = schema::open_reader(path)?;
     let unreadable = |e: rusqlite::Error| RestoreError::Differs(vec![e.to_string()]);
     let sound: String = conn.query_row("PRAGMA integrity_check(1)", [], |r| r.get(0)).map_err(unreadable)?;
@@ -106,7 +253,8 @@ fn check(path: &Path, progress: &dyn Fn(u64, u64)) -> Result<u64, RestoreError> 
     if schema::version(&conn)? == 0 {
         return Err(RestoreError::Differs(vec!["the file is empty".into()]));
     }
-    let found = verify::verify(&conn, None, progress)?;
+    let vault = master.map(Vault::new).transpose()?;
+    let found = verify::verify(&conn, vault.as_ref(), progress)?;
     if !found.is_empty() {
         return Err(RestoreError::Differs(found));
     }

@@ -1,23 +1,30 @@
 //! `doctor`'s second look: rows beside the log, as far as the log holds their digest or names them, and what the database knows for its own
 //! constraints.
 //!
-//! Contract: reads only. A text that is missing counts as erased, since nothing of an erasure is in the log; one that is there must be what
-//! was said. Names and mail addresses of people have no digest in the log: only whose they are is compared.
+//! Contract: reads only. A text that is missing counts as erased where its case has no key any more, since nothing of an erasure is in the
+//! log; one that is there must be what was said. Not compared, because the log holds nothing of it, and said by whoever reports ([`UNCHECKED`]):
+//! names and mail addresses of people, which saved codes were used, and notices that wait in the outbox.
 
 use std::collections::BTreeSet;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
+use super::vault::CaseKey;
 use super::verify::Verify;
 use super::{rules, schema};
 use crate::base::Digest;
 use crate::base::ids::{CaseId, TextId};
-use crate::domain::case::{ActorRef, TextRef};
+use crate::domain::case::{ActorRef, Case, TextRef};
+use crate::domain::effect::Effect;
 use crate::domain::event::{CaseEvent, RegisterChange, RegisterEvent};
 use crate::domain::policy::Policy;
 use crate::domain::register::Register;
 use crate::domain::subject::{Recorded, Subject};
 use crate::store::StoreError;
+
+/// What no look at a database can find, in words: the log holds neither it nor a digest of it.
+pub const UNCHECKED: &str = "people's names and mail addresses, which saved codes were used, and whether notices that waited were delivered, which \
+    the log does not hold";
 
 /// What the log says was recorded of each subject, last. A site may have millions, so it is not held in memory.
 pub(super) struct Said(Connection);
@@ -42,6 +49,15 @@ impl Said {
     }
 }
 
+/// A case's texts while its entries are gone through.
+pub(super) struct Texts {
+    case: CaseId,
+    /// Whether the case has a key: erasing its texts takes the key first.
+    kept: bool,
+    key: Option<CaseKey>,
+    seen: BTreeSet<TextId>,
+}
+
 impl Verify<'_> {
     /// Remembers what a register entry says of rows beside the log.
     pub(super) fn notes(&mut self, event: &RegisterEvent) -> Result<(), StoreError> {
@@ -50,6 +66,7 @@ impl Verify<'_> {
             RegisterEvent::Founded { policy, .. } | RegisterEvent::Changed { change: RegisterChange::SetPolicy { policy, .. } } => {
                 self.policies.insert(*policy);
             }
+            RegisterEvent::CodesIssued { subject, .. } => _ = self.codes.insert(subject.clone()),
             _ => {}
         }
         Ok(())
@@ -60,6 +77,7 @@ impl Verify<'_> {
         self.policies.extend(register.policy);
         self.subject_rows()?;
         self.people_rows(register)?;
+        self.code_rows()?;
         self.policy_rows()?;
         self.tie_rows(register)
     }
@@ -167,22 +185,78 @@ impl Verify<'_> {
         Ok(())
     }
 
-    /// A text that is kept must be the one that the entry is about. `seen` are the case's texts so far.
-    pub(super) fn text(&mut self, case: CaseId, text: &TextRef, seen: &mut BTreeSet<TextId>) -> Result<(), StoreError> {
-        if !seen.insert(text.id.clone()) {
+    /// What is needed to look at a case's texts.
+    pub(super) fn texts_of(&self, case: CaseId) -> Result<Texts, StoreError> {
+        let sql = "SELECT wrapped FROM case_keys WHERE case_key = ?1";
+        let wrapped: Option<Vec<u8>> = self.conn.prepare_cached(sql)?.query_row([case.key()], |r| r.get(0)).optional()?;
+        let key = match (self.vault, &wrapped) {
+            (Some(vault), Some(wrapped)) => vault.case_key(case, wrapped).ok(),
+            _ => None,
+        };
+        Ok(Texts { case, kept: wrapped.is_some(), key, seen: BTreeSet::new() })
+    }
+
+    /// A text that is kept must be the one that the entry is about; it must be there while its case has a key.
+    pub(super) fn text(&mut self, text: &TextRef, of: &mut Texts) -> Result<(), StoreError> {
+        let case = of.case;
+        if !of.seen.insert(text.id.clone()) {
             return Ok(());
         }
         let sql = "SELECT sealed FROM texts WHERE id = ?1 AND case_key = ?2";
         let sealed: Option<Vec<u8>> = self.conn.prepare_cached(sql)?.query_row(params![text.id.as_str(), case.key()], |r| r.get(0)).optional()?;
-        let Some(sealed) = sealed else { return Ok(()) };
+        let Some(sealed) = sealed else {
+            if of.kept {
+                self.differs(format!("text {} of {case}: is not there, and the case's texts were not erased", text.id));
+            }
+            return Ok(());
+        };
         self.texts += 1;
-        let Some(vault) = self.vault else { return Ok(()) };
-        let sql = "SELECT wrapped FROM case_keys WHERE case_key = ?1";
-        let wrapped: Option<Vec<u8>> = self.conn.prepare_cached(sql)?.query_row([case.key()], |r| r.get(0)).optional()?;
-        let opened = wrapped.and_then(|w| vault.case_key(case, &w).ok()).and_then(|key| key.open(case, &text.id, &sealed).ok());
+        if self.vault.is_none() {
+            return Ok(());
+        }
+        let opened = of.key.as_ref().and_then(|key| key.open(case, &text.id, &sealed).ok());
         let said = opened.map(|(salt, text)| Digest::of(&[salt.as_slice(), text.raw().as_bytes()].concat()));
         if said != Some(text.sha256) {
             self.differs(format!("text {} of {case}: is not what the log says was said", text.id));
+        }
+        Ok(())
+    }
+
+    /// Tables, indexes and triggers are those that this program makes: the database's own rules are among them.
+    pub(super) fn made(&mut self) -> Result<(), StoreError> {
+        let (wanted, found) = (schema::made(schema::version(self.conn)?)?, schema::objects(self.conn)?);
+        for ((kind, name), sql) in &wanted {
+            match found.get(&(kind.clone(), name.clone())) {
+                Some(there) if there == sql => {}
+                Some(_) => self.differs(format!("{kind} {name}: is not as this program makes it")),
+                None => self.differs(format!("{kind} {name}: is not there")),
+            }
+        }
+        for (kind, name) in found.keys().filter(|k| !wanted.contains_key(*k)) {
+            self.differs(format!("{kind} {name}: is none of this program's"));
+        }
+        Ok(())
+    }
+
+    /// Temporary access that is to end waits in the outbox until the target confirms it.
+    pub(super) fn orders(&mut self, case: &Case) -> Result<(), StoreError> {
+        for grant in case.grants.iter().filter(|g| g.ending.is_some() && g.revoked_at.is_none()) {
+            let wanted = super::errors::to_json(&Effect::RevokeGrant { case: case.id, grant: grant.id.clone() })?;
+            let sql = "SELECT EXISTS (SELECT 1 FROM outbox WHERE effect = ?1)";
+            if !self.conn.prepare_cached(sql)?.query_row([wanted], |r| r.get::<_, bool>(0))? {
+                self.differs(format!("outbox: nothing waits to end grant {} of {}, which the target has not confirmed", grant.id, case.id));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whoever was issued saved codes has rows of them, used ones too.
+    fn code_rows(&mut self) -> Result<(), StoreError> {
+        for subject in std::mem::take(&mut self.codes) {
+            let sql = "SELECT EXISTS (SELECT 1 FROM saved_codes WHERE subject = ?1)";
+            if !self.conn.prepare_cached(sql)?.query_row([subject.as_str()], |r| r.get::<_, bool>(0))? {
+                self.differs(format!("saved codes of {subject}: the log says that some were issued, none are kept"));
+            }
         }
         Ok(())
     }

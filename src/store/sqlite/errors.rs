@@ -29,6 +29,7 @@ impl From<rusqlite::Error> for CommitError {
 pub(super) fn told(error: &StoreError) -> StoreError {
     match error {
         StoreError::Busy => StoreError::Busy,
+        StoreError::InUse(path) => StoreError::InUse(path.clone()),
         StoreError::Closed => StoreError::Closed,
         StoreError::Clock => StoreError::Clock,
         StoreError::Damaged(what) => StoreError::Damaged(what.clone()),

@@ -1,10 +1,11 @@
 //! Looking at a database file from beside the server that uses it: copy, verify, and the classes of its cases.
 //!
-//! Contract: reads only, each question in one read of one moment; takes no lock and needs no key, so texts stay sealed. Knows no rules.
+//! Contract: reads only, each question in one read of one moment; takes no lock and needs no key but for opening texts. Knows no rules.
 
 use std::path::Path;
 
-use super::{backup, reads, schema, verify};
+use super::vault::Vault;
+use super::{MasterKey, backup, reads, schema, verify};
 use crate::base::Digest;
 use crate::base::ids::CaseId;
 use crate::domain::policy::derive::Facts;
@@ -30,13 +31,15 @@ pub fn backup_of(from: &Path, to: &Path) -> Result<(), StoreError> {
     backup::copy(from, to)
 }
 
-/// Every difference between log, tree and projections of the file, up to 100.
-pub fn verify_file(path: &Path, progress: &dyn Fn(u64, u64)) -> Result<Vec<String>, StoreError> {
+/// Every difference between log, tree and projections of the file, up to 100. Texts are opened with the master key; without it only their
+/// places are compared.
+pub fn verify_file(path: &Path, master: Option<&MasterKey>, progress: &dyn Fn(u64, u64)) -> Result<Vec<String>, StoreError> {
     let conn = schema::open_walker(path)?;
     if schema::version(&conn)? == 0 {
         return Err(schema::refused(format!("{} holds nothing", path.display())));
     }
-    verify::verify(&conn, None, progress)
+    let vault = master.map(Vault::new).transpose()?;
+    verify::verify(&conn, vault.as_ref(), progress)
 }
 
 /// How many entries the file's log has, and the tree's root.
@@ -71,7 +74,7 @@ pub fn register_of(path: &Path) -> Result<Register, StoreError> {
     read_register(&schema::open_reader(path)?)
 }
 
-fn read_register(conn: &rusqlite::Connection) -> Result<Register, StoreError> {
+pub(super) fn read_register(conn: &rusqlite::Connection) -> Result<Register, StoreError> {
     schema::version(conn)?;
     let body: String = conn.query_row("SELECT body FROM register WHERE id = 0", [], |r| r.get(0))?;
     serde_json::from_str(&body).map_err(|e| StoreError::Damaged(format!("the register: {e}")))

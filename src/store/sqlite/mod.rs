@@ -53,7 +53,8 @@ use crate::domain::event::Entry;
 use crate::domain::register::Register;
 use crate::domain::view::{CaseRow, Counts, GrantPage, GrantQuery, QueuePage, QueueQuery, SubjectRow};
 
-pub use backup::{RestoreError, restore};
+pub use backup::{Lost, RestoreError, Restoring, There, restore};
+pub use beside::UNCHECKED;
 pub use look::{MAX_SURVEY, Pulse, Survey, backup_of, head_of, pulse_of, register_of, survey, verify_file};
 pub use vault::MasterKey;
 

@@ -3,6 +3,7 @@
 //! Contract: a file that a newer version wrote, or that another key belongs to, is refused with a sentence that says so, and unchanged.
 //! Knows nothing about what the tables mean.
 
+use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
@@ -85,7 +86,7 @@ pub(super) fn lock(path: &Path) -> Result<File, StoreError> {
     let file = File::options().create(true).truncate(false).write(true).open(&at).map_err(|e| failed(&e))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(refused(format!("{} is in use by another countersign", path.display()))),
+        Err(TryLockError::WouldBlock) => Err(StoreError::InUse(path.to_owned())),
         Err(TryLockError::Error(e)) => Err(failed(&e)),
     }
 }
@@ -184,6 +185,26 @@ fn migrate(conn: &mut Connection) -> Result<(), StoreError> {
         tx.commit()?;
     }
     Ok(())
+}
+
+/// What a file of that version holds of tables, indexes and triggers, by kind and name, with the statement that made each: the migrations
+/// are run on an empty database. Without what the engine makes itself.
+pub(super) fn made(version: i64) -> Result<Objects, StoreError> {
+    let conn = Connection::open_in_memory()?;
+    for sql in MIGRATIONS.iter().take(usize::try_from(version).unwrap_or(0)) {
+        conn.execute_batch(sql)?;
+    }
+    objects(&conn)
+}
+
+/// Tables, indexes and triggers by kind and name.
+pub(super) type Objects = BTreeMap<(String, String), String>;
+
+/// What this file holds of them.
+pub(super) fn objects(conn: &Connection) -> Result<Objects, StoreError> {
+    let mut all = conn.prepare("SELECT type, name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite!_%' ESCAPE '!'")?;
+    let rows = all.query_map([], |r| Ok(((r.get(0)?, r.get(1)?), r.get::<_, Option<String>>(2)?.unwrap_or_default())))?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 /// A value of the `meta` table.

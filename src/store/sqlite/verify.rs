@@ -13,7 +13,7 @@ use super::beside::Said;
 use super::duties::via;
 use super::rows::{self, Ordinal as _, millis};
 use super::vault::Vault;
-use crate::base::ids::CaseId;
+use crate::base::ids::{CaseId, SubjectId};
 use crate::base::{Digest, Time};
 use crate::domain::case::Case;
 use crate::domain::event::{Body, CaseEvent, Entry, RegisterEvent};
@@ -42,6 +42,8 @@ pub(super) struct Verify<'a> {
     pub(super) subjects: Said,
     /// Policies that the log names.
     pub(super) policies: BTreeSet<Digest>,
+    /// Whose saved codes were issued.
+    pub(super) codes: BTreeSet<SubjectId>,
     /// Texts that entries account for and that are there.
     pub(super) texts: i64,
 }
@@ -65,8 +67,10 @@ pub(super) fn verify(conn: &Connection, vault: Option<&Vault>, progress: &dyn Fn
         duties: [0; 5],
         subjects: Said::new()?,
         policies: BTreeSet::new(),
+        codes: BTreeSet::new(),
         texts: 0,
     };
+    v.made()?;
     let register = v.log()?;
     v.cases()?;
     v.beside(&register)?;
@@ -183,7 +187,7 @@ impl Verify<'_> {
         let sql = "SELECT seq, bytes, version FROM entries WHERE case_key = ?1 ORDER BY version";
         let mut statement = self.conn.prepare_cached(sql)?;
         let mut found = statement.query([id.key()])?;
-        let (mut case, mut texts) = (None, BTreeSet::new());
+        let (mut case, mut texts) = (None, self.texts_of(id)?);
         let mut version = 0_u64;
         while let Some(r) = found.next()? {
             self.step();
@@ -200,7 +204,7 @@ impl Verify<'_> {
             self.duty_rows(id, &event, seq)?;
             self.machine(id, &actor, &event)?;
             if let Some(text) = event.text() {
-                self.text(id, text, &mut texts)?;
+                self.text(text, &mut texts)?;
             }
             case = Case::apply(case, id, &event, at);
             if let Some(case) = &case {
@@ -208,6 +212,7 @@ impl Verify<'_> {
             }
         }
         if let Some(case) = case {
+            self.orders(&case)?;
             return self.row(&case);
         }
         self.differs(format!("case {id}: has a row and no entries"));

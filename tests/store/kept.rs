@@ -1,0 +1,126 @@
+//! What lies beside the log is looked at too: texts, saved codes, what is to be ended, the database's own rules; and what a restore replaces.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use countersign::base::Digest;
+use countersign::base::ids::{CaseId, TextId, TokenId};
+use countersign::domain::case::TextRef;
+use countersign::domain::event::{CaseEvent, RegisterChange, RegisterEvent};
+use countersign::domain::register::{Holder, Register, Token};
+use countersign::store::sqlite::{RestoreError, Restoring, SqliteOptions, SqliteStore, There, verify_file};
+use countersign::store::{CodeChange, NewText, Store};
+use rusqlite::Connection;
+
+use crate::world::{self, START, TestClock, at, operator};
+
+fn the_case() -> CaseId {
+    CaseId::new(2026, 1)
+}
+
+async fn filled(path: &Path) -> SqliteStore {
+    let store = world::open(path, &TestClock::new(), &SqliteOptions::default()).unwrap();
+    store.commit(world::founding(at(START))).await.unwrap();
+    world::sealed_case(&store, the_case(), BTreeSet::new()).await;
+    let (mut events, mut texts) = (Vec::new(), Vec::new());
+    for (id, said) in [("t-1", "the badge was seen"), ("t-2", "the badge was not seen")] {
+        let (id, salt) = (TextId::parse(id).unwrap(), [4; 16]);
+        let sha256 = Digest::of(&[salt.as_slice(), said.as_bytes()].concat());
+        events.push(CaseEvent::Commented { text: TextRef { id: id.clone(), sha256 } });
+        texts.push(NewText { case: the_case(), id, salt, text: said.into() });
+    }
+    let before = store.case(the_case()).await.unwrap();
+    let mut c = world::change(at(START), operator("nadia"));
+    c.case = Some(world::case_change(before.as_ref(), the_case(), events, 0, at(START)));
+    c.texts = texts;
+    store.commit(c).await.unwrap();
+    let subject: countersign::base::ids::SubjectId = "m.okafor".parse().unwrap();
+    let issued = RegisterEvent::CodesIssued { subject: subject.clone(), sha256: Digest::of(b"codes") };
+    govern(&store, issued, |c| c.codes = vec![CodeChange::Replace { subject, hashes: vec!["hash".to_owned()] }]).await;
+    store
+}
+
+async fn govern(store: &SqliteStore, event: RegisterEvent, with: impl FnOnce(&mut countersign::store::Change)) {
+    let mut register = Register::clone(&*store.register().await.unwrap());
+    register.apply(&event, at(START));
+    let mut c = world::change(at(START), operator("nadia"));
+    c.register_events = vec![event];
+    c.register = Some(register.into());
+    with(&mut c);
+    store.commit(c).await.unwrap();
+}
+
+/// What is done to the file, and the name under which it is found.
+const TAMPERING: [(&str, &str); 9] = [
+    ("DELETE FROM texts WHERE id = 't-1'", "text t-1 of CS-26-000001: is not there"),
+    ("UPDATE texts SET sealed = (SELECT o.sealed FROM texts o WHERE o.id <> texts.id)", "text t-1 of CS-26-000001: is not what the log says"),
+    ("UPDATE case_keys SET wrapped = zeroblob(length(wrapped))", "text t-2 of CS-26-000001:"),
+    ("DELETE FROM saved_codes", "saved codes of m.okafor:"),
+    ("DROP TRIGGER approvals_separate", "trigger approvals_separate: is not there"),
+    (
+        "DROP TRIGGER entries_kept; CREATE TRIGGER entries_kept BEFORE UPDATE ON entries BEGIN SELECT 1; END",
+        "trigger entries_kept: is not as this program makes it",
+    ),
+    ("DROP TABLE kept_answers; CREATE TABLE kept_answers (principal)", "table kept_answers:"),
+    ("CREATE TRIGGER back_door AFTER INSERT ON outbox BEGIN DELETE FROM outbox; END", "trigger back_door: is none of this program's"),
+    ("DROP INDEX entries_of_case", "index entries_of_case: is not there"),
+];
+
+#[tokio::test]
+async fn invariant_09_what_lies_beside_the_log_is_compared_with_it_and_the_databases_own_rules_with_the_programs() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, copy) = (folder.path().join("db"), folder.path().join("copy"));
+    drop(filled(&path).await);
+    let look = |file: &Path| verify_file(file, Some(&world::master()), &|_, _| {}).unwrap();
+    assert_eq!(look(&path), Vec::<String>::new());
+    for (sql, name) in TAMPERING {
+        std::fs::copy(&path, &copy).unwrap();
+        Connection::open(&copy).unwrap().execute_batch(sql).unwrap();
+        let found = look(&copy);
+        assert!(found.iter().any(|f| f.starts_with(name)), "{sql}: {found:?}");
+    }
+    let without_key = verify_file(&path, None, &|_, _| {}).unwrap();
+    assert_eq!(without_key, Vec::<String>::new(), "without the key only places are compared");
+}
+
+#[tokio::test]
+async fn a_restore_knows_what_it_replaces_and_keeps_it_aside() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, copy) = (folder.path().join("db"), folder.path().join("copy"));
+    let store = filled(&path).await;
+    let id = TokenId::parse("tok-1").unwrap();
+    let token = Token {
+        id: id.clone(),
+        holder: Holder::Operator("nadia".parse().unwrap()),
+        on_behalf_of: Vec::new(),
+        secret_sha256: Digest::of(b"secret"),
+        issued_at: at(START),
+        expires_at: at(START + 3_600_000),
+        revoked_at: None,
+    };
+    govern(&store, RegisterEvent::Changed { change: RegisterChange::IssueToken(token) }, |_| ()).await;
+    store.backup(&copy).await.unwrap();
+    govern(&store, RegisterEvent::Changed { change: RegisterChange::RevokeToken { token: id.clone(), at: at(START) } }, |_| ()).await;
+    govern(&store, RegisterEvent::Changed { change: RegisterChange::DisableOperator("vera".parse().unwrap()) }, |_| ()).await;
+    drop(store);
+    let prepare = |replace| Restoring::prepare(&copy, &path, replace, Some(&world::master()), &|_, _| {});
+    assert!(matches!(prepare(false), Err(RestoreError::Exists(_))));
+    let bytes = std::fs::read(&path).unwrap();
+    {
+        let restoring = prepare(true).unwrap();
+        let There::Same(lost) = &restoring.there else { panic!("{:?}", restoring.there) };
+        assert_eq!((lost.entries, &lost.tokens, lost.holds, lost.denials), (2, &vec![id], 0, 0));
+        assert_eq!(lost.operators, vec!["vera".parse().unwrap()]);
+    }
+    assert_eq!(std::fs::read(&path).unwrap(), bytes, "given up, nothing has changed");
+    assert!(!folder.path().join("db.restoring").exists());
+    let aside = prepare(true).unwrap().put(at(START)).unwrap().unwrap();
+    assert_eq!(std::fs::read(&aside).unwrap(), bytes);
+    assert!(aside.to_string_lossy().contains("db.replaced-"));
+    assert_eq!(verify_file(&path, Some(&world::master()), &|_, _| {}).unwrap(), Vec::<String>::new());
+    std::fs::write(&path, b"torn, and no database at all").unwrap();
+    let torn = prepare(true).unwrap();
+    assert!(matches!(torn.there, There::Unreadable(_)), "{:?}", torn.there);
+    let other = torn.put(at(START)).unwrap().unwrap();
+    assert_ne!(other, aside, "nothing kept aside is overwritten");
+}
