@@ -101,7 +101,7 @@ pub fn sign_out(model: &mut Model) {
 }
 
 /// Nothing of the former user's screens stays, and no answer to their questions is taken any more.
-fn forget(model: &mut Model) {
+pub(super) fn forget(model: &mut Model) {
     model.shared.flush_draft();
     model.screens = Screens::default();
     let shared = &mut model.shared;
@@ -117,5 +117,7 @@ fn forget(model: &mut Model) {
     shared.retry_at = None;
     model.stack = vec![Place::Queue];
     model.held = Held::default();
+    model.overlay = None;
+    model.pending.clear();
     model.acted = false;
 }

@@ -1,10 +1,11 @@
 //! Who one is: what follows once the server has said it.
 //!
-//! Contract: pure, as `update` is. A token is kept only once the server took it; who did something already is not moved. Knows no screen's inside.
+//! Contract: pure, as `update` is. A token is kept only once the server took it; who did something already is not moved; nothing of whoever was
+//! signed in before is left to somebody else. Knows no screen's inside.
 
 use super::effect::{Ask, Effect};
 use super::model::{Model, Place, Tone};
-use super::update;
+use super::{choose, update};
 use crate::api::lists::Me;
 use crate::api::words::Role;
 
@@ -18,7 +19,17 @@ pub(super) fn me(model: &mut Model, seq: u64, me: Box<Me>) {
     if signing_in && !model.screens.sign_in.accepts(seq) {
         return;
     }
+    let whose = (me.operator.clone(), me.person.clone());
+    if model.shared.whose.as_ref().is_some_and(|former| *former != whose) {
+        if model.shared.me.is_some() {
+            choose::forget(model);
+        }
+        // On disk they stay; to whoever comes next they are not shown.
+        model.shared.flush_draft();
+        model.shared.drafts.clear();
+    }
     let shared = &mut model.shared;
+    shared.whose = Some(whose);
     shared.skew = (me.server_time - shared.now).clamp(-MAX_SKEW, MAX_SKEW);
     shared.read_only = shared.only_reads || me.read_only;
     let first = shared.me.replace(me).is_none();

@@ -218,6 +218,7 @@ pub fn model(config: &ConsoleConfig, ports: &Ports, size: (u16, u16)) -> Result<
         notice: None,
         dirty: true,
         told: 0,
+        whose: None,
         sending: sending::Sending::default(),
         effects: Vec::new(),
         wishes: Vec::new(),

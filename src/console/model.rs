@@ -16,7 +16,7 @@ use super::widget::fit;
 use crate::api::lists::{Counts, Me};
 use crate::api::words::{Decision, Role};
 use crate::base::Time;
-use crate::base::ids::CaseId;
+use crate::base::ids::{CaseId, OperatorId, PersonId};
 use crate::client::Write;
 
 /// The most notes the message log holds.
@@ -198,6 +198,8 @@ pub struct Shared {
     pub views: Vec<View>,
     /// Drafts by key.
     pub drafts: BTreeMap<String, String>,
+    /// Whose they are: the account and person that were signed in last.
+    pub(super) whose: Option<(Option<OperatorId>, Option<PersonId>)>,
     /// What happened, newest last.
     pub notes: VecDeque<Note>,
     /// What stands in the bottom line until the next key.
@@ -253,8 +255,13 @@ impl Shared {
 
     /// Sends a change; the answer comes to `to` under the number returned.
     pub fn send(&mut self, to: Place, order: Order) -> u64 {
+        self.undo.sent(self.seq + 1, &order);
+        self.send_opposite(to, order)
+    }
+
+    /// As [`Shared::send`], for what takes an act back: it is no act that could be taken back in turn.
+    pub(super) fn send_opposite(&mut self, to: Place, order: Order) -> u64 {
         self.seq += 1;
-        self.undo.sent(self.seq, &order);
         if let Some(case) = order.case {
             self.attention.wrote(case, self.now);
         }

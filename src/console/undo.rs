@@ -1,7 +1,8 @@
 //! What was done here and can be taken back: the last act first, while the server lets its opposite happen; and why the rest can't be.
 //!
 //! Contract: a bounded list of this session's own acts. Before an opposite is sent the case is read anew: what others did since is never undone
-//! by accident. What can't be undone says so before it is done ([`before`]) and when it is tried. Knows no screen but the queue and the case.
+//! by accident. One act at a time: nothing is taken back while an answer is awaited, nor by a key that is held down, and a late answer moves
+//! nobody. What can't be undone says so before it is done ([`before`]) and when it is tried. Knows no screen but the queue and the case.
 
 use std::collections::VecDeque;
 
@@ -14,6 +15,7 @@ use crate::api::case::CaseDetail;
 use crate::api::lists::CaseRow;
 use crate::api::requests::Assign;
 use crate::api::words::Decision;
+use crate::base::Time;
 use crate::base::ids::{CaseId, OperatorId};
 use crate::client::{ClientError, Write};
 
@@ -21,12 +23,14 @@ use crate::client::{ClientError, Write};
 const MAX_ACTS: usize = 50;
 /// The most changes on their way that are waited for.
 const MAX_SENT: usize = 50;
+/// A key that is held down comes again sooner than after this: it takes back nothing more that is sent.
+const HELD_DOWN: chrono::TimeDelta = chrono::TimeDelta::seconds(1);
 
 /// Something that was done here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Act {
-    /// A case was given to someone, taken, or let go: whose it was, and whose it is.
-    Given { case: CaseId, was: Option<OperatorId>, is: Option<OperatorId> },
+    /// A case was given to someone, taken, or let go: whose it was, whose it is, and the version up to which nobody else changed it.
+    Given { case: CaseId, was: Option<OperatorId>, is: Option<OperatorId>, version: Option<u64> },
     /// A case was approved.
     Approved(CaseId),
     /// The queue showed something else before: its filter and sorting.
@@ -59,10 +63,12 @@ pub struct Undo {
     knew: Option<(CaseId, Option<OperatorId>)>,
     /// Changes on their way, by the number of the question.
     sent: VecDeque<(u64, Write, Option<CaseId>, Option<OperatorId>)>,
-    /// The case that is read before an act is taken back.
-    reading: Option<(u64, Act)>,
+    /// The case that is read before an act is taken back, and where that was asked for.
+    reading: Option<(u64, Act, Place)>,
     /// The opposite that is on its way.
     sending: Option<(u64, Act)>,
+    /// When undo was pressed last, if nothing was sent since.
+    pressed: Option<Time>,
 }
 
 impl Undo {
@@ -77,6 +83,7 @@ impl Undo {
         if self.sent.len() == MAX_SENT {
             self.sent.pop_front();
         }
+        self.pressed = None;
         self.sent.push_back((seq, order.write.clone(), order.case, was));
     }
 
@@ -95,6 +102,18 @@ impl Undo {
     /// The saved views were these before one was saved.
     pub fn had_views(&mut self, views: Vec<View>) {
         self.push(Act::Views(views));
+    }
+
+    /// The answer to a change made here: what is known up to the version before it, is known up to it.
+    fn follow(&mut self, row: &CaseRow) {
+        for act in &mut self.acts {
+            if let Act::Given { case, version: Some(known), .. } = act
+                && *case == row.id
+                && known.saturating_add(1) == row.version
+            {
+                *known = row.version;
+            }
+        }
     }
 
     fn done(&mut self, seq: u64) -> Option<(Write, Option<CaseId>, Option<OperatorId>)> {
@@ -160,9 +179,9 @@ impl Shared {
 /// An answer came. Says whether it was one that only undoing waits for.
 pub(super) fn answered(model: &mut Model, seq: u64, reply: &Result<Reply, ClientError>) -> bool {
     let undo = &mut model.shared.undo;
-    if let Some((_, act)) = undo.reading.take_if(|(waits, _)| *waits == seq) {
+    if let Some((_, act, place)) = undo.reading.take_if(|(waits, ..)| *waits == seq) {
         match reply {
-            Ok(Reply::Case(case)) => read(model, act, case),
+            Ok(Reply::Case(case)) => read(model, act, place, case),
             Ok(_) => {}
             Err(error) => failed(model, act, error),
         }
@@ -171,6 +190,9 @@ pub(super) fn answered(model: &mut Model, seq: u64, reply: &Result<Reply, Client
     if let Some((_, act)) = undo.sending.take_if(|(waits, _)| *waits == seq) {
         match reply {
             Ok(_) => {
+                if let Ok(Some(row)) = written(reply) {
+                    model.shared.undo.follow(&row);
+                }
                 model.shared.say(Tone::Good, format!("Undone: {}.", act.words()));
                 super::update::refresh(model);
             }
@@ -189,15 +211,19 @@ pub(super) fn written(reply: &Result<Reply, ClientError>) -> Result<Option<CaseR
 /// A change was answered, and that was told: from now on it can be undone, or not; refused, there is nothing to undo.
 pub(super) fn settled(shared: &mut Shared, seq: u64, written: Result<Option<CaseRow>, ()>) {
     let (Some((write, asked, was)), Ok(case)) = (shared.undo.done(seq), written) else { return };
+    if let Some(row) = &case {
+        shared.undo.follow(row);
+    }
+    let version = case.as_ref().map(|row| row.version);
     let act = match (&write, never(&write)) {
         (_, Some((what, why))) => Act::Final(what, why),
         (Write::Assign(Assign { operator }), _) if *operator == was => return,
         (Write::Assign(Assign { operator }), _) => match asked {
-            Some(case) => Act::Given { case, was, is: operator.clone() },
+            Some(case) => Act::Given { case, was, is: operator.clone(), version },
             None => return,
         },
         (Write::TakeNext(_), _) => match &case {
-            Some(row) => Act::Given { case: row.id, was: None, is: row.assignee.clone() },
+            Some(row) => Act::Given { case: row.id, was: None, is: row.assignee.clone(), version },
             None => return,
         },
         (_, None) => match asked {
@@ -217,6 +243,18 @@ pub(super) fn take_back(model: &mut Model) {
     let undo = &mut model.shared.undo;
     if undo.reading.is_some() || undo.sending.is_some() {
         return model.shared.say(Tone::Info, "Still taking the last one back.");
+    }
+    // What is on its way was done last, and is not among the acts yet: the one before it is not meant.
+    if !undo.sent.is_empty() {
+        return model.shared.say(Tone::Info, "Still sending: nothing is undone. Undo again once it is answered.");
+    }
+    let now = model.shared.now;
+    let held = undo.pressed.replace(now).is_some_and(|before| (now - before).abs() < HELD_DOWN);
+    if let Some(act @ (Act::Given { .. } | Act::Approved(_))) = undo.acts.back()
+        && held
+    {
+        let text = format!("One at a time: undo again in a second takes back {}.", act.words());
+        return model.shared.say(Tone::Info, text);
     }
     match undo.acts.pop_back() {
         None => model.shared.say(Tone::Info, "There is nothing to undo: nothing was done here that can be taken back."),
@@ -238,38 +276,48 @@ pub(super) fn take_back(model: &mut Model) {
             model.shared.say(Tone::Good, "Undone: the saved views are as they were.");
         }
         Some(act @ (Act::Given { case, .. } | Act::Approved(case))) => {
+            let place = model.place();
             let seq = model.shared.ask(Place::Case(case), Ask::Case(case));
-            model.shared.undo.reading = Some((seq, act));
+            model.shared.undo.reading = Some((seq, act, place));
         }
     }
 }
 
 /// The case is known as it is now: its act is taken back if that is still what it is about.
-fn read(model: &mut Model, act: Act, case: &CaseDetail) {
+fn read(model: &mut Model, act: Act, place: Place, case: &CaseDetail) {
     let shared = &mut model.shared;
     let id = case.row.id;
     let refused =
         |code: &str| case.refused_actions.iter().find(|r| r.action == code).map(|r| format!(": {}", crate::base::text::sanitise(&r.reason, false)));
-    if let Act::Given { was, is, .. } = &act {
+    if let Act::Given { was, is, version, .. } = &act {
         let now = &case.row.assignee;
         let moved = (now != is).then(|| now.as_ref().map_or_else(|| "it was let go meanwhile".to_owned(), |who| format!("it is {who}'s now")));
         if let Some(why) = moved.map(|why| format!(" because {why}.")).or_else(|| refused("case_assign")) {
             return shared.say(Tone::Bad, format!("{id} can't be given back{why}"));
         }
+        // It may have been given away and back by someone who meant it.
+        if version.is_some_and(|known| known != case.row.version) {
+            let back = was.as_ref().map_or_else(|| "lets it go".to_owned(), |who| format!("gives it to {who}"));
+            shared.say(Tone::Info, format!("{id} changed since, and nothing was undone yet. Look at it; undo again {back}."));
+            return shared.undo.push(Act::Given { case: id, was: was.clone(), is: is.clone(), version: Some(case.row.version) });
+        }
         let order = shared.order(Write::Assign(Assign { operator: was.clone() }), Some(id), Some(case.row.version));
-        shared.seq += 1;
-        shared.undo.sending = Some((shared.seq, act));
-        return shared.effects.push(Effect::Send { seq: shared.seq, to: Place::Case(id), order });
+        let seq = shared.send_opposite(Place::Case(id), order);
+        shared.undo.sending = Some((seq, act));
+        return;
     }
     if let Some(why) = refused("approval_take_back") {
         return shared.say(Tone::Bad, format!("Your approval of {id} can't be taken back{why}"));
     }
-    model.screens.case.take_back_once_seen(id);
-    shared.go(Place::Case(id));
-    shared.say(Tone::Info, "Say why you take it back; it is asked once more.");
-    if model.place() == Place::Case(id) {
-        super::update::refresh(model);
+    // Whoever went on meanwhile, or types, or is asked something, stays there.
+    if model.place() != place || model.overlay.is_some() || model.screen(place).typing() {
+        model.shared.undo.push(act);
+        return model.shared.say(Tone::Info, format!("Nothing was undone: you went on. Undo again takes back your approval of {id}."));
     }
+    model.shared.go(Place::Case(id));
+    model.shared.say(Tone::Info, "Say why you take it back; it is asked once more.");
+    super::update::wishes(model);
+    model.screens.case.take_back(&mut model.shared, Box::new(case.clone()));
 }
 
 /// It could not be taken back now: it can be tried again.

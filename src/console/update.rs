@@ -360,11 +360,10 @@ fn on_answer(model: &mut Model, seq: u64, to: Place, reply: Result<Reply, Client
         }
         Ok(Reply::Drafts(drafts)) => model.shared.drafts.extend(drafts),
         reply => {
-            if undo::answered(model, seq, &reply) {
-                return;
+            if !undo::answered(model, seq, &reply) {
+                let (screen, shared) = model.screen_mut(to);
+                screen.answer(shared, to, seq, reply);
             }
-            let (screen, shared) = model.screen_mut(to);
-            screen.answer(shared, to, seq, reply);
         }
     }
     if let Some(outcome) = outcome {

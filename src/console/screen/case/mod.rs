@@ -82,14 +82,16 @@ pub struct Case {
     doing: Option<(&'static str, Option<String>)>,
     /// The same of the write that waits for its confirmation: it becomes `doing` when it is sent, not before.
     asking: Option<(&'static str, Option<String>)>,
-    /// The case whose approval is to be taken back once it is seen.
-    taking_back: Option<CaseId>,
 }
 
 impl Case {
-    /// Opens the form that takes an approval back, as soon as the case is there.
-    pub fn take_back_once_seen(&mut self, case: CaseId) {
-        self.taking_back = Some(case);
+    /// Opens the form that takes an approval back, if this case is in front: it was just read.
+    pub fn take_back(&mut self, shared: &mut Shared, case: Box<CaseDetail>) {
+        if self.id == Some(case.row.id) {
+            self.took(shared, case);
+            self.open(shared, Purpose::TakeBack);
+            shared.dirty = true;
+        }
     }
 
     /// The version of the case that is shown.
@@ -159,9 +161,6 @@ impl Case {
         shared.dirty |= self.seen.as_ref() != Some(&case);
         self.failed = None;
         self.seen = Some(case);
-        if self.taking_back.take_if(|id| Some(*id) == self.id).is_some() {
-            self.open(shared, Purpose::TakeBack);
-        }
     }
 
     fn written(&mut self, shared: &mut Shared, reply: Result<Reply, ClientError>) {
@@ -223,7 +222,7 @@ impl Screen for Case {
         if let Place::Case(id) = place
             && self.id != Some(id)
         {
-            *self = Self { id: Some(id), taking_back: self.taking_back.take(), ..Self::default() };
+            *self = Self { id: Some(id), ..Self::default() };
         }
         self.load(shared);
     }
