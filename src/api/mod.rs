@@ -4,6 +4,7 @@
 //! Knows nothing about HTTP libraries, storage or rules.
 
 pub mod case;
+pub mod compare;
 pub mod filter;
 mod from;
 pub mod governance;

@@ -1,6 +1,6 @@
 //! Cases and the log from the command line, through the API like everyone.
 //!
-//! Contract: one command is one request (a decision: two, the statement and the decision). Knows no rules: the server decides.
+//! Contract: one command is one request (a decision: the case, its statement, who decides, and the decision). Knows no rules: the server decides.
 
 #![allow(missing_docs, reason = "arguments in variants are named after their types, which are documented")]
 
@@ -459,7 +459,7 @@ fn rows(rows: &[CaseRow]) -> String {
     table(&["CASE", "SUBJECT", "ACTION", "STATE", "RISK", "PROOF", "WAITING ON", "DUE (UTC)"], &cells)
 }
 
-fn detail(case: &CaseDetail) -> String {
+pub(super) fn detail(case: &CaseDetail) -> String {
     let mut text = rows(std::slice::from_ref(&case.row));
     let _ = writeln!(text, "\n{} asked; opened by {}; {} in {}", case.requester.line(), case.opened_by, case.row.path.label(), case.target);
     for item in &case.checklist.items {

@@ -8,11 +8,11 @@ use std::io::{BufRead as _, IsTerminal as _, Read as _, Write as _};
 
 use clap::Args;
 
-use super::case::{finish, text};
+use super::case::{detail, finish, text};
 use super::out::{CHANGED, FAILED, Failure, Out};
 use crate::api::case::{CaseDetail, Statement};
+use crate::api::compare;
 use crate::api::problem::Lacking;
-use crate::api::recompute;
 use crate::api::requests::Decide;
 use crate::api::words::Decision;
 use crate::base::Digest;
@@ -59,9 +59,12 @@ pub(super) async fn decide(client: &Client, with: &Verdict, decision: Decision, 
     if !shown || with.seal.as_ref().is_some_and(|typed| !seal.to_string().starts_with(typed.as_str())) {
         return Err(moved(&seal));
     }
-    let differ = if statement.is_some() { recompute::differences(&case) } else { Vec::new() };
+    let differ = match &statement {
+        Some(statement) => compare::differences(statement, &case, decision, Some(&client.me().await?)),
+        None => Vec::new(),
+    };
     if !differ.is_empty() {
-        let why = format!("What the server shows is not what is sealed ({}). Nothing was sent; tell security.", differ.join(", "));
+        let why = format!("What the server shows is not what would be signed ({}). Nothing was sent; tell security.", differ.join(", "));
         return Err(Failure::new(FAILED, why));
     }
     if with.seal.is_none() {
@@ -79,23 +82,23 @@ fn moved(now: &Digest) -> Failure {
 
 /// Shows what is signed, and goes on only if that is confirmed.
 fn ask(case: &CaseDetail, statement: Option<&Statement>, decision: Decision) -> Result<(), Failure> {
-    let mut shown = signed(case);
+    let mut shown = detail(case);
     if let Some(statement) = statement {
         let _ = writeln!(shown, "statement: {}", sanitise(&statement.statement, false));
     }
     if let Some(besides) = case.after_yours.as_ref().filter(|_| decision == Decision::Approve).and_then(Lacking::besides) {
         let _ = writeln!(shown, "Your approval alone is not enough: {}.", sanitise(&besides, false));
     }
-    let _ = write!(shown, "Type yes to {} it: ", decision.label());
+    let _ = write!(shown, "Type {} to {} it: ", case.row.id, decision.label());
     let failed = |e: std::io::Error| Failure::new(FAILED, format!("can't ask: {e}"));
     let mut screen = std::io::stderr().lock();
     screen.write_all(shown.as_bytes()).and_then(|()| screen.flush()).map_err(failed)?;
     let mut answer = String::new();
     std::io::stdin().lock().take(ANSWER).read_line(&mut answer).map_err(failed)?;
-    if answer.trim() == "yes" { Ok(()) } else { Err(Failure::new(FAILED, "Nothing was sent.")) }
+    if answer.trim() == case.row.id.to_string() { Ok(()) } else { Err(Failure::new(FAILED, "Nothing was sent.")) }
 }
 
-/// All that is signed, in lines: plan, scope, lifetime, evidence and the seal over it.
+/// All that is signed, in lines: plan, scope, lifetime, evidence, proofs, lineage and the seal over it.
 pub(super) fn signed(case: &CaseDetail) -> String {
     let mut text = String::new();
     if let Some(plan) = &case.plan {
@@ -117,9 +120,17 @@ pub(super) fn signed(case: &CaseDetail) -> String {
         let said = e.text.as_ref().map_or_else(|| "(erased)".to_owned(), crate::base::Untrusted::line);
         let _ = writeln!(text, "evidence {}: {} by {}{late}: {said}", e.sha256, e.kind.label(), sanitise(&e.by, false));
     }
+    for item in &case.checklist.items {
+        if let Some(receipt) = &item.receipt {
+            let _ = writeln!(text, "proved: {}", sanitise(&format!("{} by {}", item.title, receipt.method.label()), false));
+        }
+    }
+    for hand in &case.lineage {
+        let _ = writeln!(text, "had a hand: {}", sanitise(&hand.sentence, false));
+    }
     if let Some(seal) = &case.seal {
         let at = seal.at.format("%Y-%m-%d %H:%M UTC");
-        let _ = writeln!(text, "seal {}, revision {}, by {}, {at}", seal.sha256, seal.revision, sanitise(&seal.by, false));
+        let _ = writeln!(text, "seal {}, revision {}, by {}, {at}, under policy {}", seal.sha256, seal.revision, sanitise(&seal.by, false), case.policy_sha256);
     }
     text
 }

@@ -15,7 +15,7 @@ use crate::client::session::{read_small, write_private};
 /// The most drafts that are kept.
 pub const MAX_DRAFTS: usize = 200;
 /// The largest draft, in bytes.
-pub const MAX_DRAFT: usize = 64 * 1024;
+pub const MAX_DRAFT: usize = 256 * 1024;
 /// The most saved views.
 pub const MAX_VIEWS: usize = 100;
 /// The largest file of state or views that is read, in bytes.

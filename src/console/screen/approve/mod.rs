@@ -5,7 +5,6 @@
 //! it is no attempt and leaves no entry; whoever sends it all the same is told that it will be refused, and once they confirm, the server
 //! refuses it and the attempt stands in the log. Such an attempt carries no nonce: whatever changed meanwhile, it decides nothing.
 
-mod compare;
 mod sheet;
 #[cfg(test)]
 mod tests;
@@ -136,7 +135,7 @@ impl Approve {
             return;
         }
         self.tries = 0;
-        self.differ = compare::differences(statement, case, decision, shared.me.as_deref());
+        self.differ = crate::api::compare::differences(statement, case, decision, shared.me.as_deref());
         if !self.differ.is_empty() && case.you_cannot_decide.is_empty() {
             shared.say(Tone::Bad, "The statement is not about what is shown. Nothing will be sent; tell security, with the messages.");
         }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::compare::differences;
+use crate::api::compare::differences;
 use crate::api::case::{CaseDetail, SeenLog, Statement};
 use crate::api::lists::Me;
 use crate::api::recompute;

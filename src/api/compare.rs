@@ -1,14 +1,14 @@
-//! Whether a statement says exactly what was fetched and shown (threat T10): only then may a decision be sent.
+//! Whether a statement says exactly what was fetched and shown (threat T10): only then may a decision be sent, by console or command line.
 //!
 //! Contract: pure; names every difference. The seal's digests are worked out from what is shown, the statement is built here, and what the
 //! server sent must be the same, byte by byte.
 
 use serde_json::Value;
 
-use crate::api::case::{CaseDetail, Statement};
-use crate::api::lists::Me;
-use crate::api::recompute;
-use crate::api::words::Decision;
+use super::case::{CaseDetail, Statement};
+use super::lists::Me;
+use super::recompute;
+use super::words::Decision;
 
 /// Every way in which a statement is not about what was shown; none if it may be signed.
 pub fn differences(statement: &Statement, case: &CaseDetail, decision: Decision, me: Option<&Me>) -> Vec<String> {
