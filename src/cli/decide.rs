@@ -130,7 +130,14 @@ pub(super) fn signed(case: &CaseDetail) -> String {
     }
     if let Some(seal) = &case.seal {
         let at = seal.at.format("%Y-%m-%d %H:%M UTC");
-        let _ = writeln!(text, "seal {}, revision {}, by {}, {at}, under policy {}", seal.sha256, seal.revision, sanitise(&seal.by, false), case.policy_sha256);
+        let _ = writeln!(
+            text,
+            "seal {}, revision {}, by {}, {at}, under policy {}",
+            seal.sha256,
+            seal.revision,
+            sanitise(&seal.by, false),
+            case.policy_sha256
+        );
     }
     text
 }

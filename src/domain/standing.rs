@@ -88,8 +88,22 @@ impl Standing {
     /// What is lacking now.
     pub fn lacking(&self) -> Lacking {
         let persons = self.least();
-        let nearer = |account: &&OperatorId| self.with(account).is_some_and(|then| then.least() < persons);
-        Lacking { persons, nearer: self.others.keys().filter(nearer).cloned().collect() }
+        let mut accounts: BTreeMap<&PersonId, usize> = BTreeMap::new();
+        for voter in self.others.values() {
+            *accounts.entry(&voter.person).or_default() += 1;
+        }
+        // Whoever covers the same for the same employer brings it as near: worked out once a kind, not once a person of thousands.
+        let mut kinds: BTreeMap<(&BTreeSet<GroupId>, &EmployerId), bool> = BTreeMap::new();
+        let mut nearer = Vec::new();
+        for (account, voter) in &self.others {
+            let nears = || self.with(account).is_some_and(|then| then.least() < persons);
+            let of_one_account = accounts.get(&voter.person) == Some(&1);
+            let is_near = if of_one_account { *kinds.entry((&voter.groups, &voter.employer)).or_insert_with(nears) } else { nears() };
+            if is_near {
+                nearer.push(account.clone());
+            }
+        }
+        Lacking { persons, nearer }
     }
 
     /// What would be lacking once this account approved; `None` if it can't, or has.

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::api::compare::differences;
 use crate::api::case::{CaseDetail, SeenLog, Statement};
+use crate::api::compare::differences;
 use crate::api::lists::Me;
 use crate::api::recompute;
 use crate::api::words::Decision;
