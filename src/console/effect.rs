@@ -77,6 +77,8 @@ pub struct Order {
     pub version: Option<u64>,
     /// The key that makes repeated tries one.
     pub key: String,
+    /// The draft that it uses up, as the form that was filled in names it.
+    pub draft: Option<String>,
 }
 
 /// A question.

@@ -1,8 +1,8 @@
 //! Keys that were pressed before there was anything for them to act on: kept, bounded, and played once it is there.
 //!
 //! Contract: nothing is lost without a word, and nothing is done to what was not seen: a key that opens something over the screen ends what was
-//! kept, one that would change a row of a list that nobody had read changes nothing, and keys are played only where they were pressed. Knows no
-//! screen's inside.
+//! kept, none sends anything (neither a form, nor an act on a case or a row that nobody had read), and keys are played only where they were
+//! pressed. Knows no screen's inside.
 
 use std::collections::VecDeque;
 
@@ -96,13 +96,23 @@ fn in_vain(model: &mut Model, why: &str) {
     model.shared.say(Tone::Info, why);
 }
 
-/// Whether an act would change a row that was not in sight when its key was pressed; then it is told and nothing follows.
+/// Whether an action sends something as soon as it is pressed, or acts on a row of a list.
+fn sends(place: Place, action: Action) -> bool {
+    use Action::{AssignMe, Decide, LetGo, Submit, Undo};
+    match place {
+        Place::Queue | Place::Approvals | Place::Grants => matches!(action, Undo) || (action.row().writes && acts_on_it(action)),
+        Place::Case(_) | Place::Approve(..) | Place::Route(_) => matches!(action, AssignMe | Decide | LetGo | Submit | Undo),
+        _ => matches!(action, Undo),
+    }
+}
+
+/// Whether an act would send something about what was not in sight when its key was pressed; then it is told and nothing follows.
 pub(super) fn unseen(model: &mut Model, action: Action) -> bool {
-    let list = matches!(model.place(), Place::Queue | Place::Approvals);
-    let would = model.held.plays && list && action.row().writes && acts_on_it(action);
+    let would = model.held.plays && sends(model.place(), action);
     if would {
-        let name = action.row().name;
-        in_vain(model, &format!("{name} was pressed before the list was there: nothing was sent. Look, then press it again."));
+        let (name, place) = (action.row().name, model.place());
+        let what = if matches!(place, Place::Case(_) | Place::Approve(..) | Place::Route(_)) { "case" } else { "list" };
+        in_vain(model, &format!("{name} was pressed before the {what} was there: nothing was sent. Look, then press it again."));
     }
     would
 }

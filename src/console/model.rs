@@ -250,7 +250,7 @@ impl Shared {
     /// A change that can be sent now or kept for a confirmation; its key is the same however often it is tried.
     pub fn order(&mut self, write: Write, case: Option<CaseId>, version: Option<u64>) -> Order {
         self.seq += 1;
-        Order { write, case, version, key: format!("{}-{}", self.run, self.seq) }
+        Order { write, case, version, key: format!("{}-{}", self.run, self.seq), draft: None }
     }
 
     /// Sends a change; the answer comes to `to` under the number returned.

@@ -380,7 +380,7 @@ mod tests {
 
     #[test]
     fn only_its_own_key_confirms() {
-        let order = Order { write: crate::client::Write::Seal, case: None, version: None, key: "k".into() };
+        let order = Order { write: crate::client::Write::Seal, case: None, version: None, key: "k".into(), draft: None };
         let make = || {
             Overlay::Confirm(Confirmation {
                 number: 1,

@@ -132,7 +132,7 @@ impl Perform for Performer {
                 let (lazy, token) = (Arc::clone(&self.lazy), self.token.clone());
                 self.answer(seq, to, async move {
                     let client = lazy.client().await?.with_token(token);
-                    let Order { write, case, version, key } = order;
+                    let Order { write, case, version, key, .. } = order;
                     client.send(&write, case, version, &key).await.map(|w| Reply::Written(Box::new(w)))
                 });
             }

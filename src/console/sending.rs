@@ -50,7 +50,7 @@ impl Sending {
             self.0.pop_first();
         }
         let did = did(&order.write);
-        self.0.insert(seq, Sent { case: order.case, did, draft: draft(&order.write, order.case), since: now });
+        self.0.insert(seq, Sent { case: order.case, did, draft: order.draft.clone(), since: now });
         format!("Sending: to be {did} …")
     }
 
@@ -153,27 +153,4 @@ const fn did(write: &Write) -> &'static str {
         Write::RollBack(_) => "undone",
         Write::RevokeGrant(..) => "freed of that access",
     }
-}
-
-/// The key of the draft that a change uses up.
-pub fn draft(write: &Write, case: Option<CaseId>) -> Option<String> {
-    let code = match write {
-        Write::Open(_) => return Some(OPENING.to_owned()),
-        Write::Triage(_) => "triage",
-        Write::NoChange(_) => "no-change",
-        Write::Evidence(_) => "evidence",
-        Write::Comment(_) => "comment",
-        Write::HandOver(_) => "handover",
-        Write::Reopen(_) => "reopen",
-        Write::Withdraw(_) => "withdraw",
-        Write::RollBack(_) => "roll-back",
-        Write::Hold(_) => "hold",
-        Write::LiftHold(_) => "lift-hold",
-        Write::Review(_) => "review",
-        Write::TakeBack(_) => "take-back",
-        Write::RevokeGrant(..) => "revoke",
-        Write::Decide(decide) => decide.decision.code(),
-        _ => return None,
-    };
-    case.map(|id| format!("case-{id}-{code}"))
 }

@@ -9,7 +9,8 @@ use countersign::client::{ClientError, Write};
 use countersign::console::effect::{Ask, Effect, Timer};
 use countersign::console::message::{Message, Reply};
 use countersign::console::model::Place;
-use countersign::console::view;
+use countersign::console::{update, view};
+use crossterm::event::{KeyCode, KeyEvent};
 use insta::assert_snapshot;
 use ratatui::backend::CrosstermBackend;
 use ratatui::{Terminal, TerminalOptions, Viewport};
@@ -191,4 +192,27 @@ fn what_the_server_refuses_is_said_and_the_reason_is_kept() {
     assert!(desk.text().contains("no longer needed"), "{}", desk.text());
     desk.press("esc");
     assert!(!desk.model.screen(Place::Grants).typing());
+}
+
+#[test]
+fn an_answer_to_one_ended_access_leaves_the_form_of_another_alone() {
+    for ended in [true, false] {
+        let rows = (1..4).map(|n| canned::grant(4100 + n, "t.one", 30, &json!({}))).collect();
+        let mut desk = with((80, 24), rows);
+        desk.model.shared.keep_draft("case-CS-26-004101-revoke", "begun on the page of the case");
+        desk.press("x g");
+        desk.write("first");
+        desk.press("ctrl-s");
+        let effects = update::update(&mut desk.model, Message::Key(KeyEvent::from(KeyCode::Char('y'))));
+        let sent = effects.iter().find_map(|e| if let Effect::Send { seq, to, .. } = e { Some((*seq, *to)) } else { None });
+        let (seq, to) = sent.unwrap();
+        desk.press("esc j x g");
+        desk.write("second");
+        let reply = if ended { Ok(Reply::Written(Box::default())) } else { Err(problem(409, "conflict", "It is ending already.")) };
+        desk.tell(Message::Answer { seq, to, reply });
+        assert!(desk.model.screen(Place::Grants).typing() && desk.text().contains("second"), "{}", desk.text());
+        let drafts: Vec<&str> = desk.model.shared.drafts.values().map(String::as_str).collect();
+        assert_eq!(drafts.contains(&"first"), !ended, "{drafts:?}");
+        assert!(drafts.contains(&"second") && drafts.contains(&"begun on the page of the case"), "{drafts:?}");
+    }
 }

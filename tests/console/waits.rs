@@ -370,3 +370,50 @@ fn the_bottom_line_is_that_of_an_open_list_and_of_who_looks() {
     let foot = watcher.text().lines().last().unwrap().to_owned();
     assert!(foot.trim_start().starts_with("x h hold"), "{foot}");
 }
+
+#[test]
+fn keys_that_waited_for_a_case_send_nothing() {
+    let case = |ask: &Ask| matches!(ask, Ask::Case(_));
+    let mut late = Late::new((80, 24), |ask| matches!(ask, Ask::Case(_)));
+    late.desk.tell(Message::Open(whole::sealed().row.id));
+    late.desk.press("c");
+    late.desk.write("hello");
+    late.desk.press("ctrl-s");
+    late.answer(case);
+    let text = late.desk.text();
+    assert!(late.desk.orders.is_empty() && text.contains("hello") && text.contains("nothing was sent"), "{text}");
+
+    for act in ["a", "L", "u"] {
+        let mut late = Late::new((80, 24), |ask| matches!(ask, Ask::Case(_)));
+        late.desk.tell(Message::Open(whole::sealed().row.id));
+        late.desk.press("j");
+        late.desk.press(act);
+        late.answer(case);
+        let text = late.desk.text();
+        assert!(late.desk.orders.is_empty() && text.contains("before the case was there"), "{act}: {text}");
+    }
+
+    let grants = |ask: &Ask| matches!(ask, Ask::Grants(_));
+    let mut late = Late::new((80, 24), |ask| matches!(ask, Ask::Grants(_)));
+    late.desk.press("g r j j x g");
+    assert!(late.desk.text().contains("wait for it"), "{}", late.desk.text());
+    late.answer(grants);
+    let text = late.desk.text();
+    assert!(!late.desk.model.screen(Place::Grants).typing() && text.contains("before the list was there"), "{text}");
+}
+
+#[test]
+fn an_answer_closes_only_the_form_it_belongs_to() {
+    let mut desk = Desk::new(80, 24, |_| {}, Box::new(answer), true);
+    let id = whole::sealed().row.id;
+    desk.tell(Message::Open(id));
+    desk.press("c");
+    desk.write("hello");
+    let (seq, to) = sends(&mut desk, CTRL_S);
+    desk.press("esc e tab");
+    desk.write("what I saw");
+    assert!(desk.model.screen(Place::Case(id)).typing() && desk.model.shared.drafts.len() == 2, "{}", desk.text());
+    desk.tell(Message::Answer { seq, to, reply: Ok(Reply::Written(Box::default())) });
+    assert!(desk.text().contains("what I saw"), "{}", desk.text());
+    assert_eq!(desk.model.shared.drafts.values().collect::<Vec<_>>(), ["what I saw"]);
+}

@@ -27,7 +27,7 @@ use crate::base::ids::CaseId;
 use crate::base::{Time, Untrusted};
 use crate::client::{ClientError, Write};
 use crate::console::action::{Action, Applies};
-use crate::console::effect::{Ask, Timer};
+use crate::console::effect::{Ask, Order, Timer};
 use crate::console::message::Reply;
 use crate::console::model::{Latest, Place, Shared, Tone};
 use crate::console::overlay::{CONFIRM, Confirmation};
@@ -173,7 +173,7 @@ impl Approve {
         let word = words(decision).0.to_lowercase();
         let question = format!("Try to {word} {id} all the same?");
         let lines = vec![why, "It will be refused. That you tried stands in the log; nothing else changes.".to_owned()];
-        let order = shared.order(Write::Decide(Box::new(decide)), Some(id), Some(case.row.version));
+        let order = Order { draft: self.draft(), ..shared.order(Write::Decide(Box::new(decide)), Some(id), Some(case.row.version)) };
         let to = Place::Approve(id, decision);
         self.write_reason(false);
         shared.confirm_as_said(Confirmation { number: 0, question, lines, key: CONFIRM, label: "try it".into(), to, order, top: 0 });
@@ -219,7 +219,7 @@ impl Approve {
         lines.extend(self.unread(case, shared));
         let write = Write::Decide(Box::new(Decide { decision, seal_sha256: seal, nonce: statement.nonce.clone(), reason: Untrusted::from(reason) }));
         let (version, question) = (case.row.version, format!("{word} {id} for {}?", case.row.subject_name.line()));
-        let order = shared.order(write, Some(id), Some(version));
+        let order = Order { draft: self.draft(), ..shared.order(write, Some(id), Some(version)) };
         let label = word.to_lowercase();
         let to = Place::Approve(id, decision);
         self.write_reason(false);

@@ -11,6 +11,7 @@ use crate::api::words::{CaseState, Decision, FlagKind, Method};
 use crate::base::ids::OperatorId;
 use crate::client::Write;
 use crate::console::action::{Action, Applies};
+use crate::console::effect::Order;
 use crate::console::model::{Place, Shared, Tone};
 use crate::console::overlay::{CONFIRM, Choice, Confirmation, Picker};
 
@@ -182,7 +183,7 @@ impl Case {
         (write, done, draft): (Write, &'static str, Option<String>),
     ) {
         let Some((id, version)) = self.seen.as_ref().map(|c| (c.row.id, c.row.version)) else { return };
-        let order = shared.order(write, Some(id), Some(version));
+        let order = Order { draft: draft.clone(), ..shared.order(write, Some(id), Some(version)) };
         self.asking = Some((done, draft));
         shared.confirm(Confirmation { number: 0, question, lines, key: CONFIRM, label: label.to_owned(), top: 0, to: place, order });
     }

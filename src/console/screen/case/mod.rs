@@ -23,7 +23,7 @@ use crate::base::ids::CaseId;
 use crate::base::{Time, Untrusted};
 use crate::client::{ClientError, Write};
 use crate::console::action::{Action, Applies};
-use crate::console::effect::{Ask, Timer};
+use crate::console::effect::{Ask, Order, Timer};
 use crate::console::message::Reply;
 use crate::console::model::{Latest, Place, Shared, Tone};
 use crate::console::screen::queue::draw::next_change;
@@ -152,7 +152,7 @@ impl Case {
     /// Sends a change of this case at once.
     fn send(&mut self, shared: &mut Shared, write: Write, done: &'static str, draft: Option<String>) {
         let Some((id, version)) = self.seen.as_ref().map(|c| (c.row.id, c.row.version)) else { return };
-        let order = shared.order(write, Some(id), Some(version));
+        let order = Order { draft: draft.clone(), ..shared.order(write, Some(id), Some(version)) };
         self.doing = Some((done, draft));
         self.writing.begin(shared.send(Place::Case(id), order));
     }
@@ -171,7 +171,8 @@ impl Case {
                     shared.say(Tone::Good, said);
                     if let Some(draft) = draft {
                         shared.forget_draft(&draft);
-                        self.open = None;
+                        // Another form may be open by now.
+                        self.open.take_if(|open| self.id.is_some_and(|id| open.purpose.draft(id) == draft));
                     }
                 }
                 match written.case {

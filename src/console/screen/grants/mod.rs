@@ -13,10 +13,10 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use unicode_width::UnicodeWidthStr as _;
 
-use super::Screen;
 use super::case::forms::{ENDING, ENDS, REQUIRED};
 use super::case::pages::clean;
 use super::queue::draw::next_change;
+use super::{Loading, Screen};
 use crate::api::lists::{Announcement, GrantParams, GrantRow};
 use crate::api::requests::Text;
 use crate::api::words::GrantState;
@@ -24,7 +24,7 @@ use crate::base::ids::GrantId;
 use crate::base::{Time, Untrusted};
 use crate::client::{ClientError, Write};
 use crate::console::action::{Action, Applies};
-use crate::console::effect::{Ask, Timer};
+use crate::console::effect::{Ask, Order, Timer};
 use crate::console::message::Reply;
 use crate::console::model::{Latest, Place, Shared, Tone};
 use crate::console::overlay::{CONFIRM, Confirmation};
@@ -68,6 +68,10 @@ pub struct Grants {
     more: bool,
     ending: Option<Ending>,
     writing: Latest,
+    /// The grant that waits for its confirmation.
+    confirming: Option<GrantId>,
+    /// The grant whose end is on its way.
+    sent: Option<GrantId>,
 }
 
 /// The draft of a reason.
@@ -90,13 +94,15 @@ impl Grants {
     }
 
     fn load(&mut self, shared: &mut Shared, after: Option<String>) {
+        shared.dirty |= self.failed.take().is_some();
         self.more = after.is_some();
         let params = GrantParams { state: PAGES[self.page].1.map(str::to_owned), after, limit: Some(PAGE) };
         self.asked.begin(shared.ask(Place::Grants, Ask::Grants(params)));
     }
 
     fn show(&mut self, shared: &mut Shared, page: usize) {
-        *self = Self { page: page % PAGES.len(), ..Self::default() };
+        let (writing, sent) = (self.writing, self.sent.take());
+        *self = Self { page: page % PAGES.len(), writing, sent, ..Self::default() };
         self.load(shared, None);
     }
 
@@ -154,16 +160,21 @@ impl Grants {
         ];
         let write = Write::RevokeGrant(row.id.clone(), Text { text: Untrusted::from(reason.as_str()) });
         let (case, version) = (row.case, row.version);
-        let order = shared.order(write, Some(case), Some(version));
+        let draft = Some(draft(&row.id));
+        let order = Order { draft, ..shared.order(write, Some(case), Some(version)) };
+        self.confirming = Some(row.id.clone());
         let question = "End this access?".to_owned();
         shared.confirm(Confirmation { number: 0, question, lines, key: CONFIRM, label: "end it".to_owned(), top: 0, to: Place::Grants, order });
     }
 
     fn written(&mut self, shared: &mut Shared, reply: Result<Reply, ClientError>) {
+        let sent = self.sent.take();
+        // Only its own form: by now another may be open. What is tried again is tried on the grant as it is then.
+        self.ending.take_if(|ending| sent.as_ref() == Some(&ending.row.id));
         match reply {
             Ok(_) => {
-                if let Some(done) = self.ending.take() {
-                    shared.forget_draft(&draft(&done.row.id));
+                if let Some(sent) = &sent {
+                    shared.forget_draft(&draft(sent));
                 }
                 shared.say(Tone::Good, ENDING);
             }
@@ -173,8 +184,6 @@ impl Grants {
                     let now = "The case changed meanwhile and nothing was sent. This is how it is now; what you typed is kept.";
                     shared.say(Tone::Bad, now);
                 }
-                // What is tried again is tried on the grant as it is then.
-                self.ending = None;
             }
         }
         self.load(shared, None);
@@ -213,6 +222,10 @@ impl Grants {
 impl Screen for Grants {
     fn refresh(&mut self, shared: &mut Shared, _place: Place) {
         self.load(shared, None);
+    }
+
+    fn loading(&self) -> Loading {
+        Loading::of(self.rows.is_some(), self.failed.is_some())
     }
 
     fn applies(&self, _shared: &Shared, action: Action) -> Applies {
@@ -290,6 +303,7 @@ impl Screen for Grants {
     }
 
     fn sent(&mut self, _shared: &mut Shared, _place: Place, seq: u64) {
+        self.sent = self.confirming.take();
         self.writing.begin(seq);
     }
 

@@ -19,7 +19,7 @@ use crate::api::lists::SubjectRow;
 use crate::base::ids::CaseId;
 use crate::client::{ClientError, Write};
 use crate::console::action::Action;
-use crate::console::effect::{Ask, Timer};
+use crate::console::effect::{Ask, Order, Timer};
 use crate::console::message::Reply;
 use crate::console::model::{Latest, Place, Shared, Tone};
 use crate::console::overlay::{CONFIRM, Confirmation};
@@ -173,7 +173,8 @@ impl Routing {
             _ => format!("Open a case for {}?", subject.name.line()),
         };
         let version = self.case.as_ref().map(|c| c.row.version);
-        let order = shared.order(write, self.case_id, version);
+        let draft = self.case_id.is_none().then(|| DRAFT.to_owned());
+        let order = Order { draft, ..shared.order(write, self.case_id, version) };
         let to = self.place();
         shared.confirm(Confirmation { number: 0, question, lines, key: CONFIRM, label: "route it".into(), top: 0, to, order });
     }
