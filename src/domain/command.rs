@@ -13,7 +13,9 @@ use super::policy::Policy;
 use super::register::{Person, Register, Scope, Token};
 use super::subject::{Scopes, Subject};
 use super::vocabulary::{Channel, Decision, EvidenceKind, FailureType, FlagKind, HoldSource, Method};
-use crate::base::ids::{ApprovalId, CaseId, EndpointId, EvidenceId, GrantId, OperatorId, PersonId, ProposalId, ReceiptId, RequestId, SessionId};
+use crate::base::ids::{
+    ApprovalId, CaseId, EndpointId, EvidenceId, GrantId, OperatorId, PersonId, ProposalId, ReceiptId, RequestId, SessionId, TokenId,
+};
 use crate::base::{Digest, Time};
 
 /// A command on one case.
@@ -138,7 +140,7 @@ impl RegisterCommand {
             Self::RecordSubjects { .. } => "record_subjects",
             Self::RecordPersons { .. } => "record_persons",
             Self::Recover { .. } => "recover_governance",
-            Self::RecoveryTold => "recovery_told",
+            Self::RecoveryTold { .. } => "recovery_told",
         }
     }
 }
@@ -202,8 +204,8 @@ pub enum RegisterCommand {
     ApplyDue,
     /// Let two recorded governors back in when nobody's token counts any more (the server's own machine only).
     Recover { by: [OperatorId; 2], proved: bool, tokens: Box<[Token; 2]> },
-    /// Everyone who governs was told of a recovery, or could not be (worker only): its delay begins.
-    RecoveryTold,
+    /// Everyone who governs was told of a recovery, or could not be (worker only): the delay of these tokens of it begins.
+    RecoveryTold { tokens: Vec<TokenId> },
     /// Record persons that the inventory names, all or none; what widens is refused.
     RecordPersons { persons: Vec<Person> },
     /// Record subjects that the inventory names, by digest.

@@ -9,7 +9,7 @@ use super::checklist::{self, Reach};
 use super::event::{CaseEvent, RegisterEvent};
 use super::vocabulary::{CaseState, HoldSource, Method};
 use crate::base::Time;
-use crate::base::ids::{CaseId, GrantId, PersonId, SessionId};
+use crate::base::ids::{CaseId, GrantId, PersonId, SessionId, TokenId};
 
 /// Something to do outside.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -77,6 +77,10 @@ pub enum Effect {
         by: [PersonId; 2],
         /// From when their tokens count; `None` if that is policy's delay after everyone has been told.
         counts_from: Option<Time>,
+        /// The tokens they were given: what is told of this recovery says nothing about another one. None in what was queued before they were
+        /// named: then those of the two.
+        #[serde(default)]
+        tokens: Vec<TokenId>,
     },
     /// Make the target undo an execution.
     RollBack {
@@ -111,11 +115,33 @@ pub struct Due {
 /// What a register event causes outside.
 pub fn register_effects(event: &RegisterEvent, at: Time) -> Vec<Due> {
     match event {
-        RegisterEvent::GovernanceRecovered { governors, counts_from, .. } => {
-            vec![Due { effect: Effect::NotifyGovernors { by: governors.clone(), counts_from: *counts_from }, not_before: at }]
+        RegisterEvent::GovernanceRecovered { governors, counts_from, tokens, .. } => {
+            let tokens = tokens.iter().map(|t| t.id.clone()).collect();
+            vec![Due { effect: Effect::NotifyGovernors { by: governors.clone(), counts_from: *counts_from, tokens }, not_before: at }]
         }
         _ => Vec::new(),
     }
+}
+
+/// What is told when a hold is lifted: nothing of it was, or may have been, while it lasted.
+fn lifted(after: &Case, at: Time) -> Vec<Due> {
+    let case = after.id;
+    let mut out = Vec::new();
+    // Those who could decide were not told of what was sealed under the hold, or heard of the hold since.
+    if after.state == CaseState::Sealed {
+        out.push(Due { effect: Effect::NotifyApprovers { case, reminder: true }, not_before: at });
+    }
+    let late = after.times.escalated_at.is_some_and(|escalated| match after.state {
+        // What is sealed has a clock again after its deadline: that of its proof.
+        CaseState::Sealed => after.seal.as_ref().is_some_and(|seal| escalated >= seal.at),
+        // A phase whose time had run out has neither a time nor some left of it.
+        CaseState::New | CaseState::Proofing => after.times.due.is_none() && after.times.paused_left.is_none(),
+        _ => false,
+    });
+    if late || after.state == CaseState::Failed {
+        out.push(Due { effect: Effect::NotifyStaff { case, state: after.state }, not_before: at });
+    }
+    out
 }
 
 /// What must happen outside because of an event that led to this case.
@@ -146,8 +172,7 @@ pub fn effects(after: &Case, event: &CaseEvent, at: Time) -> Vec<Due> {
             out
         }
         CaseEvent::StateChanged { to: to @ (CaseState::Failed | CaseState::Expired), .. } => now(Effect::NotifyStaff { case, state: *to }),
-        // Those who could decide were not told of what was sealed under the hold, or heard of the hold since.
-        CaseEvent::HoldLifted { .. } if after.state == CaseState::Sealed => now(Effect::NotifyApprovers { case, reminder: true }),
+        CaseEvent::HoldLifted { .. } => lifted(after, at),
         // Security's own hold tells security nothing new.
         CaseEvent::Held { hold } if hold.source != HoldSource::Security => now(Effect::NotifySecurity { case, escalated: false }),
         CaseEvent::Escalated { hold: true } => now(Effect::NotifySecurity { case, escalated: true }),

@@ -7,7 +7,7 @@
 //! | plan | `countersign/plan.v1` | `action`, `lifetime` (seconds or null), `reversible`, `revokes_old`, `rotates` (ids), `scope` (ids), `target` |
 //! | evidence | `countersign/evidence.v1` | `evidence`: per item not late, in order, `id`, `kind`, `sha256`; `receipts`: those that fill the checklist, in its order, `id`, `method`, `at`, `valid_until` |
 //! | checklist | `countersign/checklist.v1` | `items`: `methods` that were asked for, `gate`, `receipt` (id or null); `requirement_sha256` |
-//! | requirement | `countersign/requirement.v1` | every field of [`Requirement`] |
+//! | requirement | `countersign/requirement.v1` | every field of [`Requirement`] but `escalates_to` |
 //! | lineage | `countersign/lineage.v1` | `persons`: their ids, sorted, each once |
 //! | policy | `countersign/policy.v1` | `pinned`, `current` (at sealing) |
 //! | seal | `countersign/seal.v1` | `case`, `revision`, and the first five as `<name>_sha256` |
@@ -47,9 +47,10 @@ pub fn evidence_digest(case: &Case, progress: &Progress) -> Result<Digest, Canon
     Digest::of_value("countersign/evidence.v1", &json!({ "evidence": evidence, "receipts": receipts }))
 }
 
-/// Of a requirement.
+/// Of a requirement. Who gets mail about delays is no part of what is decided on: naming others there voids no approval.
 pub fn requirement_digest(requirement: &Requirement) -> Result<Digest, CanonicalError> {
-    Digest::of_value("countersign/requirement.v1", requirement)
+    let asked = Requirement { escalates_to: BTreeSet::new(), ..requirement.clone() };
+    Digest::of_value("countersign/requirement.v1", &asked)
 }
 
 /// Of the checklist: what is required and how it is met.

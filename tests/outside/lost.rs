@@ -139,3 +139,27 @@ async fn invariant_17_a_dead_relay_holds_a_recovery_up_for_so_many_tries_and_the
     house.clock.pass(120);
     assert!(house.service.authenticate(&omar.presented).await.unwrap().is_some(), "nobody is locked out for ever by a dead relay");
 }
+
+async fn stop(house: &House, tokens: &[Minted; 2]) {
+    for minted in tokens {
+        let change = RegisterChange::RevokeToken { token: minted.id.clone(), at: house.service.now() };
+        let command = RegisterCommand::Change { id: house.service.fresh("prp").unwrap(), change };
+        house.service.govern(&Ask::system(Worker::Host), &command, &Beside::default()).await.unwrap();
+    }
+}
+
+/// With the server stopped one recovery is made, stopped, and made again: word of the first, still queued, is neither sent nor counts for the second.
+#[tokio::test]
+async fn invariant_17_word_of_a_stopped_recovery_is_not_sent_and_begins_no_other_ones_delay() {
+    let house = House::new().await;
+    let first = come_back(&house, false).await.unwrap();
+    stop(&house, &first).await;
+    let [omar, _] = come_back(&house, false).await.unwrap();
+    house.settle().await;
+    let told = |house: &House| house.letters().iter().filter(|l| l.to == "ines@corp.example" && l.subject.contains("let back in")).count();
+    assert_eq!(told(&house), 1, "one letter, of the recovery that stands");
+    let told_of = house.store.register().await.unwrap();
+    assert_eq!(recover::untold(&told_of).count(), 0);
+    house.clock.pass(DAY + 60);
+    assert!(house.service.authenticate(&omar.presented).await.unwrap().is_some());
+}

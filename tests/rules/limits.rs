@@ -11,6 +11,7 @@ use countersign::domain::event::CaseEvent;
 use countersign::domain::lineage;
 use countersign::domain::policy::{DEFAULT, Policy};
 use countersign::domain::refusal::Refusal;
+use countersign::domain::seal;
 use countersign::domain::standing::{Lacking, Standing};
 use countersign::domain::vocabulary::*;
 
@@ -411,4 +412,52 @@ fn invariant_14_a_receipt_counts_no_longer_than_a_policy_that_became_stricter_le
     let stricter = DEFAULT.replacen("receipt_lifetime = \"24 h\"", "receipt_lifetime = \"2 h\"", 1);
     play.world.current = Arc::new(Policy::parse(&stricter).unwrap());
     assert!(matches!(play.ask(op("nadia"), &Command::Seal), Err(Refusal::ChecklistIncomplete { .. })));
+}
+
+#[test]
+fn who_is_told_of_delays_is_no_part_of_what_was_approved() {
+    let mut play = Play::sealed(Tier::Standard);
+    play.approve("ruiz").unwrap();
+    let requirement = countersign::domain::checklist::requirement(&play.world);
+    let mut others = requirement.clone();
+    others.escalates_to = [Role::SecurityReviewer].into();
+    assert_ne!(requirement, others);
+    assert_eq!(seal::requirement_digest(&requirement).unwrap(), seal::requirement_digest(&others).unwrap());
+    others.review = !others.review;
+    assert_ne!(seal::requirement_digest(&requirement).unwrap(), seal::requirement_digest(&others).unwrap());
+    let other = DEFAULT.replacen("escalates_to = \"supervisor\"", "escalates_to = \"security_reviewer\"", 1);
+    assert_ne!(other, DEFAULT);
+    play.world.current = Arc::new(Policy::parse(&other).unwrap());
+    assert_eq!(seal::broken(&play.world, play.now), Vec::<&str>::new());
+}
+
+/// Vega reaches the subject and lifts the hold; what is told of it.
+fn lifted(play: &mut Play) -> Vec<Effect> {
+    play.now += Duration::minutes(2);
+    play.act(op("vega"), &start_code("ses-9", "mail-1")).unwrap();
+    play.act(ActorRef::Subject { session: id("ses-9") }, &proof("ses-9", "rcp-9")).unwrap();
+    play.log.clear();
+    play.act(op("vega"), &Command::LiftHold { reason: text("fine"), contact: id("ses-9") }).unwrap();
+    play.log.iter().flat_map(|e| effects(play.case(), e, play.now)).map(|d| d.effect).filter(|e| matches!(e, Effect::NotifyStaff { .. })).collect()
+}
+
+#[test]
+fn what_failed_or_was_late_under_a_hold_is_told_when_it_is_lifted() {
+    let hold = Command::Hold { source: HoldSource::Security, reason: None };
+    let case = CaseId::new(2026, 1);
+    let mut play = Play::sealed(Tier::Standard);
+    play.act(op("vega"), &hold).unwrap();
+    assert_eq!(lifted(&mut play), [], "it was in time");
+    let mut late = Play::sealed(Tier::Standard);
+    late.now = late.case().times.due.unwrap();
+    tick(&mut late);
+    late.act(op("vega"), &hold).unwrap();
+    assert_eq!(lifted(&mut late), [Effect::NotifyStaff { case, state: CaseState::Sealed }]);
+    let mut failed = Play::sealed(Tier::Standard);
+    failed.approve("ruiz").unwrap();
+    failed.act(system(Worker::Executor), &Command::StartExecution).unwrap();
+    failed.act(op("vega"), &hold).unwrap();
+    failed.act(system(Worker::Executor), &ended(1, ExecutionOutcome::Failed { reason: FailureReason::Unreachable })).unwrap();
+    assert!(failed.case().hold.is_some());
+    assert_eq!(lifted(&mut failed), [Effect::NotifyStaff { case, state: CaseState::Failed }]);
 }

@@ -53,7 +53,7 @@ pub fn decide_register(register: &Register, policy: &Policy, command: &RegisterC
         RegisterCommand::EndProposal { id } => end(register, id, context),
         RegisterCommand::ApplyDue => apply_due(register, policy, context),
         RegisterCommand::Recover { by, proved, tokens } => recover::recover(register, recover::Recovery { by, proved: *proved, tokens }, context),
-        RegisterCommand::RecoveryTold => recover::told(register, policy, context),
+        RegisterCommand::RecoveryTold { tokens } => recover::told(register, policy, tokens, context),
         RegisterCommand::RecordPersons { persons } => {
             let mut after = register.clone();
             persons.iter().map(|person| record_person(&mut after, policy, person, context)).collect()

@@ -84,14 +84,14 @@ pub fn recover(register: &Register, recovery: Recovery<'_>, context: &Context) -
     Ok(vec![RegisterEvent::GovernanceRecovered { governors, proved, counts_from, tokens: tokens.into() }])
 }
 
-/// Everyone who governs was told, or could not be: policy's delay begins.
-pub fn told(register: &Register, policy: &Policy, context: &Context) -> Result<Vec<RegisterEvent>, Refusal> {
+/// Everyone who governs was told of the recovery that gave these tokens, or could not be: policy's delay begins for them, and for no others.
+pub fn told(register: &Register, policy: &Policy, of: &[TokenId], context: &Context) -> Result<Vec<RegisterEvent>, Refusal> {
     if !matches!(context.actor.who, ActorRef::System { worker: Worker::Notices }) {
         return Err(not_permitted("register_change", "the server that tells everyone who governs"));
     }
-    let tokens: Vec<TokenId> = untold(register).map(|t| t.id.clone()).collect();
+    let tokens: Vec<TokenId> = untold(register).filter(|t| of.contains(&t.id)).map(|t| t.id.clone()).collect();
     if tokens.is_empty() {
-        return Err(Refusal::Already("No recovery waits for its delay to begin.".to_owned()));
+        return Err(Refusal::Already("That recovery does not wait for its delay to begin.".to_owned()));
     }
     Ok(vec![RegisterEvent::RecoveryTold { tokens, counts_from: counts_from(policy, context.now) }])
 }

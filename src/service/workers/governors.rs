@@ -3,25 +3,52 @@
 //! Contract: goes to every policy owner and security reviewer who is here, at their recorded address, the two included; mail that can't be
 //! delivered for good is given up and logged by person: with [`super::Patience`] as it is, a relay that is dead or turns some away is tried 24
 //! times, for about three hours of a running server. Only when every message is handed over or given up does the recovery's delay begin, so that
-//! it can neither run out unseen nor be held up for ever. Knows nothing about why nobody's token counted.
+//! it can neither run out unseen nor be held up for ever. What is told of one
+//! recovery begins only that one's delay. Knows nothing about why nobody's token counted.
 
 use super::notices::worse;
 use super::recipients::MAX_RECIPIENTS;
 use super::{Step, Workers, letters};
-use crate::base::ids::PersonId;
+use crate::base::ids::{PersonId, TokenId};
 use crate::domain::case::Worker;
 use crate::domain::command::RegisterCommand;
 use crate::domain::govern::recover;
+use crate::domain::register::{Holder, Register, Token};
 use crate::outbound::mail::Letter;
 use crate::service::ServiceError;
 use crate::service::register::Beside;
 use crate::store::OutboxItem;
 
+/// Which recovery is told of.
+#[derive(Clone, Copy)]
+pub(super) struct Recovered<'a> {
+    /// The two.
+    pub(super) by: &'a [PersonId; 2],
+    /// Their tokens; none in an item that was queued before tokens were named.
+    pub(super) tokens: &'a [TokenId],
+    /// Whether it counts without a delay.
+    pub(super) at_once: bool,
+}
+
+impl Recovered<'_> {
+    /// Those of its tokens whose delay has not begun. Another recovery's are another item's.
+    fn untold(&self, register: &Register) -> Vec<TokenId> {
+        let of_the_two = |holder: &Holder| match holder {
+            Holder::Operator(id) => register.operators.get(id).is_some_and(|o| self.by.contains(&o.person)),
+            Holder::Automation(_) => false,
+        };
+        let its_own = |t: &&Token| if self.tokens.is_empty() { of_the_two(&t.holder) } else { self.tokens.contains(&t.id) };
+        recover::untold(register).filter(its_own).map(|t| t.id.clone()).collect()
+    }
+}
+
 impl Workers {
     /// Tells everyone who governs.
-    pub(super) async fn notify_governors(&self, item: &OutboxItem, by: &[PersonId; 2], at_once: bool) -> Result<Step, ServiceError> {
+    pub(super) async fn notify_governors(&self, item: &OutboxItem, what: Recovered<'_>) -> Result<Step, ServiceError> {
+        let Recovered { by, at_once, .. } = what;
         let register = self.service.store.register().await?;
-        if !at_once && recover::untold(&register).next().is_none() {
+        let waiting = what.untold(&register);
+        if !at_once && waiting.is_empty() {
             // It was stopped before anyone could be told.
             return Ok(Step::Finished);
         }
@@ -55,7 +82,8 @@ impl Workers {
         if at_once || step != Step::Finished {
             return Ok(step);
         }
-        let told = self.service.govern(&Self::ask(Worker::Notices, item), &RegisterCommand::RecoveryTold, &Beside::default()).await;
+        let told =
+            self.service.govern(&Self::ask(Worker::Notices, item), &RegisterCommand::RecoveryTold { tokens: waiting }, &Beside::default()).await;
         match told {
             Ok(_) => Ok(Step::Committed),
             Err(ServiceError::Refused(_)) => Ok(Step::Finished),

@@ -190,7 +190,10 @@ impl Workers {
             Effect::NotifyStaff { case, state } => self.notify_staff(item, *case, *state).await,
             Effect::Execute { case, attempt } => self.execute_plan(item, *case, *attempt).await,
             Effect::RevokeGrant { case, grant } => self.revoke_grant(item, *case, grant).await,
-            Effect::NotifyGovernors { by, counts_from } => self.notify_governors(item, by, counts_from.is_some()).await,
+            Effect::NotifyGovernors { by, counts_from, tokens } => {
+                let at_once = counts_from.is_some_and(|from| from <= self.service.now());
+                self.notify_governors(item, governors::Recovered { by, tokens, at_once }).await
+            }
             Effect::RollBack { case, attempt } => self.roll_back(item, *case, *attempt).await,
         }
     }

@@ -2,7 +2,7 @@
 
 use chrono::{Duration, TimeZone as _, Utc};
 
-use super::recover::{TOKEN_LIFE, governed_until, pending};
+use super::recover::{TOKEN_LIFE, governed_until, pending, untold};
 use super::tests::{account, at as asked, oid, person, pid, refused, run, token as made};
 use super::*;
 use crate::base::ids::TokenId;
@@ -51,6 +51,16 @@ fn back(one: &str, other: &str, proved: bool, round: i64) -> RegisterCommand {
     RegisterCommand::Recover { by: [oid(one), oid(other)], proved, tokens }
 }
 
+/// Word went out of every recovery that waits for it.
+fn told(register: &Register) -> RegisterCommand {
+    RegisterCommand::RecoveryTold { tokens: untold(register).map(|t| t.id.clone()).collect() }
+}
+
+fn tell(register: &mut Register, context: &Context) -> Result<Vec<RegisterEvent>, Refusal> {
+    let command = told(register);
+    run(register, &command, context)
+}
+
 #[test]
 fn invariant_17_nobody_comes_back_while_two_can_govern() {
     let mut register = founded();
@@ -92,9 +102,9 @@ fn invariant_17_without_former_tokens_the_delay_runs_first_and_everyone_is_told(
     let told: Vec<Effect> = events.iter().flat_map(|e| register_effects(e, at(30))).map(|d| d.effect).collect();
     assert!(matches!(told.as_slice(), [Effect::NotifyGovernors { counts_from: None, .. }]), "{told:?}");
     assert_eq!(governed_until(&register, at(50_000)), None, "never, while nobody was told: the server may be kept stopped for years");
-    assert_eq!(refused(run(&mut register, &RegisterCommand::RecoveryTold, &host(36))), "not-permitted", "not by the command line");
-    run(&mut register, &RegisterCommand::RecoveryTold, &by_server(36)).unwrap();
-    assert_eq!(refused(run(&mut register, &RegisterCommand::RecoveryTold, &by_server(37))), "already");
+    assert_eq!(refused(tell(&mut register, &host(36))), "not-permitted", "not by the command line");
+    tell(&mut register, &by_server(36)).unwrap();
+    assert_eq!(refused(tell(&mut register, &by_server(37))), "already");
     assert_eq!(governed_until(&register, at(59)), None, "not before the delay is over, which began when everyone had been told");
     assert_eq!(pending(&register, at(59)).count(), 2);
     assert_eq!(governed_until(&register, at(60)), Some(at(60) + TOKEN_LIFE));
@@ -128,9 +138,32 @@ fn invariant_17_whatever_the_host_writes_into_the_tokens_they_are_short_and_begi
     tokens[0].expires_at = at(100_000);
     tokens[0].issued_at = at(0);
     run(&mut register, &RegisterCommand::Recover { by, proved: false, tokens }, &host(30)).unwrap();
-    run(&mut register, &RegisterCommand::RecoveryTold, &by_server(30)).unwrap();
+    tell(&mut register, &by_server(30)).unwrap();
     let token = &register.tokens[&TokenId::parse("n-olga-0").unwrap()];
     assert_eq!((token.issued_at, token.expires_at), (at(54), at(62)));
+}
+
+/// One recovery is stopped before anyone heard of it, and another one follows: word of the first begins nothing of the second.
+#[test]
+fn invariant_17_word_of_one_recovery_begins_no_other_ones_delay() {
+    let mut register = founded();
+    let first = run(&mut register, &back("olga", "rita", false, 0), &host(30)).unwrap();
+    let of_first = told(&register);
+    let [Effect::NotifyGovernors { tokens, .. }] = &first.iter().flat_map(|e| register_effects(e, at(30))).map(|d| d.effect).collect::<Vec<_>>()[..]
+    else {
+        panic!("{first:?}")
+    };
+    assert!(tokens.len() == 2 && untold(&register).all(|t| tokens.contains(&t.id)), "what goes out names its tokens");
+    for token in tokens.clone() {
+        let id = ProposalId::parse("p").unwrap();
+        run(&mut register, &RegisterCommand::Change { id, change: RegisterChange::RevokeToken { token, at: at(31) } }, &host(31)).unwrap();
+    }
+    run(&mut register, &back("olga", "rita", false, 1), &host(32)).unwrap();
+    assert_eq!(refused(run(&mut register, &of_first, &by_server(33))), "already");
+    assert_eq!(untold(&register).count(), 2, "the second one waits until its own word has gone out");
+    let of_second = told(&register);
+    run(&mut register, &of_second, &by_server(34)).unwrap();
+    assert_eq!(governed_until(&register, at(58)), Some(at(58) + TOKEN_LIFE));
 }
 
 #[test]
