@@ -22,7 +22,7 @@ use crate::domain::govern::recover;
 use crate::domain::register::{Holder, Register, Token};
 use crate::outbound::mail::Mailer;
 use crate::server::certificate::examine;
-use crate::store::sqlite::{UNCHECKED, head_of, pulse_of, register_of, verify_file};
+use crate::store::sqlite::{UNCHECKED, head_of, older_file, pulse_of, register_of, verify_file};
 
 /// How long connecting to a target or mail server may take.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -69,7 +69,7 @@ pub async fn run(from: &Config, out: Out) -> Result<(), Failure> {
     found.add("keys", keys.as_ref().map(|_| full(&config.keys)).map_err(ToString::to_string));
     found.add("policy file", policy(&config));
     found.add("clock", clock(&config.database, now));
-    found.add("database", kept_private(&config.database).and_then(|()| database(&config.database, keys.as_ref().ok())));
+    found.add("database", kept_private(&config.database).and_then(|()| whole(&config.database, keys.as_ref().ok())));
     found.add("governance", governance(&config.database, now));
     found.add("outbox", outbox(&config.database));
     if let Some(tls) = &config.tls {
@@ -249,6 +249,14 @@ pub fn verify(from: &Config, out: Out) -> Result<(), Failure> {
     let (entries, root) = head_of(&config.database).map_err(super::host::failed)?;
     let answer = serde_json::json!({ "entries": entries, "root_sha256": root.to_string(), "texts_opened": keys.is_some(), "not_checked": UNCHECKED });
     out.answer(&answer, |_| says)
+}
+
+/// What the database holds; of one that an older version wrote, that it did, which is nothing wrong.
+fn whole(path: &Path, keys: Option<&ServerKeys>) -> Result<String, String> {
+    match older_file(path).map_err(|e| e.to_string())? {
+        Some(older) => Ok(format!("{NOTICE}{}, {older}", full(path))),
+        None => database(path, keys),
+    }
 }
 
 fn database(path: &Path, keys: Option<&ServerKeys>) -> Result<String, String> {

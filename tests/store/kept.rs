@@ -5,10 +5,11 @@ use std::path::Path;
 
 use countersign::base::Digest;
 use countersign::base::ids::{CaseId, TextId, TokenId};
-use countersign::domain::case::TextRef;
+use countersign::domain::case::{Hold, TextRef};
 use countersign::domain::event::{CaseEvent, RegisterChange, RegisterEvent};
 use countersign::domain::register::{Holder, Register, Token};
-use countersign::store::sqlite::{RestoreError, Restoring, SqliteOptions, SqliteStore, There, verify_file};
+use countersign::domain::vocabulary::HoldSource;
+use countersign::store::sqlite::{RestoreError, Restoring, SqliteOptions, SqliteStore, There, older_file, restore, verify_file};
 use countersign::store::{CodeChange, NewText, Store};
 use rusqlite::Connection;
 
@@ -123,4 +124,55 @@ async fn a_restore_knows_what_it_replaces_and_keeps_it_aside() {
     assert!(matches!(torn.there, There::Unreadable(_)), "{:?}", torn.there);
     let other = torn.put(at(START)).unwrap().unwrap();
     assert_ne!(other, aside, "nothing kept aside is overwritten");
+}
+
+/// As the version before the list of grants left it: without what later ones made, and with what they derive otherwise.
+const OLDER: &str = "DROP TABLE grants; DROP TABLE subject_handles; DROP INDEX cases_ended; DROP INDEX cases_ended_due; PRAGMA user_version = 2;
+    UPDATE cases SET next_due = NULL, k_due = 1000, k_risk = k_risk - 1;
+    UPDATE cases SET words = words || ' ' || char(57728) WHERE ended = 0;";
+
+#[tokio::test]
+async fn a_backup_of_an_older_version_is_brought_up_to_date_verified_and_restored() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, copy, to) = (folder.path().join("db"), folder.path().join("copy"), folder.path().join("to"));
+    let store = filled(&path).await;
+    let hold = Hold { source: HoldSource::Security, reason: None, since: at(START), escalated_at: None };
+    world::act(&store, the_case(), operator("vera"), vec![CaseEvent::Held { hold }], 0, at(START)).await.unwrap();
+    let head = store.head().await.unwrap();
+    store.backup(&copy).await.unwrap();
+    drop(store);
+    Connection::open(&copy).unwrap().execute_batch(OLDER).unwrap();
+    let bytes = std::fs::read(&copy).unwrap();
+    let said = older_file(&copy).unwrap().unwrap();
+    assert!(said.contains("schema 2"), "{said}");
+    assert!(verify_file(&copy, None, &|_, _| {}).unwrap_err().to_string().contains("schema 2"));
+    assert_eq!(restore(&copy, &to, false, at(START), &|_, _| {}).unwrap(), head.0);
+    assert_eq!(std::fs::read(&copy).unwrap(), bytes, "the backup itself stays as it is");
+    assert_eq!(older_file(&to).unwrap(), None);
+    assert_eq!(verify_file(&to, Some(&world::master()), &|_, _| {}).unwrap(), Vec::<String>::new());
+    let store = world::open(&to, &TestClock::new(), &SqliteOptions::default()).unwrap();
+    assert_eq!(store.head().await.unwrap(), head);
+}
+
+#[tokio::test]
+async fn names_in_any_script_lead_to_their_subject_after_an_upgrade_and_are_compared() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("db");
+    drop(filled(&path).await);
+    let names = || -> Vec<String> {
+        let conn = Connection::open(&path).unwrap();
+        let mut all = conn.prepare("SELECT handle FROM subject_handles ORDER BY handle").unwrap();
+        all.query_map([], |r| r.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
+    };
+    let before = names();
+    assert!(!before.is_empty());
+    Connection::open(&path).unwrap().execute_batch("UPDATE subject_handles SET handle = 'Á' || handle").unwrap();
+    let found = verify_file(&path, None, &|_, _| {}).unwrap();
+    assert!(found.iter().any(|f| f.contains("is not found by a name")), "{found:?}");
+    Connection::open(&path).unwrap().execute_batch("PRAGMA user_version = 6").unwrap();
+    drop(world::open(&path, &TestClock::new(), &SqliteOptions::default()).unwrap());
+    assert_eq!(names(), before);
+    Connection::open(&path).unwrap().execute_batch("INSERT INTO subject_handles VALUES ('the chair', 'm.okafor')").unwrap();
+    let found = verify_file(&path, None, &|_, _| {}).unwrap();
+    assert!(found.iter().any(|f| f.starts_with("subjects' names: ")), "{found:?}");
 }

@@ -243,8 +243,9 @@ fn shared(new: &Connection, old: &Connection) -> Result<(u64, u64), StoreError> 
     Ok((entries, common))
 }
 
+/// Verifies the copy, which is brought up to date before if an older version wrote it: it is compared with what this one makes.
 fn check(path: &Path, master: Option<&MasterKey>, progress: &dyn Fn(u64, u64)) -> Result<u64, RestoreError> {
-    let conn = schema::open_reader(path)?;
+    let mut conn = schema::open_reader(path)?;
     let unreadable = |e: rusqlite::Error| RestoreError::Differs(vec![e.to_string()]);
     let sound: String = conn.query_row("PRAGMA integrity_check(1)", [], |r| r.get(0)).map_err(unreadable)?;
     if sound != "ok" {
@@ -252,6 +253,11 @@ fn check(path: &Path, master: Option<&MasterKey>, progress: &dyn Fn(u64, u64)) -
     }
     if schema::version(&conn)? == 0 {
         return Err(RestoreError::Differs(vec!["the file is empty".into()]));
+    }
+    if schema::older(path)?.is_some() {
+        drop(conn);
+        schema::bring_up(path)?;
+        conn = schema::open_reader(path)?;
     }
     let vault = master.map(Vault::new).transpose()?;
     let found = verify::verify(&conn, vault.as_ref(), progress)?;

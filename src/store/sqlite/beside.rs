@@ -85,16 +85,20 @@ impl Verify<'_> {
     fn subject_rows(&mut self) -> Result<(), StoreError> {
         let mut statement = self.conn.prepare("SELECT id, body, salt FROM subjects")?;
         let mut found = statement.query([])?;
-        let mut rows = 0;
+        let (mut rows, mut handles) = (0, 0);
         while let Some(r) = found.next()? {
             rows += 1;
             let (id, body, salt): (String, String, [u8; 16]) = (r.get(0)?, r.get(1)?, r.get(2)?);
             let recorded = serde_json::from_str::<Subject>(&body).ok().filter(|s| s.id.as_str() == id).map(|subject| Recorded { subject, salt });
+            if let Some(recorded) = &recorded {
+                handles += self.handles(&recorded.subject)?;
+            }
             let digest = recorded.and_then(|r| r.digest().ok());
             if digest.is_none() || digest != self.subjects.of(&id)? {
                 self.differs(format!("subject {id}: its row is not what the log says was recorded"));
             }
         }
+        self.handles_in_all(handles)?;
         let named = self.subjects.count()?;
         if rows != named {
             self.differs(format!("subjects: there are {rows} rows, the log names {named}"));

@@ -38,8 +38,16 @@ pub fn verify_file(path: &Path, master: Option<&MasterKey>, progress: &dyn Fn(u6
     if schema::version(&conn)? == 0 {
         return Err(schema::refused(format!("{} holds nothing", path.display())));
     }
+    if let Some(older) = schema::older(path)? {
+        return Err(schema::refused(format!("{} was {older}", path.display())));
+    }
     let vault = master.map(Vault::new).transpose()?;
     verify::verify(&conn, vault.as_ref(), progress)
+}
+
+/// A sentence about a file that an older version of this program wrote and that is not up to date yet; `None` for one that is.
+pub fn older_file(path: &Path) -> Result<Option<String>, StoreError> {
+    schema::older(path)
 }
 
 /// How many entries the file's log has, and the tree's root.

@@ -10,6 +10,7 @@ mod batch;
 mod beside;
 mod clock;
 mod commit;
+mod dues;
 mod duties;
 mod errors;
 mod grants;
@@ -55,7 +56,7 @@ use crate::domain::view::{CaseRow, Counts, GrantPage, GrantQuery, QueuePage, Que
 
 pub use backup::{Lost, RestoreError, Restoring, There, restore};
 pub use beside::UNCHECKED;
-pub use look::{MAX_SURVEY, Pulse, Survey, backup_of, head_of, pulse_of, register_of, survey, verify_file};
+pub use look::{MAX_SURVEY, Pulse, Survey, backup_of, head_of, older_file, pulse_of, register_of, survey, verify_file};
 pub use vault::MasterKey;
 
 use batch::{Kept, Tip};

@@ -21,9 +21,12 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../assets/migrations/0004_handles.sql"),
     include_str!("../../../assets/migrations/0005_found.sql"),
     include_str!("../../../assets/migrations/0006_anew.sql"),
+    include_str!("../../../assets/migrations/0007_derived.sql"),
 ];
 /// The migration after which grants are put into their rows; it goes together with the table that it makes.
 const GRANTS: usize = 2;
+/// The migration with which what is derived otherwise than before is written anew.
+const DERIVED: usize = 6;
 
 /// Prepared statements kept by each connection.
 const STATEMENTS: usize = 128;
@@ -168,6 +171,28 @@ pub(super) fn version(conn: &Connection) -> Result<i64, StoreError> {
     Ok(version)
 }
 
+/// Why a file can't be looked into as it lies, if an older version of this program wrote it.
+pub(super) fn older(path: &Path) -> Result<Option<String>, StoreError> {
+    let found = version(&open_reader(path)?)?;
+    let sentence = || {
+        format!(
+            "written by an older version (schema {found}; this one writes {}): what it holds can be compared once the server was started",
+            current()
+        )
+    };
+    Ok((found > 0 && found < current()).then(sentence))
+}
+
+/// Brings a file that no server uses up to date.
+pub(super) fn bring_up(path: &Path) -> Result<(), StoreError> {
+    let mut conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    conn.busy_timeout(BUSY)?;
+    conn.pragma_update(None, "journal_mode", "DELETE")?;
+    migrate(&mut conn)?;
+    conn.close().map_err(|(_, e)| e)?;
+    Ok(())
+}
+
 fn migrate(conn: &mut Connection) -> Result<(), StoreError> {
     let from = version(conn)?;
     if from == 0 {
@@ -180,6 +205,10 @@ fn migrate(conn: &mut Connection) -> Result<(), StoreError> {
         tx.execute_batch(sql)?;
         if i == GRANTS {
             super::grants::fill(&tx)?;
+        }
+        if i == DERIVED {
+            super::handles::fill(&tx)?;
+            super::dues::fill(&tx)?;
         }
         tx.pragma_update(None, "user_version", i64::try_from(i + 1).unwrap_or(i64::MAX))?;
         tx.commit()?;

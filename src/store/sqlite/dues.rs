@@ -1,0 +1,29 @@
+//! When cases are due, written anew where an older version of the program derived it otherwise.
+//!
+//! Contract: a case's row then says what its entries make, as if it had been written now. Knows nothing about what becomes of a due case.
+
+use rusqlite::{Connection, params};
+
+use super::rows::{self, Ordinal as _, millis};
+use crate::base::ids::CaseId;
+use crate::domain::vocabulary::CaseState;
+use crate::store::StoreError;
+
+/// Writes the due times of every case that is held, failed or being proved: of all others they are derived as ever.
+pub(super) fn fill(conn: &Connection) -> Result<(), StoreError> {
+    let keys: Vec<i64> = {
+        let mut all = conn.prepare("SELECT id FROM cases WHERE held = 1 OR state IN (?1, ?2)")?;
+        all.query_map([CaseState::Failed.ordinal(), CaseState::Proofing.ordinal()], |r| r.get(0))?.collect::<Result<_, _>>()?
+    };
+    for id in keys.into_iter().filter_map(CaseId::from_key) {
+        let (Some(case), Some(row)) = (super::reads::fold(conn, id)?, super::reads::row(conn, id)?) else { continue };
+        let due = case.times.due;
+        conn.prepare_cached("UPDATE cases SET k_due = ?2, k_risk = ?3, next_due = ?4 WHERE id = ?1")?.execute(params![
+            id.key(),
+            rows::key_due(due),
+            rows::key_risk(row.risk, due),
+            case.next_due().map(millis)
+        ])?;
+    }
+    Ok(())
+}
