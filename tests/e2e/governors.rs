@@ -25,7 +25,7 @@ fn invariant_17_two_governors_who_lost_everything_come_back_after_the_delay_in_s
     host.there("ana", &["token", "revoke", &ana], 0);
     host.there("ben", &["token", "revoke", &ben], 0);
     host.there("ana", &["whoami"], 4);
-    let busy = host.here(&["recover-governance", "ana", "ben"], 1);
+    let busy = host.here(&["recover-governance", "ana", "ben"], 2);
     assert!(!busy["detail"].as_str().unwrap().is_empty(), "not while a server uses the database: {busy}");
     host.stop();
     let found = host.here(&["doctor"], 1);

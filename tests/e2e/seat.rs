@@ -127,7 +127,9 @@ impl Seat {
         self.pty.write("da");
         self.on("You may decide", "e");
         self.on("Ctrl-s asks once more", reason);
-        self.on(reason, SEND);
+        self.pty.shows(reason);
+        // What is announced meanwhile is read first; whoever sends then is told so, and presses it again.
+        self.pty.again_until("Esc cancel", SEND);
         self.on("Esc cancel", "y");
         self.pty.shows("is approved by you");
     }

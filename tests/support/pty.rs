@@ -146,6 +146,21 @@ impl Pty {
         self.until(&format!("\"{text}\""), |s| prose(&s.contents()).contains(&wanted));
     }
 
+    /// Presses keys, and again whenever the screen came to rest without the text, until it shows it.
+    pub fn again_until(&mut self, text: &str, keys: &str) {
+        let end = Instant::now() + DEADLINE;
+        while !self.text().contains(text) {
+            assert!(Instant::now() < end, "{}: \"{text}\" was never seen; the screen:\n{}", self.name, self.text());
+            self.write(keys);
+            while let Ok(chunk) = self.chunks.recv_timeout(Duration::from_millis(500)) {
+                self.take(&chunk);
+                if self.text().contains(text) {
+                    break;
+                }
+            }
+        }
+    }
+
     /// Waits as long as a demo may take to be filled and to send all the mail of its past.
     pub fn long(&mut self, what: &str, wanted: impl Fn(&vt100::Screen) -> bool) {
         self.wait(FILLED, what, |pty| wanted(pty.screen()));

@@ -233,7 +233,8 @@ impl Window {
                 if *from == From::End {
                     self.selected = self.pages[0].rows.last().map(|r| r.id);
                     self.chosen = self.selected.is_some();
-                } else if self.loaded {
+                } else if self.loaded && !self.selected.is_some_and(|id| ids.contains(&id)) {
+                    // Elsewhere now. A page that was only read anew leaves the selection where it is.
                     self.selected = None;
                 }
                 (self.at, self.top) = (if *from == From::End { self.len().saturating_sub(1) } else { 0 }, 0);
