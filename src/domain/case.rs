@@ -366,6 +366,15 @@ impl Case {
         self.taken_back.values().any(Option::is_none)
     }
 
+    /// Whether it is no more than a name that somebody typed: asked for by the subject itself, and nothing was proved in it, nobody of the staff
+    /// took it, nobody froze it and nothing came of it. Anyone can bring that about, so nothing may follow from it for anyone else's case (T22).
+    pub fn is_word_alone(&self) -> bool {
+        let by_itself = matches!(self.request.opened_by, ActorRef::Subject { .. });
+        let untouched = self.receipts.is_empty() && self.assignee.is_none() && self.hold.is_none();
+        let early = matches!(self.state, CaseState::New | CaseState::Proofing | CaseState::Withdrawn | CaseState::Expired);
+        by_itself && untouched && early
+    }
+
     /// Whether it could still expire: not restored, not ended, not in the target's hands.
     pub const fn can_expire(&self) -> bool {
         matches!(self.state, CaseState::New | CaseState::Proofing | CaseState::Sealed | CaseState::Approved | CaseState::Failed)

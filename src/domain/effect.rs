@@ -164,6 +164,8 @@ pub fn effects(after: &Case, event: &CaseEvent, at: Time) -> Vec<Due> {
             }
             out
         }
+        // Anyone could send mail to the staff by typing names.
+        CaseEvent::Escalated { hold: false } | CaseEvent::StateChanged { to: CaseState::Expired, .. } if after.is_word_alone() => Vec::new(),
         CaseEvent::Escalated { hold: false } => {
             let mut out = now(Effect::NotifyStaff { case, state: after.state });
             if after.state == CaseState::Sealed {

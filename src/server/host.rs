@@ -43,6 +43,7 @@ pub struct Running {
     stop: watch::Sender<bool>,
     server: JoinHandle<std::io::Result<()>>,
     workers: JoinHandle<()>,
+    service: Arc<Service>,
 }
 
 impl Running {
@@ -62,13 +63,20 @@ impl Running {
         let request_time = parts.config.request_time;
         let settings = pages::Settings { rates, request_time, ..pages::Settings::new(&parts.public_url, &parts.organisation) };
         let pages = pages::router(Arc::clone(&requester), settings);
-        let (stop_asking, stopped_working) = (stopped.clone(), stopped.clone());
+        // The pages go on taking requests while the server drains: whoever works on them ends after it.
+        let (drained, stop_asking) = watch::channel(false);
+        let stopped_working = stopped.clone();
         let both = async move { tokio::join!(workers.run(stopped_working), requester.run(stop_asking)) };
         let workers = tokio::spawn(async move {
             let ((), ()) = both.await;
         });
-        let server = tokio::spawn(run(parts.config, parts.service, pages, listeners, stopped));
-        Self { stop, server, workers }
+        let service = Arc::clone(&parts.service);
+        let server = tokio::spawn(async move {
+            let ended = run(parts.config, parts.service, pages, listeners, stopped).await;
+            let _ = drained.send(true);
+            ended
+        });
+        Self { stop, server, workers, service }
     }
 
     /// Whether it ended by itself, which it only does when something is wrong.
@@ -84,11 +92,13 @@ impl Running {
         }
     }
 
-    /// Ends it: what is in hand is finished within the drain time.
+    /// Ends it: what is in hand is finished within the drain time, what was taken by then is worked on, and what came to nothing is counted.
     pub async fn stop(self) -> std::io::Result<()> {
         let _ = self.stop.send(true);
         let served = self.server.await.map_err(std::io::Error::other)?;
         self.workers.await.map_err(std::io::Error::other)?;
+        self.service.note_strangers(self.service.now()).await;
+        self.service.write_counts(true).await;
         served
     }
 }

@@ -1,6 +1,7 @@
 //! People who ask for themselves on the page for it: what comes of it, what a stranger learns and causes by typing a name (threats.md T22, T24,
 //! T35; invariants 8 and 13).
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,14 +10,20 @@ use axum::http::Request;
 use countersign::base::Untrusted;
 use countersign::base::ids::{CaseId, SubjectId};
 use countersign::domain::case::{ActorRef, Requester as Who};
-use countersign::domain::event::{Body as Entry, RegisterEvent};
+use countersign::domain::event::{Body as Entry, CaseEvent, RegisterEvent};
 use countersign::domain::register::Principal;
 use countersign::domain::view::QueueQuery;
 use countersign::domain::vocabulary::*;
+use countersign::outbound::mail::Mailer;
+use countersign::server::host::{Parts, Running};
 use countersign::server::pages::{self, Settings};
-use countersign::service::requester::MAX_WAITING;
+use countersign::server::{Listeners, ServerConfig};
+use countersign::service::requester::{MAX_WAITING, MAX_WRONG, Requester, Tried};
+use countersign::service::workers::Patience;
 use countersign::store::Store;
 use futures_util::FutureExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
 use tower::ServiceExt as _;
 
 use crate::desk::{okafor, route};
@@ -133,8 +140,13 @@ async fn t24_whoever_is_asked_for_the_answer_is_the_same_and_comes_before_anythi
 #[tokio::test]
 async fn t24_the_answer_is_ready_without_waiting_for_anything_even_where_the_server_is_overrun() {
     let house = House::new().await;
-    let settings =
-        Settings { floor: Duration::ZERO, asks: u32::MAX, rates: pages::Rates { looks: 1, forms: u32::MAX }, ..Settings::new(&house.pages, "Corp") };
+    let settings = Settings {
+        floor: Duration::ZERO,
+        asks: u32::MAX,
+        asks_each: u32::MAX,
+        rates: pages::Rates { looks: 1, forms: u32::MAX },
+        ..Settings::new(&house.pages, "Corp")
+    };
     let router = pages::router(Arc::clone(&house.requester), settings);
     let mut bodies = Vec::new();
     for i in 0..MAX_WAITING + 20 {
@@ -283,4 +295,143 @@ async fn nobody_of_the_staff_opens_a_case_as_the_subject_and_what_is_open_is_not
     house.works().await;
     assert_eq!(house.case(case).await, before);
     assert_eq!(house.cases().await, [case]);
+}
+
+#[tokio::test]
+async fn t22_what_a_stranger_typed_raises_nothing_in_the_case_that_its_subject_gets_from_the_desk() {
+    let house = House::new().await;
+    house.asks("okafor").await;
+    house.works().await;
+    let [word] = house.cases().await[..] else { panic!("one case") };
+    assert!(house.case(word).await.is_word_alone());
+    let own = house.open(staff("nadia"), route("okafor", Action::PasswordReset, Path::Assisted, &["login"])).await.unwrap().case;
+    assert!(own.linked.contains(&word) && !own.has_flag(FlagKind::RepeatRequest) && own.hold.is_none(), "{own:?}");
+    // What was proved is a recovery like any other.
+    let letter = house.letter("okafor@corp.example", "Your code");
+    assert_eq!(house.post(&letter.link("p"), &[("code", &letter.code())]).await.0, 200);
+    assert!(!house.case(word).await.is_word_alone());
+    let next = house.open(staff("nadia"), route("okafor", Action::PasswordReset, Path::Assisted, &["login"])).await.unwrap().case;
+    assert!(next.has_flag(FlagKind::RepeatRequest));
+}
+
+#[tokio::test]
+async fn t22_a_name_typed_after_a_recovery_opens_nothing_that_would_be_frozen() {
+    let house = House::new().await;
+    let done = house.approved("okafor", Action::PasswordReset).await;
+    house.live(120, 4).await;
+    assert_eq!(house.case(done).await.state, CaseState::Restored);
+    let before = house.letters().len();
+    house.asks("okafor").await;
+    house.works().await;
+    assert!(house.cases().await.iter().all(|c| *c == done));
+    assert_eq!(house.letters().len(), before, "nobody is told");
+    house.service.note_strangers(house.service.now()).await;
+    assert_eq!(house.strangers().await, [1]);
+}
+
+#[tokio::test]
+async fn t35_a_name_typed_in_vain_tells_no_staff_ends_within_two_days_and_makes_room_for_its_person() {
+    let house = House::new().await;
+    for _ in 0..4 {
+        house.asks("okafor").await;
+        house.works().await;
+        house.live(3600, 1).await;
+    }
+    let [word] = house.cases().await[..] else { panic!("one case") };
+    house.live(44 * 3600, 44).await;
+    assert_eq!(house.case(word).await.state, CaseState::Expired);
+    let told: Vec<_> = house.letters().into_iter().filter(|l| !l.to.starts_with("okafor@")).collect();
+    assert!(told.is_empty(), "{told:#?}");
+    house.asks("okafor").await;
+    house.works().await;
+    let new = house.cases().await.into_iter().find(|c| *c != word).expect("another case");
+    assert!(!house.case(new).await.has_flag(FlagKind::RepeatRequest));
+    let letter = house.letter("okafor@corp.example", "Your code");
+    assert_eq!(house.post(&letter.link("p"), &[("code", &letter.code())]).await.0, 200);
+    house.live(120, 4).await;
+    assert_eq!(house.case(new).await.state, CaseState::Restored);
+}
+
+#[tokio::test]
+async fn t35_one_address_that_asks_too_often_shuts_nobody_else_out() {
+    let house = House::with(Plan { asks: Some(4), asks_each: Some(2), ..Plan::default() }).await;
+    for expected in [200, 200, 429, 429, 429] {
+        assert_eq!(house.asks("nobody").await.0, expected);
+    }
+    let elsewhere = reqwest::Client::builder().no_proxy().local_address(std::net::IpAddr::from([127, 0, 0, 2])).build().unwrap();
+    for expected in [200, 200, 429] {
+        let answer = elsewhere.post(format!("{}/ask", house.pages)).form(&[("who", "okafor"), ("what", "password_reset")]).send().await;
+        assert_eq!(answer.unwrap().status().as_u16(), expected);
+    }
+    house.works().await;
+    assert_eq!(house.cases().await.len(), 1);
+}
+
+#[tokio::test]
+async fn invariant_08_wrong_words_fill_no_log_without_end_and_the_right_one_is_heard_after_them() {
+    let house = House::new().await;
+    house.asks("okafor").await;
+    house.works().await;
+    let [case] = house.cases().await[..] else { panic!("one case") };
+    let letter = house.letter("okafor@corp.example", "A recovery was started");
+    let (link, wrong) = (letter.link("n"), if letter.word() == "bababa" { "dodolo" } else { "bababa" });
+    for i in 0..MAX_WRONG + 10 {
+        if i % 5 == 0 {
+            house.clock.pass(60);
+        }
+        assert_eq!(house.post(&link, &[("word", wrong)]).await.0, 422);
+    }
+    // A server that was started anew knows it from the log.
+    let anew = Requester::new(Arc::clone(&house.service), house.keys.clone());
+    assert!(matches!(anew.not_me(link.rsplit('/').next().unwrap(), wrong).await, Ok(Tried::Wrong)));
+    let tried = |e: &&CaseEvent| matches!(e, CaseEvent::Refused { refusal, .. } if refusal == "wrong-word");
+    assert_eq!(house.events(case).await.iter().filter(tried).count(), MAX_WRONG);
+    house.service.note_strangers(house.service.now()).await;
+    assert_eq!(house.strangers().await.iter().sum::<u64>(), 11);
+    assert_eq!(house.post(&link, &[("word", &letter.word())]).await.0, 200);
+    assert!(house.case(case).await.hold.is_some());
+}
+
+#[tokio::test]
+async fn what_the_page_took_while_the_server_drained_is_worked_on_and_counted_before_it_ends() {
+    let house = House::new().await;
+    let (staff, pages) = (TcpListener::bind("127.0.0.1:0").await.unwrap(), TcpListener::bind("127.0.0.1:0").await.unwrap());
+    let at = pages.local_addr().unwrap();
+    let parts = Parts {
+        service: Arc::clone(&house.service),
+        codes: house.keys.clone(),
+        mailer: Mailer::folder("Corp <no-reply@corp.example>", &house.mailbox).unwrap(),
+        connectors: BTreeMap::new(),
+        public_url: format!("http://{at}"),
+        organisation: "Corp".to_owned(),
+        config: ServerConfig::default(),
+        patience: Patience::default(),
+    };
+    let running = Running::start(parts, Listeners { staff, pages: Some(pages), metrics: None });
+    let mut asking = Vec::new();
+    for who in ["okafor", "nobody"] {
+        let form = format!("who={who}&what=password_reset&system=");
+        let head = format!("POST /ask HTTP/1.1\r\nHost: {at}\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {}", form.len());
+        let mut connection = TcpStream::connect(at).await.unwrap();
+        connection.write_all(format!("{head}\r\nConnection: close\r\nExpect: 100-continue\r\n\r\n").as_bytes()).await.unwrap();
+        // The server is in the middle of this request when it is told to end.
+        let mut go_on = [0; b"HTTP/1.1 100 Continue\r\n\r\n".len()];
+        connection.read_exact(&mut go_on).await.unwrap();
+        asking.push((connection, form));
+    }
+    let ended = tokio::spawn(running.stop());
+    let deadline = std::time::Instant::now() + Duration::from_secs(20);
+    while TcpStream::connect(at).await.is_ok() {
+        assert!(std::time::Instant::now() < deadline, "it does not end");
+        tokio::task::yield_now().await;
+    }
+    for (mut connection, form) in asking {
+        connection.write_all(form.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.contains("Look at your messages"), "{answer}");
+    }
+    ended.await.unwrap().unwrap();
+    assert_eq!(house.cases().await.len(), 1);
+    assert_eq!(house.strangers().await.iter().sum::<u64>(), 1);
 }

@@ -67,6 +67,7 @@ pub struct Plan {
     pub rates: Option<Rates>,
     pub floor: Duration,
     pub asks: Option<u32>,
+    pub asks_each: Option<u32>,
     pub policy: Option<String>,
 }
 
@@ -121,7 +122,8 @@ impl House {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let pages = format!("http://{}", listener.local_addr().unwrap());
         let rates = plan.rates.unwrap_or(Rates { looks: u32::MAX, forms: u32::MAX });
-        let settings = Settings { floor: plan.floor, rates, asks: plan.asks.unwrap_or(u32::MAX), ..Settings::new(&pages, "Corp") };
+        let (asks, asks_each) = (plan.asks.unwrap_or(u32::MAX), plan.asks_each.unwrap_or(u32::MAX));
+        let settings = Settings { floor: plan.floor, rates, asks, asks_each, ..Settings::new(&pages, "Corp") };
         let requester = Arc::new(Requester::new(Arc::clone(&service), keys.clone()));
         let router = pages::router(Arc::clone(&requester), settings);
         tokio::spawn(async move { axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>()).await });

@@ -56,6 +56,10 @@ pub(super) fn open(world: &World, open: &Open, ctx: &Context) -> Result<Vec<Case
     let mut draft = Draft::opening(world, open.id, opened, ctx).ok_or_else(|| Refusal::Unknown("The case".to_owned()))?;
     draft.grow(first_hands(open, subject, ctx));
     notice(&mut draft, subject);
+    // What was given back lately is asked for again with someone of the staff: anyone could freeze the subject's cases by typing its name.
+    if draft.case.hold.is_some() && matches!(ctx.actor.who, ActorRef::Subject { .. }) {
+        return Err(actor::not_permitted(CODE, "someone of the staff, because the same was given back not long ago"));
+    }
     draft.look_ahead();
     if draft.runs_itself() {
         let due = draft.requirement().deadlines.proofing;
@@ -141,11 +145,12 @@ fn first_hands(open: &Open, subject: &Subject, ctx: &Context) -> Vec<Hand> {
 }
 
 /// What is unusual about the request. A second recovery of the same thing within the window is held until security looked at it
-/// (standards.md, "What past incidents ask").
+/// (standards.md, "What past incidents ask"). What is a word alone doesn't count: a stranger could raise what the subject's own case asks for.
 fn notice(draft: &mut Draft<'_>, subject: &Subject) {
     let now = draft.now();
     let need = draft.requirement();
-    let states: Vec<CaseState> = lineage::linked(&draft.world, &draft.case, need.linked_window.duration()).iter().map(|c| c.state).collect();
+    let linked = lineage::linked(&draft.world, &draft.case, need.linked_window.duration());
+    let states: Vec<CaseState> = linked.iter().filter(|c| !c.is_word_alone()).map(|c| c.state).collect();
     if !states.is_empty() {
         draft.notice(FlagKind::RepeatRequest);
     }

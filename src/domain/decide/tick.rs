@@ -39,6 +39,12 @@ pub(super) fn tick(draft: &mut Draft<'_>) -> Result<(), Refusal> {
         return Ok(());
     }
     resume(draft);
+    if due && draft.case.state == CaseState::Proofing && draft.case.is_word_alone() {
+        // Nobody proved it in the time for that: no one is asked to look, and its subject can ask anew.
+        draft.void(VoidReason::Expired);
+        draft.go(CaseState::Expired, None);
+        return Ok(());
+    }
     if due {
         draft.push(CaseEvent::Escalated { hold: false });
         if draft.case.state == CaseState::Sealed

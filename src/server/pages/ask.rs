@@ -9,12 +9,13 @@ use axum::Form;
 use axum::extract::State;
 use axum::extract::rejection::FormRejection;
 use axum::http::header::RETRY_AFTER;
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{Extensions, HeaderValue, StatusCode};
 use axum::response::Response;
 use serde::Deserialize;
 
 use super::Pages;
 use super::forms::{draw, malformed, message, trouble};
+use super::guard::from;
 use super::limit::Limits;
 use super::templates::{AskPage, Home};
 use crate::service::requester::{Mistyped, Wanted, shown_again};
@@ -58,8 +59,8 @@ pub(super) async fn form(State(pages): State<Arc<Pages>>) -> Response {
     }
 }
 
-/// Someone asks. What waits to be worked on is bounded elsewhere; how many may ask in a minute, all together, is bounded here.
-pub(super) async fn ask(State(pages): State<Arc<Pages>>, form: Result<Form<AskForm>, FormRejection>) -> Response {
+/// Someone asks. What waits to be worked on is bounded elsewhere; how many may ask in a minute, from one address and all together, is bounded here.
+pub(super) async fn ask(State(pages): State<Arc<Pages>>, about: Extensions, form: Result<Form<AskForm>, FormRejection>) -> Response {
     let form = match form {
         Ok(Form(form)) => form,
         Err(why) => return malformed(&pages, &why),
@@ -69,7 +70,8 @@ pub(super) async fn ask(State(pages): State<Arc<Pages>>, form: Result<Form<AskFo
         Err(wrong) => return draw(StatusCode::UNPROCESSABLE_ENTITY, &page(&pages, &form, Some(wrong))),
     };
     let now = pages.requester.monotonic_millis();
-    if !pages.asking.allows(super::EVERYONE, true, now) {
+    // The address first: what it asks for in vain uses up nothing of everyone's.
+    if !pages.asking_each.allows(from(&about), true, now) || !pages.asking.allows(super::EVERYONE, true, now) {
         pages.requester.stranger();
         let text = "So many ask for help at the moment that no more requests are taken. Wait a minute, then try again.";
         let mut answer = message(&pages, StatusCode::TOO_MANY_REQUESTS, "Too many at once", text);

@@ -2,12 +2,12 @@
 //!
 //! Contract: wraps all routes and bounds their time. A form from another site is refused (T27); a form is not answered before the floor (T24). Knows no page.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::{HeaderName, ORIGIN, RETRY_AFTER, STRICT_TRANSPORT_SECURITY};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use axum::http::{Extensions, HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
 
@@ -32,7 +32,7 @@ const HEADERS: &[(&str, &str)] = &[
 pub(super) async fn guard(State(pages): State<Arc<Pages>>, request: Request, next: Next) -> Response {
     let arrived = tokio::time::Instant::now();
     let form = request.method() == Method::POST;
-    let from = request.extensions().get::<ConnectInfo<SocketAddr>>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |c| c.0.ip());
+    let from = from(request.extensions());
     let now = pages.requester.monotonic_millis();
     let mut answer = if !pages.limits.allows(from, form, now) {
         pages.requester.stranger();
@@ -60,6 +60,11 @@ pub(super) async fn guard(State(pages): State<Arc<Pages>>, request: Request, nex
         headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
     }
     answer
+}
+
+/// The address that asks, as the listener knows it.
+pub(super) fn from(about: &Extensions) -> IpAddr {
+    about.get::<ConnectInfo<SocketAddr>>().map_or(super::EVERYONE, |c| c.0.ip())
 }
 
 /// Whether a form came from a page of ours. Browsers say so in `Sec-Fetch-Site`; the few that don't send `Origin`; programs send neither

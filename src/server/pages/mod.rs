@@ -47,6 +47,8 @@ pub struct Settings {
     pub rates: Rates,
     /// How many persons may ask for themselves in a minute, from all addresses together.
     pub asks: u32,
+    /// How many may in a minute from one address, so that a few addresses don't shut out everyone else.
+    pub asks_each: u32,
     /// How long one request may take.
     pub request_time: Duration,
 }
@@ -59,7 +61,8 @@ impl Settings {
             organisation: organisation.to_owned(),
             floor: Duration::from_millis(500),
             rates: Rates::of(240),
-            asks: 60,
+            asks: 240,
+            asks_each: 6,
             request_time: Duration::from_secs(20),
         }
     }
@@ -80,6 +83,7 @@ pub(super) struct Pages {
     settings: Settings,
     limits: limit::Limits,
     asking: limit::Limits,
+    asking_each: limit::Limits,
 }
 
 /// The pages. Serve with `into_make_service_with_connect_info::<SocketAddr>()`, so that addresses are known.
@@ -88,7 +92,8 @@ pub(super) struct Pages {
 pub fn router(requester: Arc<Requester>, settings: Settings) -> Router {
     let limits = limit::Limits::new(settings.rates);
     let asking = limit::Limits::new(Rates { looks: 0, forms: settings.asks });
-    let pages = Arc::new(Pages { requester, settings, limits, asking });
+    let asking_each = limit::Limits::new(Rates { looks: 0, forms: settings.asks_each });
+    let pages = Arc::new(Pages { requester, settings, limits, asking, asking_each });
     Router::new()
         .route("/", get(ask::home))
         .route("/ask", get(ask::form).post(ask::ask))

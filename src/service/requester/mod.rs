@@ -10,6 +10,7 @@ mod again;
 mod asked;
 mod locks;
 pub mod shown;
+mod words;
 
 use std::sync::Arc;
 
@@ -30,6 +31,8 @@ use again::Again;
 use asked::Asked;
 pub use asked::{MAX_NAME, MAX_WAITING, Mistyped, Wanted, shown_again};
 use locks::Locks;
+pub use words::MAX_WRONG;
+use words::Words;
 
 /// How long a pass counts after the right code was typed.
 pub const PASS_MINUTES: i64 = 15;
@@ -68,6 +71,7 @@ pub struct Requester {
     locks: Locks,
     again: Again,
     asked: Asked,
+    words: Words,
     /// Bounds the work of hashing saved codes.
     hashing: tokio::sync::Semaphore,
 }
@@ -87,7 +91,7 @@ impl Requester {
     /// Over a service, with the keys that codes and links are derived with.
     pub fn new(service: Arc<Service>, keys: Keys) -> Self {
         let hashing = tokio::sync::Semaphore::new(2);
-        Self { service, keys, locks: Locks::new(), again: Again::default(), asked: Asked::default(), hashing }
+        Self { service, keys, locks: Locks::new(), again: Again::default(), asked: Asked::default(), words: Words::default(), hashing }
     }
 
     /// Milliseconds on the monotonic clock, for whoever counts requests.
@@ -229,12 +233,16 @@ impl Requester {
         self.wrong_word(&found.case, found.session.as_str(), typed).await
     }
 
-    /// A wrong word on a good link is a try that counts: it stands in the log of the case, bounded as refusals are. What can't be a word is no
-    /// try, as what can't be a code is none.
+    /// A wrong word on a good link is a try that counts: it stands in the log of the case, up to [`words::MAX_WRONG`] in all, then it is counted
+    /// with the strangers'. What can't be a word is no try, as what can't be a code is none.
     async fn wrong_word(&self, case: &Case, address: &str, typed: &str) -> Result<Tried, ServiceError> {
         if could_be_a_word(typed) {
             let ask = self.word_of(case, address)?;
-            self.service.record_refusal(&ask, Some(case.id), "hold", "wrong-word").await;
+            if self.one_more_wrong_word(case.id).await? {
+                self.service.record_refusal(&ask, Some(case.id), "hold", words::WRONG).await;
+            } else {
+                self.service.stranger();
+            }
         }
         Ok(Tried::Wrong)
     }
