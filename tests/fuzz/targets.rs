@@ -143,7 +143,7 @@ fn filter(bytes: &[u8]) {
             assert!(found.text.iter().all(|t| t.split(' ').count() <= filter::MAX_WORDS));
             assert!(found.assignees.len() <= filter::MAX_FILTER && found.due_before.is_none_or(|d| d >= now()));
             let again = text.split_whitespace().collect::<Vec<_>>().join("  ");
-            if again.len() <= filter::MAX_FILTER {
+            if again.len() <= filter::MAX_FILTER && !text.contains('"') {
                 assert_eq!(filter::parse(&again, &asker, now()), Ok(found), "blanks between words say nothing");
             }
         }
