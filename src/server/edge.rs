@@ -25,8 +25,13 @@ pub const MAX_URI: usize = 2_048;
 /// Who asks, once that is known.
 pub type Known = Arc<OnceLock<Ask>>;
 
-/// Wraps every request.
-pub async fn edge(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
+/// Wraps every request, in a task of its own: whoever hangs up early stops nothing halfway and is not left out of the log (invariant 8). The
+/// task is bounded by the request's time.
+pub async fn edge(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    tokio::spawn(serve(app, request, next)).await.unwrap_or_else(|_| as_problem(generic(StatusCode::INTERNAL_SERVER_ERROR).into_response(), None))
+}
+
+async fn serve(app: Arc<App>, mut request: Request, next: Next) -> Response {
     let id = RequestId::parse(&app.service.ports.random.id("req")).ok();
     let known = Known::default();
     request.extensions_mut().insert(id.clone());
@@ -46,11 +51,9 @@ pub async fn edge(State(app): State<Arc<App>>, mut request: Request, next: Next)
     if let Some(failure) = response.extensions().get::<Failure>() {
         app.metrics.refused(failure.0.code());
     }
-    if let Some(ask) = known.get().filter(|_| response.status().is_client_error()) {
-        let code = response.extensions().get::<Failure>().cloned().unwrap_or_else(|| generic(response.status())).0.code().to_owned();
-        let (app, ask, status) = (app.clone(), ask.clone(), response.status());
-        // Of its own, so that whoever hangs up early is not left out of the log.
-        drop(tokio::spawn(async move { account(&app, &ask, &asked, status, &code).await }).await);
+    if let Some(ask) = known.get() {
+        let code = response.status().is_client_error().then(|| code_of(&response));
+        told(&app, ask, asked, response.status(), code).await;
     }
     let mut response = as_problem(response, id.clone());
     if let Some(value) = id.as_ref().and_then(|id| HeaderValue::from_str(id.as_str()).ok()) {
@@ -63,6 +66,24 @@ pub async fn edge(State(app): State<Arc<App>>, mut request: Request, next: Next)
     let request_id = id.as_ref().map(RequestId::as_str).unwrap_or_default();
     tracing::info!(request_id, %method, path_bytes, status = response.status().as_u16(), millis, "request");
     response
+}
+
+/// Has what someone known was refused accounted for before they hear of it; whatever became of it, nothing is remembered of the request. A log
+/// that takes longer than a request may holds the answer up no further.
+async fn told(app: &Arc<App>, ask: &Ask, asked: Asked, status: StatusCode, code: Option<String>) {
+    let Some(code) = code else {
+        app.service.refusal_is_known(ask.request.as_ref());
+        return;
+    };
+    let (own, ask) = (app.clone(), ask.clone());
+    let written = tokio::spawn(async move { account(&own, &ask, &asked, status, &code).await });
+    if tokio::time::timeout(app.request_time, written).await.is_err() {
+        tracing::warn!("the log takes longer than a request may; the refusal's entry follows");
+    }
+}
+
+fn code_of(response: &Response) -> String {
+    response.extensions().get::<Failure>().cloned().unwrap_or_else(|| generic(response.status())).0.code().to_owned()
 }
 
 /// What was asked, as far as an entry about its refusal tells.
