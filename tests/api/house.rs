@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
 use countersign::base::ids::OperatorId;
-use countersign::base::ports::{Clock, Ports, SystemRandom};
+use countersign::base::ports::{Ports, SystemRandom};
 use countersign::base::{Time, Untrusted};
 use countersign::domain::case::Worker;
 use countersign::domain::command::RegisterCommand;
@@ -26,38 +25,14 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tower::ServiceExt as _;
 
+use crate::ports::TestClock;
+
 pub struct House {
     pub service: Arc<Service>,
     pub router: Router,
     tokens: BTreeMap<String, String>,
     _stop: watch::Sender<bool>,
     _folder: tempfile::TempDir,
-}
-
-/// A clock that stands still between two calls of [`TestClock::pass`]. It begins in the middle of a minute.
-pub struct TestClock(AtomicI64);
-
-/// 2026-01-05 09:00:30 UTC.
-const START: i64 = 1_767_603_630_000;
-
-impl TestClock {
-    pub fn new() -> Arc<Self> {
-        Arc::new(Self(AtomicI64::new(START)))
-    }
-
-    pub fn pass(&self, seconds: i64) {
-        self.0.fetch_add(seconds * 1000, Ordering::SeqCst);
-    }
-}
-
-impl Clock for TestClock {
-    fn now(&self) -> Time {
-        chrono::DateTime::from_timestamp_millis(self.0.load(Ordering::SeqCst)).unwrap()
-    }
-
-    fn monotonic_millis(&self) -> u64 {
-        self.0.load(Ordering::SeqCst).abs_diff(START)
-    }
 }
 
 /// An answer as a client sees it.

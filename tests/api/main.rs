@@ -5,6 +5,8 @@
 mod grants;
 mod house;
 mod limits;
+#[path = "../support/ports.rs"]
+mod ports;
 mod refused;
 mod register;
 mod served;

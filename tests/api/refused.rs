@@ -1,11 +1,14 @@
 //! Every refusal of someone known is in the log, bounded: as an entry of its own, or as a number (invariant 8).
 
+use std::sync::Arc;
+
 use axum::http::StatusCode;
 use countersign::domain::event::{Body, CaseEvent, RegisterEvent};
 use countersign::service::refused::PER_MINUTE;
 use serde_json::{Value, json};
 
-use crate::house::{Answer, House, TestClock};
+use crate::house::{Answer, House};
+use crate::ports::{START, TestClock};
 use crate::served::Served;
 
 /// What the log says of refusals: those with an entry of their own as `account: command refusal`, and the numbers as `account: code times`.
@@ -33,6 +36,11 @@ async fn log(house: &House) -> (Vec<String>, Vec<String>) {
     }
 }
 
+/// Counting by the minute: thirty seconds more are the next one.
+fn in_the_middle_of_a_minute() -> Arc<TestClock> {
+    TestClock::from(START + 30_000)
+}
+
 async fn size(house: &House) -> u64 {
     house.service.store.head().await.unwrap().0
 }
@@ -43,7 +51,7 @@ async fn post(house: &House, who: &str, path: &str, headers: &[(&str, &str)], bo
 
 #[tokio::test]
 async fn invariant_08_a_write_that_came_too_late_or_twice_is_an_entry_of_its_own() {
-    let house = House::by_clock(TestClock::new()).await;
+    let house = House::by_clock(in_the_middle_of_a_minute()).await;
     let opened = house.open("nadia", "k1").await;
     let id = opened.body["row"]["id"].as_str().unwrap();
     let comments = format!("/v1/cases/{id}/comments");
@@ -77,7 +85,7 @@ async fn invariant_08_a_write_that_came_too_late_or_twice_is_an_entry_of_its_own
 
 #[tokio::test]
 async fn invariant_08_what_could_not_be_understood_is_one_entry_a_minute_and_principal() {
-    let clock = TestClock::new();
+    let clock = in_the_middle_of_a_minute();
     let house = House::by_clock(clock.clone()).await;
     let opened = house.open("nadia", "k1").await;
     let seal = format!("/v1/cases/{}/seal", opened.body["row"]["id"].as_str().unwrap());
@@ -129,7 +137,7 @@ async fn invariant_08_what_could_not_be_understood_is_one_entry_a_minute_and_pri
 
 #[tokio::test]
 async fn invariant_08_beyond_the_bound_refusals_are_a_number_that_is_written_when_the_minute_ends() {
-    let clock = TestClock::new();
+    let clock = in_the_middle_of_a_minute();
     let house = House::by_clock(clock.clone()).await;
     let opened = house.open("nadia", "k1").await;
     let comments = format!("/v1/cases/{}/comments", opened.body["row"]["id"].as_str().unwrap());

@@ -3,9 +3,8 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
 use countersign::api::lists::{GrantPage, QueuePage, QueueParams};
-use countersign::base::ports::{Clock, Ports, Random};
+use countersign::base::ports::Ports;
 use countersign::client::{ClientError, Written};
 use countersign::console::effect::{Ask, Effect, Order};
 use countersign::console::keymap::Key;
@@ -19,27 +18,7 @@ use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
 
 use crate::canned;
-
-/// A clock that stands.
-pub struct Still(pub DateTime<Utc>);
-
-impl Clock for Still {
-    fn now(&self) -> DateTime<Utc> {
-        self.0
-    }
-    fn monotonic_millis(&self) -> u64 {
-        0
-    }
-}
-
-/// Randomness that is none.
-pub struct Zeroes;
-
-impl Random for Zeroes {
-    fn fill(&self, buffer: &mut [u8]) {
-        buffer.fill(7);
-    }
-}
+use crate::ports::{Sevens, Still};
 
 /// What the pretended server answers.
 pub type Server = Box<dyn FnMut(&Ask) -> Option<Result<Reply, ClientError>>>;
@@ -78,7 +57,7 @@ fn page(_params: &QueueParams) -> QueuePage {
 
 /// The ports all tests run on.
 pub fn ports() -> Ports {
-    Ports { clock: Arc::new(Still(canned::now())), random: Arc::new(Zeroes) }
+    Ports { clock: Arc::new(Still(canned::now())), random: Arc::new(Sevens) }
 }
 
 impl Desk {

@@ -18,7 +18,8 @@ use wiremock::matchers::path;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use crate::canned;
-use crate::desk::{Still, ports};
+use crate::desk::ports;
+use crate::ports::Still;
 
 /// A screen that tells each picture to whoever waits for it.
 struct Shown {

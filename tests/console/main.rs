@@ -11,6 +11,8 @@ mod frame;
 mod grants;
 mod live;
 mod plain;
+#[path = "../support/ports.rs"]
+mod ports;
 #[path = "../support/pty.rs"]
 mod pty;
 mod queue;

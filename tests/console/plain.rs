@@ -10,7 +10,8 @@ use countersign::console::message::{Message, Reply};
 use countersign::console::{ConsoleConfig, plain};
 use tokio::sync::mpsc;
 
-use crate::desk::{Still, ports, usual};
+use crate::desk::{ports, usual};
+use crate::ports::Still;
 use crate::{canned, whole};
 
 /// Answers at once, and remembers what was sent.

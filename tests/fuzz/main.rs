@@ -1,22 +1,28 @@
 //! Every parser of outside input without a fuzzer at hand: the committed corpora, and arbitrary and mutated bytes.
 //!
-//! `COUNTERSIGN_FUZZ` says how many inputs a target gets beside its corpus (default 200).
+//! `COUNTERSIGN_FUZZ` says how many inputs a target gets beside its corpus (default 200, the same ones each time; asked for, they are new
+//! ones), `COUNTERSIGN_FUZZ_SEED` begins again where another run began, `COUNTERSIGN_FUZZ_TARGET` names the only target that is run.
+//! A failure says target, seed and input; whatever was being tried when a run ended, in whatever way, lies in `target/tmp/fuzz-TARGET`.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test that can't go on fails")]
 
 #[path = "../support/canned.rs"]
 mod canned;
+#[path = "../support/ports.rs"]
+mod ports;
 mod targets;
 #[path = "../support/whole.rs"]
 mod whole;
 
 use std::collections::BTreeSet;
+use std::hash::{BuildHasher as _, RandomState};
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
-use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use proptest::test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner};
 
 use targets::{TARGETS, run};
 
@@ -111,31 +117,48 @@ fn telling() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![select(known.map(|k| k.as_bytes().to_vec()).to_vec()), vec(any::<u8>(), 0..8)]
 }
 
+/// A number that was asked for in the environment.
+fn asked<T: FromStr<Err: std::fmt::Display>>(name: &str) -> Option<T> {
+    let text = std::env::var(name).ok()?;
+    Some(text.parse().unwrap_or_else(|e| panic!("{name}={text}: {e}")))
+}
+
+/// What a target is thrown: one in five anything, the others from its corpus.
+fn inputs(name: &str) -> impl Strategy<Value = Vec<u8>> {
+    let mutation = prop_oneof![
+        (any::<Index>(), any::<u8>()).prop_map(|(at, byte)| Mutation::Set(at, byte)),
+        any::<Index>().prop_map(Mutation::Cut),
+        (any::<Index>(), telling()).prop_map(|(at, bytes)| Mutation::Insert(at, bytes)),
+        (any::<Index>(), any::<Index>()).prop_map(|(from, to)| Mutation::Double(from, to)),
+    ];
+    let mutated = (select(corpus(name)), vec(mutation, 1..6)).prop_map(|(input, mutations)| mutate(input, &mutations));
+    prop_oneof![1 => vec(any::<u8>(), 0..300), 4 => mutated]
+}
+
 #[test]
 fn arbitrary_and_mutated_bytes_are_read_or_refused_and_nothing_else() {
-    let asked: Option<u32> = std::env::var("COUNTERSIGN_FUZZ").ok().and_then(|n| n.parse().ok());
-    let cases = asked.unwrap_or(200);
-    for (name, _) in TARGETS {
+    let wanted: Option<u32> = asked("COUNTERSIGN_FUZZ");
+    // The same inputs each time unless more are asked for: whoever runs all tests sees what their change does, and chance finds on demand.
+    let chance = wanted.map_or(1, |_| RandomState::new().hash_one(std::process::id()));
+    let seed: u64 = asked("COUNTERSIGN_FUZZ_SEED").unwrap_or(chance);
+    let only: Option<String> = asked("COUNTERSIGN_FUZZ_TARGET");
+    assert!(only.iter().all(|o| TARGETS.iter().any(|(name, _)| name == o)), "no target has the name {only:?}");
+    for (name, _) in TARGETS.iter().filter(|(name, _)| only.as_ref().is_none_or(|o| o == name)) {
+        let cases = wanted.unwrap_or(200);
         let cases = if WITH_A_CONSOLE.contains(name) { cases.div_ceil(4) } else { cases };
-        let mutation = prop_oneof![
-            (any::<Index>(), any::<u8>()).prop_map(|(at, byte)| Mutation::Set(at, byte)),
-            any::<Index>().prop_map(Mutation::Cut),
-            (any::<Index>(), telling()).prop_map(|(at, bytes)| Mutation::Insert(at, bytes)),
-            (any::<Index>(), any::<Index>()).prop_map(|(from, to)| Mutation::Double(from, to)),
-        ];
-        let mutated = (select(corpus(name)), vec(mutation, 1..6)).prop_map(|(input, mutations)| mutate(input, &mutations));
-        let input = prop_oneof![1 => vec(any::<u8>(), 0..300), 4 => mutated];
+        let trying = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("fuzz-{name}"));
         let began = std::time::Instant::now();
         let config = Config { cases, failure_persistence: None, ..Config::default() };
-        // The same inputs each time unless more are asked for: whoever runs all tests sees what their change does, and chance finds on demand.
-        let seed = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
-        let mut runner = if asked.is_some() { TestRunner::new(config) } else { TestRunner::new_with_rng(config, seed) };
-        runner
-            .run(&input, |bytes| {
-                run(name, &bytes);
-                Ok(())
-            })
-            .unwrap_or_else(|e| panic!("{name}: {e}"));
-        eprintln!("{name}: {cases} inputs in {:?}", began.elapsed());
+        let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &seed.to_le_bytes().repeat(4));
+        let tried = TestRunner::new_with_rng(config, rng).run(&inputs(name), |bytes| {
+            std::fs::write(&trying, &bytes).unwrap();
+            run(name, &bytes);
+            Ok(())
+        });
+        if let Err(TestError::Fail(why, input)) = &tried {
+            panic!("{name}, COUNTERSIGN_FUZZ_SEED={seed}: {why}\nleast input: b\"{}\"", input.escape_ascii());
+        }
+        tried.unwrap_or_else(|e| panic!("{name}, COUNTERSIGN_FUZZ_SEED={seed}: {e}"));
+        eprintln!("{name}: {cases} inputs from seed {seed} in {:?}", began.elapsed());
     }
 }

@@ -5,6 +5,8 @@
 
 #[path = "../support/canned.rs"]
 mod canned;
+#[path = "../support/ports.rs"]
+mod ports;
 mod targets;
 #[path = "../support/whole.rs"]
 mod whole;

@@ -4,11 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use countersign::base::ids::{CaseId, EndpointId, OperatorId, PersonId, ScopeId, SessionId, SubjectId, TargetId};
-use countersign::base::ports::{Clock, Ports, SystemRandom};
+use countersign::base::ports::{Ports, SystemRandom};
 use countersign::base::{Time, Untrusted};
 use countersign::connectors::Connector;
 use countersign::connectors::sign::Signer;
@@ -38,27 +37,8 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 pub use crate::letter::Letter;
+use crate::ports::TestClock;
 
-/// A clock that tests move; it also creeps, as clocks do.
-pub struct TestClock(AtomicI64);
-
-impl TestClock {
-    pub fn pass(&self, seconds: i64) {
-        self.0.fetch_add(seconds * 1000, Ordering::SeqCst);
-    }
-}
-
-impl Clock for TestClock {
-    fn now(&self) -> Time {
-        chrono::DateTime::from_timestamp_millis(self.0.load(Ordering::SeqCst)).unwrap()
-    }
-    fn monotonic_millis(&self) -> u64 {
-        self.0.load(Ordering::SeqCst).unsigned_abs() - START.unsigned_abs()
-    }
-}
-
-/// 2026-01-05 09:00 UTC, a Monday.
-const START: i64 = 1_767_603_600_000;
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
 /// How a house differs from the usual one.
@@ -107,7 +87,7 @@ impl House {
 
     pub async fn with(plan: Plan) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let clock = Arc::new(TestClock(AtomicI64::new(START)));
+        let clock = TestClock::new();
         let ports = Ports { clock: Arc::<TestClock>::clone(&clock), random: Arc::new(SystemRandom) };
         let options = SqliteOptions { durable: false, ..SqliteOptions::default() };
         let store = Arc::new(SqliteStore::open(&folder.path().join("db"), &options, ports.clone(), &MasterKey::new([42; 32])).unwrap());

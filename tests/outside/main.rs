@@ -23,5 +23,7 @@ mod targets;
 
 #[path = "../support/letter.rs"]
 mod letter;
+#[path = "../support/ports.rs"]
+mod ports;
 #[path = "../support/python.rs"]
 mod python;

@@ -67,20 +67,6 @@ fn filled(slots: &[&str], persons: &BTreeMap<String, BTreeSet<String>>, taken: &
     })
 }
 
-/// A case of temporary access, restored, with a grant that lives.
-fn granted() -> Play {
-    let mut play = Play::new(Tier::Standard);
-    let mut request = open(1, Path::Assisted);
-    request.route.action = Action::JitAccess;
-    play.act(op("nadia"), &Command::Open(request)).unwrap();
-    play.act(op("nadia"), &triage()).unwrap();
-    play.code();
-    play.act(op("nadia"), &Command::Seal).unwrap();
-    play.approve("ruiz").unwrap();
-    play.restore();
-    play
-}
-
 /// What may happen to a restored case.
 fn afterwards(play: &mut Play, what: u8) {
     let executor = || system(Worker::Executor);
@@ -189,7 +175,7 @@ proptest! {
 
     #[test]
     fn invariant_11_no_grant_lives_past_its_time_a_hold_or_the_cases_end_after_any_sequence(whats in vec(0_u8..14, 1..25)) {
-        let mut play = granted();
+        let mut play = Play::granted();
         let longest = checklist::requirement(&play.world).grant_lifetime.unwrap();
         for what in whats {
             afterwards(&mut play, what);

@@ -70,28 +70,13 @@ fn invariant_03_groups_are_covered_by_distinct_persons() {
     assert_eq!(play.case().state, CaseState::Approved);
 }
 
-/// A case of temporary access, restored.
-fn granted() -> Play {
-    let mut play = Play::new(Tier::Standard);
-    let mut request = open(1, Path::Assisted);
-    request.route.action = Action::JitAccess;
-    play.act(op("nadia"), &Command::Open(request)).unwrap();
-    play.act(op("nadia"), &triage()).unwrap();
-    play.code();
-    play.act(op("nadia"), &Command::Seal).unwrap();
-    play.approve("ruiz").unwrap();
-    play.restore();
-    assert_eq!(play.case().live_grants().count(), 1);
-    play
-}
-
 fn why(play: &Play) -> Option<GrantEnd> {
     play.log.iter().find_map(|e| if let CaseEvent::GrantEnding { why, .. } = e { Some(*why) } else { None })
 }
 
 #[test]
 fn invariant_11_a_grant_ends_at_its_expiry_at_hand_back_at_a_hold_and_at_close_whichever_is_first() {
-    let mut expired = granted();
+    let mut expired = Play::granted();
     expired.now = expired.case().grants[0].expires_at - Duration::seconds(1);
     tick(&mut expired);
     assert_eq!(why(&expired), None);
@@ -99,7 +84,7 @@ fn invariant_11_a_grant_ends_at_its_expiry_at_hand_back_at_a_hold_and_at_close_w
     tick(&mut expired);
     assert_eq!(why(&expired), Some(GrantEnd::Expired));
 
-    let mut returned = granted();
+    let mut returned = Play::granted();
     let session = returned.case().sessions.keys().next().unwrap().clone();
     let back = Command::RevokeGrant { grant: id("g-1"), reason: None };
     returned.act(ActorRef::Subject { session }, &back).unwrap();
@@ -110,11 +95,11 @@ fn invariant_11_a_grant_ends_at_its_expiry_at_hand_back_at_a_hold_and_at_close_w
     returned.act(system(Worker::Grants), &gone).unwrap();
     assert!(returned.case().grants[0].revoked_at.is_some());
 
-    let mut held = granted();
+    let mut held = Play::granted();
     held.act(op("vega"), &Command::Hold { source: HoldSource::Security, reason: Some(text("odd")) }).unwrap();
     assert_eq!(why(&held), Some(GrantEnd::Held));
 
-    let mut closed = granted();
+    let mut closed = Play::granted();
     assert!(matches!(closed.ask(op("nadia"), &Command::Close), Err(Refusal::Invalid { field: "review", .. })));
     closed.act(op("vega"), &Command::Review { note: text("fine"), in_order: true }).unwrap();
     closed.act(op("nadia"), &Command::Close).unwrap();

@@ -32,7 +32,7 @@ fn grant(n: u32, minutes: i64) -> Grant {
 
 /// So many minutes later.
 async fn happens(store: &SqliteStore, clock: &TestClock, n: u32, events: Vec<CaseEvent>, minutes: i64) {
-    clock.pass(minutes * 60_000);
+    clock.pass(minutes * 60);
     let now = clock.now();
     let who = ActorRef::System { worker: Worker::Executor };
     world::act(store, CaseId::new(2026, n), who, events, 0, now).await.unwrap();

@@ -9,6 +9,8 @@ mod kept;
 mod lists;
 #[path = "../support/play.rs"]
 mod play;
+#[path = "../support/ports.rs"]
+mod ports;
 mod races;
 mod safety;
 mod story;

@@ -90,9 +90,9 @@ async fn invariant_16_a_moved_clock_stops_writing_before_anything_is_stamped() {
     refused(write(&store, START - 3_600_000).await.map(drop));
     drop(store);
     clock.tamper(3_600_000);
-    clock.pass(90 * 86_400_000);
+    clock.pass(90 * 86_400);
     let store = world::open(&path, &clock, &options()).unwrap();
-    clock.pass(40 * 86_400_000);
+    clock.pass(40 * 86_400);
     write(&store, START + 130 * 86_400_000).await.unwrap();
 }
 

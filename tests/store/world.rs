@@ -3,10 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 
 use countersign::base::ids::{ApprovalId, CaseId, OperatorId, PersonId, SubjectId, TargetId};
-use countersign::base::ports::{Clock, Ports, SystemRandom};
+use countersign::base::ports::{Ports, SystemRandom};
 use countersign::base::{Digest, Time, Untrusted};
 use countersign::domain::case::{
     ActorRef, Approval, Case, Hand, LineageEntry, Plan, Request, Requester, Route, Seal, Signature, TextRef, Worker, risk,
@@ -21,42 +20,7 @@ use countersign::domain::vocabulary::{
 use countersign::store::sqlite::{MasterKey, SqliteOptions, SqliteStore};
 use countersign::store::{CaseChange, Change, CommitError, Committed, PersonDetails, Store, StoreError};
 
-/// 2026-01-05 09:00 UTC, a Monday.
-pub const START: i64 = 1_767_603_600_000;
-
-/// A clock that tests move.
-pub struct TestClock {
-    wall: AtomicI64,
-    monotonic: AtomicI64,
-}
-
-impl TestClock {
-    pub fn new() -> Arc<Self> {
-        Arc::new(Self { wall: AtomicI64::new(START), monotonic: AtomicI64::new(0) })
-    }
-    /// Time passes.
-    pub fn pass(&self, millis: i64) {
-        self.wall.fetch_add(millis, Ordering::SeqCst);
-        self.monotonic.fetch_add(millis, Ordering::SeqCst);
-    }
-    /// Someone moves the clock.
-    pub fn tamper(&self, millis: i64) {
-        self.wall.fetch_add(millis, Ordering::SeqCst);
-    }
-}
-
-impl Clock for TestClock {
-    fn now(&self) -> Time {
-        at(self.wall.load(Ordering::SeqCst))
-    }
-    fn monotonic_millis(&self) -> u64 {
-        self.monotonic.load(Ordering::SeqCst).unsigned_abs()
-    }
-}
-
-pub fn at(millis: i64) -> Time {
-    chrono::DateTime::from_timestamp_millis(millis).unwrap()
-}
+pub use crate::ports::{START, TestClock, at};
 
 pub fn ports(clock: &Arc<TestClock>) -> Ports {
     Ports { clock: Arc::<TestClock>::clone(clock), random: Arc::new(SystemRandom) }

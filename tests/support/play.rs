@@ -187,6 +187,21 @@ impl Play {
         play
     }
 
+    /// A case of temporary access, restored, with a grant that lives.
+    pub fn granted() -> Self {
+        let mut play = Self::new(Tier::Standard);
+        let mut request = open(1, Path::Assisted);
+        request.route.action = Action::JitAccess;
+        play.act(op("nadia"), &Command::Open(request)).unwrap();
+        play.act(op("nadia"), &triage()).unwrap();
+        play.code();
+        play.act(op("nadia"), &Command::Seal).unwrap();
+        play.approve("ruiz").unwrap();
+        play.restore();
+        assert_eq!(play.case().live_grants().count(), 1);
+        play
+    }
+
     pub fn decision(&mut self, decision: Decision) -> Command {
         let name = self.name("apr");
         let seal = self.case().seal.as_ref().map_or(Digest::of(b"none"), |s| s.sha256);

@@ -5,8 +5,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use countersign::base::Time;
-use countersign::base::ports::{Clock, Ports, Random};
+use countersign::base::ports::Ports;
 use countersign::base::text::sanitise;
 use countersign::client::ClientError;
 use countersign::console::attention::{How, Wanted};
@@ -22,31 +21,13 @@ use ratatui::backend::TestBackend;
 
 use super::harmless;
 use crate::canned;
+use crate::ports::{Sevens, Still};
 
 /// What the pretended server answers.
 pub type Server = Box<dyn FnMut(&Ask) -> Option<Result<Reply, ClientError>>>;
 
 /// The most questions that may follow from one message: more is a console that never comes to rest.
 const MOST: usize = 1_000;
-
-struct Still;
-
-impl Clock for Still {
-    fn now(&self) -> Time {
-        canned::now()
-    }
-    fn monotonic_millis(&self) -> u64 {
-        0
-    }
-}
-
-struct Sevens;
-
-impl Random for Sevens {
-    fn fill(&self, buffer: &mut [u8]) {
-        buffer.fill(7);
-    }
-}
 
 /// The seat.
 pub struct Seat {
@@ -64,7 +45,7 @@ impl Seat {
     pub fn new((columns, rows): (u16, u16), begin: impl FnOnce(&mut Model), server: Server) -> Self {
         let mut config = ConsoleConfig::new("http://127.0.0.1:8443".parse().expect("an address"));
         config.attention = Wanted { how: How::Notify, ..Wanted::default() };
-        let ports = Ports { clock: Arc::new(Still), random: Arc::new(Sevens) };
+        let ports = Ports { clock: Arc::new(Still(canned::now())), random: Arc::new(Sevens) };
         let mut model = countersign::console::model(&config, &ports, (columns, rows)).expect("a console");
         begin(&mut model);
         let terminal = Terminal::new(TestBackend::new(columns, rows)).expect("a screen");
