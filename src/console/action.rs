@@ -144,7 +144,7 @@ actions! {
     Review, "review", Scope::CASE, ["x v"], "", "Write down the look back after restoration", writes = "case_review";
     Revoke, "revoke", Scope::ACCESS, ["x g"], "end it", "End a temporary access now, with a reason", writes = "grant_revoke";
     Follow, "follow-case", Scope::LOG, ["f"], "this case only", "Show only the entries of the selected entry's case, or all again";
-    Filter, "filter", Scope::FOUND, ["/"], "filter", "Filter by words; the queue by fields too: risk:high subject:vault-* mine !ended";
+    Filter, "filter", Scope::FOUND, ["/"], "filter", "Narrow the list while you type: in the queue by how names, ids, targets and case numbers begin, and by fields (risk:high subject:vault-* mine !ended); where none begins so, loaded rows that hold the letters in order";
     Unfilter, "unfilter", Scope::FOUND, ["backspace"], "", "Show what you began with";
     Views, "views", Scope::QUEUE, ["v"], "views", "Choose a saved view";
     SaveView, "save-view", Scope::QUEUE, ["V"], "", "Save filter and sorting as a view";

@@ -135,6 +135,8 @@ pub enum Timer {
     Draft,
     /// What is shown of a form should be asked for (search, routing preview).
     Form,
+    /// The list should be narrowed by what is typed.
+    Narrow,
     /// The case in front should be asked for again.
     Case,
     /// Something may call for attention now.

@@ -11,6 +11,14 @@ use serde_json::json;
 use crate::canned;
 use crate::desk::{Desk, usual};
 
+fn problem(status: u16, code: &str, detail: &str) -> ClientError {
+    let problem: countersign::api::problem::Problem = serde_json::from_value(json!({
+        "type": format!("urn:countersign:problem:{code}"), "title": code, "status": status, "detail": detail, "request_id": "req-7"
+    }))
+    .unwrap();
+    ClientError::Problem(Box::new(problem))
+}
+
 const SIZES: [(u16, u16); 2] = [(80, 24), (120, 40)];
 
 fn snap(name: &str, keys: &str) {
@@ -29,6 +37,110 @@ fn queue_looks_right() {
 #[test]
 fn filter_helps() {
     snap("filter", "/ r i");
+}
+
+/// Narrows as the server does: by how words begin.
+fn narrowing(ask: &Ask) -> Option<Result<Reply, ClientError>> {
+    let Ask::Cases(params) = ask else { return usual(ask) };
+    let filter = params.filter.clone().unwrap_or_default();
+    if filter.contains("risk:h") && !filter.contains("risk:high") {
+        return Some(Err(problem(400, "bad-filter", "risk is low, medium, high.")));
+    }
+    let mut rows = canned::rows();
+    for word in filter.split_whitespace().filter(|w| !w.contains(':') && !["mine", "unassigned", "!ended"].contains(w)) {
+        rows.retain(|r| r.subject_name.line().to_lowercase().split(['.', '-', ' ']).any(|w| w.starts_with(word)));
+    }
+    Some(Ok(Reply::Cases(QueuePage { rows, before: None, after: None })))
+}
+
+fn asked(desk: &Desk) -> usize {
+    desk.done.iter().filter(|e| matches!(e, Effect::Timer(Timer::Narrow, _))).count()
+}
+
+#[test]
+fn the_list_narrows_while_a_filter_is_typed() {
+    for (columns, rows) in SIZES {
+        let mut desk = Desk::usual(columns, rows);
+        desk.server = Box::new(narrowing);
+        desk.press("/");
+        desk.write("oka");
+        assert!(desk.text().contains("build-ci-cert"), "not before the typing rests: {}", desk.text());
+        assert_eq!(asked(&desk), 3, "each letter begins the rest anew");
+        desk.tell(Message::Timer(Timer::Narrow));
+        assert!(desk.text().contains("1 found") && !desk.text().contains("build-ci-cert"), "{}", desk.text());
+        assert_snapshot!(format!("narrowed_{columns}x{rows}"), desk.picture());
+        // What is there already is not asked for again.
+        desk.server = Box::new(|ask| if matches!(ask, Ask::Cases(_)) { None } else { usual(ask) });
+        desk.press("enter");
+        assert!(desk.text().contains("▌CS-26-004131") && !desk.text().contains("Enter filters"), "{}", desk.text());
+        assert!(desk.text().contains("mine unassigned !ended oka"), "{}", desk.text());
+        desk.server = Box::new(narrowing);
+        desk.press("u");
+        assert!(desk.text().contains("build-ci-cert"), "undo shows what was there: {}", desk.text());
+    }
+}
+
+#[test]
+fn where_no_case_begins_so_rows_at_hand_that_come_near_are_offered_as_that() {
+    for (columns, rows) in SIZES {
+        let mut desk = Desk::usual(columns, rows);
+        desk.server = Box::new(narrowing);
+        desk.press("/");
+        desk.write("okfr");
+        desk.tell(Message::Timer(Timer::Narrow));
+        assert!(desk.text().contains("none; 1 at hand come near") && desk.text().contains("m.okafor"), "{}", desk.text());
+        assert_snapshot!(format!("near_{columns}x{rows}"), desk.picture());
+        desk.press("enter");
+        assert!(desk.text().contains("▌CS-26-004131") && desk.text().contains("build-ci-cert"), "the list stays, the row is selected: {}", desk.text());
+        desk.press("/");
+        desk.write("zzzz");
+        desk.tell(Message::Timer(Timer::Narrow));
+        assert!(desk.text().contains("0 found") && desk.text().contains("No case begins with these words."), "{}", desk.text());
+        desk.press("esc");
+        assert!(desk.text().contains("▌CS-26-004131") && desk.text().contains("build-ci-cert"), "{}", desk.text());
+    }
+}
+
+#[test]
+fn one_question_at_a_time_is_asked_about_a_filter_and_an_answer_to_what_was_typed_before_is_dropped() {
+    let mut desk = Desk::usual(80, 24);
+    desk.server = Box::new(|ask| if matches!(ask, Ask::Cases(_)) { None } else { usual(ask) });
+    let questions = |desk: &Desk| -> Vec<(u64, Option<String>)> {
+        let asks = desk.done.iter().filter_map(|e| if let Effect::Ask { seq, ask: Ask::Cases(p), .. } = e { Some((*seq, p.filter.clone())) } else { None });
+        asks.collect()
+    };
+    desk.press("/ b");
+    desk.tell(Message::Timer(Timer::Narrow));
+    desk.press("u");
+    desk.tell(Message::Timer(Timer::Narrow));
+    let first = questions(&desk);
+    assert_eq!(first.len(), 1, "{first:?}");
+    let empty = Ok(Reply::Cases(QueuePage::default()));
+    desk.tell(Message::Answer { seq: first[0].0, to: Place::Queue, reply: empty });
+    assert!(desk.text().contains("m.okafor"), "the answer to b is not shown under bu: {}", desk.text());
+    let second = questions(&desk);
+    assert_eq!(second.last().and_then(|q| q.1.as_deref()), Some("mine unassigned !ended bu"));
+    desk.press("esc");
+    let late = Ok(Reply::Cases(QueuePage::default()));
+    desk.tell(Message::Answer { seq: second[1].0, to: Place::Queue, reply: late });
+    assert!(desk.text().contains("m.okafor"), "left: no answer matters any more: {}", desk.text());
+}
+
+#[test]
+fn a_field_that_is_half_typed_is_no_mistake_and_a_wrong_one_leaves_the_list_as_it_was() {
+    let mut desk = Desk::usual(80, 24);
+    desk.server = Box::new(narrowing);
+    desk.press("/");
+    desk.write("risk:");
+    desk.tell(Message::Timer(Timer::Narrow));
+    assert!(desk.text().contains("m.okafor") && !desk.text().contains("risk is low"), "{}", desk.text());
+    desk.write("h");
+    desk.tell(Message::Timer(Timer::Narrow));
+    assert!(desk.text().contains("m.okafor") && desk.text().contains("risk is low, medium, high."), "{}", desk.text());
+    desk.press("enter");
+    assert!(desk.text().contains("Enter filters") && desk.text().contains("risk is low, medium, high."), "{}", desk.text());
+    desk.press("esc");
+    assert!(desk.text().contains("m.okafor") && desk.text().contains("mine unassigned !ended ─ by deadline"), "{}", desk.text());
 }
 
 #[test]

@@ -6,6 +6,7 @@ use chrono::TimeDelta;
 use ratatui::Frame;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use unicode_width::UnicodeWidthStr as _;
 
 use super::Queue;
 use super::filter::offers;
@@ -125,9 +126,10 @@ impl Queue {
         let rows = Rect { y: list.y + 2, height: list.height.saturating_sub(2), ..list };
         self.state(frame.buffer_mut(), rows, shared);
         let stale = matches!(shared.link, Link::Lost(_));
-        for (index, row) in self.window.seen(usize::from(rows.height)) {
-            let y = rows.y + u16::try_from(index - self.window.top()).unwrap_or(0);
-            draw_row(frame.buffer_mut(), Rect { y, height: 1, ..rows }, row, (index == self.window.at(), stale), &columns, shared);
+        let window = self.in_front();
+        for (index, row) in window.seen(usize::from(rows.height)) {
+            let y = rows.y + u16::try_from(index - window.top()).unwrap_or(0);
+            draw_row(frame.buffer_mut(), Rect { y, height: 1, ..rows }, row, (index == window.at(), stale), &columns, shared);
         }
         if split {
             let place = Rect { x: list.right(), width: beside, ..area };
@@ -156,10 +158,12 @@ impl Queue {
 
     /// What stands in the list while there are no rows.
     fn state(&self, buffer: &mut Buffer, area: Rect, shared: &Shared) {
-        let (text, role) = match (&self.failed, self.window.loaded()) {
+        let window = self.in_front();
+        let (text, role) = match (&self.failed, window.loaded()) {
+            (_, true) if window.len() == 0 && self.typing.is_some() => ("No case begins with these words.".to_owned(), Role::Dim),
             (Some(why), false) => (format!("✕ {why} Ctrl-r tries again."), Role::Bad),
             (_, false) => ("Asking the server …".to_owned(), Role::Dim),
-            (_, true) if self.window.len() == 0 => {
+            (_, true) if window.len() == 0 => {
                 ("No case here. / changes the filter, Backspace drops it, v chooses a view, n takes the next case.".to_owned(), Role::Dim)
             }
             _ => return,
@@ -169,24 +173,32 @@ impl Queue {
         }
     }
 
+    /// The line that is typed in, and below the list, so that it can be seen to narrow, what may be typed.
     fn draw_filter(&self, frame: &mut Frame<'_>, area: Rect, shared: &Shared) {
         let Some(text) = &self.typing else { return };
         let buffer = frame.buffer_mut();
         let line = Rect { height: 1, ..area };
         clear(buffer, line, shared.style(Role::Text));
         put(buffer, line, line.x, line.y, " / ", shared.style(Role::Key));
-        let (seen, (x, _)) = text.seen(usize::from(line.width).saturating_sub(4), 1);
+        let found = self.live.as_ref().map_or_else(|| "…".to_owned(), |live| live.found(text.text()));
+        let room = line.width.saturating_sub(u16::try_from(found.width()).unwrap_or(0) + 1);
+        put(buffer, line, line.x + room, line.y, &found, shared.style(Role::Dim));
+        let (seen, (x, _)) = text.seen(usize::from(room).saturating_sub(5), 1);
         put(buffer, line, line.x + 3, line.y, seen.first().map_or("", String::as_str), shared.style(Role::Input));
         let offers = offers(text.text());
-        let height = u16::try_from(offers.len().min(8) + 3).unwrap_or(11);
-        let place =
-            Rect { x: line.x + 2, y: line.y + 1, width: 64.min(line.width.saturating_sub(2)), height: height.min(area.height.saturating_sub(1)) };
+        let shown = usize::from(area.height / 4).clamp(3, 8).min(offers.len());
+        let height = u16::try_from(shown + 3).unwrap_or(11).min(area.height.saturating_sub(1));
+        let place = Rect { x: line.x + 2, y: area.bottom().saturating_sub(height), width: 76.min(line.width.saturating_sub(2)), height };
         clear(buffer, place, shared.style(Role::Text));
         let inner = boxed(buffer, place, "Tab completes, Enter filters, Esc leaves", shared.style(Role::Border), shared.style(Role::Dim));
-        let first = self.mistake.as_ref().map_or("words: subject's name, number; fields:", |m| m.as_str());
-        let role = if self.mistake.is_some() { Role::Bad } else { Role::Dim };
-        put(buffer, inner, inner.x, inner.y, &fit(first, usize::from(inner.width)), shared.style(role));
-        for (i, (word, meaning)) in offers.iter().take(8).enumerate() {
+        let said = self.live.as_ref().and_then(|live| live.said(text.text()));
+        let (first, role) = match (&self.mistake, said) {
+            (Some(mistake), _) => (mistake.clone(), Role::Bad),
+            (None, Some(said)) => (said, Role::Info),
+            (None, None) => ("words: how name, id, target or case number begin; fields:".to_owned(), Role::Dim),
+        };
+        put(buffer, inner, inner.x, inner.y, &fit(&first, usize::from(inner.width)), shared.style(role));
+        for (i, (word, meaning)) in offers.iter().take(shown).enumerate() {
             let y = inner.y + 1 + u16::try_from(i).unwrap_or(0);
             put(buffer, inner, inner.x, y, word, shared.style(if i == 0 { Role::Match } else { Role::Text }));
             put(buffer, inner, inner.x + 24, y, meaning, shared.style(Role::Dim));

@@ -53,10 +53,27 @@ pub fn begun(filter: Option<&str>) -> String {
     if kept.is_empty() { kept } else { kept + " " }
 }
 
+/// Whether a part of a filter is a flag or a field, not a word to be looked for.
+fn is_field(part: &str) -> bool {
+    part.contains(':') || WORDS.iter().any(|(word, _)| *word == part)
+}
+
 /// A filter without the words that are looked for: its flags and fields.
-fn without_words(text: &str) -> String {
-    let stays = |w: &&str| w.contains(':') || WORDS.iter().any(|(word, _)| word == w);
-    text.split_whitespace().filter(stays).collect::<Vec<_>>().join(" ")
+pub fn without_words(text: &str) -> String {
+    text.split_whitespace().filter(|w| is_field(w)).collect::<Vec<_>>().join(" ")
+}
+
+/// The words that are looked for, in small letters.
+pub fn words_of(text: &str) -> Vec<String> {
+    text.split_whitespace().filter(|w| !is_field(w)).map(str::to_lowercase).collect()
+}
+
+/// A filter as far as it can be asked for while it is typed: without a last field that has no value yet, or a flag that is not one yet.
+pub fn ready(typed: &str) -> String {
+    let typed = typed.trim();
+    let (head, last) = typed.rsplit_once(char::is_whitespace).unwrap_or(("", typed));
+    let begun = last.ends_with([':', ',', '<']) || (last.starts_with('!') && !is_field(last));
+    if begun { head.trim_end().to_owned() } else { typed.to_owned() }
 }
 
 /// What may stand for the last word: `(whole word, meaning)`, best first.
@@ -94,6 +111,8 @@ mod tests {
         assert_eq!(complete("state:new,seal").as_deref(), Some("state:new,sealed "));
         assert_eq!(complete("zzzz"), None);
         assert!(offers("").len() == WORDS.len());
+        assert_eq!(["mine ri", "mine risk:", "mine risk:high,", "!en", " a  b ", "due:<"].map(ready), ["mine ri", "mine", "mine", "", "a  b", ""]);
+        assert_eq!(words_of("mine Okfr risk:high"), ["okfr"]);
         assert_eq!(without_words("mine unassigned !ended maya due:<2h"), "mine unassigned !ended due:<2h");
     }
 }

@@ -1,11 +1,12 @@
 //! The queue: live, filtered, sorted, one row selected, the selected case beside it where there is room.
 //!
-//! Contract: holds a window of rows, never the whole; the filter is read by the server; the selection follows the case. Moving the cursor
-//! redraws a few cells only; the preview follows when the cursor rests. Knows no other screen.
+//! Contract: holds a window of rows, never the whole; the filter is read by the server, and the list follows it while it is typed; the selection
+//! follows the case. Moving the cursor redraws a few cells only; the preview follows when the cursor rests. Knows no other screen.
 
 mod acts;
 pub(super) mod draw;
 mod filter;
+mod live;
 mod views;
 mod window;
 
@@ -14,7 +15,7 @@ mod tests;
 
 use std::time::Duration;
 
-use crossterm::event::{KeyCode, KeyEvent, MouseButton, MouseEvent, MouseEventKind};
+use crossterm::event::{KeyEvent, MouseButton, MouseEvent, MouseEventKind};
 use ratatui::Frame;
 use ratatui::layout::Rect;
 
@@ -32,6 +33,7 @@ use crate::console::message::Reply;
 use crate::console::model::{Latest, Place, Shared, Tone};
 use crate::console::overlay::Picker;
 use crate::console::widget::text::TextBox;
+use live::Live;
 use window::{From, PAGE, Window};
 
 /// How long the cursor rests before the preview follows.
@@ -51,9 +53,13 @@ pub struct Queue {
     sort: Option<String>,
     /// What is being typed after `/`, with what the server said about it.
     typing: Option<TextBox>,
+    /// What is found for it so far.
+    live: Option<Live>,
     /// Whether what was typed waits for the server's answer; other pages that come meanwhile leave the typing alone.
     applying: bool,
     mistake: Option<String>,
+    /// What the list showed before what was typed was asked for: it is shown again if that is no filter.
+    before: Option<(Option<String>, Window)>,
     preview_on: Option<bool>,
     preview: Option<Box<CaseDetail>>,
     preview_asked: Latest,
@@ -136,10 +142,15 @@ impl Queue {
 
     /// Shows another view, at the user's wish: it can be undone.
     fn show_view(&mut self, shared: &mut Shared, filter: Option<String>, sort: Option<String>) {
-        if (&filter, &sort) != (&self.filter, &self.sort) {
-            shared.undo.showed(self.filter.take(), self.sort.take());
-        }
+        self.remember_view(shared, filter.as_deref(), sort.as_deref());
         self.show_again(shared, filter, sort);
+    }
+
+    /// Another view is about to be shown: undo knows this one.
+    fn remember_view(&self, shared: &mut Shared, filter: Option<&str>, sort: Option<&str>) {
+        if (filter, sort) != (self.filter.as_deref(), self.sort.as_deref()) {
+            shared.undo.showed(self.filter.clone(), self.sort.clone());
+        }
     }
 
     /// Shows a view as it was.
@@ -150,15 +161,6 @@ impl Queue {
         self.failed = None;
         self.window = Window::default();
         self.reload(shared, From::Start);
-    }
-
-    fn apply_filter(&mut self, shared: &mut Shared) {
-        if let Some(text) = &self.typing {
-            let filter = text.text().trim().to_owned();
-            let sort = self.sort.clone();
-            self.applying = true;
-            self.show_view(shared, Some(filter), sort);
-        }
     }
 
     fn page(&mut self, shared: &mut Shared, reply: Result<Reply, ClientError>) {
@@ -175,7 +177,7 @@ impl Queue {
                 shared.dirty |= self.window.take(&from, page, height) || self.failed.is_some() || applied;
                 self.failed = None;
                 if applied {
-                    self.typing = None;
+                    self.end_typing();
                 }
                 if self.window.current().map(|r| r.id) != before {
                     self.rest(shared);
@@ -187,8 +189,10 @@ impl Queue {
             Err(error) => {
                 let text = crate::base::text::sanitise(&error.to_string(), false);
                 shared.dirty = true;
-                if applied && error.problem().is_some_and(|p| p.status == 400 || p.status == 422) {
-                    self.mistake = Some(text);
+                let wrong = applied && error.problem().is_some_and(|p| p.status == 400 || p.status == 422);
+                if let (true, Some((filter, window))) = (wrong, self.before.take()) {
+                    (self.filter, self.window, self.mistake) = (filter, window, Some(text));
+                    self.live = Some(Live::new(self.filter.as_deref()));
                 } else {
                     self.failed = Some(text);
                     shared.fail(&error);
@@ -246,20 +250,11 @@ impl Screen for Queue {
     }
 
     fn typed(&mut self, shared: &mut Shared, _place: Place, key: KeyEvent) {
-        match key.code {
-            KeyCode::Enter => self.apply_filter(shared),
-            _ => {
-                if let Some(text) = &mut self.typing
-                    && text.key(key)
-                {
-                    self.mistake = None;
-                }
-            }
-        }
+        self.typed_key(shared, key);
     }
 
     fn typing_hints(&self) -> &'static [(&'static str, &'static str)] {
-        &[("Enter", "filter"), ("Tab", "completes"), ("Esc", "leave")]
+        &[("Enter", "filter"), ("↑ ↓", "choose"), ("Tab", "completes"), ("Esc", "leave")]
     }
 
     fn pasted(&mut self, shared: &mut Shared, text: &str, _whole: bool) {
@@ -268,6 +263,7 @@ impl Screen for Queue {
             if let Some(why) = filter.excess() {
                 shared.say(Tone::Bad, why);
             }
+            Self::retyped(shared);
         }
     }
 
@@ -316,19 +312,19 @@ impl Screen for Queue {
                 shared.pick(Picker::new("assign", "Give to (account)", Vec::new()).or_typed());
             }
             Action::LetGo => self.give(shared, None),
-            Action::Filter => {
-                self.typing = Some(TextBox::line(&filter::begun(self.filter.as_deref()), filter::MAX_FILTER));
-            }
+            Action::Filter => self.begin_typing(shared),
             Action::NextField => {
                 if let Some(text) = &mut self.typing
                     && let Some(whole) = filter::complete(text.text())
                 {
                     text.set(&whole);
+                    Self::retyped(shared);
                 }
             }
             Action::Submit => self.apply_filter(shared),
             Action::Cancel => {
-                (self.typing, self.mistake) = (None, None);
+                self.end_typing();
+                self.rest(shared);
             }
             Action::Unfilter => {
                 let sort = self.sort.clone();
@@ -361,16 +357,16 @@ impl Screen for Queue {
         let height = Self::height(shared);
         match event.kind {
             MouseEventKind::ScrollDown | MouseEventKind::ScrollUp => {
-                self.window.scroll(event.kind == MouseEventKind::ScrollDown, height);
+                self.in_front_mut().scroll(event.kind == MouseEventKind::ScrollDown, height);
                 self.fetch(shared);
             }
             MouseEventKind::Down(MouseButton::Left) if event.row >= area.y + 2 => {
-                let index = self.window.top() + usize::from(event.row - area.y - 2);
-                if self.window.row(index).is_some() {
-                    if index == self.window.at() {
+                let (index, typing) = (self.in_front().top() + usize::from(event.row - area.y - 2), self.typing());
+                if self.in_front().row(index).is_some() {
+                    if index == self.in_front().at() && !typing {
                         self.act(shared, place, Action::Open);
                     } else {
-                        self.window.select(index, height);
+                        self.in_front_mut().select(index, height);
                     }
                 }
             }
@@ -383,6 +379,7 @@ impl Screen for Queue {
     fn answer(&mut self, shared: &mut Shared, _place: Place, seq: u64, reply: Result<Reply, ClientError>) {
         if self.asked.take(seq) {
             self.page(shared, reply);
+        } else if self.narrowed(shared, seq, &reply) {
         } else if self.preview_asked.take(seq) {
             if let Ok(Reply::Case(case)) = reply {
                 shared.dirty |= self.preview.as_ref() != Some(&case);
@@ -398,7 +395,8 @@ impl Screen for Queue {
     fn news(&mut self, shared: &mut Shared, _place: Place, news: &Announcement) {
         if let Announcement::Case { row } = news {
             let (_, seen) = self.window.news(row, Self::height(shared));
-            shared.dirty |= seen;
+            let found = self.live.as_mut().and_then(Live::window_mut).is_some_and(|w| w.news(row, Self::height(shared)).1);
+            shared.dirty |= seen || found;
             if self.preview.as_ref().is_some_and(|p| p.row.id == row.id) {
                 self.rest(shared);
             }
@@ -409,8 +407,9 @@ impl Screen for Queue {
     fn timer(&mut self, shared: &mut Shared, place: Place, timer: Timer) {
         match timer {
             Timer::Refresh => self.refresh(shared, place),
+            Timer::Narrow => self.narrow(shared),
             Timer::Preview => {
-                if let (true, Some(id)) = (self.split(shared.size.0), self.window.current().map(|r| r.id)) {
+                if let (true, Some(id)) = (self.split(shared.size.0), self.in_front().current().map(|r| r.id)) {
                     self.preview_asked.begin(shared.ask(Place::Queue, Ask::Case(id)));
                 }
             }
@@ -441,7 +440,7 @@ impl Screen for Queue {
     }
 
     fn next_change(&self, shared: &Shared) -> Option<Time> {
-        let rows = self.window.seen(Self::height(shared));
+        let rows = self.in_front().seen(Self::height(shared));
         rows.filter_map(|(_, r)| draw::next_change(shared, r.due?)).min()
     }
 

@@ -82,6 +82,11 @@ impl Window {
         self.pages.iter().flat_map(|p| &p.rows).enumerate().skip(self.top).take(height)
     }
 
+    /// All rows held.
+    pub fn rows(&self) -> impl Iterator<Item = &CaseRow> {
+        self.pages.iter().flat_map(|p| &p.rows)
+    }
+
     /// The selected row.
     pub fn current(&self) -> Option<&CaseRow> {
         self.row(self.at)
