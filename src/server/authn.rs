@@ -33,8 +33,8 @@ pub struct Caller {
     pub actor: Actor,
     /// Roles of the account.
     pub roles: std::collections::BTreeSet<Role>,
-    /// In which request.
-    pub request: Option<RequestId>,
+    /// What every use case of this request is asked with.
+    asked: Ask,
     /// Until when the credential holds.
     pub expires_at: Time,
     /// The credential's public half.
@@ -74,7 +74,7 @@ impl Caller {
 
     /// What a use case is asked with.
     pub fn ask(&self) -> Ask {
-        Ask::by(self.actor.clone()).in_request(self.request.clone())
+        self.asked.clone()
     }
 
     /// Whether this is anyone but software, or the software that opened the case.
@@ -157,7 +157,8 @@ impl FromRequestParts<Arc<App>> for Caller {
         let signed_in = app.service.authenticate(presented.trim()).await.map_err(|e| Failure::from(e).into_response())?;
         let Some(signed_in) = signed_in else { return Err(unknown(app, parts)) };
         let request = parts.extensions.get::<Option<RequestId>>().cloned().flatten();
-        let caller = Self { actor: signed_in.actor, roles: signed_in.roles, request, expires_at: signed_in.expires_at, token: signed_in.token };
+        let asked = Ask::by(signed_in.actor.clone()).in_request(request);
+        let caller = Self { actor: signed_in.actor, roles: signed_in.roles, asked, expires_at: signed_in.expires_at, token: signed_in.token };
         if let Some(known) = parts.extensions.get::<Known>() {
             // What follows is answered to someone known: the edge sees to it that a refusal is in the log.
             drop(known.set(caller.ask()));

@@ -3,6 +3,7 @@
 //! Contract: every answer carries `x-request-id`; every answer of 400 and above is a problem; whatever someone known is refused is in the log
 //! before they hear of it (invariant 8). Knows nothing about what is asked.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt as _;
 
 use super::App;
 use super::authn::case_of;
@@ -26,13 +28,38 @@ pub const MAX_URI: usize = 2_048;
 pub type Known = Arc<OnceLock<Ask>>;
 
 /// Wraps every request, in a task of its own: whoever hangs up early stops nothing halfway and is not left out of the log (invariant 8). The
-/// task is bounded by the request's time.
+/// task keeps its place among [`super::MAX_CONCURRENT`] until it is done, and is bounded by the request's time. Whoever hangs up while waiting
+/// for a place has asked nothing yet.
 pub async fn edge(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    tokio::spawn(serve(app, request, next)).await.unwrap_or_else(|_| as_problem(generic(StatusCode::INTERNAL_SERVER_ERROR).into_response(), None))
+    let id = RequestId::parse(&app.service.ports.random.id("req")).ok();
+    let response = match tokio::time::timeout(app.request_time, app.places.clone().acquire_owned()).await {
+        Ok(Ok(place)) => {
+            let serve = serve(app, request, next, id.clone());
+            let task = tokio::spawn(async move {
+                let response = serve.await;
+                drop(place);
+                response
+            });
+            task.await.unwrap_or_else(|_| generic(StatusCode::INTERNAL_SERVER_ERROR).into_response())
+        }
+        _ => Failure::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "The server has more to do than it can take. Try again.").into_response(),
+    };
+    finished(response, id)
 }
 
-async fn serve(app: Arc<App>, mut request: Request, next: Next) -> Response {
-    let id = RequestId::parse(&app.service.ports.random.id("req")).ok();
+/// An answer as it leaves.
+fn finished(response: Response, id: Option<RequestId>) -> Response {
+    let value = id.as_ref().and_then(|id| HeaderValue::from_str(id.as_str()).ok());
+    let mut response = as_problem(response, id);
+    if let Some(value) = value {
+        response.headers_mut().insert("x-request-id", value);
+    }
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+async fn serve(app: Arc<App>, mut request: Request, next: Next, id: Option<RequestId>) -> Response {
     let known = Known::default();
     request.extensions_mut().insert(id.clone());
     request.extensions_mut().insert(known.clone());
@@ -44,23 +71,22 @@ async fn serve(app: Arc<App>, mut request: Request, next: Next) -> Response {
     let response = if too_long {
         Failure::new(StatusCode::URI_TOO_LONG, "uri-too-long", format!("An address has at most {MAX_URI} bytes.")).into_response()
     } else {
-        tokio::time::timeout(app.request_time, next.run(request)).await.unwrap_or_else(|_| {
-            Failure::new(StatusCode::SERVICE_UNAVAILABLE, "timeout", "It took too long. Look whether it happened, and try again.").into_response()
-        })
+        let handled = AssertUnwindSafe(next.run(request)).catch_unwind();
+        match tokio::time::timeout(app.request_time, handled).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(_)) => generic(StatusCode::INTERNAL_SERVER_ERROR).into_response(),
+            Err(_) => {
+                let why = "It took too long. Look whether it happened, and try again.";
+                Failure::new(StatusCode::SERVICE_UNAVAILABLE, "timeout", why).into_response()
+            }
+        }
     };
     if let Some(failure) = response.extensions().get::<Failure>() {
         app.metrics.refused(failure.0.code());
     }
-    if let Some(ask) = known.get() {
-        let code = response.status().is_client_error().then(|| code_of(&response));
-        told(&app, ask, asked, response.status(), code).await;
+    if let Some(ask) = known.get().filter(|ask| response.status().is_client_error() && !ask.is_accounted()) {
+        told(&app, ask, asked, response.status(), code_of(&response)).await;
     }
-    let mut response = as_problem(response, id.clone());
-    if let Some(value) = id.as_ref().and_then(|id| HeaderValue::from_str(id.as_str()).ok()) {
-        response.headers_mut().insert("x-request-id", value);
-    }
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     let millis = app.service.ports.clock.monotonic_millis().saturating_sub(started);
     app.metrics.answered(matched, response.status().as_u16(), Duration::from_millis(millis));
     let request_id = id.as_ref().map(RequestId::as_str).unwrap_or_default();
@@ -68,13 +94,9 @@ async fn serve(app: Arc<App>, mut request: Request, next: Next) -> Response {
     response
 }
 
-/// Has what someone known was refused accounted for before they hear of it; whatever became of it, nothing is remembered of the request. A log
-/// that takes longer than a request may holds the answer up no further.
-async fn told(app: &Arc<App>, ask: &Ask, asked: Asked, status: StatusCode, code: Option<String>) {
-    let Some(code) = code else {
-        app.service.refusal_is_known(ask.request.as_ref());
-        return;
-    };
+/// Has what someone known was refused accounted for before they hear of it. A log that takes longer than a request may holds the answer up no
+/// further.
+async fn told(app: &Arc<App>, ask: &Ask, asked: Asked, status: StatusCode, code: String) {
     let (own, ask) = (app.clone(), ask.clone());
     let written = tokio::spawn(async move { account(&own, &ask, &asked, status, &code).await });
     if tokio::time::timeout(app.request_time, written).await.is_err() {
@@ -111,17 +133,12 @@ impl Asked {
 /// Has a refusal of someone known in the log that no rule has put there yet: what was stale or in conflict as an entry of its own, what was
 /// malformed, too much or not there as a number.
 async fn account(app: &App, ask: &Ask, asked: &Asked, status: StatusCode, code: &str) {
-    if app.service.refusal_is_known(ask.request.as_ref()) {
-        return;
-    }
     if asked.tried(status, code) {
         let case = case_of(app, &asked.route, &asked.path).await;
         app.service.record_refusal(ask, case, asked.operation.map_or("unknown", Operation::code), code).await;
     } else {
         app.service.count_refusal(ask, code).await;
     }
-    // Nobody asks about this request again.
-    app.service.refusal_is_known(ask.request.as_ref());
 }
 
 /// Turns whatever refused a request into a problem.

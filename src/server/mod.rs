@@ -34,7 +34,7 @@ use std::time::Duration;
 use governor::clock::DefaultClock;
 use governor::state::keyed::DefaultKeyedStateStore;
 use governor::{Quota, RateLimiter};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 pub use listen::whence;
 pub use metrics::Metrics;
@@ -42,7 +42,7 @@ pub use run::{Listeners, run};
 
 use crate::service::Service;
 
-/// Requests worked on at once; further ones wait.
+/// Requests worked on at once; further ones wait, no longer than a request may take.
 pub const MAX_CONCURRENT: usize = 512;
 /// Idempotency keys in flight at once.
 pub const MAX_IN_FLIGHT: usize = 4_096;
@@ -99,6 +99,8 @@ pub struct App {
     /// Counted, never labelled with who.
     pub metrics: Metrics,
     request_time: Duration,
+    /// Places for requests in hand, those included whose client has left.
+    places: Arc<Semaphore>,
     max_streams: usize,
     outsiders: limit::Limits,
     rates: RateLimiter<String, DefaultKeyedStateStore<String>, DefaultClock>,
@@ -121,11 +123,25 @@ impl App {
             shutdown,
             metrics,
             request_time: config.request_time,
+            places: Arc::new(Semaphore::new(MAX_CONCURRENT)),
             max_streams: config.streams,
             outsiders: limit::Limits::new(outsiders),
             rates: RateLimiter::keyed(quota),
             in_flight: Mutex::default(),
             streams: Mutex::default(),
         })
+    }
+
+    /// Requests in hand.
+    pub fn in_hand(&self) -> usize {
+        MAX_CONCURRENT - self.places.available_permits().min(MAX_CONCURRENT)
+    }
+
+    /// Waits until no request is in hand; none is taken in hand from then on.
+    async fn idle(&self) {
+        let all = u32::try_from(MAX_CONCURRENT).unwrap_or(u32::MAX);
+        if self.places.acquire_many(all).await.is_ok() {
+            self.places.close();
+        }
     }
 }

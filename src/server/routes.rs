@@ -142,7 +142,6 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .layer(DefaultBodyLimit::max(app.max_body))
-        .layer(tower::limit::GlobalConcurrencyLimitLayer::new(super::MAX_CONCURRENT))
         .layer(axum::middleware::from_fn_with_state(app.clone(), edge::edge))
         .with_state(app)
 }

@@ -55,7 +55,11 @@ pub async fn run(
     let count = tokio::spawn(every_minute(app.clone(), shutdown.clone()));
     let mut ended = shutdown;
     let _ = ended.wait_for(|ended| *ended).await;
-    let drained = async { while servers.join_next().await.is_some() {} };
+    let drained = async {
+        while servers.join_next().await.is_some() {}
+        // Those whose client has left are in nobody's hand but ours.
+        app.idle().await;
+    };
     if tokio::time::timeout(config.drain, drained).await.is_err() {
         tracing::warn!("requests were still in hand when the drain time was over");
         servers.abort_all();

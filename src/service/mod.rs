@@ -24,7 +24,7 @@ pub mod told;
 pub mod workers;
 
 use std::collections::BTreeMap;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 pub use error::ServiceError;
@@ -79,6 +79,8 @@ pub struct Ask {
     pub codes: Vec<CodeChange>,
     /// What the target holds for the subject now, where that matters (execution).
     pub held: Option<Scopes>,
+    /// Whether a refusal of it is accounted for; all copies are one request and know the same.
+    accounted: Arc<AtomicBool>,
 }
 
 /// A request that must take effect once however often it is sent.
@@ -97,7 +99,17 @@ pub struct Once {
 impl Ask {
     /// Someone asks, with nothing beside.
     pub fn by(actor: Actor) -> Self {
-        Self { actor, request: None, expected: None, once: None, finishes: None, texts: Vec::new(), codes: Vec::new(), held: None }
+        Self {
+            actor,
+            request: None,
+            expected: None,
+            once: None,
+            finishes: None,
+            texts: Vec::new(),
+            codes: Vec::new(),
+            held: None,
+            accounted: Arc::default(),
+        }
     }
 
     /// One of the server's own workers asks.
@@ -138,6 +150,11 @@ impl Ask {
     pub fn with_code(mut self, code: CodeChange) -> Self {
         self.codes.push(code);
         self
+    }
+
+    /// Whether what this, or a copy of it, was refused is in the log or counted already.
+    pub fn is_accounted(&self) -> bool {
+        self.accounted.load(Ordering::Relaxed)
     }
 
     pub(crate) fn context(&self, now: Time) -> Context {

@@ -1,15 +1,29 @@
 //! Every refusal of someone known is in the log, bounded: as an entry of its own, or as a number (invariant 8).
 
+use std::future::IntoFuture as _;
 use std::sync::Arc;
 
-use axum::http::StatusCode;
+use axum::Router;
+use axum::body::Body as Bytes;
+use axum::http::{Request, StatusCode};
+use axum::middleware::{self, Next};
+use axum::routing::post as on_post;
+use countersign::domain::command::Command;
 use countersign::domain::event::{Body, CaseEvent, RegisterEvent};
+use countersign::server::authn::Caller;
+use countersign::server::write::Write;
+use countersign::server::{App, ServerConfig, edge};
 use countersign::service::refused::PER_MINUTE;
+use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Notify, watch};
+use tower::ServiceExt as _;
 
 use crate::house::{Answer, House};
 use crate::ports::{START, TestClock};
-use crate::served::Served;
+use crate::served::{PATIENCE, Served};
 
 /// What the log says of refusals: those with an entry of their own as `account: command refusal`, and the numbers as `account: code times`.
 async fn log(house: &House) -> (Vec<String>, Vec<String>) {
@@ -169,4 +183,125 @@ async fn invariant_08_what_was_only_counted_is_written_when_the_server_ends() {
     let house = served.end().await;
     let (alone, counted) = log(&house).await;
     assert_eq!((alone, counted), (Vec::new(), vec!["sam: invalid 1".to_owned()]));
+}
+
+/// Waits until the log has so many refusals with an entry of their own.
+async fn until_refused(house: &House, times: usize) -> Vec<String> {
+    let reached = async {
+        loop {
+            let (alone, _) = log(house).await;
+            if alone.len() >= times {
+                return alone;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    match tokio::time::timeout(PATIENCE, reached).await {
+        Ok(alone) => alone,
+        Err(tokio::time::error::Elapsed { .. }) => panic!("of {times} refusals these are in the log: {:?}", log(house).await),
+    }
+}
+
+/// Tells when it is dropped.
+struct Gone(Arc<Notify>);
+
+impl Drop for Gone {
+    fn drop(&mut self) {
+        self.0.notify_one();
+    }
+}
+
+/// A server at which writes wait on the way to their refusal, and one address meets a fault of ours.
+struct Gate {
+    app: Arc<App>,
+    router: Router,
+    entered: Arc<Notify>,
+    go: Arc<Notify>,
+    gone: Arc<Notify>,
+    _stop: watch::Sender<bool>,
+}
+
+impl Gate {
+    fn new(house: &House) -> Self {
+        let (stop, stopped) = watch::channel(false);
+        let app = App::new(&ServerConfig::default(), house.service.clone(), stopped);
+        let (entered, go, gone) = (Arc::new(Notify::new()), Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (inside, opened, left) = (entered.clone(), go.clone(), gone.clone());
+        let seal = move |write: Write<Value>| async move {
+            inside.notify_one();
+            opened.notified().await;
+            write.run(|_, _| Ok(Command::Seal)).await
+        };
+        let fault = |_: Caller| async { if PATIENCE.is_zero() { StatusCode::OK } else { panic!("a fault of ours") } };
+        let outermost = move |request, next: Next| {
+            let gone = Gone(left.clone());
+            async move {
+                let answer = next.run(request).await;
+                drop(gone);
+                answer
+            }
+        };
+        let router = Router::new().route("/v1/cases/{id}/seal", on_post(seal)).route("/v1/queue/take-next", on_post(fault));
+        let router = router.layer(middleware::from_fn_with_state(app.clone(), edge::edge)).layer(middleware::from_fn(outermost));
+        Self { router: router.with_state(app.clone()), app, entered, go, gone, _stop: stop }
+    }
+
+    async fn wait(what: &Notify) {
+        tokio::time::timeout(PATIENCE, what.notified()).await.expect("it comes");
+    }
+}
+
+#[tokio::test]
+async fn invariant_08_whoever_hangs_up_before_the_answer_is_in_the_log_once_all_the_same_and_keeps_no_place() {
+    let house = House::new().await;
+    let gate = Gate::new(&house);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let to = listener.local_addr().unwrap();
+    let server = tokio::spawn(axum::serve(listener, gate.router.clone()).into_future());
+    let opened = house.open("nadia", "k1").await;
+    let (id, etag) = (opened.body["row"]["id"].as_str().unwrap(), opened.etag.as_deref().unwrap());
+    let mut wanted = Vec::new();
+    // One that came too late, and one that a rule refuses; by a close, and by a reset.
+    for (n, (seen, refusal, reset)) in
+        [("\"9999\"", "stale", false), ("\"9999\"", "stale", true), (etag, "wrong-state", false), (etag, "wrong-state", true)].into_iter().enumerate()
+    {
+        let mut socket = TcpStream::connect(to).await.unwrap();
+        let token = house.token("nadia");
+        let head = format!("POST /v1/cases/{id}/seal HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {token}\r\ncontent-length: 0\r\n");
+        socket.write_all(format!("{head}idempotency-key: n{n}\r\nif-match: {seen}\r\n\r\n").as_bytes()).await.unwrap();
+        Gate::wait(&gate.entered).await;
+        if reset {
+            socket.set_zero_linger().unwrap();
+        }
+        drop(socket);
+        Gate::wait(&gate.gone).await;
+        assert_eq!(gate.app.in_hand(), 1, "what its client left keeps its place");
+        gate.go.notify_one();
+        wanted.push(format!("nadia: {} {refusal} {id}", if refusal == "stale" { "case_seal" } else { "seal" }));
+        assert_eq!(until_refused(&house, n + 1).await, wanted);
+        let empty = async {
+            while gate.app.in_hand() > 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, empty).await.unwrap();
+    }
+    server.abort();
+    house.service.write_counts(true).await;
+    assert_eq!(log(&house).await, (wanted, Vec::new()), "each is accounted for once");
+}
+
+#[tokio::test]
+async fn a_fault_in_a_handler_is_a_problem_with_its_request_and_keeps_no_place() {
+    let house = House::new().await;
+    let gate = Gate::new(&house);
+    for _ in 0..3 {
+        let bearer = format!("Bearer {}", house.token("nadia"));
+        let request = Request::post("/v1/queue/take-next").header("authorization", bearer).body(Bytes::empty()).unwrap();
+        let answer = gate.router.clone().oneshot(request).await.unwrap();
+        let (status, id) = (answer.status(), answer.headers()["x-request-id"].to_str().unwrap().to_owned());
+        let body: Value = serde_json::from_slice(&answer.into_body().collect().await.unwrap().to_bytes()).unwrap();
+        assert_eq!((status, body["request_id"].as_str()), (StatusCode::INTERNAL_SERVER_ERROR, Some(id.as_str())), "{body}");
+        assert_eq!(gate.app.in_hand(), 0);
+    }
 }

@@ -4,11 +4,10 @@
 //! Whatever is not written is counted, and every count comes out once, by [`Budget::due`] or when its principal is refused again later.
 //! Knows no log.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Mutex;
 
 use crate::base::Time;
-use crate::base::ids::RequestId;
 use crate::domain::case::ActorRef;
 
 /// Refusals of one principal that become entries of their own within one minute.
@@ -19,8 +18,6 @@ pub const PER_MINUTE_IN_ALL: u32 = 6_000;
 pub const MAX_PRINCIPALS: usize = 4_096;
 /// Codes that one count tells apart; there are some forty. Others are counted as `other`.
 const MAX_CODES: usize = 64;
-/// Requests remembered as written down until their answer leaves; more than can be under way at once.
-const MAX_REQUESTS: usize = 4_096;
 
 /// What was refused within a minute and has no entry of its own: how often, by code.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,7 +64,6 @@ struct Table {
     principals: HashMap<ActorRef, Window>,
     others: Window,
     all: (i64, u32),
-    written: HashSet<RequestId>,
 }
 
 /// How many refusals each principal had in its present minute.
@@ -147,20 +143,6 @@ impl Budget {
         for (code, times) in by_code {
             window.count(&code, times);
         }
-    }
-
-    /// Remembers that what this request was refused is written down, or counted.
-    pub(super) fn known(&self, request: &RequestId) {
-        if let Ok(mut table) = self.table.lock()
-            && table.written.len() < MAX_REQUESTS
-        {
-            table.written.insert(request.clone());
-        }
-    }
-
-    /// Whether what this request was refused is written down already; asked once, when its answer leaves.
-    pub(super) fn was_known(&self, request: &RequestId) -> bool {
-        self.table.lock().is_ok_and(|mut table| table.written.remove(request))
     }
 }
 
@@ -246,13 +228,5 @@ mod tests {
         let due = budget.due(at(0), true);
         assert_eq!(due[0].by_code.len(), MAX_CODES + 1);
         assert_eq!(due[0].by_code.values().sum::<u32>(), 1_000);
-    }
-
-    #[test]
-    fn a_request_is_known_until_its_answer_leaves() {
-        let (budget, request) = (Budget::default(), "req-1".parse().unwrap());
-        assert!(!budget.was_known(&request));
-        budget.known(&request);
-        assert!(budget.was_known(&request) && !budget.was_known(&request));
     }
 }

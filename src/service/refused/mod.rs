@@ -18,7 +18,7 @@ pub use budget::{MAX_PRINCIPALS, PER_MINUTE, PER_MINUTE_IN_ALL};
 
 use super::{Ask, MAX_TRIES, Service, ServiceError, row};
 use crate::base::Time;
-use crate::base::ids::{CaseId, PersonId, RequestId};
+use crate::base::ids::{CaseId, PersonId};
 use crate::domain::case::{ActorRef, Case, Worker};
 use crate::domain::command::{Actor, World};
 use crate::domain::event::{CaseEvent, RegisterEvent};
@@ -61,20 +61,13 @@ impl Service {
         self.account(ask, false, code).await;
     }
 
-    /// Whether what a request was refused is accounted for already; asked once, when its answer leaves.
-    pub fn refusal_is_known(&self, request: Option<&RequestId>) -> bool {
-        request.is_some_and(|request| self.refusals.was_known(request))
-    }
-
     /// Whether a refusal becomes an entry of its own.
     async fn account(&self, ask: &Ask, alone: bool, code: &str) -> bool {
         let who = &ask.actor.who;
         if matches!(who, ActorRef::System { .. }) {
             return false;
         }
-        if let Some(request) = &ask.request {
-            self.refusals.known(request);
-        }
+        ask.accounted.store(true, Ordering::Relaxed);
         let Verdict { write, before } = self.refusals.take(who, alone, code, self.now());
         if let Some(before) = before {
             self.write_count(before).await;
