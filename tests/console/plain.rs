@@ -128,6 +128,13 @@ async fn a_case_is_opened_field_by_field_after_hearing_the_cost() {
 }
 
 #[tokio::test]
+async fn what_is_read_is_no_list_to_pick_from() {
+    let (heard, orders) = play(whole::ruiz(), "open CS-26-004127\npick 1\napprove\npick 1000\nback\ng p\npick 2\n").await;
+    assert_eq!(heard.matches("There is no list here to pick from.").count(), 3, "{heard}");
+    assert!(orders.is_empty(), "{orders:?}");
+}
+
+#[tokio::test]
 async fn proofs_are_started_and_triage_is_told_by_lines() {
     let story = "open CS-26-004127\nprove\n1\ntriage\n4\nran it twice\n.\np-nadia\n:send\ncomment\nhello\n.\n:send\n";
     let (heard, orders) = play(whole::ruiz(), story).await;

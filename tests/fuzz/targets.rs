@@ -104,8 +104,16 @@ pub fn run(name: &str, bytes: &[u8]) {
     target.expect("a target of that name")(&bytes[..bytes.len().min(LONGEST)]);
 }
 
+/// Only letters, figures, marks and blanks of ASCII: nearly all that is looked at, and told fast.
+fn plain(words: &str) -> bool {
+    words.bytes().all(|b| (b' '..=b'~').contains(&b))
+}
+
 /// What a reader gets to see can't steer a terminal: line breaks at most.
 fn harmless(words: &str) {
+    if plain(words) {
+        return;
+    }
     let safe = |c: char| c == '\n' || sanitise(&c.to_string(), false) == c.to_string();
     assert!(words.chars().all(safe), "steers a terminal: {words:?}");
 }

@@ -8,7 +8,7 @@ use crossterm::event::{KeyCode, KeyEvent};
 
 use crate::base::ids::CaseId;
 use crate::base::text::sanitise;
-use crate::console::action::{Action, Applies};
+use crate::console::action::{Action, Applies, Scope};
 use crate::console::keymap::{Key, Meaning};
 use crate::console::message::Message;
 use crate::console::mistakes::did_you_mean;
@@ -104,7 +104,12 @@ impl Talk {
             };
         }
         if let ("pick", Some(n)) = (word, number(rest).filter(|n| *n <= MAX_PICKED)) {
-            return (nth(n), vec![]);
+            return match (model.scope(), model.place()) {
+                // What is read and not chosen from; each step would lay all of it out anew.
+                (Scope::CASE | Scope::APPROVE | Scope::POLICY, _) => (vec![], vec!["There is no list here to pick from.".into()]),
+                (Scope::FORM, _) | (_, Place::Queue) => (nth(n, up()), vec![]),
+                _ => (nth(n, vec![Message::Act(Action::First)]), vec![]),
+            };
         }
         if word == "filter" && !rest.is_empty() {
             let clear = KeyEvent::new(KeyCode::Char('u'), crossterm::event::KeyModifiers::CONTROL);
@@ -112,7 +117,7 @@ impl Talk {
         }
         let action = match word {
             "send" => Some(Action::Submit),
-            "back" if model.scope() == crate::console::action::Scope::FORM => Some(Action::Cancel),
+            "back" if model.scope() == Scope::FORM => Some(Action::Cancel),
             _ => Action::ALL.iter().copied().find(|a| a.row().name == word).or_else(|| by_keys(model, text)),
         };
         if let Some(action) = action {
@@ -274,9 +279,14 @@ fn found(model: &Model) -> usize {
     if searches { model.screen(place).lines(&model.shared, place).iter().filter(is_row).count() } else { 0 }
 }
 
-/// Keys that take a row of a list.
-fn nth(n: usize) -> Vec<Message> {
-    times(KeyCode::Up, 100).chain(times(KeyCode::Down, n - 1)).chain(times(KeyCode::Enter, 1)).collect()
+/// Keys that lead to the first row where no action does: in a form, and in the queue, whose beginning may have to be fetched.
+fn up() -> Vec<Message> {
+    times(KeyCode::Up, 100).collect()
+}
+
+/// What takes a row of a list, once `first` has led to its first one.
+fn nth(n: usize, first: Vec<Message>) -> Vec<Message> {
+    first.into_iter().chain(times(KeyCode::Down, n - 1)).chain(times(KeyCode::Enter, 1)).collect()
 }
 
 /// The action of keys typed as a line: `d a`, `ctrl-r`.
@@ -363,7 +373,7 @@ fn answer(model: &Model, line: &str) -> (Vec<Message>, Vec<String>) {
         return (go_on(), said);
     }
     if let Some(n) = line.trim().parse::<usize>().ok().filter(|n| (1..=found(model)).contains(n)) {
-        return (nth(n), vec![]);
+        return (nth(n, up()), vec![]);
     }
     let mut messages = match &field.input {
         Input::Text(_) | Input::Secret(_) => vec![Message::Edited(Ok(line.to_owned()))],

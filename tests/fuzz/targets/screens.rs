@@ -3,7 +3,7 @@
 //! Contract: whatever a server answers, no screen panics, nothing shown or said steers a terminal, and no decision is sent on a statement
 //! that is not about what is shown (T10). Whatever is typed, the console stays within its bounds.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use chrono::TimeDelta;
 use countersign::api::case::{CaseDetail, RoutePreview, Statement};
@@ -27,7 +27,11 @@ use crate::{canned, whole};
 /// The sizes that are looked at.
 const SIZES: [(u16, u16); 5] = [(80, 24), (120, 40), (60, 12), (200, 60), (59, 11)];
 
+/// What an honest server answers. Made once, since most of an input's time went into reading it from JSON again.
+static HONEST: LazyLock<Answers> = LazyLock::new(Answers::honest);
+
 /// Everything a server answers.
+#[derive(Clone)]
 struct Answers {
     me: Me,
     case: CaseDetail,
@@ -63,7 +67,7 @@ impl Answers {
 
     /// Replaces one of the answers by what was twisted, if that is still one.
     fn twisted(kind: u8, lines: &[&[u8]]) -> Option<Self> {
-        let mut all = Self::honest();
+        let mut all = HONEST.clone();
         match kind % 14 {
             0 => all.case = twist(&all.case, lines)?,
             1 => all.case = twist(&whole::routed_by_me(), lines)?,
@@ -211,12 +215,12 @@ pub fn answers(bytes: &[u8]) {
     if let Some(news) = &all.news {
         seat.tell(Message::Live(Live::News(news.clone())));
     }
-    seat.tell(Message::Open(whole::sealed().row.id));
+    let id = HONEST.case.row.id;
+    seat.tell(Message::Open(id));
     for keys in ["1", "2", "3", "4", "5", "G"] {
         seat.press(keys);
         seat.look();
     }
-    let id = whole::sealed().row.id;
     seat.press("d a e");
     if seat.model.place() == Place::Approve(id, Decision::Approve) {
         seat.tell(Message::Paste("seen".into()));
@@ -249,8 +253,7 @@ fn confirm(seat: &mut Seat) {
 }
 
 fn honest() -> Server {
-    let all = Answers::honest();
-    Box::new(move |ask| all.answer(ask))
+    Box::new(|ask| HONEST.answer(ask))
 }
 
 /// What a byte of a terminal's input stands for; some take the bytes after them along.
@@ -353,12 +356,12 @@ pub fn kept(bytes: &[u8]) {
     let state = keep::parse_state(words.as_bytes());
     let written = toml::to_string(&state).expect("written");
     assert_eq!(keep::parse_state(written.as_bytes()), state, "where one was is kept as it was");
-    let (draft, all) = (words.clone(), Answers::honest());
+    let draft = words.clone();
     let mail = std::sync::Arc::new(mail::parse(&words));
     let server: Server = Box::new(move |ask| match ask {
         Ask::Drafts => Some(Ok(Reply::Drafts([("case-CS-26-004127-approve".to_owned(), draft.clone())].into()))),
         Ask::Mail(..) => Some(Ok(Reply::Mail(Some(Mails { stamp: 1, mails: vec![mail.clone()] })))),
-        ask => all.answer(ask),
+        ask => HONEST.answer(ask),
     });
     let begin = |model: &mut Model| {
         (model.shared.views, model.shared.state, model.shared.mailbox) = (views, state, true);
@@ -370,7 +373,7 @@ pub fn kept(bytes: &[u8]) {
         seat.look();
         seat.press("esc");
     }
-    seat.tell(Message::Open(whole::sealed().row.id));
+    seat.tell(Message::Open(HONEST.case.row.id));
     seat.press("d a e");
     seat.look();
 }
