@@ -135,16 +135,22 @@ impl Demo {
         Ok(requests)
     }
 
-    /// Comments on open cases, each with the case's number.
+    /// Comments on as many open cases, as far as there are, each with the case's number.
     pub fn comments(&self, count: usize) -> Result<Vec<(Request, String)>, Error> {
-        let page = self.get("nadia", &format!("/v1/cases?limit={count}&filter=!ended%20state:new"))?;
-        let mut comments = Vec::new();
-        for row in page["rows"].as_array().into_iter().flatten() {
-            let id = row["id"].as_str().unwrap_or_default();
-            let key = format!("Idempotency-Key: fan-{id}-{}", row["version"]);
-            let headers = [self.authorization("nadia")?, format!("If-Match: \"{}\"", row["version"]), key];
-            let request = Request::new("POST", &format!("/v1/cases/{id}/comments"), &headers, &json!({"text": "measured"}).to_string());
-            comments.push((request, id.to_owned()));
+        let (mut comments, mut after) = (Vec::new(), String::new());
+        while comments.len() < count {
+            let page = self.get("nadia", &format!("/v1/cases?limit=200&filter=!ended%20state:new{after}"))?;
+            for row in page["rows"].as_array().into_iter().flatten().take(count - comments.len()) {
+                let id = row["id"].as_str().unwrap_or_default();
+                let key = format!("Idempotency-Key: fan-{id}-{}", row["version"]);
+                let headers = [self.authorization("nadia")?, format!("If-Match: \"{}\"", row["version"]), key];
+                let request = Request::new("POST", &format!("/v1/cases/{id}/comments"), &headers, &json!({"text": "measured"}).to_string());
+                comments.push((request, id.to_owned()));
+            }
+            match page["after"].as_str() {
+                Some(cursor) => after = format!("&after={cursor}"),
+                None => break,
+            }
         }
         Ok(comments)
     }

@@ -14,6 +14,8 @@ const PAGES: usize = 1_000;
 const FILTERED: usize = 100;
 /// Approvals given in a round, as far as there are cases that wait: a quarter by one client, the rest by 32.
 const APPROVALS: usize = 640;
+/// Comments written in a round, as far as there are new cases: a quarter by one client, the rest by 32.
+const COMMENTS: usize = 640;
 /// Changes that are announced to all streams.
 const CHANGES: usize = 20;
 
@@ -101,6 +103,22 @@ fn approvals(demo: &Demo, floor: &Floor) -> Result<Vec<Figure>, Error> {
     ])
 }
 
+/// Durable writes that nothing follows: beside the approvals, whose executions, verifications and letters the same process works on meanwhile.
+fn writes(demo: &Demo, floor: &Floor) -> Result<Vec<Figure>, Error> {
+    let mut ready: Vec<Request> = demo.comments(COMMENTS)?.into_iter().map(|(request, _)| request).collect();
+    let many = ready.split_off(ready.len() / 4);
+    let (base, base_cpu) = floor.load("POST", "/approve", 500, 1)?;
+    let (one, one_cpu) = demo.load(ready, 1)?;
+    let (base_many, base_many_cpu) = floor.load("POST", "/approve", 3_000, 32)?;
+    let (thirty_two, many_cpu) = demo.load(many, 32)?;
+    Ok(vec![
+        Figure::ratio_of("durable comments a second, 1 client", one.per_second, base.per_second, "/s", Target::None),
+        Figure::ratio_of("durable comments a second, 32 clients", thirty_two.per_second, base_many.per_second, "/s", Target::None),
+        Figure::ratio_of("durable comment, CPU, 1 client", one_cpu, base_cpu, "ms", Target::None),
+        Figure::ratio_of("durable comment, CPU, 32 clients", many_cpu, base_many_cpu, "ms", Target::None),
+    ])
+}
+
 fn fan_out(demo: &Demo, floor: &Floor) -> Result<Vec<Figure>, Error> {
     let streams = demo.streams()?;
     let count = streams.len();
@@ -123,6 +141,7 @@ fn fan_out(demo: &Demo, floor: &Floor) -> Result<Vec<Figure>, Error> {
 pub fn round(demo: &Demo, few: Option<&Demo>, floor: &Floored) -> Result<Vec<Figure>, Error> {
     let mut figures = pages(demo, few, &floor.0)?;
     figures.extend(approvals(demo, &floor.0)?);
+    figures.extend(writes(demo, &floor.0)?);
     figures.extend(fan_out(demo, &floor.0)?);
     figures.push(Figure::plain("server memory under load (anonymous)", demo.memory_mib(), "MiB", Target::AtMost(128.0)));
     Ok(figures)
