@@ -76,10 +76,23 @@ pub struct Row {
     pub writes: bool,
     /// The server's operation code, where the case says whether it is allowed (`allowed_actions`).
     pub operation: Option<&'static str>,
+    /// What can't be undone once it is done: what it is, and why, as it follows "because". Said before it is sent and when undo is tried.
+    pub never: Option<(&'static str, &'static str)>,
 }
 
+impl Row {
+    /// What is said before an act that can't be undone.
+    pub fn before(&self) -> Option<String> {
+        self.never.map(|(_, why)| format!("It can't be undone because {why}."))
+    }
+}
+
+const GONE: &str = "it ends the case; a new one inherits its lineage";
+const SAID: &str = "what was said stays in the log";
+const HAND: &str = "a hand in a case is for good: lineage only grows";
+
 macro_rules! actions {
-    ($($action:ident, $name:literal, $scope:expr, [$($key:literal),*], $hint:literal, $help:literal $(, writes $(= $operation:literal)?)?;)+) => {
+    ($($action:ident, $name:literal, $scope:expr, [$($key:literal),*], $hint:literal, $help:literal $(, writes $(= $operation:literal)?)? $(, never $what:literal $why:expr)?;)+) => {
         /// Something a user can do.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum Action { $(#[doc = $help] $action,)+ }
@@ -92,12 +105,15 @@ macro_rules! actions {
                     const ROW: Row = Row {
                         name: $name, scope: $scope, keys: &[$($key),*], hint: $hint, help: $help,
                         writes: actions!(@writes $(writes $(= $operation)?)?), operation: actions!(@operation $(writes $(= $operation)?)?),
+                        never: actions!(@never $($what, $why)?),
                     };
                     &ROW
                 })+ }
             }
         }
     };
+    (@never) => { None };
+    (@never $what:literal, $why:expr) => { Some(($what, $why)) };
     (@writes) => { false };
     (@writes writes $(= $operation:literal)?) => { true };
     (@operation) => { None };
@@ -108,14 +124,21 @@ macro_rules! actions {
 actions! {
     Open, "open", Scope::CASES, ["enter"], "open", "Open the selected case";
     TakeNext, "take-next", Scope::QUEUE, ["n"], "take next", "Take the most urgent case that nobody works on", writes = "take_next";
-    Prove, "prove", Scope::CASE, ["p"], "prove", "Start a proof that the checklist asks for", writes = "proof_start";
-    Triage, "triage", Scope::CASE, ["t"], "triage", "Record what failed, how it was seen, and who owns triage and remedy", writes = "case_triage";
-    Seal, "request-approval", Scope::CASE, ["s"], "request approval", "Seal the case and ask for approval", writes = "case_seal";
+    Prove, "prove", Scope::CASE, ["p"], "prove", "Start a proof that the checklist asks for", writes = "proof_start",
+        never "The proof" "who is asked is told at once";
+    Triage, "triage", Scope::CASE, ["t"], "triage", "Record what failed, how it was seen, and who owns triage and remedy", writes = "case_triage",
+        never "Triage" HAND;
+    Seal, "request-approval", Scope::CASE, ["s"], "request approval", "Seal the case and ask for approval", writes = "case_seal",
+        never "The seal" "whoever seals has a hand in the case for good; reopen opens it again";
     Approve, "approve", Scope::DECIDE, ["d a"], "approve", "See all that would be signed, and approve it; or see why you can't";
-    Deny, "deny", Scope::DECIDE, ["d d"], "deny", "See all that would be signed, and deny it; or see why you can't";
-    Evidence, "add-evidence", Scope::CASE, ["e"], "evidence", "Keep a piece of evidence", writes = "case_evidence";
-    Comment, "comment", Scope::CASE, ["c"], "comment", "Say something; commenting is not routing", writes = "case_comment";
-    HandOver, "hand-over", Scope::CASE, ["o"], "", "Leave a note for whoever works on it next", writes = "case_handover";
+    Deny, "deny", Scope::DECIDE, ["d d"], "deny", "See all that would be signed, and deny it; or see why you can't",
+        never "The denial" GONE;
+    Evidence, "add-evidence", Scope::CASE, ["e"], "evidence", "Keep a piece of evidence", writes = "case_evidence",
+        never "Evidence" "what is kept stays, and so does whose hand it is from";
+    Comment, "comment", Scope::CASE, ["c"], "comment", "Say something; commenting is not routing", writes = "case_comment",
+        never "The comment" SAID;
+    HandOver, "hand-over", Scope::CASE, ["o"], "", "Leave a note for whoever works on it next", writes = "case_handover",
+        never "The note" SAID;
     Decide, "send-decision", Scope::APPROVE, ["s"], "send", "Send the decision; it is asked once more", writes = "case_decide";
     Reason, "write-reason", Scope::APPROVE, ["e", "enter"], "reason", "Write the reason, which is required";
     AssignMe, "assign", Scope::WORK, ["a"], "assign", "Take the selected case yourself", writes = "case_assign";
@@ -128,21 +151,35 @@ actions! {
     Tab3, "third-page", Scope::TABS, ["3"], "", "To the third page: evidence and notes, or flagged cases";
     Tab4, "fourth-page", Scope::TABS, ["4"], "", "To the fourth page: approvals and seal, or cases to look back at";
     Tab5, "fifth-page", Scope::CASE, ["5"], "", "To the fifth page: the timeline";
-    RouteCase, "route", Scope::CASE, ["r"], "", "Send the case another way; shows first what that costs you", writes = "case_route";
-    NewCase, "new-case", Scope::WORK, ["N"], "new case", "Open a case; shows first what routing costs you", writes;
+    RouteCase, "route", Scope::CASE, ["r"], "", "Send the case another way; shows first what that costs you", writes = "case_route",
+        never "The route" HAND;
+    NewCase, "new-case", Scope::WORK, ["N"], "new case", "Open a case; shows first what routing costs you", writes,
+        never "Opening the case" "whoever opens a case has routed it; withdraw ends it, the lineage stays";
     WhyPolicy, "why-policy", Scope::CASE, ["w"], "", "What policy asks of this case, and why";
-    NoChange, "no-change", Scope::CASE, ["x n"], "", "End it: there is nothing to recover", writes = "case_no_change";
-    Reopen, "reopen", Scope::CASE, ["x o"], "", "Open the sealed case again; voids every approval", writes = "case_reopen";
-    TakeBack, "take-back", Scope::CASE, ["x a"], "", "Take your approval back, while nothing was executed", writes = "approval_take_back";
-    Withdraw, "withdraw", Scope::CASE, ["x w"], "", "Withdraw the request", writes = "case_withdraw";
-    Retry, "retry", Scope::CASE, ["x t"], "", "Carry the same plan out again after a failure", writes = "case_retry";
-    RollBack, "roll-back", Scope::CASE, ["x b"], "", "Undo what was done", writes = "case_roll_back";
-    CloseCase, "close", Scope::CASE, ["x c"], "", "Close the case", writes = "case_close";
-    Hold, "hold", Scope::CASE, ["x h"], "", "Freeze the case: nothing moves until security lifts it", writes = "case_hold";
-    LiftHold, "lift-hold", Scope::CASE, ["x l"], "", "Lift the freeze, after contact on another channel", writes = "case_lift_hold";
-    Flag, "flag", Scope::CASE, ["x f"], "", "Note an anomaly; it may raise what is required, never lower it", writes = "case_flag";
-    Review, "review", Scope::CASE, ["x v"], "", "Write down the look back after restoration", writes = "case_review";
-    Revoke, "revoke", Scope::ACCESS, ["x g"], "end it", "End a temporary access now, with a reason", writes = "grant_revoke";
+    NoChange, "no-change", Scope::CASE, ["x n"], "", "End it: there is nothing to recover", writes = "case_no_change",
+        never "The end of the case" GONE;
+    Reopen, "reopen", Scope::CASE, ["x o"], "", "Open the sealed case again; voids every approval", writes = "case_reopen",
+        never "Opening it again" "every approval is void by it";
+    TakeBack, "take-back", Scope::CASE, ["x a"], "", "Take your approval back, while nothing was executed", writes = "approval_take_back",
+        never "Taking the approval back" "what is void stays void";
+    Withdraw, "withdraw", Scope::CASE, ["x w"], "", "Withdraw the request", writes = "case_withdraw",
+        never "The end of the case" GONE;
+    Retry, "retry", Scope::CASE, ["x t"], "", "Carry the same plan out again after a failure", writes = "case_retry",
+        never "Trying again" "the target is told at once";
+    RollBack, "roll-back", Scope::CASE, ["x b"], "", "Undo what was done", writes = "case_roll_back",
+        never "Undoing it in the target" "the target is told at once";
+    CloseCase, "close", Scope::CASE, ["x c"], "", "Close the case", writes = "case_close",
+        never "Closing the case" "it ends the case, and what was given with it";
+    Hold, "hold", Scope::CASE, ["x h"], "", "Freeze the case: nothing moves until security lifts it", writes = "case_hold",
+        never "The freeze" "only security lifts it, after contact on another channel";
+    LiftHold, "lift-hold", Scope::CASE, ["x l"], "", "Lift the freeze, after contact on another channel", writes = "case_lift_hold",
+        never "Lifting the freeze" "the case moves on by it; hold freezes it again";
+    Flag, "flag", Scope::CASE, ["x f"], "", "Note an anomaly; it may raise what is required, never lower it", writes = "case_flag",
+        never "The flag" "what was noticed stays on the case";
+    Review, "review", Scope::CASE, ["x v"], "", "Write down the look back after restoration", writes = "case_review",
+        never "The look back" SAID;
+    Revoke, "revoke", Scope::ACCESS, ["x g"], "end it", "End a temporary access now, with a reason", writes = "grant_revoke",
+        never "Ending the access" "the target is told at once; access anew takes a new case";
     Follow, "follow-case", Scope::LOG, ["f"], "this case only", "Show only the entries of the selected entry's case, or all again";
     Filter, "filter", Scope::FOUND, ["/"], "filter", "Narrow the list while you type: in the queue by how names, ids, targets and case numbers begin, and by fields (risk:high subject:vault-* mine !ended); where none begins so, loaded rows that hold the letters in order";
     Unfilter, "unfilter", Scope::FOUND, ["backspace"], "", "Show what you began with";
@@ -209,6 +246,10 @@ mod tests {
             assert!(!row.help.is_empty() && row.name.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'), "{}", row.name);
             assert!(Action::ALL[..i].iter().all(|other| other.row().name != row.name), "{}", row.name);
             assert!(row.operation.is_none() || row.writes);
+            // A decision is signed, so approving is no write of the table's; denying is for good all the same.
+            assert!(row.never.is_none() || row.writes || *action == Action::Deny);
+            let can = matches!(action, Action::TakeNext | Action::AssignMe | Action::AssignTo | Action::LetGo | Action::Decide);
+            assert!(!row.writes || can != row.never.is_some(), "{} says whether it can be undone", row.name);
         }
     }
 }

@@ -112,6 +112,27 @@ pub struct Note {
     pub request_id: Option<String>,
     /// The stable code.
     pub code: Option<String>,
+    /// How often it was said in a row.
+    pub times: u32,
+    /// The number of the last saying, so that whoever told some knows which are new.
+    pub number: u64,
+}
+
+impl Note {
+    /// A sentence without a request.
+    pub fn new(at: Time, tone: Tone, text: String) -> Self {
+        Self { at, tone, text, request_id: None, code: None, times: 1, number: 0 }
+    }
+
+    /// What went wrong with a request.
+    pub fn of(at: Time, error: &crate::client::ClientError, text: String) -> Self {
+        Self { request_id: error.request_id(), code: Some(error.code().to_owned()), ..Self::new(at, Tone::Bad, text) }
+    }
+
+    /// The sentence, and how often it was said in a row where that was more than once.
+    pub fn counted(&self) -> String {
+        if self.times < 2 { self.text.clone() } else { format!("{} ({} times)", self.text, self.times) }
+    }
 }
 
 /// How the connection is.
@@ -242,8 +263,14 @@ pub(super) enum Wish {
 impl Shared {
     /// Asks; the answer comes to `to` under the number returned.
     pub fn ask(&mut self, to: Place, ask: Ask) -> u64 {
-        self.seq += 1;
+        self.number();
         self.effects.push(Effect::Ask { seq: self.seq, to, ask });
+        self.seq
+    }
+
+    /// A number that nothing else in this run has: of a question, or of a form.
+    pub fn number(&mut self) -> u64 {
+        self.seq += 1;
         self.seq
     }
 
@@ -265,9 +292,10 @@ impl Shared {
         if let Some(case) = order.case {
             self.attention.wrote(case, self.now);
         }
-        let text = self.sending.begin(self.seq, &order, self.now);
+        let words = order.draft.as_ref().and_then(|draft| self.drafts.get(draft)).cloned();
+        let text = self.sending.begin(self.seq, &order, words, self.now);
         // Until the answer, or the next key; the head line goes on to tell it where none comes.
-        self.notice = Some(Note { at: self.now, tone: Tone::Info, text, request_id: None, code: None });
+        self.notice = Some(Note::new(self.now, Tone::Info, text));
         self.dirty = true;
         self.effects.push(Effect::Send { seq: self.seq, to, order });
         self.seq

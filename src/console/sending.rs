@@ -25,6 +25,8 @@ struct Sent {
     case: Option<CaseId>,
     did: &'static str,
     draft: Option<String>,
+    /// What the draft said when it was sent.
+    words: Option<String>,
     since: Time,
 }
 
@@ -44,13 +46,13 @@ pub struct Outcome {
 }
 
 impl Sending {
-    /// Remembers a change.
-    pub fn begin(&mut self, seq: u64, order: &Order, now: Time) -> String {
+    /// Remembers a change, and what the draft that it uses up said: what is typed there afterwards is not used up.
+    pub fn begin(&mut self, seq: u64, order: &Order, words: Option<String>, now: Time) -> String {
         if self.0.len() == MAX {
             self.0.pop_first();
         }
         let did = did(&order.write);
-        self.0.insert(seq, Sent { case: order.case, did, draft: order.draft.clone(), since: now });
+        self.0.insert(seq, Sent { case: order.case, did, draft: order.draft.clone(), words, since: now });
         format!("Sending: to be {did} …")
     }
 
@@ -90,6 +92,7 @@ pub(super) fn tell(shared: &mut Shared, outcome: Outcome, in_front: bool) {
     let case = result.as_ref().ok().copied().flatten().or(sent.case);
     if result.is_ok()
         && let Some(draft) = &sent.draft
+        && shared.drafts.get(draft) == sent.words.as_ref()
     {
         shared.forget_draft(draft);
     }
@@ -100,20 +103,21 @@ pub(super) fn tell(shared: &mut Shared, outcome: Outcome, in_front: bool) {
             Ok(_) => shared.say(Tone::Good, sentence(sent.did)),
             Err(error) => {
                 let text = format!("Not {}: {}", sent.did, sanitise(&error.to_string(), false));
-                shared.note(Note { at: shared.now, tone: Tone::Bad, text, request_id: error.request_id(), code: Some(error.code().to_owned()) });
+                shared.note(Note::of(shared.now, &error, text));
             }
         }
         if let Some(case) = case {
-            shared.name_case(case, 1);
+            shared.name_case(case, told);
         }
     } else if let (false, Some(case)) = (in_front, case) {
-        shared.name_case(case, shared.told - told);
+        shared.name_case(case, told);
     }
+    let told = shared.told;
     if unknown {
         let kept = if kept { "; what you wrote is kept as a draft" } else { "" };
         shared.say(Tone::Bad, format!("No answer: it is not known whether this was {}. Look before you do it again{kept}.", sent.did));
         if let Some(case) = case {
-            shared.name_case(case, 1);
+            shared.name_case(case, told);
         }
     }
 }

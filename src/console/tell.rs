@@ -12,13 +12,13 @@ use crate::client::ClientError;
 impl Shared {
     /// Says something: in the bottom line until the next key, and in the message log.
     pub fn say(&mut self, tone: Tone, text: impl Into<String>) {
-        self.note(Note { at: self.now, tone, text: text.into(), request_id: None, code: None });
+        self.note(Note::new(self.now, tone, text.into()));
     }
 
     /// Tells an error; 401 opens the sign-in over what is there, a lost connection shows at once.
     pub fn fail(&mut self, error: &ClientError) {
         let text = crate::base::text::sanitise(&error.to_string(), false);
-        let note = Note { at: self.now, tone: Tone::Bad, text, request_id: error.request_id(), code: Some(error.code().to_owned()) };
+        let note = Note::of(self.now, error, text);
         if error.needs_sign_in() {
             self.go(Place::SignIn);
         }
@@ -28,12 +28,12 @@ impl Shared {
         self.note(note);
     }
 
-    /// Adds a note, the latest of its kind only once in a row.
-    pub fn note(&mut self, note: Note) {
+    /// Adds a note; one that says what the last one says is counted with it.
+    pub fn note(&mut self, mut note: Note) {
         self.told += 1;
-        let again = self.notes.back().is_some_and(|last| last.text == note.text && last.request_id == note.request_id);
-        if again {
-            self.notes.pop_back();
+        note.number = self.told;
+        if let Some(last) = self.notes.pop_back_if(|last| last.text == note.text && last.request_id == note.request_id) {
+            note.times = last.times.saturating_add(1);
         }
         if self.notes.len() == MAX_NOTES {
             self.notes.pop_front();
@@ -43,12 +43,26 @@ impl Shared {
         self.dirty = true;
     }
 
-    /// Names the case in the latest notes where they don't: they are read on another screen than the case's.
-    pub(super) fn name_case(&mut self, case: CaseId, latest: u64) {
+    /// Names the case in the notes told since, where they don't: they are read on another screen than the case's. What was said before
+    /// in the same words keeps them.
+    pub(super) fn name_case(&mut self, case: CaseId, since: u64) {
         let name = case.to_string();
-        let latest = usize::try_from(latest).unwrap_or(usize::MAX).min(self.notes.len());
-        for note in self.notes.iter_mut().rev().take(latest).filter(|n| !n.text.contains(&name)) {
+        let at = self.notes.iter().position(|n| n.number > since).unwrap_or(self.notes.len());
+        let before = self.notes.get(at).map_or(0, |n| u64::from(n.times).saturating_sub(n.number - since));
+        if let Some(note) = self.notes.get_mut(at)
+            && before > 0
+            && !note.text.contains(&name)
+        {
+            let earlier = u32::try_from(before).unwrap_or(u32::MAX);
+            note.times -= earlier.min(note.times - 1);
+            let kept = Note { times: earlier, number: since, ..note.clone() };
+            self.notes.insert(at, kept);
+        }
+        for note in self.notes.iter_mut().filter(|n| n.number > since && !n.text.contains(&name)) {
             note.text = format!("{name}: {}", note.text);
+        }
+        while self.notes.len() > MAX_NOTES {
+            self.notes.pop_front();
         }
         self.notice = self.notes.back().cloned();
     }

@@ -2,7 +2,7 @@
 //!
 //! Contract: a bounded list of this session's own acts. Before an opposite is sent the case is read anew: what others did since is never undone
 //! by accident. One act at a time: nothing is taken back while an answer is awaited, nor by a key that is held down, and a late answer moves
-//! nobody. What can't be undone says so before it is done ([`before`]) and when it is tried. Knows no screen but the queue and the case.
+//! nobody. What can't be undone says so before it is done ([`before`], in its form already) and when it is tried. Knows no screen but the queue and the case.
 
 use std::collections::VecDeque;
 
@@ -122,42 +122,46 @@ impl Undo {
     }
 }
 
+/// The act of the table that a change is.
+const fn act_of(write: &Write) -> Action {
+    match write {
+        Write::Assign(_) => Action::AssignTo,
+        Write::TakeNext(_) => Action::TakeNext,
+        Write::Decide(decide) => match decide.decision {
+            Decision::Approve => Action::Approve,
+            Decision::Deny => Action::Deny,
+        },
+        Write::Open(_) => Action::NewCase,
+        Write::Route(_) => Action::RouteCase,
+        Write::Triage(_) => Action::Triage,
+        Write::Evidence(_) | Write::Telemetry(_) => Action::Evidence,
+        Write::Seal => Action::Seal,
+        Write::Comment(_) => Action::Comment,
+        Write::HandOver(_) => Action::HandOver,
+        Write::Review(_) => Action::Review,
+        Write::Flag(_) => Action::Flag,
+        Write::Proof(_) => Action::Prove,
+        Write::NoChange(_) => Action::NoChange,
+        Write::Withdraw(_) => Action::Withdraw,
+        Write::Close => Action::CloseCase,
+        Write::Reopen(_) => Action::Reopen,
+        Write::TakeBack(_) => Action::TakeBack,
+        Write::Hold(_) => Action::Hold,
+        Write::LiftHold(_) => Action::LiftHold,
+        Write::Retry => Action::Retry,
+        Write::RollBack(_) => Action::RollBack,
+        Write::RevokeGrant(..) => Action::Revoke,
+    }
+}
+
 /// Why a change can't be undone once it is done: what it is, and the reason, as it follows "because". Nothing, if it can.
 const fn never(write: &Write) -> Option<(&'static str, &'static str)> {
-    const GONE: &str = "it ends the case; a new one inherits its lineage";
-    const SAID: &str = "what was said stays in the log";
-    const HAND: &str = "a hand in a case is for good: lineage only grows";
-    Some(match write {
-        Write::Assign(_) | Write::TakeNext(_) => return None,
-        Write::Decide(decide) => match decide.decision {
-            Decision::Approve => return None,
-            Decision::Deny => ("The denial", GONE),
-        },
-        Write::Open(_) => ("Opening the case", "whoever opens a case has routed it; withdraw ends it, the lineage stays"),
-        Write::Route(_) => ("The route", HAND),
-        Write::Triage(_) => ("Triage", HAND),
-        Write::Evidence(_) | Write::Telemetry(_) => ("Evidence", "what is kept stays, and so does whose hand it is from"),
-        Write::Seal => ("The seal", "whoever seals has a hand in the case for good; reopen opens it again"),
-        Write::Comment(_) => ("The comment", SAID),
-        Write::HandOver(_) => ("The note", SAID),
-        Write::Review(_) => ("The look back", SAID),
-        Write::Flag(_) => ("The flag", "what was noticed stays on the case"),
-        Write::Proof(_) => ("The proof", "who is asked is told at once"),
-        Write::NoChange(_) | Write::Withdraw(_) => ("The end of the case", GONE),
-        Write::Close => ("Closing the case", "it ends the case, and what was given with it"),
-        Write::Reopen(_) => ("Opening it again", "every approval is void by it"),
-        Write::TakeBack(_) => ("Taking the approval back", "what is void stays void"),
-        Write::Hold(_) => ("The freeze", "only security lifts it, after contact on another channel"),
-        Write::LiftHold(_) => ("Lifting the freeze", "the case moves on by it; hold freezes it again"),
-        Write::Retry => ("Trying again", "the target is told at once"),
-        Write::RollBack(_) => ("Undoing it in the target", "the target is told at once"),
-        Write::RevokeGrant(..) => ("Ending the access", "the target is told at once; access anew takes a new case"),
-    })
+    act_of(write).row().never
 }
 
 /// What is said before a change that can't be undone.
 pub fn before(write: &Write) -> Option<String> {
-    never(write).map(|(_, why)| format!("It can't be undone because {why}."))
+    act_of(write).row().before()
 }
 
 impl Shared {

@@ -173,7 +173,7 @@ pub(super) fn on_key(model: &mut Model, event: KeyEvent) {
 
 /// Stands in the bottom line until the next key; not worth keeping among the messages.
 pub(super) fn passing(model: &mut Model, text: String) {
-    model.shared.notice = Some(Note { at: model.shared.now, tone: Tone::Info, text, request_id: None, code: None });
+    model.shared.notice = Some(Note::new(model.shared.now, Tone::Info, text));
     model.shared.dirty = true;
 }
 

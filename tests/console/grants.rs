@@ -216,3 +216,71 @@ fn an_answer_to_one_ended_access_leaves_the_form_of_another_alone() {
         assert!(drafts.contains(&"second") && drafts.contains(&"begun on the page of the case"), "{drafts:?}");
     }
 }
+
+/// A desk with so many grants, listed page by page; `first` is the number of the first one.
+fn many(size: (u16, u16), first: Arc<Mutex<u32>>, last: u32) -> Desk {
+    let mut desk = Desk::usual(size.0, size.1);
+    desk.server = Box::new(move |ask| match ask {
+        Ask::Grants(params) => {
+            let from = params.after.as_ref().map_or(*first.lock().unwrap(), |after| after.parse().unwrap());
+            let end = (from + 100).min(last);
+            let rows = (from..end).map(|n| canned::grant(n, &format!("t.{n}"), 30, &json!({}))).collect();
+            Some(Ok(Reply::Grants(GrantPage { rows, after: (end < last).then(|| end.to_string()) })))
+        }
+        other => usual(other),
+    });
+    desk.press("g r");
+    desk
+}
+
+#[test]
+fn beyond_the_first_page_the_selection_stays_and_what_is_ended_is_what_is_selected() {
+    for size in [(80, 24), (120, 40)] {
+        let first = Arc::new(Mutex::new(4000));
+        let mut desk = many(size, Arc::clone(&first), 4350);
+        desk.press("G");
+        assert!(desk.text().contains("▌CS-26-004349"), "the end is the last one, not the last of the first page: {}", desk.text());
+        desk.press("g g");
+        for _ in 0..150 {
+            desk.press("j");
+        }
+        assert!(desk.text().contains("▌CS-26-004150"), "{}", desk.text());
+        let before = desk.text();
+        desk.tell(Message::Timer(Timer::Refresh));
+        assert_eq!(desk.text(), before, "nothing moves when it is read anew");
+        *first.lock().unwrap() = 3900;
+        desk.tell(Message::Timer(Timer::Refresh));
+        assert!(desk.text().contains("▌CS-26-004150"), "it is followed though a hundred came before it: {}", desk.text());
+        assert_snapshot!(format!("grants_second_page_{}x{}", size.0, size.1), desk.picture());
+        desk.press("x g");
+        desk.write("no longer needed");
+        desk.press("ctrl-s y");
+        assert_eq!(desk.orders.last().and_then(|o| o.case).map(|c| c.to_string()).as_deref(), Some("CS-26-004150"));
+        assert!(desk.text().contains("▌CS-26-004150"), "{}", desk.text());
+        desk.press("enter esc");
+        assert!(desk.text().contains("▌CS-26-004150"), "{}", desk.text());
+    }
+}
+
+#[test]
+fn more_than_can_be_held_is_said() {
+    let mut desk = many((80, 24), Arc::new(Mutex::new(4000)), 9000);
+    desk.press("G");
+    let text = desk.text();
+    assert!(text.contains("▌CS-26-004999") && text.contains("The first 1000 are listed; `countersign grants --after` goes on."), "{text}");
+}
+
+#[test]
+fn an_answer_leaves_the_form_of_the_same_access_alone_that_was_opened_anew() {
+    let mut desk = with((80, 24), vec![canned::grant(4101, "t.one", 30, &json!({}))]);
+    desk.press("x g");
+    desk.write("first");
+    desk.press("ctrl-s");
+    let effects = update::update(&mut desk.model, Message::Key(KeyEvent::from(KeyCode::Char('y'))));
+    let (seq, to) = effects.iter().find_map(|e| if let Effect::Send { seq, to, .. } = e { Some((*seq, *to)) } else { None }).unwrap();
+    desk.press("esc x g");
+    desk.write(" thought");
+    desk.tell(Message::Answer { seq, to, reply: Ok(Reply::Written(Box::default())) });
+    assert!(desk.model.screen(Place::Grants).typing() && desk.text().contains("first thought"), "{}", desk.text());
+    assert_eq!(desk.model.shared.drafts.values().collect::<Vec<_>>(), ["first thought"]);
+}

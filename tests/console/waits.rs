@@ -417,3 +417,65 @@ fn an_answer_closes_only_the_form_it_belongs_to() {
     assert!(desk.text().contains("what I saw"), "{}", desk.text());
     assert_eq!(desk.model.shared.drafts.values().collect::<Vec<_>>(), ["what I saw"]);
 }
+
+#[test]
+fn an_answer_leaves_the_same_form_alone_that_was_opened_anew_meanwhile() {
+    for taken in [true, false] {
+        let mut desk = Desk::new(80, 24, |_| {}, Box::new(answer), true);
+        let id = whole::sealed().row.id;
+        desk.tell(Message::Open(id));
+        desk.press("c");
+        desk.write("hello");
+        let (seq, to) = sends(&mut desk, CTRL_S);
+        desk.press("esc c");
+        desk.write(" and more");
+        let reply = if taken { Ok(Reply::Written(Box::default())) } else { Err(problem(409, "Not that.")) };
+        desk.tell(Message::Answer { seq, to, reply });
+        let text = desk.text();
+        assert!(desk.model.screen(Place::Case(id)).typing() && text.contains("hello and more"), "{text}");
+        assert_eq!(text.matches("Not that.").count(), usize::from(!taken), "told below, but not at a field of another form: {text}");
+        assert_eq!(desk.model.shared.drafts.values().collect::<Vec<_>>(), ["hello and more"], "what was typed since is kept");
+    }
+}
+
+#[test]
+fn forms_say_that_what_they_send_is_for_good_as_the_table_of_acts_says() {
+    for (columns, rows) in [(80, 24), (120, 40)] {
+        let mut desk = Desk::new(columns, rows, |_| {}, Box::new(answer), true);
+        desk.tell(Message::Open(whole::sealed().row.id));
+        for (keys, why) in [
+            ("c", "what was said stays in the log"),
+            ("o", "what was said stays in the log"),
+            ("e", "what is kept stays"),
+            ("x h", "only security lifts it"),
+            ("x v", "what was said stays in the log"),
+        ] {
+            desk.press(keys);
+            let text = desk.text().split_whitespace().filter(|w| *w != "│").collect::<Vec<_>>().join(" ");
+            assert!(text.contains("It can't be undone because") && text.contains(why), "{keys}: {}", desk.text());
+            desk.press("esc");
+        }
+        desk.press("c");
+        insta::assert_snapshot!(format!("for_good_{columns}x{rows}"), desk.picture());
+    }
+}
+
+#[test]
+fn what_is_said_again_is_one_message_that_counts_and_names_only_its_own_case() {
+    let mut desk = Desk::new(80, 24, |_| {}, Box::new(answer), true);
+    desk.tell(Message::Open(whole::sealed().row.id));
+    let mut comment = |after: &str| {
+        desk.press("c");
+        desk.write("hello");
+        let (seq, to) = sends(&mut desk, CTRL_S);
+        desk.press(after);
+        desk.tell(Message::Answer { seq, to, reply: Ok(Reply::Written(Box::default())) });
+        desk.model.shared.notes.iter().map(|n| (n.times, n.text.clone())).collect::<Vec<_>>()
+    };
+    let (here, elsewhere) = ("The comment is kept.".to_owned(), "CS-26-004127: The comment is kept.".to_owned());
+    assert_eq!(comment("esc"), [(1, here.clone())]);
+    assert_eq!(comment("esc"), [(2, here.clone())]);
+    assert_eq!(comment("esc g q"), [(2, here), (1, elsewhere)], "what was said in the case keeps its words");
+    desk.press("!");
+    assert!(desk.text().contains("The comment is kept. (2 times)"), "{}", desk.text());
+}

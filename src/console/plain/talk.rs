@@ -32,7 +32,8 @@ pub struct Talk {
     /// The version of the case that was last said.
     version: Option<u64>,
     said: Vec<String>,
-    note: Option<Note>,
+    /// The number of the note that was said last.
+    note: u64,
     overlay: Option<Overlay>,
     field: Option<(usize, Field)>,
     /// Cases by the numbers they were last read out under, and which list that was.
@@ -160,7 +161,7 @@ impl Talk {
 
     fn new_notes(&mut self, model: &Model) -> Vec<String> {
         let notes = model.shared.notes.iter().rev();
-        let mut new: Vec<&Note> = notes.take_while(|n| Some(*n) != self.note.as_ref()).collect();
+        let mut new: Vec<&Note> = notes.take_while(|n| n.number > self.note).collect();
         new.reverse();
         let say = |n: &&Note| {
             let tone = match n.tone {
@@ -173,7 +174,7 @@ impl Talk {
         };
         let out = new.iter().map(say).collect();
         if let Some(last) = new.last() {
-            self.note = Some((*last).clone());
+            self.note = last.number;
         }
         out
     }

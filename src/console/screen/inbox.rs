@@ -2,8 +2,6 @@
 //!
 //! Contract: each page is one filter that the server reads; rows follow the server, the selection follows the case. Bounded.
 
-use std::time::Duration;
-
 use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 use ratatui::Frame;
 use ratatui::buffer::Buffer;
@@ -11,26 +9,21 @@ use ratatui::layout::Rect;
 use unicode_width::UnicodeWidthStr;
 
 use super::queue::draw::{next_change, risk, until};
+use super::paged::{self, Paged};
 use super::{Loading, Screen};
 use crate::api::lists::{Announcement, CaseRow, QueueParams};
 use crate::api::words::{Decision, Role as Duty};
 use crate::base::Time;
-use crate::base::ids::CaseId;
 use crate::client::ClientError;
 use crate::console::action::{Action, Applies};
 use crate::console::effect::{Ask, Timer};
 use crate::console::message::Reply;
-use crate::console::model::{Latest, Link, Place, Shared};
+use crate::console::model::{Link, Place, Shared};
 use crate::console::theme::Role;
-use crate::console::widget::list::Cursor;
 use crate::console::widget::{fit, put, wrap};
 
-/// How often the list is asked for again at most while much happens.
-const REFRESH: Duration = Duration::from_millis(700);
-/// Rows asked for at once.
-const PAGE: u16 = 100;
-/// The most rows that are held; the queue shows more.
-const MAX_ROWS: usize = 1000;
+/// Where the rest is found, where there are more rows than are held.
+const BEYOND: &str = "the queue's filter finds the others.";
 
 /// A page: its name, the filter, and what stands there when it is empty.
 const PAGES: [(&str, &str, &str); 4] = [
@@ -59,20 +52,10 @@ fn empty(shared: &Shared, page: usize) -> &'static str {
 #[derive(Debug, Default)]
 pub struct Inbox {
     page: Option<usize>,
-    rows: Option<Vec<CaseRow>>,
-    after: Option<String>,
-    selected: Option<CaseId>,
-    cursor: Cursor,
-    failed: Option<String>,
-    asked: Latest,
-    more: bool,
+    list: Paged<CaseRow>,
 }
 
 impl Inbox {
-    fn rows(&self) -> &[CaseRow] {
-        self.rows.as_deref().unwrap_or_default()
-    }
-
     fn page(&self) -> usize {
         self.page.unwrap_or(0)
     }
@@ -81,58 +64,40 @@ impl Inbox {
         usize::from(shared.body().height.saturating_sub(3))
     }
 
-    fn load(&mut self, shared: &mut Shared, after: Option<String>) {
+    fn ask(&mut self, shared: &mut Shared, after: paged::Place) {
+        let filter = Some(PAGES[self.page()].1.to_owned());
+        let params = QueueParams { filter, sort: None, after, before: None, limit: Some(paged::PAGE) };
+        self.list.begin(shared.ask(Place::Approvals, Ask::Cases(params)));
+    }
+
+    fn load(&mut self, shared: &mut Shared) {
         if self.page() == 0 && !decides(shared) {
-            self.rows = Some(Vec::new());
-            return;
+            return self.list.nothing();
         }
-        let filter = PAGES[self.page()].1.to_owned();
-        self.failed = None;
-        self.more = after.is_some();
-        let params = QueueParams { filter: Some(filter), sort: None, after, before: None, limit: Some(PAGE) };
-        self.asked.begin(shared.ask(Place::Approvals, Ask::Cases(params)));
+        let from = self.list.anew(shared);
+        self.ask(shared, from);
     }
 
     fn show(&mut self, shared: &mut Shared, page: usize) {
         *self = Self { page: Some(page % PAGES.len()), ..Self::default() };
-        self.load(shared, None);
+        self.load(shared);
     }
 
     /// The user is known: who did nothing yet begins where their work is.
     pub fn know_user(&mut self, shared: &mut Shared, acted: bool) {
-        if self.page.is_none() && (self.asked.waits() || self.rows.is_some()) {
+        if self.page.is_none() && (self.list.waits() || self.list.loaded()) {
             let first = if acted { 0 } else { first_page(shared) };
             self.show(shared, first);
         }
     }
 
     fn current(&self) -> Option<&CaseRow> {
-        self.rows().get(self.cursor.at)
-    }
-
-    fn follow(&mut self, shared: &mut Shared) {
-        let height = Self::height(shared);
-        match self.selected.map(|id| self.rows().iter().position(|r| r.id == id)) {
-            Some(Some(at)) => self.cursor.at = at,
-            Some(None) => {}
-            // Nobody chose a case yet: the first row, whichever case that is.
-            None => self.cursor.at = 0,
-        }
-        let len = self.rows().len();
-        self.cursor.show(len, height);
-        if self.selected.is_some() {
-            self.selected = self.current().map(|r| r.id);
-        }
+        self.list.current()
     }
 
     fn reach(&mut self, shared: &mut Shared) {
-        let near = self.cursor.at + 10 >= self.rows().len();
-        if near
-            && !self.asked.waits()
-            && self.rows().len() < MAX_ROWS
-            && let Some(after) = self.after.take()
-        {
-            self.load(shared, Some(after));
+        if let Some(from) = self.list.reach(shared, BEYOND) {
+            self.ask(shared, from);
         }
     }
 
@@ -222,11 +187,11 @@ impl Screen for Inbox {
     }
 
     fn loading(&self) -> Loading {
-        Loading::of(self.rows.is_some(), self.failed.is_some())
+        Loading::of(self.list.loaded(), self.list.failed().is_some())
     }
 
     fn refresh(&mut self, shared: &mut Shared, _place: Place) {
-        self.load(shared, None);
+        self.load(shared);
     }
 
     fn applies(&self, shared: &Shared, action: Action) -> Applies {
@@ -239,14 +204,12 @@ impl Screen for Inbox {
     }
 
     fn act(&mut self, shared: &mut Shared, _place: Place, action: Action) {
-        let (len, height) = (self.rows().len(), Self::height(shared));
-        if self.cursor.act(action, len, height) {
-            self.selected = self.current().map(|r| r.id);
+        if self.list.act(action, Self::height(shared)) {
             return self.reach(shared);
         }
         let current = self.current().map(|r| r.id);
         if matches!(action, Action::Open | Action::Approve | Action::Deny | Action::Copy) {
-            self.selected = current;
+            self.list.chosen();
         }
         match (action, current) {
             (Action::Open, Some(id)) => shared.go(Place::Case(id)),
@@ -278,11 +241,10 @@ impl Screen for Inbox {
                 }
             }
             MouseEventKind::Down(MouseButton::Left) if event.row >= area.y + 3 => {
-                let row = self.cursor.top + usize::from(event.row - area.y - 3);
-                if row < self.rows().len() {
-                    let again = self.cursor.at == row;
-                    self.cursor.at = row;
-                    self.selected = self.current().map(|r| r.id);
+                let row = self.list.cursor().top + usize::from(event.row - area.y - 3);
+                if row < self.list.rows().len() {
+                    let again = self.list.cursor().at == row;
+                    self.list.select(row);
                     if again {
                         self.act(shared, place, Action::Open);
                     }
@@ -294,43 +256,36 @@ impl Screen for Inbox {
     }
 
     fn answer(&mut self, shared: &mut Shared, _place: Place, seq: u64, reply: Result<Reply, ClientError>) {
-        if !self.asked.take(seq) {
+        if !self.list.takes(seq) {
             return;
         }
-        shared.dirty = true;
-        match reply {
-            Ok(Reply::Cases(page)) => {
-                self.after = page.after.filter(|_| !page.rows.is_empty());
-                if self.more {
-                    self.rows.get_or_insert_default().extend(page.rows);
-                } else {
-                    self.rows = Some(page.rows);
-                }
-                self.failed = None;
-                self.follow(shared);
-                self.reach(shared);
-            }
-            Ok(_) => {}
-            Err(error) => {
-                self.failed = Some(crate::base::text::sanitise(&error.to_string(), false));
-                shared.fail(&error);
-            }
+        let answer = match reply {
+            Ok(Reply::Cases(page)) => Ok((page.rows, page.after)),
+            Ok(_) => return,
+            Err(error) => Err(error),
+        };
+        match self.list.answered(shared, answer, Self::height(shared)) {
+            Some(from) => self.ask(shared, from),
+            None => self.reach(shared),
         }
     }
 
     fn news(&mut self, shared: &mut Shared, _place: Place, _news: &Announcement) {
-        shared.timer_once(Timer::Refresh, REFRESH);
+        paged::news(shared);
     }
 
     fn timer(&mut self, shared: &mut Shared, _place: Place, timer: Timer) {
-        if timer == Timer::Refresh {
-            self.load(shared, None);
+        if timer == Timer::Refresh
+            && (self.page() != 0 || decides(shared))
+            && let Some(from) = self.list.again(shared)
+        {
+            self.ask(shared, from);
         }
     }
 
     fn next_change(&self, shared: &Shared) -> Option<Time> {
-        let seen = self.rows().iter().skip(self.cursor.top).take(Self::height(shared));
-        seen.filter_map(|r| r.due).filter_map(|d| next_change(shared, d)).min()
+        let seen = self.list.seen(Self::height(shared));
+        seen.filter_map(|(_, r)| r.due).filter_map(|d| next_change(shared, d)).min()
     }
 
     fn draw(&self, frame: &mut Frame<'_>, area: Rect, shared: &Shared, _place: Place) {
@@ -356,19 +311,20 @@ impl Screen for Inbox {
             put(buffer, area, area.x + x, area.y + 2, &fit(text, usize::from(room)), shared.style(Role::Heading));
         }
         let list = Rect { y: area.y + 3, height: area.height.saturating_sub(3), ..area };
-        if self.rows().is_empty() {
-            let (text, role) = match (&self.failed, &self.rows) {
+        if self.list.rows().is_empty() {
+            let (text, role) = match (self.list.failed(), self.list.loaded()) {
                 (Some(why), _) => (format!("✕ {why} Ctrl-r tries again."), Role::Bad),
-                (None, None) => ("Asking the server …".to_owned(), Role::Dim),
-                (None, Some(_)) => (empty(shared, self.page()).to_owned(), Role::Dim),
+                (None, false) => ("Asking the server …".to_owned(), Role::Dim),
+                (None, true) => (empty(shared, self.page()).to_owned(), Role::Dim),
             };
             for (i, line) in wrap(&text, usize::from(area.width).saturating_sub(2)).iter().enumerate() {
                 put(buffer, list, list.x + 1, list.y + u16::try_from(i).unwrap_or(0), line, shared.style(role));
             }
         }
-        for (i, row) in self.rows().iter().enumerate().skip(self.cursor.top).take(usize::from(list.height)) {
-            let y = list.y + u16::try_from(i - self.cursor.top).unwrap_or(0);
-            self.draw_row(buffer, Rect { y, height: 1, ..list }, (row, i == self.cursor.at), shared);
+        let cursor = self.list.cursor();
+        for (i, row) in self.list.seen(usize::from(list.height)) {
+            let y = list.y + u16::try_from(i - cursor.top).unwrap_or(0);
+            self.draw_row(buffer, Rect { y, height: 1, ..list }, (row, i == cursor.at), shared);
         }
     }
 
@@ -379,18 +335,16 @@ impl Screen for Inbox {
     fn lines(&self, shared: &Shared, _place: Place) -> Vec<String> {
         let name = PAGES[self.page()].0;
         let mut lines = vec![format!("Approvals, page {}: {name}. Pages: {}", self.page() + 1, Self::heads().join(", "))];
-        match &self.rows {
-            None => lines.push(self.failed.clone().unwrap_or_else(|| "Asking the server.".into())),
-            Some(rows) if rows.is_empty() => lines.push(empty(shared, self.page()).to_owned()),
-            Some(rows) => {
-                lines.extend(rows.iter().enumerate().map(|(i, r)| {
-                    let here = if i == self.cursor.at { "selected: " } else { "" };
-                    format!("{here}{}", Self::spoken(shared, r))
-                }));
-                if self.after.is_some() || self.asked.waits() {
-                    lines.push(format!("{} were read, and there are more: more reads on.", rows.len()));
-                }
-            }
+        let rows = self.list.rows();
+        if !self.list.loaded() {
+            lines.push(self.list.failed().unwrap_or("Asking the server.").to_owned());
+        } else if rows.is_empty() {
+            lines.push(empty(shared, self.page()).to_owned());
+        }
+        let here = |i| if i == self.list.cursor().at { "selected: " } else { "" };
+        lines.extend(rows.iter().enumerate().map(|(i, r)| format!("{}{}", here(i), Self::spoken(shared, r))));
+        if self.list.more() {
+            lines.push(format!("{} were read, and there are more: more reads on.", rows.len()));
         }
         lines
     }

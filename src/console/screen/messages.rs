@@ -23,7 +23,7 @@ pub struct Messages {
 fn whole(note: &Note) -> String {
     let code = note.code.as_deref().map(|c| format!(" [{c}]")).unwrap_or_default();
     let request = note.request_id.as_deref().map(|r| format!(" request {r}")).unwrap_or_default();
-    format!("{} {}{code}{request}", note.at.format("%Y-%m-%d %H:%M:%SZ"), note.text)
+    format!("{} {}{code}{request}", note.at.format("%Y-%m-%d %H:%M:%SZ"), note.counted())
 }
 
 impl Messages {
@@ -72,7 +72,7 @@ impl Screen for Messages {
                 shared.style(if here { Role::Selected } else { Role::Dim }),
             );
             let x = put(buffer, list, x, y, mark, shared.style(role));
-            put(buffer, list, x + 1, y, &fit(&note.text, usize::from(list.width).saturating_sub(12)), shared.style(Role::Text));
+            put(buffer, list, x + 1, y, &fit(&note.counted(), usize::from(list.width).saturating_sub(12)), shared.style(Role::Text));
         }
         let below = Rect { y: list.bottom() + 1, height: 4, ..area };
         if let Some(note) = self.current(shared) {

@@ -11,6 +11,7 @@ pub mod inbox;
 pub mod log;
 pub mod mailbox;
 pub mod messages;
+mod paged;
 pub mod policy;
 pub mod queue;
 pub mod route;

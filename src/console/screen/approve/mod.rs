@@ -285,6 +285,8 @@ impl Approve {
             if let Some(why) = not_enough(case).filter(|_| decision == Decision::Approve) {
                 add(format!("▲ {why}"), Role::Warn, 3);
             }
+            let act = if decision == Decision::Deny { Action::Deny } else { Action::Approve };
+            act.row().before().into_iter().for_each(|text| add(format!("▲ {text}"), Role::Warn, 2));
         }
         if let Some(problem) = &self.refusal {
             let could = problem.could_decide.as_ref().map(|c| format!(" Could decide: {}.", c.operators.len())).unwrap_or_default();

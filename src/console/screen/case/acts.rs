@@ -24,26 +24,6 @@ pub(super) fn applies(case: &CaseDetail, action: Action) -> Applies {
     }
 }
 
-/// The form that an action opens.
-const fn purpose(action: Action) -> Option<Purpose> {
-    Some(match action {
-        Action::Triage => Purpose::Triage,
-        Action::NoChange => Purpose::NoChange,
-        Action::Evidence => Purpose::Evidence,
-        Action::Comment => Purpose::Comment,
-        Action::HandOver => Purpose::HandOver,
-        Action::Reopen => Purpose::Reopen,
-        Action::Withdraw => Purpose::Withdraw,
-        Action::RollBack => Purpose::RollBack,
-        Action::Hold => Purpose::Hold,
-        Action::LiftHold => Purpose::LiftHold,
-        Action::Review => Purpose::Review,
-        Action::TakeBack => Purpose::TakeBack,
-        Action::Revoke => Purpose::Revoke,
-        _ => return None,
-    })
-}
-
 /// Everything that can be started, with the item of the checklist it is for and that item's number.
 fn startable(case: &CaseDetail) -> impl Iterator<Item = (usize, &ChecklistItem, &Startable)> {
     case.checklist.items.iter().enumerate().flat_map(|(n, i)| i.startable.iter().map(move |s| (n + 1, i, s)))
@@ -79,7 +59,7 @@ pub(super) fn label(way: &Startable) -> String {
 
 impl Case {
     pub(super) fn do_act(&mut self, shared: &mut Shared, place: Place, action: Action) {
-        if let Some(purpose) = purpose(action) {
+        if let Some(purpose) = Purpose::of(action) {
             return self.open(shared, purpose);
         }
         let (Some(id), Some(case)) = (self.id, self.seen.as_deref()) else { return };
@@ -107,9 +87,9 @@ impl Case {
                     let title = if case.you_cannot_decide.is_empty() && case.hold.is_none() {
                         let me = shared.me.as_ref().and_then(|m| m.operator.as_ref());
                         let others = case.could_decide.operators.iter().filter(|o| Some(*o) != me).count();
-                        format!("Start a proof: you can't decide the case then; others who could: {others}")
+                        format!("Start a proof, for good: you can't decide the case then; others who could: {others}")
                     } else {
-                        "Start a proof: who is asked is told at once".to_owned()
+                        "Start a proof, for good: who is asked is told at once".to_owned()
                     };
                     shared.pick(Picker::new("prove", title, ways));
                 }
@@ -183,8 +163,9 @@ impl Case {
         (write, done, draft): (Write, &'static str, Option<String>),
     ) {
         let Some((id, version)) = self.seen.as_ref().map(|c| (c.row.id, c.row.version)) else { return };
-        let order = Order { draft: draft.clone(), ..shared.order(write, Some(id), Some(version)) };
-        self.asking = Some((done, draft));
+        let form = self.open.as_ref().filter(|_| draft.is_some()).map(|open| open.number);
+        let order = Order { draft, ..shared.order(write, Some(id), Some(version)) };
+        self.asking = Some((done, form));
         shared.confirm(Confirmation { number: 0, question, lines, key: CONFIRM, label: label.to_owned(), top: 0, to: place, order });
     }
 

@@ -124,7 +124,7 @@ impl Case {
                 let inner = boxed(frame.buffer_mut(), page, open.purpose.title(), shared.style(Role::Border), shared.style(Role::Heading));
                 let mut y = inner.y;
                 let me = shared.me.as_ref().and_then(|m| m.operator.as_ref());
-                if let Some((text, role)) = open.purpose.meaning(case, me) {
+                for (text, role) in open.purpose.meaning(case, me) {
                     for line in wrap(&text, usize::from(inner.width).saturating_sub(2)) {
                         put(frame.buffer_mut(), inner, inner.x + 1, y, &line, shared.style(role));
                         y += 1;
@@ -254,7 +254,7 @@ impl Case {
         if let Some(open) = &self.open {
             lines.push(format!("Form: {}", open.purpose.title()));
             let me = shared.me.as_ref().and_then(|m| m.operator.as_ref());
-            lines.extend(open.purpose.meaning(case, me).map(|(text, _)| text));
+            lines.extend(open.purpose.meaning(case, me).into_iter().map(|(text, _)| text));
         } else {
             lines.extend(self.sheet(shared).lines());
             let can: Vec<&str> = self.doable(shared).iter().filter(|(_, a)| *a == Applies::Yes).map(|(a, _)| a.row().name).collect();

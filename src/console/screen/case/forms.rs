@@ -8,6 +8,7 @@ use crate::api::words::{EvidenceKind, FailureType};
 use crate::base::Untrusted;
 use crate::base::ids::{CaseId, OperatorId};
 use crate::client::Write;
+use crate::console::action::Action;
 use crate::console::model::Shared;
 use crate::console::theme::Role;
 use crate::console::widget::form::{Field, Form};
@@ -43,7 +44,34 @@ pub(in crate::console::screen) const ENDING: &str = "The access is being ended."
 /// A field that is wrong, and why.
 pub(super) type Mistake = (&'static str, String);
 
+/// Every form and the act that opens it.
+const OPENED_BY: [(Purpose, Action); 13] = [
+    (Purpose::Triage, Action::Triage),
+    (Purpose::NoChange, Action::NoChange),
+    (Purpose::Evidence, Action::Evidence),
+    (Purpose::Comment, Action::Comment),
+    (Purpose::HandOver, Action::HandOver),
+    (Purpose::Reopen, Action::Reopen),
+    (Purpose::Withdraw, Action::Withdraw),
+    (Purpose::RollBack, Action::RollBack),
+    (Purpose::Hold, Action::Hold),
+    (Purpose::LiftHold, Action::LiftHold),
+    (Purpose::Review, Action::Review),
+    (Purpose::TakeBack, Action::TakeBack),
+    (Purpose::Revoke, Action::Revoke),
+];
+
 impl Purpose {
+    /// The form that an action opens.
+    pub fn of(action: Action) -> Option<Self> {
+        OPENED_BY.iter().find(|(_, opens)| *opens == action).map(|(purpose, _)| *purpose)
+    }
+
+    /// That it can't be undone once it is sent, and why; what the table of acts says.
+    fn for_good(self) -> Option<String> {
+        OPENED_BY.iter().find(|(purpose, _)| *purpose == self).and_then(|(_, action)| action.row().before())
+    }
+
     /// Part of the draft's key.
     const fn code(self) -> &'static str {
         match self {
@@ -82,8 +110,12 @@ impl Purpose {
         }
     }
 
-    /// What sending it means, before it is typed.
-    pub fn meaning(self, case: &CaseDetail, me: Option<&OperatorId>) -> Option<(String, Role)> {
+    /// What sending it means, before it is typed: what it costs, and that it is for good.
+    pub fn meaning(self, case: &CaseDetail, me: Option<&OperatorId>) -> Vec<(String, Role)> {
+        self.costs(case, me).into_iter().chain(self.for_good().map(|text| (text, Role::Warn))).collect()
+    }
+
+    fn costs(self, case: &CaseDetail, me: Option<&OperatorId>) -> Option<(String, Role)> {
         let gives_up = |what: &str| {
             if case.you_cannot_decide.is_empty() {
                 (format!("▲ {what} gives you a hand in this case: you can't decide it then. {}", who_remains(case, me)), Role::Warn)

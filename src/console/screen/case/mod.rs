@@ -60,7 +60,12 @@ impl Tab {
 struct Open {
     purpose: Purpose,
     form: Form,
+    /// Which form it is: an answer closes the one it was sent from.
+    number: u64,
 }
+
+/// A write of this case: what is said when it was done, and the form that it was sent from.
+type Doing = (&'static str, Option<u64>);
 
 /// A case.
 #[derive(Debug, Default)]
@@ -78,10 +83,10 @@ pub struct Case {
     asked: Latest,
     asked_entries: Latest,
     writing: Latest,
-    /// What is said when the write that is under way was done, and the draft that it used up.
-    doing: Option<(&'static str, Option<String>)>,
-    /// The same of the write that waits for its confirmation: it becomes `doing` when it is sent, not before.
-    asking: Option<(&'static str, Option<String>)>,
+    /// The write that is under way.
+    doing: Option<Doing>,
+    /// The write that waits for its confirmation: it becomes `doing` when it is sent, not before.
+    asking: Option<Doing>,
 }
 
 impl Case {
@@ -137,9 +142,9 @@ impl Case {
         self.show(shared, next);
     }
 
-    fn open(&mut self, shared: &Shared, purpose: Purpose) {
+    fn open(&mut self, shared: &mut Shared, purpose: Purpose) {
         if let Some(case) = &self.seen {
-            self.open = Some(Open { purpose, form: purpose.form(case, shared) });
+            self.open = Some(Open { purpose, form: purpose.form(case, shared), number: shared.number() });
         }
     }
 
@@ -152,8 +157,9 @@ impl Case {
     /// Sends a change of this case at once.
     fn send(&mut self, shared: &mut Shared, write: Write, done: &'static str, draft: Option<String>) {
         let Some((id, version)) = self.seen.as_ref().map(|c| (c.row.id, c.row.version)) else { return };
-        let order = Order { draft: draft.clone(), ..shared.order(write, Some(id), Some(version)) };
-        self.doing = Some((done, draft));
+        let form = self.open.as_ref().filter(|_| draft.is_some()).map(|open| open.number);
+        let order = Order { draft, ..shared.order(write, Some(id), Some(version)) };
+        self.doing = Some((done, form));
         self.writing.begin(shared.send(Place::Case(id), order));
     }
 
@@ -167,13 +173,10 @@ impl Case {
         let doing = self.doing.take();
         match reply {
             Ok(Reply::Written(written)) => {
-                if let Some((said, draft)) = doing {
+                if let Some((said, form)) = doing {
                     shared.say(Tone::Good, said);
-                    if let Some(draft) = draft {
-                        shared.forget_draft(&draft);
-                        // Another form may be open by now.
-                        self.open.take_if(|open| self.id.is_some_and(|id| open.purpose.draft(id) == draft));
-                    }
+                    // Another form may be open by now, or the same anew.
+                    self.open.take_if(|open| form == Some(open.number));
                 }
                 match written.case {
                     Some(case) => {
@@ -187,7 +190,7 @@ impl Case {
             }
             Ok(_) => {}
             Err(error) => {
-                self.misplaced(&error);
+                self.misplaced(doing.and_then(|(_, form)| form), &error);
                 shared.fail(&error);
                 if error.status() == Some(412) {
                     shared.say(Tone::Bad, "The case changed meanwhile and nothing was sent. This is how it is now; what you typed is kept.");
@@ -198,9 +201,10 @@ impl Case {
         shared.dirty = true;
     }
 
-    /// Puts the server's complaint at the field it is about.
-    fn misplaced(&mut self, error: &ClientError) {
-        if let (Some(open), Some(problem)) = (&mut self.open, error.problem()) {
+    /// Puts the server's complaint at the field it is about, if the form that was sent is still there.
+    fn misplaced(&mut self, form: Option<u64>, error: &ClientError) {
+        let open = self.open.as_mut().filter(|open| form == Some(open.number));
+        if let (Some(open), Some(problem)) = (open, error.problem()) {
             let sentence = crate::base::text::sanitise(&problem.detail, false);
             let name = problem.field.as_deref().unwrap_or("").trim_start_matches('/');
             // The sentence stands at the field: the field's own name before it says nothing more.

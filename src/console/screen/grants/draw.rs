@@ -11,6 +11,7 @@ use super::{ABOVE, DETAIL, Grants, PAGES, SOON};
 use crate::api::lists::GrantRow;
 use crate::api::words::GrantState;
 use crate::base::Time;
+use crate::console::action::Action;
 use crate::console::model::{Link, Shared};
 use crate::console::screen::case::pages::clean;
 use crate::console::screen::queue::draw::until;
@@ -118,12 +119,13 @@ impl Grants {
         }
         let height = u16::try_from(Self::height(shared)).unwrap_or(0);
         let list = Rect { y: area.y + ABOVE, height, ..area };
-        if self.rows().is_empty() {
+        if self.list.rows().is_empty() {
             self.draw_empty(buffer, list, shared);
         }
-        for (i, row) in self.seen(shared) {
-            let y = list.y + u16::try_from(i - self.cursor.top).unwrap_or(0);
-            draw_row(buffer, Rect { y, height: 1, ..list }, (row, i == self.cursor.at), &columns, shared);
+        let cursor = self.list.cursor();
+        for (i, row) in self.list.seen(usize::from(height)) {
+            let y = list.y + u16::try_from(i - cursor.top).unwrap_or(0);
+            draw_row(buffer, Rect { y, height: 1, ..list }, (row, i == cursor.at), &columns, shared);
         }
         let below = Rect { y: list.bottom(), height: DETAIL + 1, ..area };
         if let Some(ending) = &self.ending {
@@ -135,7 +137,11 @@ impl Grants {
             let sheet = detail(&ending.row, shared.server_now());
             let rows = u16::try_from(sheet.height(inner.width)).unwrap_or(0).min(inner.height / 2);
             sheet.draw(frame.buffer_mut(), Rect { height: rows, ..inner }, 0, shared);
-            let y = inner.y + rows + 1;
+            let mut y = inner.y + rows;
+            for line in Action::Revoke.row().before().iter().flat_map(|text| wrap(text, usize::from(inner.width).saturating_sub(2))) {
+                put(frame.buffer_mut(), inner, inner.x + 1, y, &line, shared.style(Role::Warn));
+                y += 1;
+            }
             ending.form.draw(frame, Rect { y, height: inner.bottom().saturating_sub(y), ..inner }, shared);
         } else {
             put(buffer, area, area.x, below.y, &"─".repeat(usize::from(area.width)), shared.style(Role::Border));
@@ -146,10 +152,10 @@ impl Grants {
     }
 
     fn draw_empty(&self, buffer: &mut Buffer, list: Rect, shared: &Shared) {
-        let (text, role) = match (&self.failed, &self.rows) {
+        let (text, role) = match (self.list.failed(), self.list.loaded()) {
             (Some(why), _) => (format!("✕ {why} Ctrl-r tries again."), Role::Bad),
-            (None, None) => ("Asking the server …".to_owned(), Role::Dim),
-            (None, Some(_)) => (PAGES[self.page].2.to_owned(), Role::Dim),
+            (None, false) => ("Asking the server …".to_owned(), Role::Dim),
+            (None, true) => (PAGES[self.page].2.to_owned(), Role::Dim),
         };
         for (i, line) in wrap(&text, usize::from(list.width).saturating_sub(2)).iter().enumerate() {
             put(buffer, list, list.x + 1, list.y + u16::try_from(i).unwrap_or(0), line, shared.style(role));
@@ -160,17 +166,19 @@ impl Grants {
         let now = shared.server_now();
         if let Some(ending) = &self.ending {
             let title = format!("Form: end the access of {}", ending.row.subject_name.line());
-            return std::iter::once(title).chain(detail(&ending.row, now).lines()).collect();
+            return std::iter::once(title).chain(detail(&ending.row, now).lines()).chain(Action::Revoke.row().before()).collect();
         }
         let mut lines = vec![format!("Temporary access, page {}: {}. Pages: {}", self.page + 1, PAGES[self.page].0, Self::heads().join(", "))];
-        match &self.rows {
-            None => lines.push(self.failed.clone().unwrap_or_else(|| "Asking the server.".into())),
-            Some(rows) if rows.is_empty() => lines.push(PAGES[self.page].2.to_owned()),
-            Some(rows) => {
-                lines.extend(
-                    rows.iter().enumerate().map(|(i, r)| format!("{}{}", if i == self.cursor.at { "selected: " } else { "" }, spoken(r, now))),
-                );
-            }
+        let rows = self.list.rows();
+        if !self.list.loaded() {
+            lines.push(self.list.failed().unwrap_or("Asking the server.").to_owned());
+        } else if rows.is_empty() {
+            lines.push(PAGES[self.page].2.to_owned());
+        }
+        let here = |i| if i == self.list.cursor().at { "selected: " } else { "" };
+        lines.extend(rows.iter().enumerate().map(|(i, r)| format!("{}{}", here(i), spoken(r, now))));
+        if self.list.more() {
+            lines.push(format!("{} were read, and there are more: more reads on.", rows.len()));
         }
         lines
     }

@@ -5,8 +5,6 @@
 
 mod draw;
 
-use std::time::Duration;
-
 use chrono::TimeDelta;
 use crossterm::event::{KeyEvent, MouseButton, MouseEvent, MouseEventKind};
 use ratatui::Frame;
@@ -16,6 +14,7 @@ use unicode_width::UnicodeWidthStr as _;
 use super::case::forms::{ENDING, ENDS, REQUIRED};
 use super::case::pages::clean;
 use super::queue::draw::next_change;
+use super::paged::{self, Paged};
 use super::{Loading, Screen};
 use crate::api::lists::{Announcement, GrantParams, GrantRow};
 use crate::api::requests::Text;
@@ -29,14 +28,9 @@ use crate::console::message::Reply;
 use crate::console::model::{Latest, Place, Shared, Tone};
 use crate::console::overlay::{CONFIRM, Confirmation};
 use crate::console::widget::form::{Did, Field, Form};
-use crate::console::widget::list::Cursor;
 
-/// How often the list is asked for again at most while much happens.
-const REFRESH: Duration = Duration::from_millis(700);
-/// Rows asked for at once.
-const PAGE: u16 = 100;
-/// The most rows that are held; the command line shows more.
-const MAX_ROWS: usize = 1000;
+/// Where the rest is found, where there are more rows than are held.
+const BEYOND: &str = "`countersign grants --after` goes on.";
 /// Rows of what is said about the selected grant.
 const DETAIL: u16 = 7;
 /// Rows above the list: pages, a blank one, heads.
@@ -53,25 +47,21 @@ const PAGES: [(&str, Option<&str>, &str); 2] =
 struct Ending {
     row: GrantRow,
     form: Form,
+    /// Which form it is: an answer closes the one it was sent from.
+    number: u64,
 }
 
 /// Temporary access.
 #[derive(Debug, Default)]
 pub struct Grants {
     page: usize,
-    rows: Option<Vec<GrantRow>>,
-    after: Option<String>,
-    selected: Option<GrantId>,
-    cursor: Cursor,
-    failed: Option<String>,
-    asked: Latest,
-    more: bool,
+    list: Paged<GrantRow>,
     ending: Option<Ending>,
     writing: Latest,
-    /// The grant that waits for its confirmation.
-    confirming: Option<GrantId>,
-    /// The grant whose end is on its way.
-    sent: Option<GrantId>,
+    /// The form that waits for its confirmation.
+    confirming: Option<u64>,
+    /// The form that was sent.
+    sent: Option<u64>,
 }
 
 /// The draft of a reason.
@@ -80,53 +70,34 @@ fn draft(grant: &GrantId) -> String {
 }
 
 impl Grants {
-    fn rows(&self) -> &[GrantRow] {
-        self.rows.as_deref().unwrap_or_default()
-    }
-
     /// Rows of the list in sight.
     fn height(shared: &Shared) -> usize {
         usize::from(shared.body().height.saturating_sub(ABOVE + DETAIL + 1))
     }
 
-    fn seen(&self, shared: &Shared) -> impl Iterator<Item = (usize, &GrantRow)> {
-        self.rows().iter().enumerate().skip(self.cursor.top).take(Self::height(shared))
+    fn ask(&mut self, shared: &mut Shared, after: paged::Place) {
+        let params = GrantParams { state: PAGES[self.page].1.map(str::to_owned), after, limit: Some(paged::PAGE) };
+        self.list.begin(shared.ask(Place::Grants, Ask::Grants(params)));
     }
 
-    fn load(&mut self, shared: &mut Shared, after: Option<String>) {
-        shared.dirty |= self.failed.take().is_some();
-        self.more = after.is_some();
-        let params = GrantParams { state: PAGES[self.page].1.map(str::to_owned), after, limit: Some(PAGE) };
-        self.asked.begin(shared.ask(Place::Grants, Ask::Grants(params)));
+    fn load(&mut self, shared: &mut Shared) {
+        let from = self.list.anew(shared);
+        self.ask(shared, from);
     }
 
     fn show(&mut self, shared: &mut Shared, page: usize) {
         let (writing, sent) = (self.writing, self.sent.take());
         *self = Self { page: page % PAGES.len(), writing, sent, ..Self::default() };
-        self.load(shared, None);
+        self.load(shared);
     }
 
     fn current(&self) -> Option<&GrantRow> {
-        self.rows().get(self.cursor.at)
-    }
-
-    fn follow(&mut self, shared: &Shared) {
-        if let Some(at) = self.selected.as_ref().and_then(|id| self.rows().iter().position(|r| r.id == *id)) {
-            self.cursor.at = at;
-        }
-        let len = self.rows().len();
-        self.cursor.show(len, Self::height(shared));
-        self.selected = self.current().map(|r| r.id.clone());
+        self.list.current()
     }
 
     fn reach(&mut self, shared: &mut Shared) {
-        let near = self.cursor.at + 10 >= self.rows().len();
-        if near
-            && !self.asked.waits()
-            && self.rows().len() < MAX_ROWS
-            && let Some(after) = self.after.take()
-        {
-            self.load(shared, Some(after));
+        if let Some(from) = self.list.reach(shared, BEYOND) {
+            self.ask(shared, from);
         }
     }
 
@@ -135,11 +106,11 @@ impl Grants {
     }
 
     /// Opens the form for the reason.
-    fn begin(&mut self, shared: &Shared) {
+    fn begin(&mut self, shared: &mut Shared) {
         let Some(row) = self.current().cloned() else { return };
         let typed = shared.drafts.get(&draft(&row.id)).map_or("", String::as_str);
         let form = Form::new(vec![Field::many("text", "Reason", typed).with_help(REQUIRED)]);
-        self.ending = Some(Ending { row, form });
+        self.ending = Some(Ending { row, form, number: shared.number() });
     }
 
     /// Asks once more before a grant is ended.
@@ -147,7 +118,7 @@ impl Grants {
         if self.writing.waits() {
             return shared.say(Tone::Info, "Still sending.");
         }
-        let Some(Ending { row, form }) = &mut self.ending else { return };
+        let Some(Ending { row, form, number }) = &mut self.ending else { return };
         let reason = form.value("text").to_owned();
         if reason.trim().is_empty() {
             form.mistake("text", "This must say something.");
@@ -162,22 +133,17 @@ impl Grants {
         let (case, version) = (row.case, row.version);
         let draft = Some(draft(&row.id));
         let order = Order { draft, ..shared.order(write, Some(case), Some(version)) };
-        self.confirming = Some(row.id.clone());
+        self.confirming = Some(*number);
         let question = "End this access?".to_owned();
         shared.confirm(Confirmation { number: 0, question, lines, key: CONFIRM, label: "end it".to_owned(), top: 0, to: Place::Grants, order });
     }
 
     fn written(&mut self, shared: &mut Shared, reply: Result<Reply, ClientError>) {
         let sent = self.sent.take();
-        // Only its own form: by now another may be open. What is tried again is tried on the grant as it is then.
-        self.ending.take_if(|ending| sent.as_ref() == Some(&ending.row.id));
+        // Only its own form: by now another may be open, or the same anew. What is tried again is tried on the grant as it is then.
+        self.ending.take_if(|ending| sent == Some(ending.number));
         match reply {
-            Ok(_) => {
-                if let Some(sent) = &sent {
-                    shared.forget_draft(&draft(sent));
-                }
-                shared.say(Tone::Good, ENDING);
-            }
+            Ok(_) => shared.say(Tone::Good, ENDING),
             Err(error) => {
                 shared.fail(&error);
                 if error.status() == Some(412) {
@@ -186,7 +152,7 @@ impl Grants {
                 }
             }
         }
-        self.load(shared, None);
+        self.load(shared);
     }
 
     fn keep_draft(&self, shared: &mut Shared) {
@@ -206,11 +172,10 @@ impl Grants {
                 x = end + 3;
             }
         } else if event.row >= area.y + ABOVE && usize::from(event.row - area.y - ABOVE) < Self::height(shared) {
-            let row = self.cursor.top + usize::from(event.row - area.y - ABOVE);
-            if row < self.rows().len() {
-                let again = self.cursor.at == row;
-                self.cursor.at = row;
-                self.selected = self.current().map(|r| r.id.clone());
+            let row = self.list.cursor().top + usize::from(event.row - area.y - ABOVE);
+            if row < self.list.rows().len() {
+                let again = self.list.cursor().at == row;
+                self.list.select(row);
                 if again {
                     self.act(shared, place, Action::Open);
                 }
@@ -221,11 +186,11 @@ impl Grants {
 
 impl Screen for Grants {
     fn refresh(&mut self, shared: &mut Shared, _place: Place) {
-        self.load(shared, None);
+        self.load(shared);
     }
 
     fn loading(&self) -> Loading {
-        Loading::of(self.rows.is_some(), self.failed.is_some())
+        Loading::of(self.list.loaded(), self.list.failed().is_some())
     }
 
     fn applies(&self, _shared: &Shared, action: Action) -> Applies {
@@ -247,10 +212,11 @@ impl Screen for Grants {
             }
             return;
         }
-        let (len, height) = (self.rows().len(), Self::height(shared));
-        if self.cursor.act(action, len, height) {
-            self.selected = self.current().map(|r| r.id.clone());
+        if self.list.act(action, Self::height(shared)) {
             return self.reach(shared);
+        }
+        if matches!(action, Action::Open | Action::Copy | Action::Revoke) {
+            self.list.chosen();
         }
         match (action, self.current()) {
             (Action::Open, Some(row)) => shared.go(Place::Case(row.case)),
@@ -312,44 +278,35 @@ impl Screen for Grants {
             shared.dirty = true;
             return self.written(shared, reply);
         }
-        if !self.asked.take(seq) {
+        if !self.list.takes(seq) {
             return;
         }
-        match reply {
-            Ok(Reply::Grants(page)) => {
-                self.after = page.after.filter(|_| !page.rows.is_empty());
-                let before = self.rows.take();
-                let rows = match &before {
-                    Some(held) if self.more => held.iter().cloned().chain(page.rows).collect(),
-                    _ => page.rows,
-                };
-                shared.dirty |= self.failed.take().is_some() || before.as_ref() != Some(&rows);
-                self.rows = Some(rows);
-                self.follow(shared);
-                self.reach(shared);
-            }
-            Ok(_) => {}
-            Err(error) => {
-                shared.dirty = true;
-                self.failed = Some(crate::base::text::sanitise(&error.to_string(), false));
-                shared.fail(&error);
-            }
+        let answer = match reply {
+            Ok(Reply::Grants(page)) => Ok((page.rows, page.after)),
+            Ok(_) => return,
+            Err(error) => Err(error),
+        };
+        match self.list.answered(shared, answer, Self::height(shared)) {
+            Some(from) => self.ask(shared, from),
+            None => self.reach(shared),
         }
     }
 
     fn news(&mut self, shared: &mut Shared, _place: Place, _news: &Announcement) {
-        shared.timer_once(Timer::Refresh, REFRESH);
+        paged::news(shared);
     }
 
     fn timer(&mut self, shared: &mut Shared, _place: Place, timer: Timer) {
-        if timer == Timer::Refresh {
-            self.load(shared, None);
+        if timer == Timer::Refresh
+            && let Some(from) = self.list.again(shared)
+        {
+            self.ask(shared, from);
         }
     }
 
     fn next_change(&self, shared: &Shared) -> Option<Time> {
         let selected = self.current().into_iter();
-        let rows = self.seen(shared).map(|(_, row)| row).chain(selected);
+        let rows = self.list.seen(Self::height(shared)).map(|(_, row)| row).chain(selected);
         let changes = rows.filter_map(|row| match (row.state, row.ending_since) {
             (GrantState::Active, _) => next_change(shared, row.expires_at),
             (GrantState::Suspended | GrantState::Ending, Some(since)) => next_change(shared, since),
@@ -360,6 +317,10 @@ impl Screen for Grants {
 
     fn draw(&self, frame: &mut Frame<'_>, area: Rect, shared: &Shared, _place: Place) {
         self.draw_grants(frame, area, shared);
+    }
+
+    fn read_on(&mut self, shared: &mut Shared, place: Place) {
+        self.act(shared, place, Action::Last);
     }
 
     fn lines(&self, shared: &Shared, _place: Place) -> Vec<String> {

@@ -8,6 +8,7 @@ use ratatui::layout::Rect;
 use super::Routing;
 use crate::api::case::RoutePreview;
 use crate::api::lists::SubjectRow;
+use crate::console::action::Action;
 use crate::console::model::Shared;
 use crate::console::screen::case::forms::some;
 use crate::console::screen::case::pages::clean;
@@ -60,6 +61,8 @@ impl Routing {
                     let (mark, role) = if warn { (("▲", Role::Warn), Role::Warn) } else { (("•", Role::Dim), Role::Text) };
                     s.item(mark, line.clone(), role);
                 }
+                let act = if self.case_id.is_some() { Action::RouteCase } else { Action::NewCase };
+                act.row().before().into_iter().for_each(|text| s.item(("▲", Role::Warn), text, Role::Warn));
                 s.head("What will be needed");
                 for item in &preview.checklist.items {
                     s.item(("○", Role::Dim), clean(&item.title), Role::Text);

@@ -50,6 +50,9 @@ pub struct Routing {
     cursor: Cursor,
     subject: Option<SubjectRow>,
     form: Form,
+    /// Which form it is, and which was sent: an answer ends the one it was sent from.
+    number: u64,
+    sent: u64,
     preview: Option<Box<RoutePreview>>,
     /// Why there is no preview.
     unclear: Option<String>,
@@ -100,6 +103,7 @@ impl Routing {
     fn take_subject(&mut self, shared: &mut Shared, row: SubjectRow) {
         let draft = shared.drafts.get(DRAFT).cloned().unwrap_or_default();
         self.form = fields::form(&row, self.case.as_deref(), &draft);
+        self.number = shared.number();
         self.subject = Some(row);
         self.ask_preview(shared);
     }
@@ -183,11 +187,13 @@ impl Routing {
         match reply {
             Ok(Reply::Written(written)) => {
                 let id = written.case.as_ref().map(|c| c.row.id).or(self.case_id);
-                if self.case_id.is_none() {
-                    shared.forget_draft(DRAFT);
-                }
                 let said = if self.case_id.is_some() { "Routed." } else { "Opened." };
                 shared.say(Tone::Good, id.map_or_else(|| said.to_owned(), |id| format!("{id}: {said}")));
+                if self.number != self.sent {
+                    // Another form was begun meanwhile: whoever fills it in stays there.
+                    shared.dirty = true;
+                    return;
+                }
                 let (place, opened) = (self.place(), self.case_id.is_none());
                 *self = Self::default();
                 shared.done_with(place, id.filter(|_| opened).map(Place::Case));
@@ -197,7 +203,9 @@ impl Routing {
                 shared.fail(&error);
                 let field = error.problem().and_then(|p| p.field.clone()).unwrap_or_default();
                 let sentence = crate::base::text::sanitise(&error.to_string(), false);
-                self.form.mistake(field.trim_start_matches('/').trim_start_matches("route/"), &sentence);
+                if self.number == self.sent {
+                    self.form.mistake(field.trim_start_matches('/').trim_start_matches("route/"), &sentence);
+                }
                 if let (Some(412), Some(id)) = (error.status(), self.case_id) {
                     self.asked.begin(shared.ask(self.place(), Ask::Case(id)));
                 }
@@ -312,6 +320,7 @@ impl Screen for Routing {
     }
 
     fn sent(&mut self, _shared: &mut Shared, _place: Place, seq: u64) {
+        self.sent = self.number;
         self.sending.begin(seq);
     }
 
