@@ -78,7 +78,7 @@ impl Case {
             grants: Vec::new(),
             reviews: Vec::new(),
             times,
-            comments: 0,
+            comments: Vec::new(),
             handover: None,
         }
     }
@@ -94,7 +94,7 @@ impl Case {
             CaseEvent::Triaged { triage } => self.triage = Some(triage.clone()),
             CaseEvent::Assigned { operator } => self.assignee.clone_from(operator),
             CaseEvent::HandedOver { note } => self.handover = Some(note.clone()),
-            CaseEvent::Commented { .. } => self.comments = self.comments.saturating_add(1),
+            CaseEvent::Commented { .. } => self.comments.push(self.version),
             CaseEvent::EvidenceAdded { evidence } => self.evidence.push(evidence.clone()),
             CaseEvent::Flagged { flag } => self.flags.push(flag.clone()),
             CaseEvent::Reviewed { review } => self.reviews.push(review.clone()),

@@ -82,8 +82,8 @@ pub struct Case {
     pub reviews: Vec<Review>,
     /// Its clocks.
     pub times: Times,
-    /// How many comments it has; their texts live beside.
-    pub comments: u32,
+    /// The versions at which it was commented on, at most [`MAX_ITEMS`]: each comment is an entry of its own.
+    pub comments: Vec<u64>,
     /// The last handover note.
     pub handover: Option<TextRef>,
 }

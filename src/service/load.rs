@@ -54,12 +54,20 @@ impl Service {
     pub(super) async fn load_about(&self, about: About, held: Option<Scopes>) -> Result<Loaded, ServiceError> {
         let id = about.case;
         let (register, current) = self.rules().await?;
-        // The policy that a case was opened under is read once in the life of the server: with it in memory, one question is enough.
+        // With the policy that the case was opened under in memory, one question is enough. It never has another one, so that what the first
+        // question had read is there for the second, whatever others read meanwhile.
+        let mut read: Option<Arc<Policy>> = None;
         for _ in 0..2 {
-            let since = self.since(current.clone());
+            let since = self.since(current.clone(), read.clone());
             let around = self.store.around(about.clone(), since).await?.ok_or_else(|| ServiceError::NotFound(id.to_string()))?;
-            let pinned = self.policy(&around.case.policy).await?;
-            let Some(linked) = around.linked else { continue };
+            let pinned = match read.take().filter(|p| p.sha256 == around.case.policy) {
+                Some(pinned) => pinned,
+                None => self.policy(&around.case.policy).await?,
+            };
+            let Some(linked) = around.linked else {
+                read = Some(pinned);
+                continue;
+            };
             let case = around.case;
             let mut loaded = self.world(around.subject, &case.route.subject, register, pinned, current);
             loaded.reads.cases.push((id, case.version));
@@ -76,10 +84,11 @@ impl Service {
 
     /// How far back other cases of the same subject and target are linked: as policy says, from the opening and not from now, so that a case
     /// that waits for long does not shed what it was linked with.
-    fn since(&self, current: Arc<Policy>) -> Since {
+    fn since(&self, current: Arc<Policy>, read: Option<Arc<Policy>>) -> Since {
         let (known, now) = (Arc::clone(&self.policies), self.now());
         Box::new(move |case, subject| {
-            let pinned = known.lock().ok()?.get(&case.policy).cloned()?;
+            let read = read.clone().filter(|p| p.sha256 == case.policy);
+            let pinned = read.or_else(|| known.lock().ok()?.get(&case.policy))?;
             let need = pinned.requirement_with(&current, subject, &case.route, &case.flags);
             Some(case.request.opened_at.min(now) - need.linked_window.duration())
         })

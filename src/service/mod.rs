@@ -23,7 +23,6 @@ pub mod tokens;
 pub mod told;
 pub mod workers;
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -36,13 +35,13 @@ use crate::base::ports::Ports;
 use crate::base::{Digest, Time, Untrusted};
 use crate::domain::case::{ActorRef, TextRef, Worker};
 use crate::domain::command::{Actor, Context};
-use crate::domain::policy::Policy;
+use crate::domain::policy::{Policy, Recent};
 use crate::domain::subject::Scopes;
 use crate::store::{CodeChange, NewText, Store};
 
 /// How often a use case is decided anew after something it had read moved (invariant 18), before it gives up.
 pub const MAX_TRIES: u32 = 8;
-/// Parsed policies kept at once; a site has a handful, so this is never reached in honest use.
+/// Parsed policies kept at once, those asked for last; a site has a handful.
 const MAX_POLICIES: usize = 64;
 
 /// The use cases over one store.
@@ -53,7 +52,7 @@ pub struct Service {
     pub ports: Ports,
     /// The server's own key.
     pub keys: Keys,
-    policies: Arc<Mutex<BTreeMap<Digest, Arc<Policy>>>>,
+    policies: Arc<Mutex<Recent>>,
     refusals: refused::Budget,
     strangers: AtomicU64,
     /// What is to be looked at again.
@@ -169,7 +168,7 @@ impl Service {
             store,
             ports,
             keys,
-            policies: Arc::default(),
+            policies: Arc::new(Mutex::new(Recent::new(MAX_POLICIES))),
             refusals: refused::Budget::default(),
             strangers: AtomicU64::new(0),
             again: register::Again::default(),
@@ -198,7 +197,7 @@ impl Service {
 
     /// A parsed policy, from memory if it was needed before.
     pub async fn policy(&self, sha256: &Digest) -> Result<Arc<Policy>, ServiceError> {
-        if let Some(policy) = self.policies.lock().ok().and_then(|known| known.get(sha256).cloned()) {
+        if let Some(policy) = self.policies.lock().ok().and_then(|mut known| known.get(sha256)) {
             return Ok(policy);
         }
         let text = self.store.policy(sha256).await?.ok_or_else(|| ServiceError::Policy(format!("no policy with digest {sha256}")))?;
@@ -207,10 +206,7 @@ impl Service {
             ServiceError::Policy(format!("policy {sha256}: {}", all.join("; ")))
         })?);
         if let Ok(mut known) = self.policies.lock() {
-            if known.len() >= MAX_POLICIES {
-                known.pop_first();
-            }
-            known.insert(*sha256, policy.clone());
+            known.put(policy.clone());
         }
         Ok(policy)
     }

@@ -310,8 +310,8 @@ pub struct Beyond {
     pub case: CaseId,
     /// Its subject, whose other open cases are named: the 20 due soonest.
     pub subject: SubjectId,
-    /// How many comments it has, if they are wanted, with their texts.
-    pub comments: usize,
+    /// The versions of its comments, if they are wanted, with their texts.
+    pub comments: Vec<u64>,
     /// Other texts.
     pub texts: Vec<TextId>,
     /// Whose names.

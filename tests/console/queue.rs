@@ -91,7 +91,11 @@ fn where_no_case_begins_so_rows_at_hand_that_come_near_are_offered_as_that() {
         assert!(desk.text().contains("none; 1 at hand come near") && desk.text().contains("m.okafor"), "{}", desk.text());
         assert_snapshot!(format!("near_{columns}x{rows}"), desk.picture());
         desk.press("enter");
-        assert!(desk.text().contains("▌CS-26-004131") && desk.text().contains("build-ci-cert"), "the list stays, the row is selected: {}", desk.text());
+        assert!(
+            desk.text().contains("▌CS-26-004131") && desk.text().contains("build-ci-cert"),
+            "the list stays, the row is selected: {}",
+            desk.text()
+        );
         desk.press("/");
         desk.write("zzzz");
         desk.tell(Message::Timer(Timer::Narrow));
@@ -106,7 +110,8 @@ fn one_question_at_a_time_is_asked_about_a_filter_and_an_answer_to_what_was_type
     let mut desk = Desk::usual(80, 24);
     desk.server = Box::new(|ask| if matches!(ask, Ask::Cases(_)) { None } else { usual(ask) });
     let questions = |desk: &Desk| -> Vec<(u64, Option<String>)> {
-        let asks = desk.done.iter().filter_map(|e| if let Effect::Ask { seq, ask: Ask::Cases(p), .. } = e { Some((*seq, p.filter.clone())) } else { None });
+        let asks =
+            desk.done.iter().filter_map(|e| if let Effect::Ask { seq, ask: Ask::Cases(p), .. } = e { Some((*seq, p.filter.clone())) } else { None });
         asks.collect()
     };
     desk.press("/ b");

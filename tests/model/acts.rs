@@ -126,7 +126,7 @@ fn plausible(case: &Case, step: &str) -> bool {
         "revoke" | "gone" => !case.grants.is_empty(),
         "review" => case.state == S::Restored && case.reviews.is_empty(),
         "close" => case.state == S::Restored,
-        "comment" | "assign" | "handover" => case.comments == 0,
+        "comment" | "assign" | "handover" => case.comments.is_empty(),
         "withdraw" => !case.state.is_ended(),
         _ => true,
     }

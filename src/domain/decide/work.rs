@@ -50,7 +50,7 @@ fn alive(draft: &Draft<'_>) -> Result<(), Refusal> {
 /// Comments; in any state, held or ended.
 pub(super) fn comment(draft: &mut Draft<'_>, text: &TextRef) -> Result<(), Refusal> {
     actor::role(&draft.world.register, draft.ctx, draft.code, actor::STAFF)?;
-    if usize::try_from(draft.case.comments).unwrap_or(usize::MAX) >= MAX_ITEMS {
+    if draft.case.comments.len() >= MAX_ITEMS {
         return Err(Refusal::Limit { what: "A case's list of comments", limit: MAX_ITEMS });
     }
     draft.push(CaseEvent::Commented { text: text.clone() });

@@ -18,6 +18,7 @@ mod parse;
 mod parse_rules;
 mod proofs;
 mod reader;
+mod recent;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use std::sync::Arc;
 pub use bundle::Bundle;
 pub use derive::Facts;
 pub use reader::show as show_span;
+pub use recent::Recent;
 
 use super::case::{Flag, Plan, Route};
 use super::register::Scope;

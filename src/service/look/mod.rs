@@ -51,9 +51,9 @@ impl Service {
         let person = person_of(&actor.who);
         let duties = lineage.iter().filter(|e| Some(&e.person) == person).cloned().collect();
         let mut row = row::of(&world, &case, now);
-        let mut wanted = Beyond { case: case.id, subject: case.route.subject.clone(), comments: 0, texts: Vec::new(), people: Vec::new() };
+        let mut wanted = Beyond { case: case.id, subject: case.route.subject.clone(), comments: Vec::new(), texts: Vec::new(), people: Vec::new() };
         if reads_personal_data(&actor.who) {
-            wanted.comments = case.comments as usize;
+            wanted.comments.clone_from(&case.comments);
             wanted.texts = text_ids(&case);
             wanted.people = persons(&case, &lineage).into_iter().collect();
         } else {

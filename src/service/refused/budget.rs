@@ -16,6 +16,8 @@ pub const PER_MINUTE: u32 = 60;
 pub const PER_MINUTE_IN_ALL: u32 = 6_000;
 /// Principals that are counted one by one within a minute; what others are refused goes into one count.
 pub const MAX_PRINCIPALS: usize = 4_096;
+/// Counts that could not be written and are kept with their minutes; what goes beyond is told with the oldest of those of all others.
+const MAX_LATE: usize = MAX_PRINCIPALS;
 /// Codes that one count tells apart; there are some forty. Others are counted as `other`.
 const MAX_CODES: usize = 64;
 
@@ -64,6 +66,8 @@ struct Table {
     principals: HashMap<ActorRef, Window>,
     others: Window,
     all: (i64, u32),
+    /// What could not be written when it was due: by minute and whom.
+    late: BTreeMap<(i64, Option<ActorRef>), Window>,
 }
 
 /// How many refusals each principal had in its present minute.
@@ -86,9 +90,10 @@ impl Budget {
         if !table.principals.contains_key(who) && table.principals.len() >= MAX_PRINCIPALS {
             table.principals.retain(|_, w| w.minute == minute || !w.by_code.is_empty());
             if table.principals.len() >= MAX_PRINCIPALS {
-                table.others.count(code, 1);
+                let before = (table.others.minute != minute).then(|| table.others.counts(None)).flatten();
                 table.others.minute = minute;
-                return Verdict { write: false, before: None };
+                table.others.count(code, 1);
+                return Verdict { write: false, before };
             }
         }
         if table.all.0 != minute {
@@ -126,20 +131,20 @@ impl Budget {
         if over(&table.others) {
             due.extend(table.others.counts(None));
         }
+        due.extend(std::mem::take(&mut table.late).into_iter().filter_map(|((_, who), mut window)| window.counts(who.as_ref())));
         due
     }
 
-    /// Puts back what could not be written; it is due again with the next minute's.
+    /// Puts back what could not be written; it is due again, as of its own minute, the next time.
     pub(super) fn give_back(&self, counts: Counts) {
         let Ok(mut table) = self.table.lock() else { return };
         let Counts { who, minute, by_code } = counts;
-        let room = table.principals.len() < MAX_PRINCIPALS;
-        let window = match who {
-            Some(who) if room || table.principals.contains_key(&who) => {
-                table.principals.entry(who).or_insert_with(|| Window { minute, ..Window::default() })
-            }
-            _ => &mut table.others,
-        };
+        let mut place = (minute, who);
+        if table.late.len() >= MAX_LATE && !table.late.contains_key(&place) {
+            let oldest = table.late.keys().find(|(_, who)| who.is_none()).map_or(minute, |(minute, _)| *minute);
+            place = (oldest, None);
+        }
+        let window = table.late.entry(place).or_insert_with_key(|(minute, _)| Window { minute: *minute, ..Window::default() });
         for (code, times) in by_code {
             window.count(&code, times);
         }
@@ -187,8 +192,22 @@ mod tests {
         let counts = one(1, minute(at(0)), &[("invalid", 1)]);
         assert_eq!(next, Verdict { write: true, before: Some(counts.clone()) });
         budget.give_back(counts);
-        assert_eq!(budget.due(at(61), true), [one(1, minute(at(60)), &[("invalid", 1)])], "everything comes out at the end");
+        budget.take(&who(1), false, "invalid", at(61));
+        let both = [one(1, minute(at(60)), &[("invalid", 1)]), one(1, minute(at(0)), &[("invalid", 1)])];
+        assert_eq!(budget.due(at(61), true), both, "everything comes out at the end, as of its own minute");
         assert!(budget.take(&who(1), true, "stale", at(62)).write);
+    }
+
+    #[test]
+    fn t35_what_can_t_be_written_for_long_is_bounded_and_its_number_is_kept() {
+        let budget = Budget::default();
+        for n in 0..MAX_LATE + 50 {
+            budget.give_back(one(n, minute(at(0)), &[("stale", 2)]));
+        }
+        let due = budget.due(at(0), false);
+        assert_eq!(due.len(), MAX_LATE + 1);
+        assert_eq!(due.iter().flat_map(|c| c.by_code.values()).sum::<u32>(), 2 * (u32::try_from(MAX_LATE).unwrap() + 50));
+        assert_eq!(budget.due(at(0), true), []);
     }
 
     #[test]
@@ -217,6 +236,22 @@ mod tests {
         let counted: u32 = due.iter().flat_map(|c| c.by_code.values()).sum();
         assert_eq!(written + counted, 2 * (u32::try_from(MAX_PRINCIPALS).unwrap() + 10), "none is lost");
         assert!(budget.take(&who(MAX_PRINCIPALS + 5), true, "stale", at(60)).write, "the table is empty again");
+    }
+
+    #[test]
+    fn t35_what_others_were_refused_is_told_as_of_its_own_minute() {
+        let budget = Budget::default();
+        let full = |minute: i64| {
+            for n in 0..MAX_PRINCIPALS {
+                budget.take(&who(n), false, "stale", at(60 * minute));
+            }
+        };
+        full(0);
+        assert_eq!(budget.take(&who(MAX_PRINCIPALS), true, "held", at(1)), Verdict { write: false, before: None });
+        full(1);
+        let next = budget.take(&who(MAX_PRINCIPALS), true, "stale", at(60));
+        let before = Counts { who: None, minute: minute(at(0)), by_code: [("held".to_owned(), 1)].into() };
+        assert_eq!(next, Verdict { write: false, before: Some(before) });
     }
 
     #[test]

@@ -13,6 +13,8 @@ use crate::store::{CommitError, KeptAnswer, StoreError};
 pub(super) const ANSWER_LIFETIME_MS: i64 = 24 * 3_600 * 1_000;
 /// How many answers are kept at most; beyond that the oldest go first.
 const ANSWERS: i64 = 100_000;
+/// How many go at once when there are more, so that counting them is rare.
+const AT_ONCE: i64 = 1_000;
 /// How many outlived answers are cleared away for each that is put.
 const CLEARED: i64 = 16;
 
@@ -60,11 +62,11 @@ impl Batch<'_> {
         Ok(())
     }
 
-    /// Counts them anew, and lets the oldest beyond the bound go.
+    /// Counts them anew, and lets the oldest go if there are more than the bound: so many that the next thousand are not counted again.
     fn count_answers(&self) -> Result<i64, StoreError> {
         let real: i64 = self.conn.prepare_cached("SELECT count(*) FROM kept_answers")?.query_row([], |r| r.get(0))?;
         let oldest = "DELETE FROM kept_answers WHERE (principal, key) IN (SELECT principal, key FROM kept_answers ORDER BY at LIMIT ?1)";
-        let over = (real - ANSWERS).max(0);
+        let over = if real > ANSWERS { real - ANSWERS + AT_ONCE } else { 0 };
         Ok(real - int(self.conn.prepare_cached(oldest)?.execute([over])? as u64))
     }
 }

@@ -13,8 +13,6 @@ use crate::domain::event::{Body, CaseEvent};
 use crate::domain::view::Said;
 use crate::store::{About, Around, Beside, Beyond, Since, StoreError};
 
-/// Entries read at once when a case's comments are gathered.
-const PAGE: u16 = 500;
 /// The most other open cases of the subject that are named.
 const OTHERS: i64 = 20;
 
@@ -67,14 +65,12 @@ pub(super) fn beside(conn: &mut Connection, kept: &Kept, wanted: &Beyond) -> Res
     })
 }
 
-/// The comments of a case, which are entries of their own.
+/// The comments of a case, which are entries of their own: each is found by its version, however many others the case has.
 fn comments(tx: &Transaction<'_>, wanted: &Beyond) -> Result<Vec<Said>, StoreError> {
-    let (mut said, mut after) = (Vec::new(), 0);
-    while said.len() < wanted.comments {
-        let page = entries_of(tx, wanted.case, after, PAGE)?;
-        let Some(Body::Case { version, .. }) = page.last().map(|e| &e.body) else { break };
-        after = *version;
-        said.extend(page.into_iter().filter_map(|entry| match entry.body {
+    let mut said = Vec::with_capacity(wanted.comments.len());
+    for version in &wanted.comments {
+        let found = entries_of(tx, wanted.case, version.saturating_sub(1), 1)?;
+        said.extend(found.into_iter().filter_map(|entry| match entry.body {
             Body::Case { event: CaseEvent::Commented { text }, .. } => Some(Said { by: entry.actor, at: entry.at, text }),
             _ => None,
         }));

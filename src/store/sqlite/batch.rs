@@ -14,6 +14,7 @@ use super::clock::ClockGuard;
 use super::errors::{from_json, to_json};
 use super::met::{Dated, Meetings};
 use super::rows::Weights;
+use super::rules::MAX_POLICIES;
 use super::schema::refused;
 use super::vault::Vault;
 use crate::base::ids::{CaseId, PersonId};
@@ -21,7 +22,7 @@ use crate::base::ports::Ports;
 use crate::base::{Digest, Time};
 use crate::domain::anomaly::Met;
 use crate::domain::case::Case;
-use crate::domain::policy::Policy;
+use crate::domain::policy::Recent;
 use crate::domain::register::Register;
 use crate::domain::view::CaseRow;
 use crate::log::Frontier;
@@ -90,8 +91,8 @@ pub(super) struct Kept {
     register: RwLock<Arc<Register>>,
     cases: Mutex<Cache>,
     pub(super) meetings: Mutex<Meetings>,
-    /// Parsed policies by digest; at most [`super::rules::MAX_POLICIES`].
-    pub(super) policies: Mutex<BTreeMap<Digest, Arc<Policy>>>,
+    /// Parsed policies; at most [`MAX_POLICIES`].
+    pub(super) policies: Mutex<Recent>,
     pub(super) announce: broadcast::Sender<Arc<Announcement>>,
 }
 
@@ -107,7 +108,7 @@ impl Kept {
     pub(super) fn new(ports: Ports, vault: Vault, clock: ClockGuard, read: (Arc<Register>, Meetings), listeners: usize) -> Self {
         let (announce, _) = broadcast::channel(listeners);
         let (register, meetings) = (RwLock::new(read.0), Mutex::new(read.1));
-        Self { ports, vault, clock, register, cases: Mutex::default(), meetings, policies: Mutex::default(), announce }
+        Self { ports, vault, clock, register, cases: Mutex::default(), meetings, policies: Mutex::new(Recent::new(MAX_POLICIES)), announce }
     }
 
     pub(super) fn register(&self) -> Arc<Register> {

@@ -138,18 +138,14 @@ pub(super) fn needs(policy: &Policy) -> impl Iterator<Item = (i64, i64, &'static
 impl Kept {
     /// A kept policy, parsed; `None` if there is no such text, or it can't be read.
     pub(super) fn policy(&self, conn: &Connection, sha256: &Digest) -> Result<Option<Arc<Policy>>, CommitError> {
-        let known = |kept: &Self| kept.policies.lock().ok().and_then(|known| known.get(sha256).cloned());
-        if let Some(policy) = known(self) {
+        if let Some(policy) = self.policies.lock().ok().and_then(|mut known| known.get(sha256)) {
             return Ok(Some(policy));
         }
         let sql = "SELECT body FROM policies WHERE sha256 = ?1";
         let body: Option<String> = conn.prepare_cached(sql)?.query_row([sha256.as_bytes()], |r| r.get(0)).optional()?;
         let Some(policy) = body.and_then(|b| Policy::parse(&b).ok()).map(Arc::new) else { return Ok(None) };
         if let Ok(mut known) = self.policies.lock() {
-            if known.len() >= MAX_POLICIES {
-                known.pop_first();
-            }
-            known.insert(*sha256, Arc::clone(&policy));
+            known.put(Arc::clone(&policy));
         }
         Ok(Some(policy))
     }

@@ -225,7 +225,8 @@ impl Queue {
         if let Some(live) = &mut self.live
             && let Some(wanted) = live.wants(&typed)
         {
-            let params = QueueParams { filter: Some(wanted).filter(|f| !f.is_empty()), sort: self.sort.clone(), limit: Some(PAGE), ..QueueParams::default() };
+            let params =
+                QueueParams { filter: Some(wanted).filter(|f| !f.is_empty()), sort: self.sort.clone(), limit: Some(PAGE), ..QueueParams::default() };
             live.begin(shared.ask(Place::Queue, Ask::Cases(params)));
             shared.dirty = true;
         }
