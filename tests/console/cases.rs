@@ -14,10 +14,10 @@ use insta::assert_snapshot;
 use crate::desk::{Desk, usual};
 use crate::{canned, whole};
 
-const SIZES: [(u16, u16); 2] = [(80, 24), (120, 40)];
+pub const SIZES: [(u16, u16); 2] = [(80, 24), (120, 40)];
 
 /// A desk whose server knows one case and one reader.
-fn desk((columns, rows): (u16, u16), me: &Me, case: &CaseDetail) -> Desk {
+pub fn desk((columns, rows): (u16, u16), me: &Me, case: &CaseDetail) -> Desk {
     let (me, case) = (me.clone(), case.clone());
     let server = move |ask: &Ask| {
         Some(Ok(match ask {
@@ -42,13 +42,13 @@ fn at_case(size: (u16, u16), me: &Me, case: &CaseDetail) -> Desk {
     desk
 }
 
-fn snap(name: &str, make: impl Fn((u16, u16)) -> Desk) {
+pub fn snap(name: &str, make: impl Fn((u16, u16)) -> Desk) {
     for size in SIZES {
         assert_snapshot!(format!("{name}_{}x{}", size.0, size.1), make(size).picture());
     }
 }
 
-fn keys(size: (u16, u16), me: &Me, case: &CaseDetail, keys: &str) -> Desk {
+pub fn keys(size: (u16, u16), me: &Me, case: &CaseDetail, keys: &str) -> Desk {
     let mut desk = at_case(size, me, case);
     desk.press(keys);
     desk

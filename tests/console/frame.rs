@@ -14,6 +14,7 @@ use ratatui::backend::CrosstermBackend;
 use ratatui::{Terminal, TerminalOptions, Viewport};
 
 use crate::canned;
+use crate::cases::SIZES;
 use crate::desk::{Desk, usual};
 
 fn expired() -> ClientError {
@@ -26,13 +27,15 @@ fn expired() -> ClientError {
 
 #[test]
 fn signing_in_hides_the_token_and_goes_on() {
-    let mut desk = Desk::new(80, 24, |_| {}, Box::new(usual), false);
-    desk.write("tok-123");
-    assert!(!desk.text().contains("tok-123"));
-    assert_snapshot!("sign_in_80x24", desk.picture());
-    desk.press("enter");
-    assert_eq!(desk.model.place(), Place::Queue);
-    assert!(desk.done.iter().any(|e| matches!(e, Effect::KeepSession)) && desk.text().contains("payments-batch"), "{}", desk.text());
+    for (columns, rows) in SIZES {
+        let mut desk = Desk::new(columns, rows, |_| {}, Box::new(usual), false);
+        desk.write("tok-123");
+        assert!(!desk.text().contains("tok-123"));
+        assert_snapshot!(format!("sign_in_{columns}x{rows}"), desk.picture());
+        desk.press("enter");
+        assert_eq!(desk.model.place(), Place::Queue);
+        assert!(desk.done.iter().any(|e| matches!(e, Effect::KeepSession)) && desk.text().contains("payments-batch"), "{}", desk.text());
+    }
 }
 
 #[test]
@@ -53,19 +56,21 @@ fn an_expired_sign_in_recovers_in_place() {
 
 #[test]
 fn a_lost_connection_shows_at_once_and_comes_back() {
-    let mut desk = Desk::usual(120, 40);
-    let why = ClientError::Unreachable { server: "http://127.0.0.1:8443".into(), why: "the live stream ended".into() };
-    desk.tell(Message::Live(Live::Down { why, again_in: 4 }));
-    assert_snapshot!("offline_120x40", desk.picture());
-    desk.model.shared.now += chrono::TimeDelta::milliseconds(1500);
-    desk.tell(Message::Timer(Timer::Clock));
-    assert!(desk.text().contains("again in 3s"), "{}", desk.text());
-    desk.model.shared.now = canned::now();
-    desk.tell(Message::Live(Live::Up));
-    assert!(desk.text().contains("live ●") && desk.text().contains("The connection is back."), "{}", desk.text());
-    desk.press("!");
-    assert!(desk.text().contains("can't be reached"), "{}", desk.text());
-    assert_snapshot!("messages_120x40", desk.picture());
+    for (columns, rows) in SIZES {
+        let mut desk = Desk::usual(columns, rows);
+        let why = ClientError::Unreachable { server: "http://127.0.0.1:8443".into(), why: "the live stream ended".into() };
+        desk.tell(Message::Live(Live::Down { why, again_in: 4 }));
+        assert_snapshot!(format!("offline_{columns}x{rows}"), desk.picture());
+        desk.model.shared.now += chrono::TimeDelta::milliseconds(1500);
+        desk.tell(Message::Timer(Timer::Clock));
+        assert!(desk.text().contains("again in 3s"), "{}", desk.text());
+        desk.model.shared.now = canned::now();
+        desk.tell(Message::Live(Live::Up));
+        assert!(desk.text().contains("live ●") && desk.text().contains("The connection is back."), "{}", desk.text());
+        desk.press("!");
+        assert!(desk.text().contains("can't be reached"), "{}", desk.text());
+        assert_snapshot!(format!("messages_{columns}x{rows}"), desk.picture());
+    }
 }
 
 #[test]

@@ -16,6 +16,7 @@ mod ports;
 #[path = "../support/pty.rs"]
 mod pty;
 mod queue;
+mod screens;
 mod stale;
 #[cfg(unix)]
 mod terminal;
