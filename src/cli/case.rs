@@ -4,16 +4,14 @@
 
 #![allow(missing_docs, reason = "arguments in variants are named after their types, which are documented")]
 
-use std::fmt::Write as _;
-
 use clap::{Args, Subcommand};
 
-use super::decide::{Verdict, decide, signed};
-use super::out::{Failure, Out, table};
+use super::decide::{Verdict, decide};
+use super::out::{Failure, Out};
+use super::shown::{detail, entries, rows};
 use super::word::word;
 use super::{Arguments, connect};
-use crate::api::case::CaseDetail;
-use crate::api::lists::{CaseRow, LogPage, QueueParams, named};
+use crate::api::lists::QueueParams;
 use crate::api::requests::{AddEvidence, AddFlag, AddReview, Assign, HandOver, Hold, LiftHold, OpenCase, RouteCase, StartProof, Text, TriageCase};
 use crate::api::words::{Action, Channel, Decision, EvidenceKind, FailureType, FlagKind, Method, Path};
 use crate::base::Untrusted;
@@ -443,57 +441,4 @@ fn opening(open: &Open) -> Write {
         endpoint: open.endpoint.clone(),
         summary: open.summary.as_deref().map(Untrusted::from),
     }))
-}
-
-fn rows(rows: &[CaseRow]) -> String {
-    let cells: Vec<Vec<String>> = rows
-        .iter()
-        .map(|r| {
-            let state = if r.held { format!("{} (held)", r.state.label()) } else { r.state.label().to_owned() };
-            let due = r.due.map(|d| d.format("%Y-%m-%d %H:%M").to_string()).unwrap_or_default();
-            let proof = format!("{}/{}", r.proof_done, r.proof_needed);
-            let (risk, waits) = (r.risk.label().to_owned(), r.waiting_on.label().to_owned());
-            vec![r.id.to_string(), r.subject_name.line(), r.action.label().to_owned(), state, risk, proof, waits, due]
-        })
-        .collect();
-    table(&["CASE", "SUBJECT", "ACTION", "STATE", "RISK", "PROOF", "WAITING ON", "DUE (UTC)"], &cells)
-}
-
-pub(super) fn detail(case: &CaseDetail) -> String {
-    let mut text = rows(std::slice::from_ref(&case.row));
-    let _ = writeln!(text, "\n{} asked; opened by {}; {} in {}", case.requester.line(), case.opened_by, case.row.path.label(), case.target);
-    for item in &case.checklist.items {
-        let mark = if item.receipt.is_some() { "done   " } else { "missing" };
-        let _ = writeln!(text, "  {mark}  {}", item.title);
-    }
-    text.push_str(&signed(case));
-    let missing = if case.seal.is_some() { format!("; {} missing", case.row.approvals_missing) } else { String::new() };
-    let _ = writeln!(text, "approvals needed: {}{missing}", case.approvals_needed);
-    for duty in &case.you_cannot_decide {
-        let _ = writeln!(text, "you can't decide it: {}", crate::base::text::sanitise(&duty.sentence, false));
-    }
-    let names: Vec<&str> = case.could_decide.operators.iter().map(OperatorId::as_str).collect();
-    let _ = writeln!(text, "could decide: {}", if names.is_empty() { "no one".to_owned() } else { names.join(", ") });
-    let _ = writeln!(text, "you may: {}", case.allowed_actions.join(", "));
-    text
-}
-
-fn entries(page: &LogPage) -> String {
-    let cells: Vec<Vec<String>> = page
-        .entries
-        .iter()
-        .map(|e| {
-            let said = e.text.as_ref().map(|t| format!(": {}", t.line())).unwrap_or_default();
-            let case = e.case.map(|c| c.to_string()).unwrap_or_default();
-            vec![
-                e.seq.to_string(),
-                e.at.format("%Y-%m-%d %H:%M:%S").to_string(),
-                named(&e.actor, &page.names),
-                case,
-                e.event.clone(),
-                format!("{}{said}", named(&e.summary, &page.names)),
-            ]
-        })
-        .collect();
-    table(&["ENTRY", "AT (UTC)", "WHO", "CASE", "EVENT", "WHAT"], &cells)
 }

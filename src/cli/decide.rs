@@ -8,8 +8,9 @@ use std::io::{BufRead as _, IsTerminal as _, Read as _, Write as _};
 
 use clap::Args;
 
-use super::case::{detail, finish, text};
-use super::out::{CHANGED, FAILED, Failure, Out};
+use super::case::{finish, text};
+use super::out::{CHANGED, FAILED, Failure, Out, table};
+use super::shown::detail;
 use crate::api::case::{CaseDetail, Statement};
 use crate::api::compare;
 use crate::api::problem::Lacking;
@@ -84,7 +85,7 @@ fn moved(now: &Digest) -> Failure {
 fn ask(case: &CaseDetail, statement: Option<&Statement>, decision: Decision) -> Result<(), Failure> {
     let mut shown = detail(case);
     if let Some(statement) = statement {
-        let _ = writeln!(shown, "statement: {}", sanitise(&statement.statement, false));
+        shown.push_str(&told(&statement.statement));
     }
     if let Some(besides) = case.after_yours.as_ref().filter(|_| decision == Decision::Approve).and_then(Lacking::besides) {
         let _ = writeln!(shown, "Your approval alone is not enough: {}.", sanitise(&besides, false));
@@ -98,11 +99,33 @@ fn ask(case: &CaseDetail, statement: Option<&Statement>, decision: Decision) -> 
     if answer.trim() == case.row.id.to_string() { Ok(()) } else { Err(Failure::new(FAILED, "Nothing was sent.")) }
 }
 
+/// A statement for the eye: what each of its fields says, a line each, and the digest of the line that is signed as it stands.
+fn told(statement: &str) -> String {
+    let mut rows = Vec::new();
+    match serde_json::from_str(statement) {
+        Ok(serde_json::Value::Object(fields)) => lines("", &fields, &mut rows),
+        // The server's own statement was compared with one built here, so this is for no one; and hiding nothing is the better mistake.
+        _ => rows.push(vec!["statement".to_owned(), sanitise(statement, false)]),
+    }
+    format!("what you sign:\n{}sha256 of the signed line: {}\n", table(&["FIELD", "SAYS"], &rows), Digest::of(statement.as_bytes()))
+}
+
+fn lines(outer: &str, fields: &serde_json::Map<String, serde_json::Value>, rows: &mut Vec<Vec<String>>) {
+    for (name, value) in fields {
+        let name = format!("{outer}{name}");
+        match value {
+            serde_json::Value::Object(inner) => lines(&format!("{name}."), inner, rows),
+            serde_json::Value::String(text) => rows.push(vec![sanitise(&name, false), sanitise(text, false)]),
+            other => rows.push(vec![sanitise(&name, false), sanitise(&other.to_string(), false)]),
+        }
+    }
+}
+
 /// All that is signed, in lines: plan, scope, lifetime, evidence, proofs, lineage and the seal over it.
 pub(super) fn signed(case: &CaseDetail) -> String {
     let mut text = String::new();
     if let Some(plan) = &case.plan {
-        let life = plan.lifetime_seconds.map_or_else(|| "as it was before".to_owned(), |s| format!("for {s} s"));
+        let life = plan.lifetime_seconds.map_or_else(|| "as it was before".to_owned(), |s| format!("for {}", super::policy::span(u64::from(s))));
         let _ = writeln!(text, "plan: {} in {}; scope {}; {life}", case.row.action.label(), plan.target, sanitise(&plan.scope.join(", "), false));
         for (i, step) in plan.steps.iter().enumerate() {
             let _ = writeln!(text, "  step {}: {}", i + 1, sanitise(step, false));
@@ -140,4 +163,21 @@ pub(super) fn signed(case: &CaseDetail) -> String {
         );
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_statement_is_read_field_by_field_with_the_digest_of_its_line() {
+        let line = r#"{"approver":{"account":"d.ruiz"},"case":"CS-26-000001","seal_sha256":"ab","subject":"x\u001b[2J","version":1}"#;
+        let told = told(line);
+        for wanted in
+            ["approver.account  d.ruiz\n", "case              CS-26-000001\n", "version           1\n", &Digest::of(line.as_bytes()).to_string()]
+        {
+            assert!(told.contains(wanted), "{wanted} in\n{told}");
+        }
+        assert!(!told.contains('\u{1b}') && !told.contains('{'), "{told}");
+    }
 }

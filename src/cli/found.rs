@@ -126,7 +126,8 @@ impl Writing {
         self.changes.extend([RegisterChange::SetPerson(person), RegisterChange::SetOperator(operator), RegisterChange::IssueToken(token)]);
         self.people.push(PersonDetails { id: id.clone(), name: Untrusted::from(account.as_str()), email: None });
         self.persons.push(id);
-        self.tokens.push((init.tokens.join(format!("{account}.token")), minted.presented));
+        self.tokens
+            .push((std::path::absolute(&init.tokens).unwrap_or_else(|_| init.tokens.clone()).join(format!("{account}.token")), minted.presented));
         Ok(())
     }
 }

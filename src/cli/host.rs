@@ -140,6 +140,8 @@ pub(super) fn settings(from: &Config) -> Result<(PathBuf, ServerConfig), Failure
     let variables = config::variables();
     let usual = || Paths::find(&variables).map(|p| p.server_file());
     let file = from.config.clone().or_else(usual).ok_or_else(|| Failure::usage("There is no home folder; give --config."))?;
+    // From the root: what names a place is read a year later in another folder.
+    let file = std::path::absolute(&file).unwrap_or(file);
     let text = config::read_file(&file, from.config.is_none())?.unwrap_or_default();
     let folder = file.parent().filter(|p| !p.as_os_str().is_empty()).map_or_else(|| PathBuf::from("."), Path::to_owned);
     Ok((file.clone(), ServerConfig::parse(&text, &folder, &variables).map_err(|e| e.in_file(&file))?))

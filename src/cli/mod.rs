@@ -22,11 +22,13 @@ pub mod recover;
 pub mod register;
 mod restore;
 mod said;
+mod shown;
 mod word;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::error::{ContextKind, ContextValue};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use out::{Failure, Out};
 
 /// Access recovery in which whoever routes a case never decides it.
@@ -105,6 +107,8 @@ pub fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
+            let words: Vec<_> = std::env::args_os().skip(1).collect();
+            let error = usage_of(error, &words);
             if error.use_stderr() && std::env::args_os().any(|a| a == "--json") {
                 return Out::new(true).fail(&Failure::usage(error.to_string().trim().to_owned()));
             }
@@ -141,6 +145,27 @@ fn run(arguments: &Arguments, out: Out) -> Result<(), Failure> {
     }
 }
 
+/// The error with the command's own usage line: clap's would ask for whatever the environment gave, or for what it guesses was meant. And
+/// `--read-only`, which every command takes, is suggested only to whoever began to type it.
+fn usage_of(mut error: clap::Error, words: &[std::ffi::OsString]) -> clap::Error {
+    let text = |value: Option<&ContextValue>| if let Some(ContextValue::String(text)) = value { text.clone() } else { String::new() };
+    let (typed, meant) = (text(error.get(ContextKind::InvalidArg)), text(error.get(ContextKind::SuggestedArg)));
+    if meant == "--read-only" && !typed.starts_with("--read") {
+        error.remove(ContextKind::SuggestedArg);
+    }
+    if error.get(ContextKind::Usage).is_some() {
+        let mut command = Arguments::command();
+        command.build();
+        for word in words.iter().filter_map(|w| w.to_str()) {
+            if let Some(inner) = command.find_subcommand(word).cloned() {
+                command = inner;
+            }
+        }
+        error.insert(ContextKind::Usage, ContextValue::StyledStr(command.render_usage()));
+    }
+    error
+}
+
 /// Runs a command that waits for the network.
 pub fn block<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
@@ -154,11 +179,23 @@ pub fn block<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Fai
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory as _;
-
     #[test]
     fn the_arguments_are_consistent() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn a_usage_line_is_the_commands_own_and_suggests_nothing_far_off() {
+        let said = |words: &[&str]| {
+            let error = Arguments::try_parse_from([&["countersign"], words].concat()).unwrap_err();
+            usage_of(error, &words.iter().map(Into::into).collect::<Vec<_>>()).to_string()
+        };
+        let missing = said(&["--server", "http://127.0.0.1:1", "case", "show"]);
+        assert!(missing.contains("Usage: countersign case show [OPTIONS] <CASE>") && !missing.contains("--server"), "{missing}");
+        let reason = said(&["case", "approve", "--reason", "x"]);
+        assert!(reason.contains("Usage: countersign case approve [OPTIONS]") && !reason.contains("read-only"), "{reason}");
+        assert!(said(&["case", "list", "--read"]).contains("--read-only"));
+        assert!(said(&["case", "list", "--limt", "3"]).contains("--limit"));
     }
 
     #[test]

@@ -141,17 +141,21 @@ fn explained(found: &PolicyExplained) -> String {
 
 /// A term with its span of time in words: `delay before execution: 30 minutes`.
 fn readable(term: &str) -> String {
-    const UNITS: [(u64, &str); 3] = [(60 * 60, "hour"), (60, "minute"), (1, "second")];
     let parts = term.rsplit_once(": ").and_then(|(name, n)| Some((name, n.strip_suffix(" s")?.parse::<u64>().ok()?)));
-    let Some((name, seconds)) = parts else { return term.to_owned() };
+    parts.map_or_else(|| term.to_owned(), |(name, seconds)| format!("{name}: {}", span(seconds)))
+}
+
+/// A span of time in words: `1 hour 30 minutes`.
+pub(super) fn span(seconds: u64) -> String {
+    const UNITS: [(u64, &str); 3] = [(60 * 60, "hour"), (60, "minute"), (1, "second")];
     let plural = |n: u64, unit: &str| format!("{n} {unit}{}", if n == 1 { "" } else { "s" });
     let day = 24 * 60 * 60;
     if seconds == 0 {
-        return format!("{name}: none");
+        return "none".to_owned();
     }
     // From two days on in days, where they are whole ones: "24 hours", "90 days".
     if seconds >= 2 * day && seconds.is_multiple_of(day) {
-        return format!("{name}: {}", plural(seconds / day, "day"));
+        return plural(seconds / day, "day");
     }
     let mut left = seconds;
     let mut words = Vec::new();
@@ -161,7 +165,7 @@ fn readable(term: &str) -> String {
             left %= length;
         }
     }
-    format!("{name}: {}", words.join(" "))
+    words.join(" ")
 }
 
 fn simulate(from: &Config, file: &Path, out: Out) -> Result<(), Failure> {

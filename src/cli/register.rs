@@ -16,7 +16,7 @@ use crate::base::ids::{AutomationId, DelegationId, EmployerId, GroupId, Operator
 use crate::base::ports::{Clock as _, Random as _, SystemClock, SystemRandom};
 use crate::base::{Time, Untrusted};
 use crate::client::Client;
-use crate::config::keys::{fill_private, reserve_private};
+use crate::config::keys::Reserved;
 use crate::domain::event::RegisterChange;
 use crate::domain::register::{Automation, Delegation, Operator, Person, Principal, Scope, Shift};
 use crate::domain::subject::Ownership;
@@ -297,14 +297,8 @@ pub async fn token(command: &TokenCommand, arguments: &Arguments, out: Out) -> R
                 return Err(Failure::usage(format!("{} is there already; nothing was issued.", file.display())));
             }
             // Before anything is issued: a token that can't be written down is one nobody has.
-            if let Some(file) = file {
-                reserve_private(file)?;
-            }
-            let answer = client.issue_token(&body).await;
-            if let (Err(_), Some(file)) = (&answer, file) {
-                drop(std::fs::remove_file(file));
-            }
-            issued(answer?, file.as_deref(), out)
+            let file = file.as_deref().map(Reserved::new).transpose()?;
+            issued(&client, client.issue_token(&body).await?, file, out).await
         }
         TokenCommand::Revoke { token } => said(&client.revoke_token(token).await?, out),
     }
@@ -318,7 +312,7 @@ struct Issued {
     file: Option<std::path::PathBuf>,
 }
 
-fn issued(answer: RegisterAnswer, file: Option<&std::path::Path>, out: Out) -> Result<(), Failure> {
+async fn issued(client: &Client, answer: RegisterAnswer, file: Option<Reserved>, out: Out) -> Result<(), Failure> {
     let Some(secret) = answer.secret.clone() else { return said(&answer, out) };
     // It opens nothing before its proposal counts, but it is told only now.
     let waits = answer.proposal.as_ref().map(|id| {
@@ -329,10 +323,26 @@ fn issued(answer: RegisterAnswer, file: Option<&std::path::Path>, out: Out) -> R
     let Some(file) = file else {
         return out.answer(&answer, |_| waits.map_or_else(|| secret.clone(), |waits| format!("{secret}\n{waits}")));
     };
-    fill_private(file, &secret)?;
-    let issued = Issued { answer: RegisterAnswer { secret: None, ..answer }, file: Some(file.to_owned()) };
+    let file = match file.fill(&secret) {
+        Ok(file) => file,
+        Err(why) => return Err(Failure::new(FAILED, format!("{why}. {}", undone(client, &answer).await))),
+    };
     let written = format!("Written to {}, readable by you alone.", file.display());
+    let issued = Issued { answer: RegisterAnswer { secret: None, ..answer }, file: Some(file) };
     out.answer(&issued, |_| waits.map_or_else(|| written.clone(), |waits| format!("{written}\n{waits}")))
+}
+
+/// Takes a token back that could not be written down; what became of it, in a sentence.
+async fn undone(client: &Client, answer: &RegisterAnswer) -> String {
+    let (done, by_hand) = match (&answer.proposal, &answer.token) {
+        (Some(id), _) => (client.end_proposal(id).await, format!("register end {id}")),
+        (None, Some(id)) => (client.revoke_token(id).await, format!("token revoke {id}")),
+        (None, None) => return "Look at `countersign token list` and revoke the newest one: nobody has it.".to_owned(),
+    };
+    match done {
+        Ok(_) => "The token was taken back at once: nobody has it, and it opens nothing.".to_owned(),
+        Err(why) => format!("The token could not be taken back ({why}). Nobody has it; run `countersign {by_hand}`."),
+    }
 }
 
 fn names(view: &RegisterView) -> BTreeMap<String, Untrusted> {

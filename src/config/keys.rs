@@ -57,26 +57,73 @@ fn make_folder(folder: &Path) -> Result<(), ConfigError> {
     builder.create(folder).map_err(|e| ConfigError::about(folder, format!("can't be made: {e}")))
 }
 
-/// Writes a new file that only its owner can read; refuses to overwrite one.
+/// Writes a new file that only its owner can read; refuses to overwrite one, and leaves none behind where writing fails.
 pub fn write_private(file: &Path, text: &str) -> Result<(), ConfigError> {
+    Reserved::new(file)?.fill(text).map(drop)
+}
+
+fn new_private(file: &Path) -> std::io::Result<std::fs::File> {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let written = options.open(file).and_then(|mut f| f.write_all(text.as_bytes()).and_then(|()| f.sync_all()));
-    written.map_err(|e| ConfigError::about(file, format!("can't be written: {e}")))
+    options.open(file)
 }
 
-/// Makes the file that a secret is going to be written to, before there is a secret to lose; refuses one that is there.
-pub fn reserve_private(file: &Path) -> Result<(), ConfigError> {
-    write_private(file, "")
+/// A new file for a secret that is still to come: made before there is a secret to lose, written through the handle that made it, and removed
+/// when it is dropped unfilled.
+pub struct Reserved {
+    path: PathBuf,
+    file: std::fs::File,
+    filled: bool,
 }
 
-/// Writes the secret into the file that [`reserve_private`] made.
-pub fn fill_private(file: &Path, text: &str) -> Result<(), ConfigError> {
-    let written = std::fs::OpenOptions::new().write(true).truncate(true).open(file);
-    let written = written.and_then(|mut f| f.write_all(text.as_bytes()).and_then(|()| f.sync_all()));
-    written.map_err(|e| ConfigError::about(file, format!("can't be written: {e}")))
+impl Reserved {
+    /// Makes the file, readable by its owner alone; refuses one that is there.
+    ///
+    /// # Errors
+    /// When it is there already or can't be made.
+    pub fn new(path: &Path) -> Result<Self, ConfigError> {
+        let file = new_private(path).map_err(|e| ConfigError::about(path, format!("can't be written: {e}")))?;
+        Ok(Self { path: path.to_owned(), file, filled: false })
+    }
+
+    /// Writes the secret, and gives the file's name. Where that fails nothing of it stays.
+    ///
+    /// # Errors
+    /// When it can't be written or reach the disk.
+    pub fn fill(mut self, text: &str) -> Result<PathBuf, ConfigError> {
+        let written = self.file.write_all(text.as_bytes()).and_then(|()| self.file.sync_all());
+        written.map_err(|e| ConfigError::about(&self.path, format!("can't be written: {e}")))?;
+        self.filled = true;
+        Ok(self.path.clone())
+    }
+
+    /// Whether the name still leads to the file that was made: what somebody else put there is not ours to remove.
+    fn still_there(&self) -> bool {
+        let (Ok(named), Ok(made)) = (std::fs::symlink_metadata(&self.path), self.file.metadata()) else { return false };
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::MetadataExt as _;
+            (named.dev(), named.ino()) == (made.dev(), made.ino())
+        }
+        #[cfg(not(unix))]
+        {
+            named.is_file() && made.is_file()
+        }
+    }
+}
+
+impl Drop for Reserved {
+    fn drop(&mut self) {
+        if !self.filled {
+            // Part of a secret may stand in it already.
+            let _ = self.file.set_len(0);
+            if self.still_there() {
+                let _ = std::fs::remove_file(&self.path);
+            }
+        }
+    }
 }
 
 fn create(file: &Path, random: &dyn Random) -> Result<Key, ConfigError> {

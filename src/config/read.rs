@@ -34,9 +34,9 @@ pub struct Section<'t, 'a> {
 pub fn parse<T>(text: &str, variables: &Variables, read: impl FnOnce(&mut Reader<'_>, &mut Section<'_, '_>) -> T) -> Result<T, ConfigError> {
     let mut reader = Reader { text, variables, mistakes: Vec::new() };
     let (root, errors) = DeTable::parse_recoverable(text);
-    for error in errors {
-        let line = error.span().map(|s| reader.line(s.start));
-        reader.mistakes.push(Mistake { line, message: sanitise(error.message(), false) });
+    // What follows such a place means nothing certain: the first one is told alone.
+    if let Some(error) = errors.iter().min_by_key(|e| e.span().map(|s| s.start)) {
+        return Err(ConfigError { file: None, mistakes: vec![reader.not_toml(error.span(), error.message())] });
     }
     let mut section = Section { table: Some(root.get_ref()), path: String::new(), seen: BTreeSet::new(), free: false };
     let value = read(&mut reader, &mut section);
@@ -69,6 +69,14 @@ impl<'t, 'a> Section<'t, 'a> {
 impl Reader<'_> {
     fn line(&self, offset: usize) -> usize {
         self.text.as_bytes().iter().take(offset).filter(|b| **b == b'\n').count() + 1
+    }
+
+    /// Where the text ceases to be TOML, to the character.
+    fn not_toml(&self, at: Option<std::ops::Range<usize>>, why: &str) -> Mistake {
+        let before = at.and_then(|at| self.text.get(..at.start));
+        let column = before.map(|b| b.chars().rev().take_while(|c| *c != '\n').count() + 1);
+        let place = column.map(|c| format!("column {c}: ")).unwrap_or_default();
+        Mistake { line: before.map(|b| self.line(b.len())), message: sanitise(&format!("{place}not TOML: {why}"), false) }
     }
 
     /// Notes a mistake that a check beyond types found, at the key's line if it is written.

@@ -72,8 +72,14 @@ fn every_mistake_is_listed_with_its_line() {
 
 #[test]
 fn broken_toml_says_where() {
-    let error = server("a = \n[limits\n").unwrap_err();
-    assert!(mistakes(&error).iter().any(|m| m.starts_with("1: ")), "{:?}", mistakes(&error));
+    // Alone: what could be said of the rest would be guesswork, an unknown key as much as a missing one.
+    let alone = |text: &str| {
+        let all = mistakes(&server(text).unwrap_err());
+        assert_eq!(all.len(), 1, "{all:?}");
+        all[0].clone()
+    };
+    assert!(alone("a = \n[limits\n").starts_with("1: column "), "{}", alone("a = \n[limits\n"));
+    assert!(alone("[targets.directory]\n\u{e9} = \"x\"\n").starts_with("2: column 1: not TOML: "));
 }
 
 #[test]
@@ -109,6 +115,31 @@ fn key_files_are_private_and_never_overwritten() {
         use std::os::unix::fs::PermissionsExt as _;
         std::fs::set_permissions(keys.join("codes.key"), std::fs::Permissions::from_mode(0o644)).unwrap();
         assert!(keys::ServerKeys::load(&keys).err().unwrap().to_string().contains("chmod 600"));
+    }
+}
+
+#[test]
+fn a_reserved_file_is_private_and_gone_unless_it_was_filled() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ana.next");
+    drop(keys::Reserved::new(&file).unwrap());
+    assert!(!file.exists(), "nothing empty is left behind");
+    let reserved = keys::Reserved::new(&file).unwrap();
+    assert!(keys::Reserved::new(&file).is_err(), "one file, one secret");
+    // Whoever puts another file under that name neither gets the secret nor loses the file.
+    std::fs::rename(&file, folder.path().join("moved")).unwrap();
+    std::fs::write(&file, "somebody else's").unwrap();
+    assert_eq!(reserved.fill("secret").unwrap(), file);
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "somebody else's");
+    let moved = keys::Reserved::new(&folder.path().join("third")).unwrap();
+    std::fs::rename(folder.path().join("third"), folder.path().join("fourth")).unwrap();
+    std::fs::write(folder.path().join("third"), "somebody else's").unwrap();
+    drop(moved);
+    assert!(folder.path().join("third").exists());
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        assert_eq!(std::fs::metadata(folder.path().join("moved")).unwrap().permissions().mode() & 0o777, 0o600);
     }
 }
 

@@ -76,6 +76,11 @@ async fn a_case_is_sealed_reopened_approved_rolled_back_and_looked_back_on_from_
     let seal = cli.seal(&case);
     let told = cli.read("d.ruiz", &["case", "show", &case]);
     assert!(told.contains(&seal) && told.contains("plan: ") && told.contains("scope ") && told.contains("seen at nine"), "{told}");
+    // What may be done is said by its command, and what is in the way once.
+    assert!(told.contains("approve, deny") && told.contains("hand-over") && !told.contains("case_"), "{told}");
+    let refused = cli.read("nadia.deputy", &["case", "show", &case]);
+    assert_eq!(refused.matches("you can't decide it").count(), 1, "{refused}");
+    assert!(refused.contains("the case is awaiting approval"), "{refused}");
     assert!(cli.read("d.ruiz", &["case", "statement", &case]).contains(&seal));
     let approved = cli.run("d.ruiz", &["case", "approve", &case, "called back on a known number", "--seal", &seal[..12]], 0);
     assert_eq!(approved["row"]["id"], case.as_str());
@@ -89,9 +94,10 @@ async fn a_case_is_sealed_reopened_approved_rolled_back_and_looked_back_on_from_
     demo.until(&case, "rolled_back").await;
     cli.run("nadia", &["case", "close", &case], 3);
     let told = cli.read("nadia", &["case", "timeline", &case]);
-    for event in ["sealed", "reopened", "decided", "reviewed"] {
+    for event in ["sealed, revision 1", "opened the sealed case again", "approved", "looked back: in order"] {
         assert!(told.contains(event), "{event}: {told}");
     }
+    assert!(!told.contains("state_changed") && !told.contains("grant_"), "no internal names: {told}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -80,6 +80,15 @@ fn tokens_are_issued_into_files_listed_without_secrets_and_revoked_from_the_comm
     let before = tokens("e.morgan");
     cli.run("nadia", &["token", "issue", "--operator", "nadia", "--file", &into], 2);
     assert_eq!(tokens("e.morgan"), before, "nothing is issued that could not be kept");
+    // A disk that takes nothing: the token that nobody has is taken back, and no empty file stays in its place.
+    let full = folder.path().join("full.token");
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", "trap '' XFSZ; ulimit -f 0; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_countersign"), "--server", &demo.line.api]);
+    command.args(["token", "issue", "--operator", "nadia", "--file"]).arg(&full).env("COUNTERSIGN_TOKEN", demo.token("nadia"));
+    let output = command.env("HOME", folder.path()).env("XDG_CONFIG_HOME", folder.path()).env("NO_PROXY", "*").output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    assert!(said(&output).contains("full.token") && said(&output).contains("taken back at once"), "{}", said(&output));
+    assert!(!full.exists() && tokens("e.morgan") == before, "neither file nor token");
     cli.run("nadia", &["token", "list"], 3);
     cli.run("nadia", &["token", "issue", "--hours", "1"], 2);
     cli.run("nadia", &["token", "issue", "--operator", "nadia", "--hours", "721"], 2);

@@ -37,7 +37,7 @@ pub fn below(bundle: &Bundle) -> Vec<Mistake> {
             "laxer than what is compiled in, {floor}: {} is asked for too little in {kinds} kinds of case, e.g. {example}; write rules that ask for it",
             lacks.join(", ")
         );
-        Mistake { line: None, message }
+        Mistake { line: None, column: None, message }
     };
     found.into_iter().map(mistake).collect()
 }

@@ -53,15 +53,18 @@ pub struct Policy {
 pub struct Mistake {
     /// Line in the file, from 1, where known.
     pub line: Option<usize>,
+    /// Column in the line, from 1, where the line alone does not say which word is meant.
+    pub column: Option<usize>,
     /// What is wrong and what would be right.
     pub message: String,
 }
 
 impl std::fmt::Display for Mistake {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.line {
-            Some(line) => write!(f, "line {line}: {}", self.message),
-            None => f.write_str(&self.message),
+        match (self.line, self.column) {
+            (Some(line), Some(column)) => write!(f, "line {line}, column {column}: {}", self.message),
+            (Some(line), None) => write!(f, "line {line}: {}", self.message),
+            (None, _) => f.write_str(&self.message),
         }
     }
 }

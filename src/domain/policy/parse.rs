@@ -19,13 +19,13 @@ use crate::domain::vocabulary::{Action, Path, Role};
 /// Reads a file.
 pub fn bundle(text: &str) -> Result<Bundle, Vec<Mistake>> {
     if text.len() > c::MAX_BYTES {
-        return Err(vec![Mistake { line: None, message: format!("a policy file has at most {} bytes", c::MAX_BYTES) }]);
+        return Err(vec![Mistake { line: None, column: None, message: format!("a policy file has at most {} bytes", c::MAX_BYTES) }]);
     }
     let mut reader = Reader::new(text);
     let (tree, errors) = DeTable::parse_recoverable(text);
-    for error in &errors {
-        let line = error.span().map(|s| reader.line(s.start));
-        reader.mistake(line, format!("not TOML: {}", error.message()));
+    // What follows such a place means nothing certain: whatever else could be said would lead astray.
+    if let Some(error) = errors.iter().min_by_key(|e| e.span().map(|s| s.start)) {
+        return Err(vec![reader.not_toml(text, error.span(), error.message())]);
     }
     let mut root = reader.open("", 0, tree.get_ref());
     "file".clone_into(&mut root.name);
@@ -42,11 +42,11 @@ pub fn bundle(text: &str) -> Result<Bundle, Vec<Mistake>> {
 
 /// Reads every section, so that all mistakes are found, before asking whether all of them are there.
 fn sections(r: &mut Reader, root: &mut Table<'_>) -> Option<Bundle> {
-    if r.number(root, "format", (1, 1, "the only format there is")).is_none() {
+    if r.number(root, "format", (1, 1, "the only format there is")).is_none() && !root.has("format") {
         r.mistake(Some(1), "write `format = 1` at the top");
     }
     let name = r.text(root, "name", 100);
-    if name.is_none() {
+    if !root.has("name") {
         r.missing(root, "name");
     }
     let proofs = proofs(r, root);
@@ -57,11 +57,15 @@ fn sections(r: &mut Reader, root: &mut Table<'_>) -> Option<Bundle> {
     let start = section(r, root, "start", |r, t| Some(start(r, t)));
     let windows = section(r, root, "windows", windows);
     let codes = section(r, root, "codes", codes);
-    let base = section(r, root, "base", |r, t| Some(demand(r, t, &proofs)));
+    let base = section(r, root, "base", |r, t| {
+        let asked = demand(r, t, &proofs);
+        says_all(r, t);
+        Some(asked)
+    });
     let rules = rules(r, root, &proofs);
     let actions = actions(r, root);
     let base_line = base.as_ref().map(|(_, line)| *line);
-    let base = whole(r, &base?.0, windows?.0, codes?.0, base_line)?;
+    let base = whole(&base?.0, windows?.0, codes?.0)?;
     let bundle = Bundle {
         name: name?,
         owners: owners?.0,
@@ -170,7 +174,7 @@ fn automation(r: &mut Reader, t: &mut Table<'_>) -> BTreeSet<Scope> {
     if t.has("may_nothing") && r.yes(t, "may_nothing") == Some(true) {
         return scopes;
     }
-    if !t.has("may") {
+    if !t.has("may") && !t.has("may_nothing") {
         r.missing(t, "may");
     }
     for (line, text) in r.texts(t, "may") {
@@ -256,7 +260,9 @@ const REVOKING: [Action; 9] = [
 fn actions(r: &mut Reader, root: &mut Table<'_>) -> BTreeMap<Action, ActionRule> {
     let mut actions = BTreeMap::new();
     let Some(mut table) = r.table(root, "action") else {
-        r.mistake(None, "no action is described; write [action.password_reset] and so on");
+        if !root.has("action") {
+            r.mistake(None, "no action is described; write [action.password_reset] and so on");
+        }
         return actions;
     };
     for action in Action::ALL {
@@ -266,12 +272,14 @@ fn actions(r: &mut Reader, root: &mut Table<'_>) -> BTreeMap<Action, ActionRule>
         let Some(mut inner) = r.table(&mut table, action.code()) else {
             continue;
         };
+        let revokes = r.yes(&mut inner, "revokes_old");
         let rule = ActionRule {
-            revokes_old: r.yes(&mut inner, "revokes_old").unwrap_or(false),
+            revokes_old: revokes.unwrap_or(false),
             rotates_dependents: r.yes(&mut inner, "rotates_dependents").unwrap_or(false),
             reversible: r.yes(&mut inner, "reversible").unwrap_or(false),
         };
-        if REVOKING.contains(action) && !rule.revokes_old {
+        // Of one that is given and no yes or no, that was said.
+        if REVOKING.contains(action) && !rule.revokes_old && (revokes.is_some() || !inner.has("revokes_old")) {
             r.mistake(Some(inner.line), format!("action.{}: a reset is paired with revocation: revokes_old = true", action.code()));
         }
         r.close(inner);
@@ -281,16 +289,20 @@ fn actions(r: &mut Reader, root: &mut Table<'_>) -> BTreeMap<Action, ActionRule>
     actions
 }
 
-/// The base says something in every dimension.
-fn whole(r: &mut Reader, base: &Demand, windows: (Seconds, Seconds), codes: CodeRules, line: Option<usize>) -> Option<Requirement> {
-    if base.proofs.is_empty() {
-        r.mistake(line, "base: \"proof\" is missing: every case needs at least one");
+/// Lists what `[base]` leaves out: it says something in every dimension. What is given and wrong was said where it stands.
+fn says_all(r: &mut Reader, base: &Table<'_>) {
+    if !base.has("proof") {
+        r.mistake(Some(base.line), "base: \"proof\" is missing: every case needs at least one");
     }
     for (key, span, _) in SPANS {
-        if !base.spans.contains_key(&span) && span != Span::Grant {
-            r.mistake(line, format!("base: \"{key}\" is missing"));
+        if !base.has(key) && span != Span::Grant {
+            r.missing(base, key);
         }
     }
+}
+
+/// What every case needs at least; nothing if the base did not say it all.
+fn whole(base: &Demand, windows: (Seconds, Seconds), codes: CodeRules) -> Option<Requirement> {
     let span = |span| base.spans.get(&span).copied();
     Some(Requirement {
         proofs: base.proofs.iter().map(|(_, need)| need.clone()).collect(),

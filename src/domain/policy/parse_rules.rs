@@ -88,8 +88,9 @@ pub(super) fn rules(r: &mut Reader, root: &mut Table<'_>, proofs: &Proofs) -> Ve
         if rules.iter().any(|other| other.name == name) {
             r.mistake(Some(table.line), format!("two rules are called \"{name}\""));
         }
+        let before = r.mistakes.len();
         let demand = demand(r, &mut table, proofs);
-        if demand == Demand::default() {
+        if demand == Demand::default() && r.mistakes.len() == before {
             r.mistake(Some(table.line), format!("rule \"{name}\" asks for nothing"));
         }
         rules.push(Rule { name, why, line: table.line, when, demand });

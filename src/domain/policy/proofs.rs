@@ -18,7 +18,9 @@ pub(super) type Proofs = BTreeMap<String, ProofNeed>;
 /// `[proof.NAME]` tables.
 pub(super) fn proofs(r: &mut Reader, root: &mut Table<'_>) -> Proofs {
     let Some(mut table) = r.table(root, "proof") else {
-        r.mistake(None, "no proof is described; write [proof.NAME] with any_of");
+        if !root.has("proof") {
+            r.mistake(None, "no proof is described; write [proof.NAME] with any_of");
+        }
         return Proofs::new();
     };
     let mut proofs = Proofs::new();
@@ -30,12 +32,13 @@ pub(super) fn proofs(r: &mut Reader, root: &mut Table<'_>) -> Proofs {
         let mut inner = r.open(&format!("proof.{name}"), value.span().start, inner);
         inner.line = line;
         _ = r.text(&mut inner, "why", 1_000);
+        let before = r.mistakes.len();
         let mut any_of = Vec::new();
         for mut set in r.tables(&mut inner, "any_of") {
             any_of.extend(proof_set(r, &mut set));
             r.close(set);
         }
-        if any_of.is_empty() || any_of.len() > c::MAX_PROOFS {
+        if (any_of.is_empty() && r.mistakes.len() == before) || any_of.len() > c::MAX_PROOFS {
             r.mistake(Some(line), format!("proof.{name}: any_of needs 1 to {} alternatives", c::MAX_PROOFS));
         }
         r.close(inner);
@@ -71,7 +74,7 @@ fn slot(r: &mut Reader, t: &Table<'_>, item: &Spanned<DeValue<'_>>) -> BTreeSet<
         DeValue::Array(items) => items,
         _ => single,
     };
-    let mut methods = BTreeSet::new();
+    let (mut methods, before) = (BTreeSet::new(), r.mistakes.len());
     for item in items {
         let line = Some(r.line(item.span().start));
         match item.get_ref().as_str().map(str::parse::<Method>) {
@@ -83,7 +86,7 @@ fn slot(r: &mut Reader, t: &Table<'_>, item: &Spanned<DeValue<'_>>) -> BTreeSet<
             None => r.wrong(t, "all", item, "a method"),
         }
     }
-    if methods.is_empty() {
+    if methods.is_empty() && r.mistakes.len() == before {
         r.mistake(Some(r.line(item.span().start)), format!("{}: a place in \"all\" names no method", t.name));
     }
     methods

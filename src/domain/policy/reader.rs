@@ -48,8 +48,18 @@ impl Reader {
     /// Notes a mistake.
     pub fn mistake(&mut self, line: Option<usize>, message: impl Into<String>) {
         if self.mistakes.len() < MAX_MISTAKES {
-            self.mistakes.push(Mistake { line, message: sanitise(&message.into(), false) });
+            self.mistakes.push(Mistake { line, column: None, message: sanitise(&message.into(), false) });
         }
+    }
+
+    /// Where a text ceases to be TOML, to the character.
+    pub fn not_toml(&self, text: &str, at: Option<std::ops::Range<usize>>, why: &str) -> Mistake {
+        let message = sanitise(&format!("not TOML: {why}"), false);
+        let Some(at) = at.map(|at| at.start) else { return Mistake { line: None, column: None, message } };
+        let line = self.line(at);
+        let begins = self.lines.get(line - 1).copied().unwrap_or(0);
+        let column = text.get(begins..at).map_or(0, |before| before.chars().count()) + 1;
+        Mistake { line: Some(line), column: Some(column), message }
     }
 
     /// A table to read; what it holds is taken field by field.

@@ -62,6 +62,33 @@ fn every_mistake_is_listed_with_its_line() {
 }
 
 #[test]
+fn what_is_not_toml_is_told_alone_with_its_place() {
+    assert_eq!(mistakes("foo = ["), "line 1, column 8: not TOML: unclosed array, expected `]`");
+    let broken = DEFAULT.replace("delay = \"", "delay = banana\"");
+    let line = broken.lines().position(|l| l.contains("banana")).unwrap() + 1;
+    let found = mistakes(&broken);
+    assert!(found.starts_with(&format!("line {line}, column ")) && found.contains(": not TOML: "), "{found}");
+    assert_eq!(found.lines().count(), 1, "{found}");
+}
+
+#[test]
+fn a_wrong_value_is_told_once() {
+    for (was, is) in [
+        ("receipt_lifetime = \"24 h\"", "receipt_lifetime = \"banana\""),
+        ("format = 1", "format = 2"),
+        ("[codes]\nemail = \"30 min\"", "[codes]\nemail = 30"),
+        ("password_reset = { revokes_old = true }", "password_reset = { revokes_old = \"yes\" }"),
+        ("may = [", "may_nothing = \"no\"\nmay = ["),
+    ] {
+        assert!(DEFAULT.contains(was), "{was}");
+        let found = mistakes(&DEFAULT.replacen(was, is, 1));
+        assert_eq!(found.lines().count(), 1, "{is}:\n{found}");
+    }
+    let without = mistakes(&DEFAULT.replacen("receipt_lifetime = \"24 h\"\n", "", 1));
+    assert!(without.contains("base: \"receipt_lifetime\" is missing"), "{without}");
+}
+
+#[test]
 fn the_embedded_policy_asks_for_no_less_than_what_is_compiled_in() {
     assert_eq!(Policy::for_use(DEFAULT).err().unwrap_or_default(), Vec::new());
 }

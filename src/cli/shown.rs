@@ -1,0 +1,189 @@
+//! Cases and log entries as the command line prints them, for people.
+//!
+//! Contract: names stand beside ids, times are UTC to the minute, an operation is named by the command that does it, and a reason is said once
+//! for all it stands in the way of. Texts from outside are sanitised. What scripts read is the JSON of the same values. Knows no rules.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use chrono::{DateTime, Utc};
+
+use super::decide::signed;
+use super::out::table;
+use crate::api::case::{ApprovalDetail, CaseDetail, RefusedAction};
+use crate::api::lists::{CaseRow, LogPage, named};
+use crate::api::words::Decision;
+use crate::base::Untrusted;
+use crate::base::ids::OperatorId;
+use crate::base::text::sanitise;
+
+/// The command that does what an operation of a case is: the server's code, and the words after `countersign case`.
+const COMMANDS: &[(&str, &str)] = &[
+    ("case_triage", "triage"),
+    ("case_no_change", "no-change"),
+    ("case_route", "route"),
+    ("case_assign", "assign"),
+    ("case_handover", "hand-over"),
+    ("case_comment", "comment"),
+    ("case_evidence", "evidence"),
+    ("case_telemetry", "telemetry"),
+    ("proof_start", "start-proof"),
+    ("case_seal", "seal"),
+    ("case_reopen", "reopen"),
+    ("approve", "approve"),
+    ("deny", "deny"),
+    ("approval_take_back", "take-back"),
+    ("case_withdraw", "withdraw"),
+    ("case_hold", "hold"),
+    ("case_lift_hold", "lift-hold"),
+    ("case_flag", "flag"),
+    ("case_review", "review"),
+    ("case_close", "close"),
+    ("case_retry", "retry"),
+    ("case_roll_back", "roll-back"),
+    ("grant_revoke", "revoke"),
+];
+
+/// A time as every command shows it.
+fn minute(at: DateTime<Utc>) -> String {
+    at.format("%Y-%m-%d %H:%M UTC").to_string()
+}
+
+/// The command for an operation; a newer server's operation keeps its code.
+fn command(operation: &str) -> String {
+    let known = COMMANDS.iter().find(|(code, _)| *code == operation);
+    known.map_or_else(|| sanitise(operation, false), |(_, words)| (*words).to_owned())
+}
+
+/// Cases in a table.
+pub(super) fn rows(rows: &[CaseRow]) -> String {
+    let cells: Vec<Vec<String>> = rows
+        .iter()
+        .map(|r| {
+            let state = if r.held { format!("{} (held)", r.state.label()) } else { r.state.label().to_owned() };
+            let due = r.due.map(|d| d.format("%Y-%m-%d %H:%M").to_string()).unwrap_or_default();
+            let proof = format!("{}/{}", r.proof_done, r.proof_needed);
+            let (risk, waits) = (r.risk.label().to_owned(), r.waiting_on.label().to_owned());
+            vec![r.id.to_string(), r.subject_name.line(), r.action.label().to_owned(), state, risk, proof, waits, due]
+        })
+        .collect();
+    table(&["CASE", "SUBJECT", "ACTION", "STATE", "RISK", "PROOF", "WAITING ON", "DUE (UTC)"], &cells)
+}
+
+/// All of one case that someone needs who works on it or decides it.
+pub(super) fn detail(case: &CaseDetail) -> String {
+    let mut text = rows(std::slice::from_ref(&case.row));
+    let (subject, row) = (&case.subject, &case.row);
+    let _ = writeln!(text, "\nsubject: {} ({}), {}, {}", subject.name.line(), subject.id, row.kind.label(), row.tier.label());
+    let _ = writeln!(
+        text,
+        "{} asked; opened by {} at {}; {} in {}",
+        case.requester.line(),
+        sanitise(&case.opened_by, false),
+        minute(row.opened_at),
+        row.path.label(),
+        case.target
+    );
+    let _ = writeln!(text, "works on it: {}; expires {}", row.assignee.as_ref().map_or("nobody", OperatorId::as_str), minute(case.expires_at));
+    for item in &case.checklist.items {
+        let mark = if item.receipt.is_some() { "done   " } else { "missing" };
+        let _ = writeln!(text, "  {mark}  {}", sanitise(&item.title, false));
+    }
+    text.push_str(&signed(case));
+    let missing = if case.seal.is_some() { format!("; {} missing", row.approvals_missing) } else { String::new() };
+    let _ = writeln!(text, "approvals needed: {}{missing}", sanitise(&case.approvals_needed, false));
+    for approval in &case.approvals {
+        let _ = writeln!(text, "{}", decided(approval));
+    }
+    if let Some(at) = case.execute_after {
+        let _ = writeln!(text, "not carried out before {}", minute(at));
+    }
+    text.push_str(&who_may(case));
+    text
+}
+
+fn decided(given: &ApprovalDetail) -> String {
+    let did = if given.decision == Decision::Approve { "approved" } else { "denied" };
+    let why = given.reason.as_ref().map_or_else(|| "(erased)".to_owned(), Untrusted::line);
+    let void = given.void.as_ref().map(|v| format!(" (void: {})", sanitise(&v.replace('_', " "), false))).unwrap_or_default();
+    format!("{did} by {} ({}) at {}{void}: {why}", given.name.line(), given.operator, minute(given.at))
+}
+
+/// Who may decide, what the reader may do, and what not, each reason once.
+fn who_may(case: &CaseDetail) -> String {
+    let mut text = String::new();
+    let on_shift = |o: &OperatorId| case.could_decide.on_shift.contains(o);
+    let named = |o: &OperatorId| format!("{o}{}", if on_shift(o) { "" } else { " (off shift)" });
+    let could: Vec<String> = case.could_decide.operators.iter().map(named).collect();
+    let _ = writeln!(text, "could decide: {}", if could.is_empty() { "no one".to_owned() } else { could.join(", ") });
+    let in_the_way: BTreeSet<String> = case.you_cannot_decide.iter().map(|duty| sanitise(&duty.sentence, false)).collect();
+    if !in_the_way.is_empty() {
+        let _ = writeln!(text, "you can't decide it: {}", in_the_way.into_iter().collect::<Vec<_>>().join("; "));
+    }
+    let mut may: Vec<String> = Vec::new();
+    for operation in &case.allowed_actions {
+        if operation == "case_decide" {
+            let given = [Decision::Approve, Decision::Deny].into_iter().filter(|d| !case.refused_decisions.iter().any(|r| r.action == d.code()));
+            may.extend(given.map(|d| command(d.code())));
+        } else {
+            may.push(command(operation));
+        }
+    }
+    let _ = writeln!(text, "you may run `countersign case ...`: {}", if may.is_empty() { "none".to_owned() } else { may.join(", ") });
+    for (reason, operations) in refusals(case) {
+        let _ = writeln!(text, "  not {}: {reason}", operations.join(", "));
+    }
+    text
+}
+
+/// What is refused now and could be the reader's another time, by reason. What another role does is said nowhere: it never will be theirs.
+fn refusals(case: &CaseDetail) -> Vec<(String, Vec<String>)> {
+    let state = case.row.state.label();
+    let another_time = |r: &&RefusedAction| !matches!(r.code.as_str(), "not-permitted" | "role-missing" | "separation-of-duties");
+    let mut by_reason: Vec<(String, Vec<String>)> = Vec::new();
+    let decisions = case.refused_decisions.iter();
+    for refused in case.refused_actions.iter().filter(|r| r.action != "case_decide").chain(decisions).filter(another_time) {
+        // Its sentence names the one operation; for all of them together it is the state.
+        let reason = if refused.code == "wrong-state" { format!("the case is {state}") } else { sanitise(&refused.reason, false) };
+        match by_reason.iter_mut().find(|(known, _)| *known == reason) {
+            Some((_, all)) => all.push(command(&refused.action)),
+            None => by_reason.push((reason, vec![command(&refused.action)])),
+        }
+    }
+    by_reason
+}
+
+/// Entries of the log, in the sentences that the console shows.
+pub(super) fn entries(page: &LogPage) -> String {
+    let cells: Vec<Vec<String>> = page
+        .entries
+        .iter()
+        .map(|e| {
+            let said = e.text.as_ref().map(|t| format!(": {}", t.line())).unwrap_or_default();
+            let case = e.case.map_or_else(|| "register".to_owned(), |c| c.to_string());
+            let (at, who) = (e.at.format("%Y-%m-%d %H:%M:%S").to_string(), named(&e.actor, &page.names));
+            vec![e.seq.to_string(), at, who, case, format!("{}{said}", named(&e.summary, &page.names))]
+        })
+        .collect();
+    table(&["ENTRY", "AT (UTC)", "WHO", "ABOUT", "WHAT"], &cells)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::access::Operation;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn every_operation_on_a_case_is_named_by_a_command_that_there_is() {
+        let arguments = crate::cli::Arguments::command();
+        let case = arguments.find_subcommand("case").unwrap();
+        for (_, words) in COMMANDS {
+            assert!(case.find_subcommand(words).is_some(), "case {words}");
+        }
+        let reads = ["case_read", "case_timeline", "case_open", "case_decide"];
+        for operation in Operation::ALL.iter().map(|o| o.code()).filter(|c| c.starts_with("case_") && !reads.contains(c)) {
+            assert_ne!(command(operation), operation, "{operation} has no command");
+        }
+    }
+}
