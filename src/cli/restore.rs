@@ -1,7 +1,7 @@
 //! `countersign restore`: a verified backup becomes the database, without bringing back what was taken away since.
 //!
-//! Contract: nothing is swapped in before the backup verifies and what the database there revoked or disabled is revoked and disabled in it,
-//! by entries of the host. The replaced database stays, under a name that is printed. Knows no rules.
+//! Contract: nothing is swapped in before the backup verifies and what the database there had taken from anyone is taken from them in it, and
+//! the cases that had gone on there are held, by entries of the host. The replaced database stays, under a name that is printed. Knows no rules.
 
 #![allow(missing_docs, reason = "where the settings lie needs no words of its own")]
 
@@ -12,16 +12,16 @@ use serde::Serialize;
 
 use super::host::{Config, failed, kept, settings};
 use super::out::{FAILED, Failure, Out};
-use crate::base::ids::TokenId;
 use crate::base::ports::Ports;
 use crate::config::ServerConfig;
 use crate::config::keys::ServerKeys;
 use crate::domain::case::Worker;
-use crate::domain::command::RegisterCommand;
-use crate::domain::event::RegisterChange;
-use crate::domain::register::Holder;
+use crate::domain::command::{Command, RegisterCommand};
+use crate::domain::event::{RegisterChange, RegisterEvent};
+use crate::domain::register::{Operator, Register};
+use crate::domain::vocabulary::{HoldSource, Status};
+use crate::service::Ask;
 use crate::service::register::Beside;
-use crate::service::{Ask, Service, ServiceError};
 use crate::store::sqlite::{Lost, RestoreError, Restoring, There};
 
 /// A backup comes back.
@@ -44,13 +44,30 @@ struct Restored {
     entries: u64,
     /// What the replaced database knew and the backup does not; `None` if there was none of the same server that could be read.
     lost: Option<Lost>,
-    tokens_revoked: u64,
-    disabled: u64,
-    /// What could not be disabled, with the reason.
+    #[serde(flatten)]
+    taken: Taken,
+    /// Who could not be disabled, because nobody could govern without them: their tokens are revoked instead.
     not_disabled: Vec<String>,
     every_token: bool,
     /// The replaced database.
     aside: Option<PathBuf>,
+}
+
+/// What was taken over from the replaced database, each with an entry.
+#[derive(Serialize, Default)]
+struct Taken {
+    tokens_revoked: u64,
+    /// Accounts and software that may no longer sign in.
+    disabled: u64,
+    /// Accounts and software that may do less, and bots with more owners.
+    narrowed: u64,
+    /// Persons who had left.
+    persons_gone: u64,
+    delegations: u64,
+    /// Proposals that had been ended or applied: they have to be proposed anew.
+    proposals_ended: u64,
+    /// Cases that are held, because more had happened in them.
+    held: u64,
 }
 
 /// Runs it.
@@ -59,26 +76,37 @@ pub async fn run(arguments: &Restore, out: Out) -> Result<(), Failure> {
     let keys = ServerKeys::load(&config.keys);
     let master = keys.as_ref().ok().map(|k| &k.master);
     let restoring = Restoring::prepare(&arguments.file, &config.database, arguments.replace, master, &|_, _| {}).map_err(refused)?;
-    let mut done = Restored { entries: restoring.entries, ..Restored::default() };
-    let none = Lost::default();
-    let (lost, said) = match &restoring.there {
-        There::Nothing => (&none, "There was no database to compare it with: tokens that were revoked since the backup count again.".to_owned()),
-        There::Other(n) => {
-            (&none, format!("The database there was another server's ({n} entries): tokens that were revoked since the backup count again."))
-        }
-        There::Unreadable(why) => (&none, format!("The database there can't be read ({why}), so nobody can tell what it had revoked.")),
-        There::Same(lost) => (lost, sentence(lost)),
-    };
-    done.every_token = arguments.revoke_tokens || matches!(restoring.there, There::Unreadable(_));
-    if matches!(restoring.there, There::Same(_)) {
+    let said = said(&restoring.there, arguments.revoke_tokens)?;
+    let mut done = Restored { entries: restoring.entries, every_token: arguments.revoke_tokens, ..Restored::default() };
+    if let There::Same(lost) = &restoring.there {
         done.lost = Some(lost.clone());
     }
-    if done.every_token || lost.tokens.len() + lost.operators.len() + lost.automations.len() > 0 {
-        narrow(&config, keys?, &restoring, lost, &mut done).await?;
+    if done.every_token || done.lost.is_some() {
+        narrow(&config, keys?, &restoring, &mut done).await?;
     }
     done.aside = restoring.put(Ports::system().clock.now()).map_err(refused)?;
     out.answer(&done, |d| words(d, &said))?;
-    if done.not_disabled.is_empty() { Ok(()) } else { Err(Failure::new(FAILED, "Restored, but not everything could be disabled again.")) }
+    if done.not_disabled.is_empty() { Ok(()) } else { Err(Failure::new(FAILED, "Restored, but not everyone could be disabled again.")) }
+}
+
+/// What is known of what was there; refused if nobody can tell what it had revoked and nobody said that every token may end.
+fn said(there: &There, revoke_tokens: bool) -> Result<String, Failure> {
+    let unread = |why: &str| {
+        if revoke_tokens {
+            return Ok(format!("The database there can't be read ({why}), so nobody can tell what it had revoked."));
+        }
+        Err(Failure::usage(format!(
+            "The database there can't be read ({why}), so nobody can tell what it had revoked since the backup; nothing was restored. Give \
+             --revoke-tokens: every token ends then, and two governors come back with `countersign recover-governance`, after its delay. Or move \
+             that database away: then tokens count as in the backup."
+        )))
+    };
+    match there {
+        There::Nothing => Ok("There was no database to compare it with: what was revoked since the backup counts again.".to_owned()),
+        There::Other(n) => Ok(format!("The database there was another server's ({n} entries): what was revoked since the backup counts again.")),
+        There::Newer(why) | There::Unreadable(why) => unread(why),
+        There::Same(lost) => Ok(sentence(lost)),
+    }
 }
 
 fn refused(error: RestoreError) -> Failure {
@@ -89,70 +117,75 @@ fn refused(error: RestoreError) -> Failure {
     }
 }
 
-/// Revokes and disables in the backup what was revoked and disabled since, or revokes every token.
-async fn narrow(config: &ServerConfig, keys: ServerKeys, restoring: &Restoring, lost: &Lost, done: &mut Restored) -> Result<(), Failure> {
+/// Takes from the backup what was taken from people since, holds the cases that had gone on, or revokes every token.
+async fn narrow(config: &ServerConfig, keys: ServerKeys, restoring: &Restoring, done: &mut Restored) -> Result<(), Failure> {
     let config = ServerConfig { database: restoring.file().to_owned(), ..config.clone() };
     let (store, service) = super::host::open(&config, &keys, &Ports::system())?;
+    let ask = Ask::system(Worker::Host);
     let register = service.store.register().await.map_err(kept)?;
-    let mut tokens: Vec<TokenId> = lost.tokens.clone();
-    if done.every_token {
-        let alive = register.tokens.values().filter(|t| t.revoked_at.is_none());
-        tokens = alive.map(|t| t.id.clone()).collect();
-    }
-    let accounts = lost.operators.iter().map(|o| (o.to_string(), RegisterChange::DisableOperator(o.clone())));
-    let software = lost.automations.iter().map(|a| (a.to_string(), RegisterChange::DisableAutomation(a.clone())));
-    for (id, change) in accounts.chain(software) {
-        match once(&service, change).await {
-            Ok(()) => done.disabled += 1,
-            // Those two alone could govern when the backup was made: without its tokens the account opens nothing.
-            Err(ServiceError::Refused(why)) => {
-                let theirs =
-                    register.tokens.values().filter(|t| t.revoked_at.is_none() && matches!(&t.holder, Holder::Operator(o) if o.as_str() == id));
-                tokens.extend(theirs.map(|t| t.id.clone()));
-                done.not_disabled.push(format!("{id}: its tokens are revoked instead. {why}"));
-            }
-            Err(other) => return Err(other.into()),
-        }
-    }
-    tokens.sort();
-    tokens.dedup();
-    for token in tokens {
-        once(&service, RegisterChange::RevokeToken { token, at: service.now() }).await?;
-        done.tokens_revoked += 1;
+    let was = done.lost.as_ref().map_or_else(|| Box::new(Register::clone(&register)), |lost| lost.was.clone());
+    let command = RegisterCommand::TakeOver { was: was.clone(), every_token: done.every_token };
+    let governed = service.govern(&ask, &command, &Beside::default()).await?;
+    done.taken = counted_up(&register, &governed.events);
+    done.not_disabled = still_there(&governed.register, &was);
+    for case in done.lost.iter().flat_map(|lost| &lost.moved) {
+        service.execute(&ask, *case, &Command::Hold { source: HoldSource::Restore, reason: None }).await?;
+        done.taken.held += 1;
     }
     drop(service);
     store.close();
     Ok(())
 }
 
-async fn once(service: &Service, change: RegisterChange) -> Result<(), ServiceError> {
-    let command = RegisterCommand::Change { id: service.fresh("prp")?, change };
-    service.govern(&Ask::system(Worker::Host), &command, &Beside::default()).await.map(drop)
+fn counted_up(register: &Register, events: &[RegisterEvent]) -> Taken {
+    let mut taken = Taken::default();
+    for event in events {
+        let count = match event {
+            RegisterEvent::ProposalEnded { .. } => &mut taken.proposals_ended,
+            RegisterEvent::Changed { change: RegisterChange::RevokeToken { .. } } => &mut taken.tokens_revoked,
+            RegisterEvent::Changed { change: RegisterChange::Delegate(_) } => &mut taken.delegations,
+            RegisterEvent::Changed { change: RegisterChange::SetPerson(_) } => &mut taken.persons_gone,
+            RegisterEvent::Changed { change: RegisterChange::DisableOperator(_) } => &mut taken.disabled,
+            RegisterEvent::Changed { change: RegisterChange::SetAutomation(a) }
+                if !a.enabled && register.automations.get(&a.id).is_some_and(|o| o.enabled) =>
+            {
+                &mut taken.disabled
+            }
+            _ => &mut taken.narrowed,
+        };
+        *count += 1;
+    }
+    taken
 }
 
-fn counted(n: usize, one: &str, many: &str) -> Option<String> {
+/// Accounts that the replaced register had disabled, or whose person had left, and that nobody could govern without.
+fn still_there(now: &Register, was: &Register) -> Vec<String> {
+    let active = |register: &Register, o: &Operator| o.enabled && register.persons.get(&o.person).is_some_and(|p| p.status == Status::Active);
+    let wider = |o: &Operator, then: &Operator| !o.roles.is_subset(&then.roles) || !o.groups.is_subset(&then.groups);
+    let kept = now.operators.values().filter(|o| active(now, o)).filter(|o| was.operators.get(&o.id).is_some_and(|t| !active(was, t) || wider(o, t)));
+    kept.map(|o| o.id.to_string()).collect()
+}
+
+fn counted(n: u64, one: &str, many: &str) -> Option<String> {
     (n > 0).then(|| format!("{n} {}", if n == 1 { one } else { many }))
 }
 
-fn whole(n: u64) -> usize {
-    usize::try_from(n).unwrap_or(usize::MAX)
+fn listed(all: impl IntoIterator<Item = Option<String>>) -> String {
+    all.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 /// What the backup knows nothing of.
 fn sentence(lost: &Lost) -> String {
-    let all = [
-        counted(whole(lost.entries), "entry", "entries"),
-        counted(lost.tokens.len(), "revoked token", "revoked tokens"),
-        counted(lost.operators.len(), "disabled account", "disabled accounts"),
-        counted(lost.automations.len(), "disabled software", "disabled pieces of software"),
-        counted(whole(lost.holds), "hold", "holds"),
-        counted(whole(lost.denials), "denial", "denials"),
-    ];
-    let all: Vec<String> = all.into_iter().flatten().collect();
+    let all = listed([
+        counted(lost.entries, "entry", "entries"),
+        counted(lost.moved.len() as u64, "case that had gone on", "cases that had gone on"),
+        counted(lost.denials, "denial", "denials"),
+        lost.policy.then(|| "another policy in force (propose it anew)".to_owned()),
+    ]);
     if all.is_empty() {
         return "The database there held nothing that the backup does not.".to_owned();
     }
-    format!("The database there held what the backup does not: {}.", all.join(", "))
+    format!("The database there held what the backup does not: {all}.")
 }
 
 fn words(done: &Restored, said: &str) -> String {
@@ -160,16 +193,30 @@ fn words(done: &Restored, said: &str) -> String {
     if done.every_token {
         lines.push(format!(
             "Every token is revoked ({}), each with an entry: two governors come back with `countersign recover-governance`.",
-            done.tokens_revoked
+            done.taken.tokens_revoked
         ));
-    } else if done.tokens_revoked + done.disabled > 0 {
-        lines.push(format!("Taken over, each with an entry: {} tokens stay revoked, {} stay disabled.", done.tokens_revoked, done.disabled));
     }
-    lines.extend(done.not_disabled.iter().map(|n| format!("Not disabled again: {n}")));
-    if let Some(lost) = done.lost.as_ref().filter(|l| l.holds + l.denials > 0) {
-        let all = [counted(whole(lost.holds), "hold", "holds"), counted(whole(lost.denials), "denial", "denials")];
-        let all: Vec<String> = all.into_iter().flatten().collect();
-        lines.push(format!("{} did not come along: look at the replaced database and put them right before the server starts.", all.join(" and ")));
+    let taken = &done.taken;
+    let all = listed([
+        counted(taken.tokens_revoked, "token stays revoked", "tokens stay revoked").filter(|_| !done.every_token),
+        counted(taken.disabled, "stays disabled", "stay disabled"),
+        counted(taken.narrowed, "may do less", "may do less"),
+        counted(taken.persons_gone, "person stays gone", "persons stay gone"),
+        counted(taken.delegations, "delegation", "delegations"),
+        counted(taken.proposals_ended, "proposal is ended", "proposals are ended"),
+    ]);
+    if !all.is_empty() {
+        lines.push(format!("Taken over, each with an entry: {all}."));
+    }
+    if !done.not_disabled.is_empty() {
+        let names = done.not_disabled.join(", ");
+        lines.push(format!("Not taken from, because no two persons could govern then; their tokens are revoked instead: {names}."));
+    }
+    if let Some(held) = counted(taken.held, "case is held", "cases are held") {
+        lines.push(format!("{held} until security has looked at the replaced database: more had happened there than the backup knows."));
+    }
+    if let Some(void) = done.lost.as_ref().and_then(|l| counted(l.codes, "saved code is", "saved codes are")) {
+        lines.push(format!("{void} void, as there. Codes that were issued since are unknown now: their subjects need new ones."));
     }
     if let Some(aside) = &done.aside {
         lines.push(format!("The database that was there is kept as {}.", aside.display()));

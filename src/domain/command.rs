@@ -140,6 +140,7 @@ impl RegisterCommand {
             Self::RecordSubjects { .. } => "record_subjects",
             Self::RecordPersons { .. } => "record_persons",
             Self::Recover { .. } => "recover_governance",
+            Self::TakeOver { .. } => "take_over",
             Self::RecoveryTold { .. } => "recovery_told",
         }
     }
@@ -206,6 +207,9 @@ pub enum RegisterCommand {
     Recover { by: [OperatorId; 2], proved: bool, tokens: Box<[Token; 2]> },
     /// Everyone who governs was told of a recovery, or could not be (worker only): the delay of these tokens of it begins.
     RecoveryTold { tokens: Vec<TokenId> },
+    /// A backup becomes the register: take over what the register it replaces had narrowed since, and with `every_token` revoke every token
+    /// (the server's own machine only).
+    TakeOver { was: Box<Register>, every_token: bool },
     /// Record persons that the inventory names, all or none; what widens is refused.
     RecordPersons { persons: Vec<Person> },
     /// Record subjects that the inventory names, by digest.

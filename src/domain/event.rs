@@ -146,7 +146,12 @@ pub enum RegisterEvent {
     /// A second person approved it; it counts from this time on.
     ProposalApproved { proposal: ProposalId, by: PersonId, effective_at: Time },
     /// It was withdrawn or refused.
-    ProposalEnded { proposal: ProposalId, by: PersonId },
+    ProposalEnded {
+        proposal: ProposalId,
+        /// Who ended it; nobody if a restore did.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<PersonId>,
+    },
     /// A proposal took effect.
     ProposalApplied { proposal: ProposalId },
     /// Two recorded governors were let back in on the server's own machine, since nobody's token counted any more; `proved` if both showed a

@@ -429,6 +429,8 @@ words! {
         NotMe = "not_me", "\u{201c}this wasn't me\u{201d}";
         /// A rule of policy.
         Policy = "policy", "policy";
+        /// A backup was restored, and more had happened in the case than the backup knows.
+        Restore = "restore", "a restored backup";
     }
     /// Why an execution ended `failed`.
     FailureReason {

@@ -102,7 +102,11 @@ async fn a_restore_knows_what_it_replaces_and_keeps_it_aside() {
     govern(&store, RegisterEvent::Changed { change: RegisterChange::IssueToken(token) }, |_| ()).await;
     store.backup(&copy).await.unwrap();
     govern(&store, RegisterEvent::Changed { change: RegisterChange::RevokeToken { token: id.clone(), at: at(START) } }, |_| ()).await;
-    govern(&store, RegisterEvent::Changed { change: RegisterChange::DisableOperator("vera".parse().unwrap()) }, |_| ()).await;
+    let subject = "m.okafor".parse().unwrap();
+    let disabled = RegisterEvent::Changed { change: RegisterChange::DisableOperator("vera".parse().unwrap()) };
+    govern(&store, disabled, |c| c.codes = vec![CodeChange::Use { subject, hash: "hash".to_owned() }]).await;
+    let hold = Hold { source: HoldSource::Security, reason: None, since: at(START), escalated_at: None };
+    world::act(&store, the_case(), operator("vera"), vec![CaseEvent::Held { hold }], 0, at(START)).await.unwrap();
     drop(store);
     let prepare = |replace| Restoring::prepare(&copy, &path, replace, Some(&world::master()), &|_, _| {});
     assert!(matches!(prepare(false), Err(RestoreError::Exists(_))));
@@ -110,8 +114,8 @@ async fn a_restore_knows_what_it_replaces_and_keeps_it_aside() {
     {
         let restoring = prepare(true).unwrap();
         let There::Same(lost) = &restoring.there else { panic!("{:?}", restoring.there) };
-        assert_eq!((lost.entries, &lost.tokens, lost.holds, lost.denials), (2, &vec![id], 0, 0));
-        assert_eq!(lost.operators, vec!["vera".parse().unwrap()]);
+        assert_eq!((lost.entries, &lost.moved, lost.denials, lost.codes, lost.policy), (3, &vec![the_case()], 0, 1, false));
+        assert!(lost.was.tokens[&id].revoked_at.is_some() && !lost.was.operators[&"vera".parse().unwrap()].enabled);
     }
     assert_eq!(std::fs::read(&path).unwrap(), bytes, "given up, nothing has changed");
     assert!(!folder.path().join("db.restoring").exists());
@@ -119,11 +123,33 @@ async fn a_restore_knows_what_it_replaces_and_keeps_it_aside() {
     assert_eq!(std::fs::read(&aside).unwrap(), bytes);
     assert!(aside.to_string_lossy().contains("db.replaced-"));
     assert_eq!(verify_file(&path, Some(&world::master()), &|_, _| {}).unwrap(), Vec::<String>::new());
+    let used = |file: &Path| Connection::open(file).unwrap().query_row("SELECT used FROM saved_codes", [], |r| r.get::<_, i64>(0)).unwrap();
+    assert_eq!((used(&copy), used(&path)), (0, 1), "a code that was used since stays used; the backup is as it was");
+    let newer = Connection::open(&path).unwrap();
+    newer.pragma_update(None, "user_version", 999).unwrap();
+    drop(newer);
+    assert!(matches!(&prepare(true).unwrap().there, There::Newer(why) if why.contains("schema 999")));
     std::fs::write(&path, b"torn, and no database at all").unwrap();
     let torn = prepare(true).unwrap();
     assert!(matches!(torn.there, There::Unreadable(_)), "{:?}", torn.there);
     let other = torn.put(at(START)).unwrap().unwrap();
     assert_ne!(other, aside, "nothing kept aside is overwritten");
+}
+
+#[tokio::test]
+async fn a_file_with_a_write_ahead_log_beside_it_is_restored_with_what_lies_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, copy, to) = (folder.path().join("db"), folder.path().join("copy"), folder.path().join("to"));
+    let store = filled(&path).await;
+    let head = store.head().await.unwrap().0;
+    // As a crash, or a copy by hand, leaves it.
+    for suffix in ["", "-wal"] {
+        std::fs::copy(folder.path().join(format!("db{suffix}")), folder.path().join(format!("copy{suffix}"))).unwrap();
+    }
+    drop(store);
+    assert!(std::fs::metadata(folder.path().join("copy-wal")).unwrap().len() > 0);
+    assert_eq!(restore(&copy, &to, false, at(START), &|_, _| {}).unwrap(), head);
+    assert_eq!(verify_file(&to, Some(&world::master()), &|_, _| {}).unwrap(), Vec::<String>::new());
 }
 
 /// As the version before the list of grants left it: without what later ones made, and with what they derive otherwise.

@@ -23,7 +23,8 @@ pub(super) fn sentence(event: &RegisterEvent) -> String {
         RegisterEvent::ProposalApproved { proposal, by, effective_at } => {
             format!("person {by} approved the proposal {proposal}: it counts from {} on", minute(*effective_at))
         }
-        RegisterEvent::ProposalEnded { proposal, by } => format!("person {by} ended the proposal {proposal}: it never counts"),
+        RegisterEvent::ProposalEnded { proposal, by: Some(by) } => format!("person {by} ended the proposal {proposal}: it never counts"),
+        RegisterEvent::ProposalEnded { proposal, by: None } => format!("a restore ended the proposal {proposal}: it never counts"),
         RegisterEvent::ProposalApplied { proposal } => format!("the proposal {proposal} counts now"),
         RegisterEvent::GovernanceRecovered { governors: [one, other], proved, counts_from, .. } => {
             let how = if *proved { "both proved it with a former token" } else { "not both proved it with a former token" };

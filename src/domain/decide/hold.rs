@@ -19,7 +19,8 @@ pub(super) fn hold(draft: &mut Draft<'_>, source: HoldSource, reason: Option<&Te
     match (source, &draft.ctx.actor.who) {
         // "This wasn't me" comes through a notice's word, which can cause a hold and nothing else (invariant 13).
         (HoldSource::NotMe, ActorRef::Subject { .. } | ActorRef::System { worker: Worker::Notices })
-        | (HoldSource::Policy, ActorRef::System { .. }) => {}
+        | (HoldSource::Policy, ActorRef::System { .. })
+        | (HoldSource::Restore, ActorRef::System { worker: Worker::Host }) => {}
         (HoldSource::Security, _) => {
             actor::role(&draft.world.register, draft.ctx, draft.code, actor::SECURITY)?;
         }

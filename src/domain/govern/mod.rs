@@ -11,6 +11,7 @@
 mod apply;
 mod found;
 pub mod recover;
+mod restored;
 mod sound;
 mod widens;
 
@@ -53,6 +54,7 @@ pub fn decide_register(register: &Register, policy: &Policy, command: &RegisterC
         RegisterCommand::EndProposal { id } => end(register, id, context),
         RegisterCommand::ApplyDue => apply_due(register, policy, context),
         RegisterCommand::Recover { by, proved, tokens } => recover::recover(register, recover::Recovery { by, proved: *proved, tokens }, context),
+        RegisterCommand::TakeOver { was, every_token } => restored::take_over(register, was, *every_token, context),
         RegisterCommand::RecoveryTold { tokens } => recover::told(register, policy, tokens, context),
         RegisterCommand::RecordPersons { persons } => {
             let mut after = register.clone();
@@ -226,7 +228,7 @@ fn end(register: &Register, id: &ProposalId, context: &Context) -> Result<Vec<Re
         Some((_, person)) if person == proposal.proposed_by => person,
         _ => require(register, context, "proposal_end", GUARD)?,
     };
-    Ok(vec![RegisterEvent::ProposalEnded { proposal: id.clone(), by: person }])
+    Ok(vec![RegisterEvent::ProposalEnded { proposal: id.clone(), by: Some(person) }])
 }
 
 /// Applies what is due; a proposal whose author or approver has gone, or whose object has changed since, stays until someone ends it.
@@ -307,5 +309,8 @@ fn is_host(context: &Context) -> bool {
 #[cfg(test)]
 #[path = "tests/lost.rs"]
 mod lost;
+#[cfg(test)]
+#[path = "tests/restored.rs"]
+mod restored_tests;
 #[cfg(test)]
 mod tests;

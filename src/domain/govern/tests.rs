@@ -9,7 +9,7 @@ use crate::domain::command::Actor;
 use crate::domain::register::{Automation, Delegation, Operator, Person, Scope, Token};
 use crate::domain::subject::Ownership;
 
-fn now() -> Time {
+pub(super) fn now() -> Time {
     Utc.with_ymd_and_hms(2026, 3, 2, 9, 0, 0).unwrap()
 }
 pub(super) fn pid(id: &str) -> PersonId {
@@ -46,10 +46,10 @@ pub(super) fn token(id: &str, holder: Holder) -> Token {
 pub(super) fn at(who: ActorRef, now: Time) -> Context {
     Context { now, actor: Actor { who, scopes: BTreeSet::new(), read_only: false }, request: None }
 }
-fn by(operator: &str, person: &str) -> Context {
+pub(super) fn by(operator: &str, person: &str) -> Context {
     at(ActorRef::Operator { operator: oid(operator), person: pid(person) }, now())
 }
-fn host() -> Context {
+pub(super) fn host() -> Context {
     at(ActorRef::System { worker: Worker::Host }, now())
 }
 
@@ -81,13 +81,13 @@ pub(super) fn run(register: &mut Register, command: &RegisterCommand, context: &
     Ok(events)
 }
 
-fn founded() -> Register {
+pub(super) fn founded() -> Register {
     let mut register = Register::default();
     run(&mut register, &founding(setting(), ["olga", "rita"]), &host()).unwrap();
     register
 }
 
-fn change(id: &str, change: RegisterChange) -> RegisterCommand {
+pub(super) fn change(id: &str, change: RegisterChange) -> RegisterCommand {
     RegisterCommand::Change { id: prp(id), change }
 }
 

@@ -164,6 +164,7 @@ pub fn overdue(about: &About, state: CaseState) -> Text {
 pub fn held(about: &About, source: HoldSource, escalated: bool) -> Text {
     let why = match source {
         HoldSource::NotMe => "the subject said: this was not me",
+        HoldSource::Restore => "a backup was restored, and more had happened in it than the backup knows",
         HoldSource::Policy => "something about the request is unusual",
         HoldSource::Security => "security held it",
     };

@@ -3,16 +3,18 @@
 //! Contract: a copy is of one moment and is made while the store is used; nothing is overwritten unless told, never a store that runs, and
 //! a copy that does not verify is not put anywhere. What is replaced is compared first and kept aside. Knows no rules.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::vault::Vault;
+use super::rows::Ordinal as _;
 use super::{MasterKey, look, schema, verify};
 use crate::base::Time;
-use crate::base::ids::{AutomationId, OperatorId, TokenId};
+use crate::base::ids::CaseId;
+use crate::domain::register::Register;
+use crate::domain::vocabulary::CaseState;
 use crate::store::StoreError;
 
 /// Why nothing was restored.
@@ -72,6 +74,8 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
 pub enum There {
     /// Nothing.
     Nothing,
+    /// A newer version of this program wrote it; with the reason why it can't be read.
+    Newer(String),
     /// Something that can't be read as a database of this program; with the reason.
     Unreadable(String),
     /// A log that begins otherwise, with so many entries: another server's.
@@ -85,16 +89,17 @@ pub enum There {
 pub struct Lost {
     /// Entries of the log.
     pub entries: u64,
-    /// Tokens revoked since.
-    pub tokens: Vec<TokenId>,
-    /// Accounts disabled since.
-    pub operators: Vec<OperatorId>,
-    /// Software disabled since.
-    pub automations: Vec<AutomationId>,
-    /// Cases held there and not in the backup.
-    pub holds: u64,
+    /// The register it had, as it was found: nothing in it was verified, so it may narrow and never widen.
+    #[serde(skip)]
+    pub was: Box<Register>,
+    /// Cases that could still be decided or carried out, if nothing held them, and in which more had happened.
+    pub moved: Vec<CaseId>,
     /// Denials since.
     pub denials: u64,
+    /// Saved codes that were used, replaced or taken away since, which the backup would have taken for good; void in it now.
+    pub codes: u64,
+    /// Whether another policy was in force.
+    pub policy: bool,
 }
 
 /// A backup that was verified and lies beside the place where it is to go; dropped, it leaves everything as it was.
@@ -126,9 +131,12 @@ impl Restoring {
         }
         schema::make_private(&new)?;
         let mut restoring = Self { _lock: lock, new, to: to.to_owned(), entries: 0, there: There::Nothing };
-        std::io::copy(&mut fs::File::open(from)?, &mut fs::File::options().write(true).truncate(true).open(&restoring.new)?)?;
+        take(from, &restoring.new)?;
         restoring.entries = check(&restoring.new, master, progress)?;
         restoring.there = compare(&restoring.new, to);
+        if let There::Same(lost) = &mut restoring.there {
+            lost.codes = void_codes(&restoring.new, to)?;
+        }
         Ok(restoring)
     }
 
@@ -144,6 +152,10 @@ impl Restoring {
         last.close().map_err(|(_, e)| StoreError::from(e))?;
         fs::File::open(&self.new)?.sync_all()?;
         let aside = if self.there == There::Nothing { None } else { Some(free_name(&self.to, now)) };
+        if aside.is_some() {
+            // What lies in its write-ahead log goes into the file, if that can be done at all, so that the file stands for itself.
+            drop(Connection::open(&self.to).and_then(|old| old.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))));
+        }
         for suffix in KEPT_WITH.into_iter().rev() {
             let old = beside(&self.to, suffix);
             match &aside {
@@ -186,12 +198,43 @@ pub fn restore(from: &Path, to: &Path, replace: bool, now: Time, progress: &dyn 
     Ok(entries)
 }
 
+/// Copies what a file holds, with what lies in a write-ahead log beside it: a copy by hand, or a database that was kept aside, may have one.
+fn take(from: &Path, to: &Path) -> Result<(), RestoreError> {
+    if fs::metadata(beside(from, "-wal")).is_ok_and(|m| m.len() > 0) {
+        fs::remove_file(to)?;
+        return Ok(copy(from, to)?);
+    }
+    std::io::copy(&mut fs::File::open(from)?, &mut fs::File::options().write(true).truncate(true).open(to)?)?;
+    Ok(())
+}
+
+/// Makes void in the backup what saved codes the database there no longer takes.
+fn void_codes(backup: &Path, there: &Path) -> Result<u64, StoreError> {
+    let old = schema::open_walker(there)?;
+    let mut new = Connection::open(backup)?;
+    let good: Vec<(String, String)> = {
+        let mut all = new.prepare("SELECT subject, hash FROM saved_codes WHERE used = 0")?;
+        all.query_map([], |r| Ok((r.get(0)?, r.get(1)?)))?.collect::<Result<_, _>>()?
+    };
+    let (mut still, tx, mut void) = (old.prepare("SELECT 1 FROM saved_codes WHERE subject = ?1 AND hash = ?2 AND used = 0")?, new.transaction()?, 0);
+    for (subject, hash) in good {
+        if !still.exists([&subject, &hash])? {
+            void += tx.execute("UPDATE saved_codes SET used = 1 WHERE subject = ?1 AND hash = ?2", [&subject, &hash])? as u64;
+        }
+    }
+    tx.commit()?;
+    Ok(void)
+}
+
 /// The database that is there beside the backup.
 fn compare(backup: &Path, there: &Path) -> There {
     if !fs::metadata(there).is_ok_and(|m| m.len() > 0) {
         return There::Nothing;
     }
-    compared(backup, there).unwrap_or_else(|e| There::Unreadable(e.to_string()))
+    match schema::newer(there) {
+        Ok(Some(why)) => There::Newer(why),
+        _ => compared(backup, there).unwrap_or_else(|e| There::Unreadable(e.to_string())),
+    }
 }
 
 fn compared(backup: &Path, there: &Path) -> Result<There, StoreError> {
@@ -201,25 +244,28 @@ fn compared(backup: &Path, there: &Path) -> Result<There, StoreError> {
     if entries > 0 && common == 0 {
         return Ok(There::Other(entries));
     }
-    let (before, after) = (look::read_register(&new)?, look::read_register(&old)?);
-    let revoked = after.tokens.values().filter(|t| t.revoked_at.is_some() && before.tokens.get(&t.id).is_some_and(|b| b.revoked_at.is_none()));
-    let operators = after.operators.values().filter(|o| !o.enabled && before.operators.get(&o.id).is_some_and(|b| b.enabled));
-    let software = after.automations.values().filter(|a| !a.enabled && before.automations.get(&a.id).is_some_and(|b| b.enabled));
-    let held = |conn: &Connection| -> Result<BTreeSet<i64>, StoreError> {
-        let mut all = conn.prepare("SELECT id FROM cases WHERE held = 1")?;
-        Ok(all.query_map([], |r| r.get(0))?.collect::<Result<_, _>>()?)
-    };
-    let holds = held(&old)?.difference(&held(&new)?).count() as u64;
+    let (before, was) = (look::read_register(&new)?, look::read_register(&old)?);
     let sql = "SELECT count(*) FROM approvals WHERE decision = 1 AND seq >= ?1";
     let denials: i64 = old.query_row(sql, [i64::try_from(common).unwrap_or(i64::MAX)], |r| r.get(0))?;
-    Ok(There::Same(Lost {
-        entries: entries - common,
-        tokens: revoked.map(|t| t.id.clone()).collect(),
-        operators: operators.map(|o| o.id.clone()).collect(),
-        automations: software.map(|a| a.id.clone()).collect(),
-        holds,
-        denials: u64::try_from(denials).unwrap_or(0),
-    }))
+    let policy = before.policy != was.policy;
+    let (moved, denials) = (moved(&new, &old)?, u64::try_from(denials).unwrap_or(0));
+    Ok(There::Same(Lost { entries: entries - common, was: Box::new(was), moved, denials, codes: 0, policy }))
+}
+
+/// Cases that the backup would let be decided or carried out, though they had gone on: held, denied, taken back, withdrawn or done, nobody can
+/// tell by the backup.
+fn moved(new: &Connection, old: &Connection) -> Result<Vec<CaseId>, StoreError> {
+    const OPEN: [CaseState; 4] = [CaseState::Sealed, CaseState::Approved, CaseState::Executing, CaseState::Failed];
+    let mut open = new.prepare("SELECT id, version FROM cases WHERE held = 0 AND state IN (?1, ?2, ?3, ?4) ORDER BY id")?;
+    let mut then = old.prepare("SELECT version FROM cases WHERE id = ?1")?;
+    let mut rows = open.query(params![OPEN[0].ordinal(), OPEN[1].ordinal(), OPEN[2].ordinal(), OPEN[3].ordinal()])?;
+    let mut moved = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (key, version): (i64, i64) = (row.get(0)?, row.get(1)?);
+        let was: Option<i64> = then.query_row([key], |r| r.get(0)).optional()?;
+        moved.extend(CaseId::from_key(key).filter(|_| was != Some(version)));
+    }
+    Ok(moved)
 }
 
 /// How many entries the second log has, and with how many of the same both begin. Entries hold their place and time, so logs that parted

@@ -155,6 +155,12 @@ pub(super) fn open_scratch(sql: &str) -> Result<Connection, StoreError> {
     Ok(conn)
 }
 
+/// Why a file can't be read, if a newer version of this program wrote it.
+pub(super) fn newer(path: &Path) -> Result<Option<String>, StoreError> {
+    let found: i64 = open_reader(path)?.query_row("PRAGMA user_version", [], |r| r.get(0))?;
+    Ok((found > current()).then(|| format!("written by a newer version, schema {found}; this one knows up to {}", current())))
+}
+
 /// The schema version a file has; 0 is an empty file.
 pub(super) fn version(conn: &Connection) -> Result<i64, StoreError> {
     let version: i64 = conn.query_row("PRAGMA user_version", [], |r| r.get(0))?;

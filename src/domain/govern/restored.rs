@@ -1,0 +1,126 @@
+//! The register of a backup, narrowed to what the register had become that it replaces: nobody gets back what was taken from them since.
+//!
+//! Contract: pure; only ever narrows (invariant 17, T33). What was widened since is not taken over, and what was proposed has to be proposed
+//! anew. A person without whom nobody could govern keeps the account and loses its tokens. Knows nothing about files.
+
+use std::collections::BTreeSet;
+
+use super::{is_host, not_permitted, stays_governable};
+use crate::base::Time;
+use crate::base::ids::{OperatorId, TokenId};
+use crate::domain::command::Context;
+use crate::domain::event::{RegisterChange, RegisterEvent};
+use crate::domain::refusal::Refusal;
+use crate::domain::register::{Automation, Holder, Operator, Person, Register};
+use crate::domain::subject::Ownership;
+use crate::domain::vocabulary::Status;
+
+/// What was narrowed since, and every token that is still good with `every_token`.
+pub(super) fn take_over(register: &Register, was: &Register, every_token: bool, context: &Context) -> Result<Vec<RegisterEvent>, Refusal> {
+    if !is_host(context) {
+        return Err(not_permitted("register_change", "the host's command line"));
+    }
+    let mut narrowing = Narrowing { after: register.clone(), events: Vec::new(), tokens: BTreeSet::new(), now: context.now };
+    for id in register.proposals.keys().filter(|id| every_token || !was.proposals.contains_key(*id)) {
+        narrowing.push(RegisterEvent::ProposalEnded { proposal: id.clone(), by: None });
+    }
+    narrowing.delegations(register, was);
+    narrowing.persons(register, was);
+    narrowing.operators(register, was);
+    for old in register.automations.values() {
+        if let Some(new) = was.automations.get(&old.id).map(|now| automation(old, now)).filter(|new| new != old) {
+            narrowing.change(RegisterChange::SetAutomation(new));
+        }
+    }
+    narrowing.tokens(register, was, every_token);
+    Ok(narrowing.events)
+}
+
+struct Narrowing {
+    after: Register,
+    events: Vec<RegisterEvent>,
+    tokens: BTreeSet<TokenId>,
+    now: Time,
+}
+
+impl Narrowing {
+    fn push(&mut self, event: RegisterEvent) {
+        self.after.apply(&event, self.now);
+        self.events.push(event);
+    }
+
+    fn change(&mut self, change: RegisterChange) {
+        self.push(RegisterEvent::Changed { change });
+    }
+
+    /// Makes the change, or revokes the accounts' tokens where nobody could govern after it.
+    fn change_or_revoke(&mut self, change: RegisterChange, accounts: &[OperatorId]) {
+        if stays_governable(&self.after, &change, self.now).is_ok() {
+            self.change(change);
+        } else {
+            let theirs = |holder: &Holder| accounts.iter().any(|id| *holder == Holder::Operator(id.clone()));
+            self.tokens.extend(self.after.tokens.values().filter(|t| theirs(&t.holder)).map(|t| t.id.clone()));
+        }
+    }
+
+    /// Who acted for whom since: they stay in lineages (invariant 2).
+    fn delegations(&mut self, register: &Register, was: &Register) {
+        let known: BTreeSet<_> = register.delegations.iter().map(|d| &d.id).collect();
+        for delegation in was.delegations.iter().filter(|d| !known.contains(&d.id)) {
+            self.change(RegisterChange::Delegate(delegation.clone()));
+        }
+    }
+
+    fn persons(&mut self, register: &Register, was: &Register) {
+        for old in register.persons.values().filter(|p| p.status == Status::Active) {
+            let Some(gone) = was.persons.get(&old.id).filter(|p| p.status != Status::Active) else { continue };
+            let accounts: Vec<OperatorId> = register.accounts_of(&old.id).map(|o| o.id.clone()).collect();
+            self.change_or_revoke(RegisterChange::SetPerson(Person { status: gone.status, ..old.clone() }), &accounts);
+        }
+    }
+
+    fn operators(&mut self, register: &Register, was: &Register) {
+        for old in register.operators.values() {
+            let Some(now) = was.operators.get(&old.id) else { continue };
+            let new = Operator {
+                roles: old.roles.intersection(&now.roles).copied().collect(),
+                groups: old.groups.intersection(&now.groups).cloned().collect(),
+                enabled: old.enabled && now.enabled,
+                ..old.clone()
+            };
+            if new.enabled != old.enabled {
+                self.change_or_revoke(RegisterChange::DisableOperator(old.id.clone()), std::slice::from_ref(&old.id));
+            }
+            if (&new.roles, &new.groups) != (&old.roles, &old.groups) {
+                let enabled = self.after.operators.get(&old.id).is_some_and(|o| o.enabled);
+                self.change_or_revoke(RegisterChange::SetOperator(Operator { enabled, ..new }), std::slice::from_ref(&old.id));
+            }
+        }
+    }
+
+    fn tokens(&mut self, register: &Register, was: &Register, every: bool) {
+        let good = |id: &TokenId| register.tokens.get(id).is_some_and(|t| t.revoked_at.is_none() && t.expires_at > self.now);
+        let since = register.tokens.keys().filter(|id| was.tokens.get(*id).is_some_and(|t| t.revoked_at.is_some()));
+        let all = register.tokens.keys().filter(|_| every);
+        let ends: BTreeSet<TokenId> = since.chain(all).chain(&self.tokens).filter(|id| good(id)).cloned().collect();
+        for token in ends {
+            let at = self.now;
+            self.change(RegisterChange::RevokeToken { token, at });
+        }
+    }
+}
+
+/// No more than both allow, and owned by everyone who owned it in either: whoever came into its chain stays there.
+fn automation(old: &Automation, now: &Automation) -> Automation {
+    let both = |old: &[Ownership], now: &[Ownership]| -> Vec<Ownership> {
+        let new = now.iter().filter(|n| !old.iter().any(|o| (&o.person, o.since) == (&n.person, n.since)));
+        old.iter().chain(new).cloned().collect()
+    };
+    Automation {
+        id: old.id.clone(),
+        owners: both(&old.owners, &now.owners),
+        sponsors: both(&old.sponsors, &now.sponsors),
+        scopes: old.scopes.intersection(&now.scopes).copied().collect(),
+        enabled: old.enabled && now.enabled,
+    }
+}
