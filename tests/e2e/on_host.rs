@@ -137,7 +137,8 @@ fn t33_a_restore_brings_no_revoked_token_back_and_keeps_what_it_replaces() {
     let id = presented.trim().strip_prefix("cs_").unwrap().rsplit_once('_').unwrap().0.to_owned();
     host.there("ana", &["token", "revoke", &id], 0);
     let proposals = host.there("ben", &["register", "proposals"], 0);
-    let proposal = proposals["proposals"][0]["id"].as_str().or(proposals[0]["id"].as_str()).unwrap_or_else(|| panic!("{proposals} {proposed}")).to_owned();
+    let proposal =
+        proposals["proposals"][0]["id"].as_str().or(proposals[0]["id"].as_str()).unwrap_or_else(|| panic!("{proposals} {proposed}")).to_owned();
     host.there("ben", &["register", "end", &proposal], 0);
     host.here(&["restore", &backup, "--replace"], 2);
     host.stop();

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::vault::Vault;
 use super::rows::Ordinal as _;
+use super::vault::Vault;
 use super::{MasterKey, look, schema, verify};
 use crate::base::Time;
 use crate::base::ids::CaseId;
