@@ -254,6 +254,61 @@ fn tests_neither_sleep_nor_are_ignored() {
     complain(&complaints);
 }
 
+/// What a line of the server's journal may hold: ids that the server made, codes, numbers, and fixed words.
+const NOTED: &[&str] = &[
+    "request_id",
+    "method",
+    "route",
+    "operation",
+    "status",
+    "refused",
+    "millis",
+    "case",
+    "session",
+    "grant",
+    "item",
+    "tries",
+    "error",
+    "engine",
+    "refusal",
+    "state",
+    "kind",
+    "version",
+    "file",
+    "line",
+    "system",
+];
+
+/// The words of an error may be a relay's, a target's or a person's: its code is noted, never it.
+#[test]
+fn the_journal_is_given_nothing_of_anyone() {
+    let (mut complaints, mut places) = (Vec::new(), 0);
+    for source in sources("src") {
+        for level in ["error!(", "warn!(", "info!(", "debug!(", "trace!("] {
+            for (at, _) in source.text.match_indices(&format!("tracing::{level}")) {
+                places += 1;
+                let call = &source.text[at..];
+                let inner = call.split_once('(').map_or("", |(_, rest)| rest);
+                let Some((fields, rest)) = inner.split_once('"') else { continue };
+                let words = rest.split('"').next().unwrap_or_default();
+                let number = source.text[..at].lines().count();
+                let mut complain = |what: &str| complaints.push(format!("{}:{number}: {what}", source.path));
+                if words.contains('{') {
+                    complain("the journal's words are fixed: give values as fields");
+                }
+                for field in fields.split(',').map(str::trim).filter(|f| !f.is_empty() && *f != "env!(") {
+                    let (name, value) = field.split_once('=').map_or((field.trim_start_matches(['%', '?']), field), |(n, v)| (n.trim(), v.trim()));
+                    if !NOTED.contains(&name) || (name == "error" && !value.ends_with(".code()")) || (name == "kind" && !value.ends_with(".kind()")) {
+                        complain(&format!("`{field}` is not for the journal"));
+                    }
+                }
+            }
+        }
+    }
+    assert!(places > 30, "{places} places that write to the journal");
+    complain(&complaints);
+}
+
 #[test]
 fn nothing_names_a_machine_and_nothing_strange_lies_at_the_top() {
     let mut complaints = Vec::new();

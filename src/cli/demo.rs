@@ -19,9 +19,11 @@ use url::Url;
 use super::Arguments;
 use super::connect::{Settings, settings};
 use super::console;
+use super::journal::{self, Journal};
 use super::out::{FAILED, Failure, Out};
 use crate::base::ports::SystemClock;
 use crate::config::keys::read_private;
+use crate::config::server::JournalLevel;
 use crate::console::Identity;
 use crate::demo::{DemoError, fill, host::Demo, target};
 
@@ -86,14 +88,19 @@ impl Progress {
     }
 }
 
+/// What runs: the demo, the tokens of its identities, and its journal, which is kept in its folder and not on the screen.
+type Begun = (Demo, BTreeMap<String, String>, Option<Journal>);
+
 /// Prepares, fills and starts a demo.
-async fn begin(arguments: &DemoArguments) -> Result<(Demo, BTreeMap<String, String>), Failure> {
+async fn begin(arguments: &DemoArguments) -> Result<Begun, Failure> {
     let mut demo = Demo::prepare(arguments.cases).await?;
+    let file = std::fs::File::create(demo.journal()).map_err(|e| Failure::new(FAILED, format!("{}: {e}", demo.journal().display())))?;
     demo.tls = arguments.certificate.clone().zip(arguments.key.clone());
     let progress = Progress::new();
     let tokens = demo.fill(&|what, done, of| progress.tell(what, done, of)).await?;
+    let journal = journal::keep(JournalLevel::Info, file, false);
     demo.start().await?;
-    Ok((demo, tokens))
+    Ok((demo, tokens, journal))
 }
 
 /// Runs the demo.
@@ -102,7 +109,7 @@ pub async fn run(demo: &DemoArguments, arguments: &Arguments, out: Out) -> Resul
         return Box::pin(headless(demo, out)).await;
     }
     let settings = settings()?;
-    let (running, tokens) = tokio::select! {
+    let (running, tokens, _journal) = tokio::select! {
         begun = begin(demo) => begun?,
         () = told() => return Err(Failure::new(FAILED, "Stopped before the demo was filled.")),
     };
@@ -138,7 +145,7 @@ fn identities(tokens: &BTreeMap<String, String>) -> Vec<Identity> {
 }
 
 async fn headless(arguments: &DemoArguments, out: Out) -> Result<(), Failure> {
-    let (mut demo, tokens) = tokio::select! {
+    let (mut demo, tokens, _journal) = tokio::select! {
         begun = begin(arguments) => begun?,
         input = ended() => {
             say_why(input);
@@ -150,6 +157,7 @@ async fn headless(arguments: &DemoArguments, out: Out) -> Result<(), Failure> {
         "pid": std::process::id(),
         "pages": format!("{}://{}", demo.scheme(), demo.pages),
         "mail": demo.mailbox(),
+        "journal": demo.journal(),
         "target": demo.target_url,
         "tokens": tokens,
     });

@@ -5,6 +5,7 @@
 
 #![allow(missing_docs, reason = "where the settings lie needs no words in each variant")]
 
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand, ValueEnum};
 use tokio::net::TcpListener;
 
+use super::journal;
 use super::out::{FAILED, Failure, Out, REFUSED};
 use crate::base::ids::SubjectId;
 use crate::base::ports::Ports;
@@ -74,6 +76,10 @@ pub enum HostCommand {
     /// Let two recorded governors back in when nobody's token counts any more; everyone who governs is told.
     RecoverGovernance(super::recover::Recover),
     /// Run the server until it is told to end.
+    ///
+    /// Its journal goes to standard error, one JSON object a line: each request by its route, mail that could not be sent, orders that a target
+    /// refused; no names, addresses, tokens, codes or texts. `[journal] level` in the settings, or COUNTERSIGN_JOURNAL_LEVEL, says from which
+    /// level on: off, error, warn, info, debug. At a terminal it is plain text.
     ///
     /// SIGTERM ends it, after what is in hand. SIGHUP reads the certificate and its key again and nothing else: every other setting counts
     /// from the next start.
@@ -232,6 +238,7 @@ async fn codes(from: &Config, subject: &SubjectId, file: &Path, out: Out) -> Res
 
 async fn serve(from: &Config, out: Out) -> Result<(), Failure> {
     let (_, config) = settings(from)?;
+    let _journal = journal::keep(config.journal, std::io::stderr(), std::io::stderr().is_terminal());
     let keys = ServerKeys::load(&config.keys)?;
     let (store, service) = open(&config, &keys, &Ports::system())?;
     let waiting = policy_that_waits(&config, &service).await?;
@@ -241,7 +248,7 @@ async fn serve(from: &Config, out: Out) -> Result<(), Failure> {
         mailer: Mailer::configured(&config.mail).map_err(failed)?,
         connectors: connectors(&config.targets).map_err(failed)?,
         public_url: config.public_url.clone(),
-        organisation: "Access recovery".to_owned(),
+        organisation: config.organisation.clone(),
         config: limits(&config),
         patience: Patience::default(),
     };
@@ -261,6 +268,7 @@ async fn serve(from: &Config, out: Out) -> Result<(), Failure> {
         let (api, metrics) = (b["api"].as_str().unwrap_or_default(), b["metrics"].as_str().unwrap_or_default());
         format!("Serving the staff API on {api}, pages on {}, metrics on {metrics}.{waits}", config.public_url)
     })?;
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), "serving");
     let hangups = tokio::spawn(hangups());
     let mut running = Running::start(parts, listeners);
     tokio::select! {
@@ -270,6 +278,7 @@ async fn serve(from: &Config, out: Out) -> Result<(), Failure> {
     running.stop().await.map_err(failed)?;
     hangups.abort();
     store.close();
+    tracing::info!("ended in order");
     Ok(())
 }
 

@@ -15,6 +15,7 @@ pub mod doctor;
 pub mod found;
 pub mod grants;
 pub mod host;
+pub mod journal;
 pub mod manual;
 pub mod out;
 pub mod policy;

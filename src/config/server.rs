@@ -9,12 +9,20 @@ use std::path::{Path, PathBuf};
 use super::read::{self, Reader, Section};
 use super::{ConfigError, Variables};
 use crate::base::ids::TargetId;
+use crate::base::text::sanitise;
+
+/// The longest name of an organisation, in characters.
+pub const MAX_ORGANISATION: usize = 80;
 
 /// The server's settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerConfig {
     /// Where it listens.
     pub listen: Listen,
+    /// Name of the organisation, as messages and pages say it.
+    pub organisation: String,
+    /// From which level on the server notes what it does.
+    pub journal: JournalLevel,
     /// How requesters reach the pages listener from outside; goes into links. Without a trailing slash.
     pub public_url: String,
     /// The database file.
@@ -33,6 +41,36 @@ pub struct ServerConfig {
     pub targets: Vec<Target>,
     /// Bounds.
     pub limits: Limits,
+}
+
+/// From which level on the server notes what it does, on standard error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum JournalLevel {
+    /// Nothing.
+    Off,
+    /// What needs someone.
+    Error,
+    /// And what may come to that.
+    Warn,
+    /// And each request.
+    #[default]
+    Info,
+    /// And connections that come to nothing.
+    Debug,
+}
+
+impl std::str::FromStr for JournalLevel {
+    type Err = &'static str;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "off" => Ok(Self::Off),
+            "error" => Ok(Self::Error),
+            "warn" => Ok(Self::Warn),
+            "info" => Ok(Self::Info),
+            "debug" => Ok(Self::Debug),
+            _ => Err("one of: off, error, warn, info, debug"),
+        }
+    }
 }
 
 /// Where the server listens.
@@ -174,6 +212,8 @@ impl ServerConfig {
         let trusted_proxy = reader.parsed(root, "trusted_proxy").map(|ip: IpAddr| ip.to_canonical());
         let config = Self {
             listen,
+            organisation: organisation(reader, root),
+            journal: reader.section(root, "journal", |reader, journal| reader.parsed(journal, "level").unwrap_or_default()),
             public_url: public_url(reader, root, listen.pages),
             database: reader.text(root, "database").map_or_else(|| data.join("countersign.db"), |p| folder.join(p)),
             keys: reader.text(root, "keys").map_or_else(|| data.join("keys"), |p| folder.join(p)),
@@ -199,6 +239,16 @@ impl ServerConfig {
 fn listen(reader: &mut Reader<'_>, section: &mut Section<'_, '_>) -> Listen {
     let mut address = |key, port| reader.parsed(section, key).unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], port)));
     Listen { staff: address("staff", 8440), pages: address("pages", 8441), metrics: address("metrics", 8442) }
+}
+
+/// Short enough for a subject line, and nothing in it that could pass for more.
+fn organisation(reader: &mut Reader<'_>, root: &mut Section<'_, '_>) -> String {
+    let Some(name) = reader.text(root, "organisation") else { return "Access recovery".to_owned() };
+    let name = name.trim().to_owned();
+    if name.is_empty() || name.chars().count() > MAX_ORGANISATION || sanitise(&name, false) != name {
+        reader.wrong(root, "organisation", &format!("must be a name of 1 to {MAX_ORGANISATION} characters that can all be seen"));
+    }
+    name
 }
 
 fn public_url(reader: &mut Reader<'_>, root: &mut Section<'_, '_>, pages: SocketAddr) -> String {

@@ -20,12 +20,14 @@ fn nothing_written_gives_loopback_defaults() {
     assert_eq!(config.public_url, "http://127.0.0.1:8441");
     assert_eq!(config.database, Path::new("/srv/cs/countersign.db"));
     assert_eq!(config.mail.way, server::MailWay::Folder("/srv/cs/mail".into()));
+    assert_eq!((config.organisation.as_str(), config.journal), ("Access recovery", server::JournalLevel::Info));
 }
 
 #[test]
 fn a_whole_server_is_read() {
     let text = r#"
 public_url = "https://recover.example.org/"
+organisation = "Ferrol & Söhne"
 policy = "policy.toml"
 [listen]
 staff = "0.0.0.0:443"
@@ -41,11 +43,14 @@ secret_file = "directory.secret"
 addresses = ["192.0.2.7"]
 [limits]
 streams = 5
+[journal]
+level = "warn"
 "#;
     let config = server(text).unwrap();
     assert_eq!(config.public_url, "https://recover.example.org");
     assert_eq!(config.targets[0].secret_file, Path::new("/srv/cs/directory.secret"));
     assert_eq!(config.limits.streams, 5);
+    assert_eq!((config.organisation.as_str(), config.journal), ("Ferrol & Söhne", server::JournalLevel::Warn));
     assert!(matches!(config.mail.way, server::MailWay::Smtp { port: 465, security: server::SmtpSecurity::Tls, .. }));
 }
 
@@ -68,6 +73,19 @@ fn every_mistake_is_listed_with_its_line() {
         assert!(list.iter().any(|m| m.starts_with(expected)), "{expected} is not in {list:#?}");
     }
     assert!(error.in_file(Path::new("server.toml")).to_string().contains("server.toml:5: limits.streams"));
+}
+
+#[test]
+fn an_organisations_name_is_one_that_can_be_seen() {
+    for bad in ["", "  ", "a\\nb", "\\u202Eabc", &"x".repeat(81)] {
+        let error = server(&format!("organisation = \"{bad}\"")).unwrap_err();
+        assert!(mistakes(&error).iter().any(|m| m.starts_with("1: organisation: must be")), "{bad}: {error}");
+    }
+    let error = server("[journal]\nlevel = \"chatty\"").unwrap_err();
+    assert_eq!(mistakes(&error), ["2: journal.level: \"chatty\": one of: off, error, warn, info, debug"]);
+    let variables = Variables::from([("COUNTERSIGN_JOURNAL_LEVEL".to_owned(), "debug".to_owned())]);
+    let config = ServerConfig::parse("journal = { level = \"off\" }", Path::new("."), &variables).unwrap();
+    assert_eq!(config.journal, server::JournalLevel::Debug);
 }
 
 #[test]

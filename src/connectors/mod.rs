@@ -106,6 +106,18 @@ pub enum CallError {
     Answer(String),
 }
 
+impl CallError {
+    /// What kind it is, for the server's journal: never what the target said.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Refused(_) => "refused",
+            Self::NotReached(_) => "not-reached",
+            Self::Unknown(_) => "unknown",
+            Self::Answer(_) => "answer-unreadable",
+        }
+    }
+}
+
 /// A way to make a target do things.
 #[async_trait]
 pub trait Connector: Send + Sync {

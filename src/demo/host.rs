@@ -144,6 +144,11 @@ impl Demo {
         self.folder.path().join("mail")
     }
 
+    /// The file with the journal of its server.
+    pub fn journal(&self) -> PathBuf {
+        self.folder.path().join("journal.jsonl")
+    }
+
     /// Where state, drafts and sessions of a console that shows it are kept.
     pub fn path(&self) -> &Path {
         self.folder.path()

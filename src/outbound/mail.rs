@@ -71,6 +71,28 @@ pub enum Security {
     Tls,
 }
 
+/// What a relay, or whatever stood in the way, said. Its words quote addresses as a rule: for whoever looks after the server and asks, never
+/// for a journal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Said {
+    /// The relay's status, e.g. 550, if it gave one.
+    pub status: Option<u16>,
+    /// Its words.
+    pub words: String,
+}
+
+impl Said {
+    fn nothing(words: impl Into<String>) -> Self {
+        Self { status: None, words: words.into() }
+    }
+}
+
+impl std::fmt::Display for Said {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.words)
+    }
+}
+
 /// Why a message was not sent.
 #[derive(Debug, thiserror::Error)]
 pub enum MailError {
@@ -82,10 +104,10 @@ pub enum MailError {
     Message(String),
     /// The relay refused for good.
     #[error("the relay refused the message: {0}")]
-    Refused(String),
+    Refused(Said),
     /// It could not be handed over now.
     #[error("the message could not be handed over: {0}")]
-    Unreachable(String),
+    Unreachable(Said),
     /// The mailer could not be set up.
     #[error("mail could not be set up: {0}")]
     Setup(String),
@@ -95,6 +117,25 @@ impl MailError {
     /// Whether trying again can help.
     pub fn is_lasting(&self) -> bool {
         matches!(self, Self::Address | Self::Message(_) | Self::Refused(_))
+    }
+
+    /// What kind it is, for the server's journal: never what the relay said, nor to whom the message was to go.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Address => "address",
+            Self::Message(_) => "message",
+            Self::Refused(_) => "refused",
+            Self::Unreachable(_) => "unreachable",
+            Self::Setup(_) => "setup",
+        }
+    }
+
+    /// The relay's status, e.g. 550, if it gave one.
+    pub const fn status(&self) -> Option<u16> {
+        match self {
+            Self::Refused(said) | Self::Unreachable(said) => said.status,
+            _ => None,
+        }
     }
 }
 
@@ -172,14 +213,14 @@ impl Mailer {
         match &self.way {
             Way::Smtp(transport, most) => match bounded(*most, transport.test_connection()).await {
                 Ok(true) => Ok(()),
-                Ok(false) => Err(MailError::Unreachable("it answered and then went away".to_owned())),
+                Ok(false) => Err(MailError::Unreachable(Said::nothing("it answered and then went away"))),
                 Err(MailError::Refused(why)) => Err(MailError::Unreachable(why)),
                 Err(other) => Err(other),
             },
             Way::Folder(folder) => {
                 let probe = folder.join(".reachable");
                 let tried = std::fs::write(&probe, b"").and_then(|()| std::fs::remove_file(&probe));
-                tried.map_err(|e| MailError::Unreachable(format!("{}: {e}", folder.display())))
+                tried.map_err(|e| MailError::Unreachable(Said::nothing(format!("{}: {e}", folder.display()))))
             }
         }
     }
@@ -193,7 +234,8 @@ impl Mailer {
                 let name = format!("{}-{}", letter.at.format("%Y%m%dT%H%M%S%3f"), Digest::of(letter.key.as_bytes()).short());
                 let (folder, bytes) = (folder.clone(), message.formatted());
                 let written = tokio::task::spawn_blocking(move || put(&folder, &name, &bytes)).await;
-                written.map_err(|e| MailError::Unreachable(e.to_string()))?.map_err(|e| MailError::Unreachable(e.to_string()))
+                let failed = |why: String| MailError::Unreachable(Said::nothing(why));
+                written.map_err(|e| failed(e.to_string()))?.map_err(|e| failed(e.to_string()))
             }
         }
     }
@@ -234,15 +276,16 @@ fn describe(error: &dyn std::error::Error) -> String {
 async fn bounded<T>(most: Duration, talk: impl Future<Output = Result<T, lettre::transport::smtp::Error>>) -> Result<T, MailError> {
     match tokio::time::timeout(most, talk).await {
         Ok(said) => said.map_err(|e| failure(&e)),
-        Err(_) => Err(MailError::Unreachable(format!("the relay did not answer within {} s", most.as_secs()))),
+        Err(_) => Err(MailError::Unreachable(Said::nothing(format!("the relay did not answer within {} s", most.as_secs())))),
     }
 }
 
 /// Whether the relay refuses the message, or can't take it now.
 fn failure(error: &lettre::transport::smtp::Error) -> MailError {
-    let text = sanitise(&describe(error), false);
+    let status = error.status().map(u16::from);
+    let said = Said { status, words: sanitise(&describe(error), false) };
     let of_sign_in = error.status().is_some_and(|code| SIGN_IN.contains(&code.to_string().as_str()));
-    if error.is_permanent() && !of_sign_in { MailError::Refused(text) } else { MailError::Unreachable(text) }
+    if error.is_permanent() && !of_sign_in { MailError::Refused(said) } else { MailError::Unreachable(said) }
 }
 
 fn sender(from: &str) -> Result<Mailbox, MailError> {

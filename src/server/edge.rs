@@ -64,7 +64,7 @@ async fn serve(app: Arc<App>, mut request: Request, next: Next, id: Option<Reque
     request.extensions_mut().insert(id.clone());
     request.extensions_mut().insert(known.clone());
     let asked = Asked::of(&request);
-    let (method, path_bytes) = (asked.method.clone(), asked.path.len());
+    let (method, route) = (known_method(&asked.method), (!asked.route.is_empty()).then(|| asked.route.clone()));
     let matched = asked.operation.map(Operation::code);
     let started = app.service.ports.clock.monotonic_millis();
     let too_long = request.uri().path_and_query().is_some_and(|p| p.as_str().len() > MAX_URI);
@@ -90,7 +90,8 @@ async fn serve(app: Arc<App>, mut request: Request, next: Next, id: Option<Reque
     let millis = app.service.ports.clock.monotonic_millis().saturating_sub(started);
     app.metrics.answered(matched, response.status().as_u16(), Duration::from_millis(millis));
     let request_id = id.as_ref().map(RequestId::as_str).unwrap_or_default();
-    tracing::info!(request_id, %method, path_bytes, status = response.status().as_u16(), millis, "request");
+    let refused = response.extensions().get::<Failure>().map(|f| f.0.code());
+    tracing::info!(request_id, method, route, operation = matched, status = response.status().as_u16(), refused, millis, "request");
     response
 }
 
@@ -101,6 +102,20 @@ async fn told(app: &Arc<App>, ask: &Ask, asked: Asked, status: StatusCode, code:
     let written = tokio::spawn(async move { account(&own, &ask, &asked, status, &code).await });
     if tokio::time::timeout(app.request_time, written).await.is_err() {
         tracing::warn!("the log takes longer than a request may; the refusal's entry follows");
+    }
+}
+
+/// A method as the journal names it: whoever asks may write anything in its place.
+pub(super) fn known_method(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::HEAD => "HEAD",
+        Method::OPTIONS => "OPTIONS",
+        _ => "other",
     }
 }
 

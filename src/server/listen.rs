@@ -62,7 +62,7 @@ pub(super) async fn serve(listener: TcpListener, router: Router, how: How, mut s
             }
             // Out of file descriptors, mostly: the listener lives on, and those who wait get their turn.
             Err(error) => {
-                tracing::warn!(%error, "a connection could not be accepted");
+                tracing::warn!(kind = ?error.kind(), "a connection could not be accepted");
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         }
@@ -77,7 +77,7 @@ async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, how: Ho
     let Some(acceptor) = how.tls else { return talk(stream, peer, router, how.trusted_proxy, shutdown).await };
     match tokio::time::timeout(HEAD_TIME, acceptor.accept(stream)).await {
         Ok(Ok(stream)) => talk(stream, peer, router, how.trusted_proxy, shutdown).await,
-        Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
+        Ok(Err(error)) => tracing::debug!(kind = ?error.kind(), "a TLS handshake failed"),
         Err(_) => tracing::debug!("a TLS handshake took too long"),
     }
 }
@@ -112,8 +112,8 @@ where
             connection.await
         }
     };
-    if let Err(error) = ended {
-        tracing::debug!(error = %error, "a connection broke off");
+    if ended.is_err() {
+        tracing::debug!("a connection broke off");
     }
 }
 

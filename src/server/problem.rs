@@ -130,13 +130,13 @@ impl From<ServiceError> for Failure {
             ServiceError::Refused(refusal) => (*refusal).into(),
             ServiceError::Stale { .. } => Self::new(StatusCode::PRECONDITION_FAILED, "stale", detail),
             ServiceError::Conflict | ServiceError::Answered(_) => Self::new(StatusCode::CONFLICT, "conflict", detail),
-            ServiceError::Forbidden(why) => {
-                tracing::error!(%why, "the database refused what the domain had let through");
+            ServiceError::Forbidden(_) => {
+                tracing::error!("the database refused what the domain had let through");
                 Self::new(StatusCode::FORBIDDEN, "separation-of-duties", detail)
             }
             ServiceError::NotFounded => Self::new(StatusCode::SERVICE_UNAVAILABLE, "not-founded", detail),
-            ServiceError::Policy(why) => {
-                tracing::error!(%why, "a policy can't be read");
+            ServiceError::Policy(_) => {
+                tracing::error!("a policy can't be read: see `countersign doctor`");
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "policy-unreadable", detail)
             }
             ServiceError::Invalid { field, .. } => Self::invalid(field, detail),
@@ -147,7 +147,7 @@ impl From<ServiceError> for Failure {
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
-        tracing::error!(%error, "the store failed");
+        tracing::error!(error = error.code(), engine = error.engine(), "the store failed");
         let (code, detail) = match error {
             StoreError::Busy => ("busy", "Too much is being written at once. Try again."),
             StoreError::Clock => ("clock", "The server's clock was moved; nothing is written until it is put right."),

@@ -81,7 +81,7 @@ impl Certificates {
             let this = self.clone();
             match tokio::task::spawn_blocking(move || this.reload()).await {
                 Ok(Ok(true)) => tracing::info!("another certificate is served from now on"),
-                Ok(Err(error)) => tracing::error!(%error, "the certificate can't be read; the former one stays"),
+                Ok(Err(_)) => tracing::error!("the certificate can't be read; the former one stays: see `countersign doctor`"),
                 _ => {}
             }
         }

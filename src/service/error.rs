@@ -51,6 +51,24 @@ pub enum ServiceError {
     Store(#[from] StoreError),
 }
 
+impl ServiceError {
+    /// What kind it is, for the server's journal: never what was asked for, said or found.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NotFound(_) => "not-found",
+            Self::Refused(refusal) => refusal.code(),
+            Self::Stale { .. } => "stale",
+            Self::Answered(_) => "answered",
+            Self::Conflict => "conflict",
+            Self::Forbidden(_) => "forbidden",
+            Self::NotFounded => "not-founded",
+            Self::Policy(_) => "policy-unreadable",
+            Self::Invalid { .. } => "invalid",
+            Self::Store(error) => error.code(),
+        }
+    }
+}
+
 impl From<Refusal> for ServiceError {
     fn from(refusal: Refusal) -> Self {
         Self::Refused(Box::new(refusal))

@@ -60,7 +60,7 @@ impl Service {
             }
             Ok(None) => done,
             Err(error) => {
-                tracing::error!(case = %done.case.id, %error, "patterns across cases could not be looked for");
+                tracing::error!(case = %done.case.id, error = error.code(), "patterns across cases could not be looked for");
                 done
             }
         }

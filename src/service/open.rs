@@ -76,7 +76,7 @@ impl Service {
             return None;
         }
         self.next_session(case).await.unwrap_or_else(|error| {
-            tracing::warn!(case = %case.id, %error, "no proof session could be opened for a case that proves itself");
+            tracing::warn!(case = %case.id, error = error.code(), "no proof session could be opened for a case that proves itself");
             None
         })
     }

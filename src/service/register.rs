@@ -163,7 +163,7 @@ impl Service {
         match self.execute(&Ask::system(Worker::Reassess), case, &Command::Reassess).await {
             Ok(done) => !done.events.is_empty(),
             Err(error) => {
-                tracing::warn!(%case, %error, "a case could not be looked at again after what it depends on changed");
+                tracing::warn!(%case, error = error.code(), "a case could not be looked at again after what it depends on changed");
                 false
             }
         }

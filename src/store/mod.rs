@@ -47,6 +47,20 @@ pub enum StoreError {
     Clock,
 }
 
+impl StoreError {
+    /// What kind it is, for the server's journal: never what was read or written.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Engine(_) => "engine",
+            Self::Damaged(_) => "damaged",
+            Self::Busy => "busy",
+            Self::InUse(_) => "in-use",
+            Self::Closed => "closed",
+            Self::Clock => "clock",
+        }
+    }
+}
+
 /// Why a commit was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum CommitError {
@@ -62,6 +76,18 @@ pub enum CommitError {
     /// It could not be written.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl CommitError {
+    /// What kind it is, for the server's journal.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Conflict => "conflict",
+            Self::Forbidden(_) => "forbidden",
+            Self::TooLarge => "too-large",
+            Self::Store(error) => error.code(),
+        }
+    }
 }
 
 /// One atomic change.

@@ -9,6 +9,7 @@ mod cli_later;
 mod cli_register;
 mod edges;
 mod governors;
+mod journal;
 mod looked_after;
 mod on_host;
 mod pictures;

@@ -59,6 +59,13 @@ impl Host {
         host
     }
 
+    /// One over what lies in a folder already; `settings` as with [`Self::founded`].
+    pub fn over(folder: tempfile::TempDir, top: &str, sections: &str) -> Self {
+        let (first, rest) = top.split_once("\n[").map_or((top, String::new()), |(first, rest)| (first, format!("[{rest}\n")));
+        std::fs::write(folder.path().join("server.toml"), format!("{first}\n{LISTEN}{rest}{sections}")).unwrap();
+        Self { folder, child: None, line: Value::Null }
+    }
+
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
@@ -89,11 +96,12 @@ impl Host {
         format!("http://{}", self.line["api"].as_str().unwrap())
     }
 
-    /// Starts it, and waits until it listens.
+    /// Starts it, and waits until it listens. Its journal is `journal.jsonl` in the folder.
     pub fn serve(&mut self) {
+        let journal = std::fs::File::create(self.path("journal.jsonl")).unwrap();
         let mut command = program(self.folder.path());
         command.arg("serve").arg("--config").arg(self.path("server.toml")).arg("--json");
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut child = command.stdout(Stdio::piped()).stderr(journal).spawn().unwrap();
         let mut output = BufReader::new(child.stdout.take().unwrap());
         let (say, heard) = mpsc::channel();
         std::thread::spawn(move || {

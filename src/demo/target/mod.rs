@@ -143,10 +143,8 @@ async fn order(State(target): State<Arc<Target>>, Extension(hang_up): Extension<
     let outcome = {
         let mut world = target.world.lock().await;
         let outcome = world.take(&id, &message, now);
-        if outcome.changed()
-            && let Err(error) = world.write(&target.path)
-        {
-            tracing::error!(%error, "the target's state could not be written");
+        if outcome.changed() && world.write(&target.path).is_err() {
+            tracing::error!("the target's state could not be written");
             return refused(StatusCode::INTERNAL_SERVER_ERROR, "the state could not be written");
         }
         outcome

@@ -51,13 +51,11 @@ pub struct AnswerForm {
 }
 
 pub(super) fn draw(status: StatusCode, template: &impl Template) -> Response {
-    match template.render() {
-        Ok(html) => (status, Html(html)).into_response(),
-        Err(error) => {
-            tracing::error!(%error, "a page could not be drawn");
-            StatusCode::INTERNAL_SERVER_ERROR.into_response()
-        }
+    if let Ok(html) = template.render() {
+        return (status, Html(html)).into_response();
     }
+    tracing::error!("a page could not be drawn");
+    StatusCode::INTERNAL_SERVER_ERROR.into_response()
 }
 
 /// A page that says one thing.
@@ -66,7 +64,7 @@ pub(super) fn message(pages: &Pages, status: StatusCode, heading: &str, text: &s
 }
 
 pub(super) fn trouble(pages: &Pages, error: &ServiceError) -> Response {
-    tracing::error!(%error, "a page could not be answered");
+    tracing::error!(error = error.code(), "a page could not be answered");
     message(pages, StatusCode::SERVICE_UNAVAILABLE, "Not now", "Something went wrong on our side. Nothing was changed. Try again in a minute.")
 }
 

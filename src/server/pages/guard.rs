@@ -5,7 +5,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::http::header::{HeaderName, ORIGIN, RETRY_AFTER, STRICT_TRANSPORT_SECURITY};
 use axum::http::{Extensions, HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
@@ -13,6 +13,7 @@ use axum::response::Response;
 
 use super::limit::Limits;
 use super::{Pages, forms};
+use crate::server::edge::known_method;
 
 const POLICY: &str = "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
@@ -34,6 +35,8 @@ pub(super) async fn guard(State(pages): State<Arc<Pages>>, request: Request, nex
     let form = request.method() == Method::POST;
     let from = from(request.extensions());
     let now = pages.requester.monotonic_millis();
+    let method = known_method(request.method());
+    let route = request.extensions().get::<MatchedPath>().map(|p| p.as_str().to_owned());
     let mut answer = if !pages.limits.allows(from, form, now) {
         pages.requester.stranger();
         let mut answer = forms::message(&pages, StatusCode::TOO_MANY_REQUESTS, "Too many tries", "Wait a minute, then try again.");
@@ -52,6 +55,8 @@ pub(super) async fn guard(State(pages): State<Arc<Pages>>, request: Request, nex
     if form && !pages.settings.floor.is_zero() {
         tokio::time::sleep_until(arrived + pages.settings.floor).await;
     }
+    let millis = pages.requester.monotonic_millis().saturating_sub(now);
+    tracing::info!(method, route, status = answer.status().as_u16(), millis, "page");
     let headers = answer.headers_mut();
     for (name, value) in HEADERS {
         headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));

@@ -50,7 +50,7 @@ impl Service {
             let event = CaseEvent::Refused { command: command.clone(), refusal: refusal.clone(), person: person.clone() };
             match self.note_on_case(ask, id, &event).await {
                 Ok(()) => return,
-                Err(error) => tracing::warn!(case = %id, %error, "a refusal could not be written to its case; it is written without"),
+                Err(error) => tracing::warn!(case = %id, error = error.code(), "a refusal could not be written to its case; it is written without"),
             }
         }
         self.note(ask, RegisterEvent::Refused { command, refusal, person }).await;
@@ -91,7 +91,7 @@ impl Service {
             None => Ask::system(Worker::Notices),
         };
         if let Err(error) = self.store.commit(bare(&ask, self.now(), vec![event])).await {
-            tracing::error!(%error, "the number of refusals could not be written to the log; it is tried again");
+            tracing::error!(error = error.code(), "the number of refusals could not be written to the log; it is tried again");
             self.refusals.give_back(counts);
         }
     }
@@ -114,7 +114,7 @@ impl Service {
     pub async fn note(&self, ask: &Ask, event: RegisterEvent) {
         let change = bare(ask, self.now(), vec![event]);
         if let Err(error) = self.store.commit(change).await {
-            tracing::error!(%error, "a refusal could not be written to the log");
+            tracing::error!(error = error.code(), "a refusal could not be written to the log");
         }
     }
 

@@ -143,7 +143,7 @@ impl Requester {
                 Ok(Became::Opened | Became::Refused) => {}
                 Ok(Became::Nothing) => self.stranger(),
                 // Nobody was told that it would come to anything: whoever gets no message asks again.
-                Err(error) => tracing::error!(%error, "what someone asked for itself could not be worked on"),
+                Err(error) => tracing::error!(error = error.code(), "what someone asked for itself could not be worked on"),
             }
         }
         worked

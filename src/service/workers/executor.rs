@@ -38,7 +38,7 @@ impl Workers {
         let pass = if let Some(connector) = self.hands.connectors.get(&case.route.target) {
             self.pass(item, &case, &order, connector).await?
         } else {
-            tracing::error!(case = %id, target = %case.route.target, "no such target is configured");
+            tracing::error!(case = %id, system = %case.route.target, "no such target is configured");
             Pass::End(failed(FailureReason::Unreachable))
         };
         let Pass::End(outcome) = pass else { return Ok(Step::Again) };
@@ -85,13 +85,13 @@ impl Workers {
                     return Ok(Pass::End(failed(FailureReason::Refused)));
                 }
                 // Not known or not done: what it holds says which.
-                Err(error) => tracing::warn!(case = %case.id, %error, "the order may not have been carried out"),
+                Err(error) => tracing::warn!(case = %case.id, error = error.code(), "the order may not have been carried out"),
             }
         }
         let held = match connector.held(&order.subject, self.service.now()).await {
             Ok(held) => held,
             Err(error) => {
-                tracing::warn!(case = %case.id, %error, "the target did not say what it holds");
+                tracing::warn!(case = %case.id, error = error.code(), "the target did not say what it holds");
                 return Ok(if over { Pass::End(failed(FailureReason::Unreachable)) } else { Pass::Again });
             }
         };
@@ -123,7 +123,7 @@ impl Workers {
                 if reason == FailureReason::TooMuch && order.action != Action::SecretRevocation {
                     // What is restored is never stronger than what was lost: taken back at once, and ordered again until it is confirmed.
                     if let Err(error) = connector.roll_back(order, self.service.now()).await {
-                        tracing::error!(case = %order.case, %error, "a target that granted too much did not take it back");
+                        tracing::error!(case = %order.case, error = error.code(), "a target that granted too much did not take it back");
                     }
                 }
                 Ok(Pass::End(failed(reason)))
@@ -143,7 +143,7 @@ impl Workers {
         let Some(order) = order(&case, attempt) else { return Ok(Step::Finished) };
         let Some(connector) = self.hands.connectors.get(&case.route.target) else { return Ok(Step::Again) };
         if let Err(error) = connector.roll_back(&order, self.service.now()).await {
-            tracing::warn!(case = %id, %error, "an execution could not be undone yet");
+            tracing::warn!(case = %id, error = error.code(), "an execution could not be undone yet");
         }
         match connector.held(&order.subject, self.service.now()).await {
             Ok(held) if !applied(&order, &held) => {

@@ -60,8 +60,8 @@ impl Workers {
         let name = |id: &PersonId| names.get(id).map_or_else(|| id.to_string(), |p| p.name.line());
         let (subject, body) = letters::recovered(&self.hands.organisation, &[name(&by[0]), name(&by[1])], counts_from);
         let to = self.persons(&all).await?;
-        for person in all.iter().filter(|p| !to.iter().any(|t| t.id == super::recipients::owner_id(p))) {
-            tracing::warn!(%person, "someone who governs has no recorded mail address and is not told of a recovery");
+        for _ in all.iter().filter(|p| !to.iter().any(|t| t.id == super::recipients::owner_id(p))) {
+            tracing::warn!("someone who governs has no recorded mail address and is not told of a recovery");
         }
         let mut step = Step::Finished;
         for to in to {
@@ -70,11 +70,17 @@ impl Workers {
             step = match self.hands.mailer.send(&letter).await {
                 Ok(()) => step,
                 Err(error) if error.is_lasting() || item.tries >= self.patience.mail_tries => {
-                    tracing::error!(person = %to.id, %error, "a message is given up");
+                    tracing::error!(item = item.id, error = error.code(), status = error.status(), "a message is given up");
                     step
                 }
                 Err(error) => {
-                    tracing::warn!(person = %to.id, %error, "a message will be tried again");
+                    tracing::warn!(
+                        item = item.id,
+                        tries = item.tries,
+                        error = error.code(),
+                        status = error.status(),
+                        "a message will be tried again"
+                    );
                     worse(Step::Again, step)
                 }
             };

@@ -21,11 +21,11 @@ impl Workers {
             return Ok(Step::Finished);
         };
         let Some(connector) = self.hands.connectors.get(&case.route.target) else {
-            tracing::error!(case = %id, target = %case.route.target, "no such target is configured; a grant can't be ended there");
+            tracing::error!(case = %id, system = %case.route.target, "no such target is configured; a grant can't be ended there");
             return Ok(Step::Again);
         };
         if let Err(error) = connector.revoke(&order, self.service.now()).await {
-            tracing::warn!(case = %id, %grant, %error, "a grant could not be revoked yet");
+            tracing::warn!(case = %id, %grant, error = error.code(), "a grant could not be revoked yet");
         }
         match connector.held(&order.subject, self.service.now()).await {
             Ok(held) if revoked(&order, &held) => {

@@ -115,7 +115,7 @@ impl Workers {
             match self.run_outbox_once().await {
                 Ok(0) => {}
                 Ok(_) => continue,
-                Err(error) => tracing::error!(%error, "the outbox could not be read"),
+                Err(error) => tracing::error!(error = error.code(), "the outbox could not be read"),
             }
             tokio::select! {
                 _ = stop.changed() => {}
@@ -128,7 +128,7 @@ impl Workers {
     async fn deadlines_loop(&self, mut stop: watch::Receiver<bool>) {
         while !*stop.borrow() {
             if let Err(error) = self.run_deadlines_once().await {
-                tracing::error!(%error, "deadlines could not be looked at");
+                tracing::error!(error = error.code(), "deadlines could not be looked at");
             }
             tokio::select! {
                 _ = stop.changed() => {}
@@ -142,7 +142,7 @@ impl Workers {
         let mut looked = self.service.reassess_all().await;
         while !*stop.borrow() {
             if let Err(error) = looked {
-                tracing::error!(%error, "undecided cases could not be looked at again");
+                tracing::error!(error = error.code(), "undecided cases could not be looked at again");
             }
             tokio::select! {
                 _ = stop.changed() => return,
@@ -163,7 +163,7 @@ impl Workers {
         let step = match self.perform(&item).await {
             Ok(step) => step,
             Err(error) => {
-                tracing::warn!(item = item.id, tries = item.tries, %error, "an effect will be tried again");
+                tracing::warn!(item = item.id, tries = item.tries, error = error.code(), "an effect will be tried again");
                 Step::Again
             }
         };
@@ -176,7 +176,7 @@ impl Workers {
         };
         if let Err(error) = ended {
             // Its lease runs out and it is taken again.
-            tracing::error!(item = item.id, %error, "an effect could not be put back or ended");
+            tracing::error!(item = item.id, error = error.code(), "an effect could not be put back or ended");
         }
     }
 
@@ -205,13 +205,13 @@ impl Workers {
         if register.proposals.values().any(|p| p.effective_at.is_some_and(|at| at <= now)) {
             let ask = Ask::system(Worker::Deadlines);
             if let Err(error) = self.service.govern(&ask, &RegisterCommand::ApplyDue, &Beside::default()).await {
-                tracing::error!(%error, "register changes whose delay is over could not be applied");
+                tracing::error!(error = error.code(), "register changes whose delay is over could not be applied");
             }
         }
         let due = self.service.store.due(now, DUE_PAGE).await?;
         for case in &due {
             if let Err(error) = self.service.execute(&Ask::system(Worker::Deadlines), *case, &Command::Tick).await {
-                tracing::warn!(%case, %error, "time could not pass for a case");
+                tracing::warn!(%case, error = error.code(), "time could not pass for a case");
             }
         }
         Ok(due.len())

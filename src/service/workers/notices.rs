@@ -1,7 +1,7 @@
 //! Mail that a case causes: codes, attestations, notices, and word to those who are waited for.
 //!
 //! Contract: what is no longer wanted is not sent. A message that goes to several addresses keeps an id for each over retries. Mail that
-//! can't be delivered for good is given up and logged by case, never by address.
+//! can't be delivered for good is given up and noted by case, never by address.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -50,11 +50,11 @@ impl Workers {
         let Some(proof) = self.open_session(&case, session) else { return Ok(Step::Finished) };
         let Some(person) = proof.attester.clone() else { return Ok(Step::Finished) };
         let Some(to) = self.person(&person).await? else {
-            tracing::warn!(case = %id, %person, "an attester has no recorded mail address");
+            tracing::warn!(case = %id, %session, "an attester has no recorded mail address");
             return Ok(Step::Finished);
         };
         if recipients::is_subjects_own(&subject, &to.address) {
-            tracing::warn!(case = %id, %person, "an attester's recorded address is the subject's own; nothing is sent");
+            tracing::warn!(case = %id, %session, "an attester's recorded address is the subject's own; nothing is sent");
             return Ok(Step::Finished);
         }
         let code = self.hands.keys.issued_code(id, session);
@@ -137,11 +137,11 @@ impl Workers {
         match self.hands.mailer.send(&letter).await {
             Ok(()) => Step::Finished,
             Err(error) if error.is_lasting() || item.tries >= self.patience.mail_tries => {
-                tracing::error!(%case, address = %to.id, %error, "a message is given up");
+                tracing::error!(%case, item = item.id, error = error.code(), status = error.status(), "a message is given up");
                 Step::Finished
             }
             Err(error) => {
-                tracing::warn!(%case, address = %to.id, %error, "a message will be tried again");
+                tracing::warn!(%case, item = item.id, tries = item.tries, error = error.code(), status = error.status(), "a message will be tried again");
                 Step::Again
             }
         }

@@ -1,11 +1,31 @@
 //! Turning the engine's errors into the store's.
 //!
-//! Contract: a constraint or trigger that refuses is `Forbidden` with its sentence; everything else is the engine's failure, whose detail
-//! is for the server's log. Knows nothing about what was being done.
+//! Contract: a constraint or trigger that refuses is `Forbidden` with its sentence; everything else is the engine's failure, whose number
+//! is for the server's journal. Knows nothing about what was being done.
 
 use rusqlite::ErrorCode;
 
 use crate::store::{CommitError, StoreError};
+
+/// What is left of a failure that is told to several: its words, and the engine's number.
+#[derive(Debug, thiserror::Error)]
+#[error("{words}")]
+struct Told {
+    words: String,
+    engine: Option<i32>,
+}
+
+impl StoreError {
+    /// The engine's own number of its failure (SQLite's extended result code), if it has one: for the server's journal, since it names no value.
+    pub fn engine(&self) -> Option<i32> {
+        let Self::Engine(detail) = self else { return None };
+        match (detail.downcast_ref::<rusqlite::Error>(), detail.downcast_ref::<Told>()) {
+            (Some(rusqlite::Error::SqliteFailure(code, _)), _) => Some(code.extended_code),
+            (_, Some(told)) => told.engine,
+            _ => None,
+        }
+    }
+}
 
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
@@ -33,7 +53,7 @@ pub(super) fn told(error: &StoreError) -> StoreError {
         StoreError::Closed => StoreError::Closed,
         StoreError::Clock => StoreError::Clock,
         StoreError::Damaged(what) => StoreError::Damaged(what.clone()),
-        StoreError::Engine(detail) => StoreError::Engine(detail.to_string().into()),
+        StoreError::Engine(detail) => StoreError::Engine(Box::new(Told { words: detail.to_string(), engine: error.engine() })),
     }
 }
 

@@ -126,7 +126,7 @@ fn transact(conn: &Connection, before: Tip, kept: &Kept, first: Work, waiting: &
             if !conn.is_autocommit() {
                 drop(conn.execute_batch("ROLLBACK"));
             }
-            tracing::error!(error = %e, detail = ?e, "nothing of a batch was written");
+            tracing::error!(error = e.code(), engine = e.engine(), "nothing of a batch was written");
             for answer in answers {
                 answer(Err(&e));
             }
