@@ -23,8 +23,11 @@ const FILES: &[(&str, &str)] = &[
         "The server's settings, unless --config names another file. Relative paths in it begin at its folder.",
     ),
     ("$XDG_STATE_HOME/countersign/session.toml", "The session that the console signed in with; readable by its owner alone."),
-    ("$XDG_STATE_HOME/countersign/state.toml, views.toml", "Where you were in the console, and the views you saved."),
-    ("$XDG_STATE_HOME/countersign/drafts/", "What was typed and not sent."),
+    (
+        "$XDG_STATE_HOME/countersign/state.toml, views.toml",
+        "Where you were in the console (shown again to the same account of the same server), and the views you saved.",
+    ),
+    ("$XDG_STATE_HOME/countersign/drafts/", "What was typed and not sent, for each account and server apart."),
     ("countersign.db", "The server's database, beside its settings unless `data` or `database` say otherwise. Its owner's alone."),
     (
         "keys/master.key, codes.key, nonces.key",

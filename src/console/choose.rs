@@ -112,7 +112,12 @@ pub(super) fn forget(model: &mut Model) {
     shared.sending.forget();
     shared.attention.forget();
     shared.undo = super::undo::Undo::default();
-    shared.state.screen = None;
+    shared.forget_place();
+    // What was written and what happened was theirs: on disk the drafts stay, to whoever comes next they are not shown.
+    shared.drafts.clear();
+    shared.whose = None;
+    shared.notes.clear();
+    shared.notice = None;
     shared.link = Link::Connecting;
     shared.retry_at = None;
     model.stack = vec![Place::Queue];

@@ -56,8 +56,8 @@ pub enum Effect {
     AskBackground,
     /// Call for the user's attention, with these words where words can be shown.
     Attend(super::attention::How, String),
-    /// Keep what is being typed, or forget it.
-    Draft(String, Option<String>),
+    /// Keep what its owner types under a key, or forget it.
+    Draft(String, String, Option<String>),
     /// Keep where the user was.
     KeepState(Box<State>),
     /// Keep the saved views.
@@ -116,8 +116,8 @@ pub enum Ask {
     TypeCode(String, String),
     /// Answer an attester's page (demo): link, code and whether it is a yes.
     Attest(String, String, bool),
-    /// Drafts on disk.
-    Drafts,
+    /// Drafts on disk of this owner.
+    Drafts(String),
 }
 
 /// Kinds of timers; one of each kind runs at most.
@@ -139,6 +139,8 @@ pub enum Timer {
     Narrow,
     /// The case in front should be asked for again.
     Case,
+    /// Where the user is should be kept.
+    Keep,
     /// Something may call for attention now.
     Attention,
 }

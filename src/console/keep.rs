@@ -42,8 +42,18 @@ pub struct Paths {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct State {
+    /// Whose it is: the mark of server and account.
+    pub owner: Option<String>,
     /// The screen's name.
     pub screen: Option<String>,
+    /// The page of approvals or temporary access, from 0.
+    pub page: Option<usize>,
+    /// The row selected there.
+    pub row: Option<String>,
+    /// The case that was in front.
+    pub case: Option<String>,
+    /// Its page, from 0.
+    pub case_page: Option<usize>,
     /// The queue's filter.
     pub filter: Option<String>,
     /// The queue's sorting.
@@ -87,7 +97,12 @@ pub fn parse_state(bytes: &[u8]) -> State {
     let state: State = std::str::from_utf8(bytes).ok().and_then(|text| toml::from_str(text).ok()).unwrap_or_default();
     let word = |w: Option<String>| w.map(|w| sanitise(&w, false)).filter(|w| w.len() <= MAX_WORD);
     State {
+        owner: word(state.owner),
         screen: word(state.screen),
+        page: state.page,
+        row: word(state.row),
+        case: word(state.case),
+        case_page: state.case_page,
         filter: word(state.filter),
         sort: word(state.sort),
         selected: word(state.selected),
@@ -135,9 +150,9 @@ pub fn save_views(path: Option<&Path>, views: &[View]) -> io::Result<()> {
     save(path, toml::to_string(&Views { view: views.to_vec() }))
 }
 
-/// Reads all drafts.
-pub fn load_drafts(folder: Option<&Path>) -> BTreeMap<String, String> {
-    let Some(entries) = folder.and_then(|f| std::fs::read_dir(f).ok()) else { return BTreeMap::new() };
+/// Reads all drafts of an owner: each has a folder in that of drafts.
+pub fn load_drafts(folder: Option<&Path>, owner: &str) -> BTreeMap<String, String> {
+    let Some(entries) = folder.filter(|_| fits(owner)).and_then(|f| std::fs::read_dir(f.join(owner)).ok()) else { return BTreeMap::new() };
     let mut drafts = BTreeMap::new();
     for entry in entries.flatten().take(MAX_LOOKED_AT) {
         let path = entry.path();
@@ -158,13 +173,13 @@ pub fn parse_draft(bytes: &[u8]) -> Option<String> {
     Some(sanitise(&text.replace("\r\n", "\n"), true)).filter(|t| !t.is_empty() && t.len() <= MAX_DRAFT)
 }
 
-/// Keeps a draft, or forgets it.
-pub fn save_draft(folder: Option<&Path>, key: &str, text: Option<&str>) -> io::Result<()> {
+/// Keeps a draft of an owner under a key, or forgets it.
+pub fn save_draft(folder: Option<&Path>, (owner, key): (&str, &str), text: Option<&str>) -> io::Result<()> {
     let Some(folder) = folder else { return Ok(()) };
-    if !fits(key) {
+    if !fits(owner) || !fits(key) {
         return Err(io::Error::from(io::ErrorKind::InvalidInput));
     }
-    let path = folder.join(format!("{key}.draft"));
+    let path = folder.join(owner).join(format!("{key}.draft"));
     match text {
         Some(text) => write_private(&path, &text.as_bytes()[..text.floor_char_boundary(MAX_DRAFT)]),
         None => match std::fs::remove_file(&path) {
@@ -233,19 +248,21 @@ mod tests {
         let strange = format!("[[view]]\nname = ''\n[[view]]\nname = '{}'\n[[view]]\nname = 'b'\nfilter = '{0}'", "n".repeat(MAX_WORD + 1));
         assert!(parse_views(strange.as_bytes()).unwrap().is_empty());
 
-        let drafts = folder.path().join("drafts");
+        let top = folder.path().join("all");
+        let drafts = top.join("drafts");
         std::fs::create_dir_all(drafts.join("folder.draft")).unwrap();
         std::fs::write(drafts.join("huge.draft"), vec![b'x'; MAX_DRAFT + 1]).unwrap();
         std::fs::write(drafts.join("bytes.draft"), b"\xff\xfe").unwrap();
         std::fs::write(drafts.join("a key with blanks.draft"), "x").unwrap();
         std::fs::write(drafts.join("steers.draft"), "one\r\n\u{1b}[2Jtwo\u{202e}").unwrap();
-        let read = load_drafts(Some(&drafts));
+        let read = load_drafts(Some(&top), "drafts");
         assert_eq!(read.keys().collect::<Vec<_>>(), ["steers"]);
         assert_eq!(read["steers"], sanitise("one\n\u{1b}[2Jtwo\u{202e}", true));
         for n in 0..MAX_DRAFTS + 20 {
             std::fs::write(drafts.join(format!("d{n}.draft")), "x").unwrap();
         }
-        assert!(load_drafts(Some(&drafts)).len() <= MAX_DRAFTS);
+        assert!(load_drafts(Some(&top), "drafts").len() <= MAX_DRAFTS);
+        assert!(load_drafts(Some(&top), "../all/drafts").is_empty(), "an owner is no path");
         assert!(parse_draft(&vec![0x1b; MAX_DRAFT]).is_none(), "longer than allowed once it is visible");
     }
 
@@ -253,12 +270,16 @@ mod tests {
     fn drafts_come_back_and_go_and_never_leave_their_folder() {
         let folder = tempfile::tempdir().unwrap();
         let drafts = folder.path().join("drafts");
-        save_draft(Some(&drafts), "comment-CS-26-000001", Some("half a thou\nght")).unwrap();
-        assert_eq!(load_drafts(Some(&drafts)).get("comment-CS-26-000001").map(String::as_str), Some("half a thou\nght"));
-        save_draft(Some(&drafts), "comment-CS-26-000001", None).unwrap();
-        assert!(load_drafts(Some(&drafts)).is_empty());
-        assert!(save_draft(Some(&drafts), "../x", Some("x")).is_err());
-        save_draft(Some(&drafts), "long", Some(&format!("x{}", "é".repeat(MAX_DRAFT)))).unwrap();
-        assert_eq!(load_drafts(Some(&drafts))["long"].len(), MAX_DRAFT - 1, "cut before the letter that does not fit");
+        let of = |owner: &str| load_drafts(Some(&drafts), owner);
+        save_draft(Some(&drafts), ("ann", "comment-CS-26-000001"), Some("half a thou\nght")).unwrap();
+        assert_eq!(of("ann").get("comment-CS-26-000001").map(String::as_str), Some("half a thou\nght"));
+        assert!(of("bob").is_empty(), "what one writes is nobody else's");
+        save_draft(Some(&drafts), ("bob", "comment-CS-26-000001"), None).unwrap();
+        assert_eq!(of("ann").len(), 1);
+        save_draft(Some(&drafts), ("ann", "comment-CS-26-000001"), None).unwrap();
+        assert!(of("ann").is_empty());
+        assert!(save_draft(Some(&drafts), ("ann", "../x"), Some("x")).is_err() && save_draft(Some(&drafts), ("..", "x"), Some("x")).is_err());
+        save_draft(Some(&drafts), ("ann", "long"), Some(&format!("x{}", "é".repeat(MAX_DRAFT)))).unwrap();
+        assert_eq!(of("ann")["long"].len(), MAX_DRAFT - 1, "cut before the letter that does not fit");
     }
 }

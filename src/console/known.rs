@@ -5,7 +5,7 @@
 
 use super::effect::{Ask, Effect};
 use super::model::{Model, Place, Tone};
-use super::{choose, update};
+use super::{choose, recall, update};
 use crate::api::lists::Me;
 use crate::api::words::Role;
 
@@ -19,14 +19,9 @@ pub(super) fn me(model: &mut Model, seq: u64, me: Box<Me>) {
     if signing_in && !model.screens.sign_in.accepts(seq) {
         return;
     }
-    let whose = (me.operator.clone(), me.person.clone());
+    let whose = recall::owner(&model.shared.server, &me);
     if model.shared.whose.as_ref().is_some_and(|former| *former != whose) {
-        if model.shared.me.is_some() {
-            choose::forget(model);
-        }
-        // On disk they stay; to whoever comes next they are not shown.
-        model.shared.flush_draft();
-        model.shared.drafts.clear();
+        choose::forget(model);
     }
     let shared = &mut model.shared;
     shared.whose = Some(whose);
@@ -34,6 +29,9 @@ pub(super) fn me(model: &mut Model, seq: u64, me: Box<Me>) {
     shared.read_only = shared.only_reads || me.read_only;
     let first = shared.me.replace(me).is_none();
     shared.dirty = true;
+    if first {
+        shared.own_drafts();
+    }
     if signing_in {
         let (screen, shared) = model.screen_mut(Place::SignIn);
         screen.picked(shared, Place::SignIn, "done", "");
@@ -43,7 +41,7 @@ pub(super) fn me(model: &mut Model, seq: u64, me: Box<Me>) {
         shared.ask(Place::Queue, Ask::Counts);
         shared.say(Tone::Good, "Signed in.");
     }
-    if first && !model.acted {
+    if first && !model.acted && !recall::back(model) {
         begin_where_the_work_is(model);
         model.screens.queue.know_user(&mut model.shared);
     }
@@ -57,7 +55,7 @@ fn begin_where_the_work_is(model: &mut Model) {
     let shared = &model.shared;
     let watches = shared.is(Role::Supervisor) || shared.is(Role::SecurityReviewer);
     let on_top = matches!(model.stack[..], [Place::Queue] | [Place::Queue, Place::SignIn]);
-    if watches && !shared.is(Role::SupportAgent) && shared.state.screen.is_none() && on_top {
+    if watches && !shared.is(Role::SupportAgent) && on_top {
         update::top(model, Place::Approvals);
     }
 }

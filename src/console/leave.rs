@@ -5,6 +5,7 @@
 use super::action::Action;
 use super::effect::Effect;
 use super::model::{Model, Place};
+use super::recall;
 use super::update::passing;
 
 /// What a key for an action does: the one that leaves goes back where there is a list to go back to. By its name it always leaves.
@@ -33,11 +34,7 @@ pub(super) fn or_ask(model: &mut Model) {
 /// Leaves at once; what was in front is kept for the next time.
 pub(super) fn now(model: &mut Model) {
     model.shared.flush_draft();
-    let mut state = model.shared.state.clone();
-    let place = model.stack.iter().rev().find_map(|p| p.name());
-    state.screen = place.map(str::to_owned);
-    model.screens.queue.keep(&mut state);
-    model.shared.effects.push(Effect::KeepState(Box::new(state)));
+    recall::keep(model);
     model.shared.effects.push(Effect::Quit);
     model.ended = true;
 }

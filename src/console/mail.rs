@@ -69,18 +69,21 @@ impl Folder {
     }
 
     /// The mails, unless they are those that are held already under this stamp.
-    pub fn look(&mut self, held: Option<u64>, now: SystemTime) -> Option<Mails> {
-        let changed = std::fs::metadata(&self.path).and_then(|m| m.modified()).ok();
+    ///
+    /// # Errors
+    /// When the folder can't be read: why, in words.
+    pub fn look(&mut self, held: Option<u64>, now: SystemTime) -> Result<Option<Mails>, String> {
+        let changed = std::fs::metadata(&self.path).map_err(|why| why.to_string())?.modified().ok();
         if changed.is_none() || self.settled != changed || self.stamp == 0 {
-            self.list();
+            self.list().map_err(|why| why.to_string())?;
             self.settled = changed.filter(|at| now.duration_since(*at).is_ok_and(|ago| ago > COARSE));
         }
-        (held != Some(self.stamp)).then(|| Mails { stamp: self.stamp, mails: self.order.clone() })
+        Ok((held != Some(self.stamp)).then(|| Mails { stamp: self.stamp, mails: self.order.clone() }))
     }
 
     /// Lists the folder and reads what is new in it.
-    fn list(&mut self) {
-        let entries = std::fs::read_dir(&self.path).into_iter().flatten().flatten();
+    fn list(&mut self) -> std::io::Result<()> {
+        let entries = std::fs::read_dir(&self.path)?.flatten();
         let mut files: Vec<(SystemTime, OsString, u64)> = entries
             .filter(|e| Path::new(&e.file_name()).extension().is_some_and(|x| x == "eml"))
             .filter_map(|e| e.metadata().ok().and_then(|m| Some((m.modified().ok()?, e.file_name(), m.len()))))
@@ -105,6 +108,7 @@ impl Folder {
         if !same {
             self.stamp += 1;
         }
+        Ok(())
     }
 }
 
@@ -180,7 +184,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("1.eml"), raw).unwrap();
         std::fs::write(folder.path().join("other.txt"), raw).unwrap();
-        let found = Folder::new(folder.path().to_owned()).look(None, now()).unwrap();
+        let found = Folder::new(folder.path().to_owned()).look(None, now()).unwrap().unwrap();
         assert_eq!(found.mails, [Arc::new(mail)]);
     }
 
@@ -192,19 +196,20 @@ mod tests {
         }
         let mut mails = Folder::new(folder.path().to_owned());
         let later = || now() + Duration::from_secs(10);
-        let first = mails.look(None, later()).unwrap();
+        let first = mails.look(None, later()).unwrap().unwrap();
         assert_eq!((first.mails.len(), mails.reads), (50, 50));
-        assert!(mails.look(Some(first.stamp), later()).is_none() && mails.reads == 50, "the folder did not change: it is not even listed");
-        assert_eq!(mails.look(None, later()).unwrap(), first, "whoever holds nothing gets all, without reading");
+        assert!(mails.look(Some(first.stamp), later()).unwrap().is_none() && mails.reads == 50, "the folder did not change: it is not even listed");
+        assert_eq!(mails.look(None, later()).unwrap().unwrap(), first, "whoever holds nothing gets all, without reading");
         std::fs::write(folder.path().join("050.eml"), "To: b@example.org\nSubject: new\n\ny").unwrap();
-        let second = mails.look(Some(first.stamp), later()).unwrap();
+        let second = mails.look(Some(first.stamp), later()).unwrap().unwrap();
         assert_eq!((second.mails.len(), mails.reads), (51, 51));
         std::fs::remove_file(folder.path().join("007.eml")).unwrap();
-        let third = mails.look(Some(second.stamp), now()).unwrap();
+        let third = mails.look(Some(second.stamp), now()).unwrap().unwrap();
         assert!(third.mails.len() == 50 && third.mails.iter().all(|m| m.subject != "7") && mails.reads == 51);
         // Changed within the grain of the clock: listed again, and found to be the same.
-        assert!(mails.look(Some(third.stamp), now()).is_none() && mails.reads == 51);
+        assert!(mails.look(Some(third.stamp), now()).unwrap().is_none() && mails.reads == 51);
+        assert!(Folder::new(folder.path().join("gone")).look(None, now()).is_err(), "what can't be read is no empty folder");
         std::fs::write(folder.path().join("big.eml"), vec![b'x'; 65 * 1024]).unwrap();
-        assert!(mails.look(Some(third.stamp), now()).is_none() && mails.reads == 51, "too large to be looked at");
+        assert!(mails.look(Some(third.stamp), now()).unwrap().is_none() && mails.reads == 51, "too large to be looked at");
     }
 }

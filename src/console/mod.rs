@@ -29,6 +29,7 @@ pub mod held;
 pub mod keep;
 pub mod keymap;
 mod known;
+mod latest;
 mod leave;
 pub mod mail;
 pub mod message;
@@ -38,6 +39,7 @@ mod mouse;
 pub mod overlay;
 pub mod perform;
 pub mod plain;
+mod recall;
 pub mod screen;
 pub mod sending;
 mod tell;
@@ -219,6 +221,7 @@ pub fn model(config: &ConsoleConfig, ports: &Ports, size: (u16, u16)) -> Result<
         dirty: true,
         told: 0,
         whose: None,
+        saved: keep::State::default(),
         sending: sending::Sending::default(),
         effects: Vec::new(),
         wishes: Vec::new(),
@@ -232,16 +235,13 @@ pub fn model(config: &ConsoleConfig, ports: &Ports, size: (u16, u16)) -> Result<
         clock_due: None,
         running: Vec::new(),
         attention_due: None,
-        state,
+        state: keep::State { theme: state.theme.clone(), ..keep::State::default() },
+        kept: Some(state),
     };
-    let mut stack = vec![Place::Queue];
-    if let Some(place) = shared.state.screen.as_deref().and_then(Place::named).filter(|p| *p != Place::Queue) {
-        stack.push(place);
-    }
     let mut model = Model {
         shared,
         screens: Screens::default(),
-        stack,
+        stack: vec![Place::Queue],
         overlay: None,
         pending: Vec::new(),
         held: held::Held::default(),

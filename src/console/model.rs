@@ -9,6 +9,7 @@ use super::action::Scope;
 use super::effect::{Ask, Effect, Order, Timer};
 use super::keep::{State, View};
 use super::keymap::{Key, Keymap};
+pub use super::latest::Latest;
 use super::overlay::{Confirmation, Overlay, Picker};
 use super::screen::{self, Screen};
 use super::theme::{Depth, Theme};
@@ -16,7 +17,7 @@ use super::widget::fit;
 use crate::api::lists::{Counts, Me};
 use crate::api::words::{Decision, Role};
 use crate::base::Time;
-use crate::base::ids::{CaseId, OperatorId, PersonId};
+use crate::base::ids::CaseId;
 use crate::client::Write;
 
 /// The most notes the message log holds.
@@ -148,29 +149,6 @@ pub enum Link {
     Refused,
 }
 
-/// The number of the latest question of a kind, so that answers to earlier ones can be dropped.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Latest(Option<u64>);
-
-impl Latest {
-    /// Remembers the question.
-    pub fn begin(&mut self, seq: u64) {
-        self.0 = Some(seq);
-    }
-    /// Whether an answer is still awaited.
-    pub const fn waits(&self) -> bool {
-        self.0.is_some()
-    }
-    /// Whether this is the awaited answer; if so, it is awaited no more.
-    pub fn take(&mut self, seq: u64) -> bool {
-        let is = self.0 == Some(seq);
-        if is {
-            self.0 = None;
-        }
-        is
-    }
-}
-
 #[allow(clippy::struct_excessive_bools, reason = "four separate facts, not one state")]
 /// What the console was started with and every screen may read, and the few things a screen may do.
 #[derive(Debug)]
@@ -213,14 +191,18 @@ pub struct Shared {
     pub plain: bool,
     /// Whether there is a mail folder to show (demo).
     pub mailbox: bool,
-    /// What was kept from the last time.
+    /// Where one was and what was chosen, as far as it is this user's.
     pub state: State,
+    /// What was kept from the last time, until it is known whose it is.
+    pub(super) kept: Option<State>,
+    /// What was kept last.
+    pub(super) saved: State,
     /// Saved views.
     pub views: Vec<View>,
     /// Drafts by key.
     pub drafts: BTreeMap<String, String>,
-    /// Whose they are: the account and person that were signed in last.
-    pub(super) whose: Option<(Option<OperatorId>, Option<PersonId>)>,
+    /// Whose they are, by the mark of [`super::recall::owner`].
+    pub(super) whose: Option<String>,
     /// What happened, newest last.
     pub notes: VecDeque<Note>,
     /// What stands in the bottom line until the next key.

@@ -93,12 +93,22 @@ impl Picker {
         self
     }
 
+    /// The choices that words match: what is called so comes first, then what is only said about others.
+    fn found(&self, words: &str) -> Vec<usize> {
+        let mut found = fuzzy(words, self.choices.iter().map(|c| c.label.clone()));
+        let about = fuzzy(words, self.choices.iter().map(|c| c.note.clone()));
+        let more: Vec<usize> = about.into_iter().filter(|i| !found.contains(i)).collect();
+        found.extend(more);
+        found
+    }
+
+    /// How many choices words match.
+    pub fn matches(&self, words: &str) -> usize {
+        self.found(words).len()
+    }
+
     fn narrow(&mut self) {
-        // What is called so comes first, then what is only said about others.
-        self.shown = fuzzy(self.typed.text(), self.choices.iter().map(|c| c.label.clone()));
-        let about = fuzzy(self.typed.text(), self.choices.iter().map(|c| c.note.clone()));
-        let more: Vec<usize> = about.into_iter().filter(|i| !self.shown.contains(i)).collect();
-        self.shown.extend(more);
+        self.shown = self.found(self.typed.text());
         self.cursor = Cursor::default();
     }
 

@@ -104,15 +104,16 @@ impl Performer {
 impl Perform for Performer {
     fn perform(&mut self, effect: Effect) {
         match effect {
-            Effect::Ask { seq, to, ask: Ask::Drafts } => {
+            Effect::Ask { seq, to, ask: Ask::Drafts(owner) } => {
                 let folder = self.paths.drafts.clone();
-                self.answer(seq, to, async move { Ok(Reply::Drafts(keep::load_drafts(folder.as_deref()))) });
+                self.answer(seq, to, async move { Ok(Reply::Drafts(keep::load_drafts(folder.as_deref(), &owner))) });
             }
             Effect::Ask { seq, to, ask: Ask::Mail(held, now) } => {
                 let folder = self.mailbox.clone();
                 self.answer(seq, to, async move {
-                    let look = move || folder?.lock().ok()?.look(held, now.into());
-                    Ok(Reply::Mail(tokio::task::spawn_blocking(look).await.unwrap_or_default()))
+                    let look = move || folder.and_then(|f| Some(f.lock().ok()?.look(held, now.into()))).unwrap_or(Ok(None));
+                    let mails = tokio::task::spawn_blocking(look).await.unwrap_or(Ok(None));
+                    mails.map(Reply::Mail).map_err(|why| ClientError::Configuration(format!("The mail folder can't be read: {why}.")))
                 });
             }
             Effect::Ask { seq, to, ask: Ask::TypeCode(link, code) } => {
@@ -158,7 +159,9 @@ impl Perform for Performer {
                     let _ = self.out.try_send(Message::Trouble(error.to_string()));
                 }
             }
-            Effect::Draft(key, text) => self.file("The draft", keep::save_draft(self.paths.drafts.as_deref(), &key, text.as_deref())),
+            Effect::Draft(owner, key, text) => {
+                self.file("The draft", keep::save_draft(self.paths.drafts.as_deref(), (&owner, &key), text.as_deref()));
+            }
             Effect::KeepState(state) => self.file("Where you were", keep::save_state(self.paths.state.as_deref(), &state)),
             Effect::KeepViews(views) => self.file("The views", keep::save_views(self.paths.views.as_deref(), &views)),
             // These are the loop's own: it has the terminal.
@@ -194,7 +197,7 @@ async fn fetch(client: &Client, ask: Ask) -> Result<Reply, ClientError> {
         Ask::Log(after, limit) => Reply::Log(client.log(after, Some(limit)).await?),
         Ask::RoutePreview(body) => Reply::Preview(Box::new(client.route_preview(&body).await?)),
         // Not the server's: answered above.
-        Ask::Mail(..) | Ask::Drafts | Ask::TypeCode(..) | Ask::Attest(..) => Reply::Mail(None),
+        Ask::Mail(..) | Ask::Drafts(_) | Ask::TypeCode(..) | Ask::Attest(..) => Reply::Mail(None),
     })
 }
 

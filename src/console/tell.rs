@@ -88,15 +88,17 @@ impl Shared {
         if self.draft_waiting.as_ref().is_some_and(|(k, _)| k == key) {
             self.draft_waiting = None;
         }
-        if self.drafts.remove(key).is_some() {
-            self.effects.push(Effect::Draft(key.to_owned(), None));
+        if self.drafts.remove(key).is_some()
+            && let Some(owner) = self.whose.clone()
+        {
+            self.effects.push(Effect::Draft(owner, key.to_owned(), None));
         }
     }
 
-    /// Writes the waiting draft now.
+    /// Writes the waiting draft now; before anyone is known it waits in memory ([`Shared::own_drafts`]).
     pub fn flush_draft(&mut self) {
-        if let Some((key, text)) = self.draft_waiting.take() {
-            self.effects.push(Effect::Draft(key, Some(text)));
+        if let (Some((key, text)), Some(owner)) = (self.draft_waiting.take(), self.whose.clone()) {
+            self.effects.push(Effect::Draft(owner, key, Some(text)));
         }
     }
 }

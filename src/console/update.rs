@@ -13,7 +13,7 @@ use super::leave;
 use super::message::{Live, Message, Reply};
 use super::model::{Link, Model, Note, Place, Tone, Wish};
 use super::overlay::{Outcome, Overlay};
-use super::{attention, choose, held, known, mouse, sending, tutor, undo};
+use super::{attention, choose, held, known, mouse, recall, sending, tutor, undo};
 use crate::client::ClientError;
 
 /// How deep one can go before the oldest way back is forgotten.
@@ -78,7 +78,6 @@ fn is_of_the_user(message: &Message) -> bool {
 /// What to do first: ask who one is, listen, show the first screen.
 pub fn start(model: &mut Model, signed_in: bool) -> Vec<Effect> {
     let shared = &mut model.shared;
-    shared.ask(Place::Queue, Ask::Drafts);
     tutor::offer(shared);
     if shared.auto.asks(shared.depth) {
         shared.effects.push(Effect::AskBackground);
@@ -336,8 +335,8 @@ pub(super) fn refresh(model: &mut Model) {
 }
 
 fn on_answer(model: &mut Model, seq: u64, to: Place, reply: Result<Reply, ClientError>) {
-    // What was on disk is anyone's; the rest was answered to somebody else.
-    if seq <= model.shared.former && !matches!(reply, Ok(Reply::Drafts(_))) {
+    // It was answered to somebody else.
+    if seq <= model.shared.former {
         return;
     }
     let outcome = sending::answered(&mut model.shared, seq, &reply);
@@ -358,7 +357,7 @@ fn on_answer(model: &mut Model, seq: u64, to: Place, reply: Result<Reply, Client
             shared.dirty |= shared.counts != Some(counts);
             shared.counts = Some(counts);
         }
-        Ok(Reply::Drafts(drafts)) => model.shared.drafts.extend(drafts),
+        Ok(Reply::Drafts(drafts)) => recall::drafts(&mut model.shared, drafts),
         reply => {
             if !undo::answered(model, seq, &reply) {
                 let (screen, shared) = model.screen_mut(to);
@@ -420,6 +419,7 @@ fn on_timer(model: &mut Model, timer: Timer) {
             model.shared.dirty = true;
         }
         Timer::Draft => model.shared.flush_draft(),
+        Timer::Keep => recall::keep(model),
         Timer::Attention => model.shared.attention_due = None,
         Timer::Counts => {
             model.shared.ask(Place::Queue, Ask::Counts);
@@ -485,6 +485,7 @@ fn settle(model: &mut Model) {
     wishes(model);
     attention::settle(&mut model.shared);
     tutor::settle(model);
+    recall::settle(model);
     let shown = if model.overlay.is_none() { model.screen(model.place()).next_change(&model.shared) } else { None };
     let next = [shown, model.shared.next_second()].into_iter().flatten().min();
     if let Some(next) = next

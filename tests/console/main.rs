@@ -9,6 +9,7 @@ mod cases;
 mod desk;
 mod frame;
 mod grants;
+mod kept;
 mod live;
 mod plain;
 #[path = "../support/ports.rs"]

@@ -215,3 +215,15 @@ async fn a_log_that_is_cut_says_so_and_goes_on() {
     }
     assert!(!heard.contains(&format!("\n{} ", 48_211 - 100)), "{heard}");
 }
+
+#[tokio::test]
+async fn words_that_match_nothing_are_named_and_marks_are_said_only_where_the_sentence_does_not_say_it() {
+    let (heard, orders) = play(whole::ruiz(), "open CS-26-004127\nflag\nzzzzzz\nread\n\napprove\nback\nnew-case\npay\n").await;
+    assert!(heard.contains("\"zzzzzz\" matches nothing of: What did you notice?"), "{heard}");
+    assert!(heard.contains("e-mail ep-1 can serve") && !heard.contains("done: e-mail"), "{heard}");
+    assert!(heard.contains("triage Nadia Rahman (p-nadia), remedy Ines Moreau (p-ines)") && heard.contains("Owners: Ines Moreau\n"), "{heard}");
+    for wrong in ["done: You may decide", "done: says exactly", "missing: Attestation", "done: attempt"] {
+        assert!(!heard.contains(wrong), "{wrong}: {heard}");
+    }
+    assert!(orders.is_empty(), "{orders:?}");
+}

@@ -353,6 +353,11 @@ fn pick(model: &Model, line: &str) -> (Vec<Message>, Vec<String>) {
         }
         Ok(n) if !picker.free => (vec![], vec![format!("There is no number {n}.")]),
         _ if picker.free => (vec![Message::Paste(line.to_owned()), key(KeyCode::Enter)], vec![]),
+        // Words that match nothing would only leave an empty list to choose from.
+        _ if picker.matches(line) == 0 => {
+            let word = sanitise(line, false);
+            (vec![], vec![format!("\"{word}\" matches nothing of: {}. Type a number or other words; an empty line cancels.", picker.title)])
+        }
         _ => {
             let clear = KeyEvent::new(KeyCode::Char('u'), crossterm::event::KeyModifiers::CONTROL);
             (vec![Message::Key(clear), Message::Paste(line.to_owned())], vec![])

@@ -8,8 +8,8 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use unicode_width::UnicodeWidthStr;
 
-use super::queue::draw::{next_change, risk, until};
 use super::paged::{self, Paged};
+use super::queue::draw::{next_change, risk, until};
 use super::{Loading, Screen};
 use crate::api::lists::{Announcement, CaseRow, QueueParams};
 use crate::api::words::{Decision, Role as Duty};
@@ -17,6 +17,7 @@ use crate::base::Time;
 use crate::client::ClientError;
 use crate::console::action::{Action, Applies};
 use crate::console::effect::{Ask, Timer};
+use crate::console::keep::State;
 use crate::console::message::Reply;
 use crate::console::model::{Link, Place, Shared};
 use crate::console::theme::Role;
@@ -62,6 +63,17 @@ impl Inbox {
 
     fn height(shared: &Shared) -> usize {
         usize::from(shared.body().height.saturating_sub(3))
+    }
+
+    /// Adds what is kept between two starts.
+    pub fn keep(&self, state: &mut State) {
+        (state.page, state.row) = (self.page, self.current().map(|r| r.id.to_string()));
+    }
+
+    /// The page and row that were looked at last.
+    pub fn recall(&mut self, kept: &State) {
+        *self = Self { page: kept.page.filter(|page| *page < PAGES.len()), ..Self::default() };
+        self.list.want(kept.row.as_deref().and_then(|row| row.parse().ok()));
     }
 
     fn ask(&mut self, shared: &mut Shared, after: paged::Place) {

@@ -10,7 +10,7 @@ use crossterm::event::{KeyCode, KeyEvent};
 use ratatui::Frame;
 use ratatui::layout::Rect;
 
-use super::Screen;
+use super::{Loading, Screen};
 use crate::base::ids::CaseId;
 use crate::client::ClientError;
 use crate::console::action::{Action, Applies};
@@ -39,6 +39,8 @@ pub struct Mailbox {
     words: TextBox,
     typing: bool,
     cursor: Cursor,
+    /// Why the folder could not be read.
+    failed: Option<String>,
     asked: Latest,
     typed: Latest,
     /// The case one came from: its mail is wanted.
@@ -104,6 +106,16 @@ impl Mailbox {
         self.cursor.show(self.mails.as_ref().map_or(0, Vec::len), Self::height(shared));
     }
 
+    /// What stands in the list while there are no rows.
+    fn without_rows(&self) -> (String, Role) {
+        match (&self.failed, &self.all, self.words.text().is_empty()) {
+            (Some(why), ..) => (format!("✕ {why} It is tried again."), Role::Bad),
+            (None, None, _) => ("Looking …".to_owned(), Role::Dim),
+            (None, Some(_), true) => ("No mail yet.".to_owned(), Role::Dim),
+            (None, Some(_), false) => ("No mail holds these words.".to_owned(), Role::Dim),
+        }
+    }
+
     /// The link of the mail in front to a page that takes its code.
     fn page(&self) -> Option<String> {
         self.link().filter(|l| takes_code(l))
@@ -155,6 +167,10 @@ impl Screen for Mailbox {
             }
             _ => {}
         }
+    }
+
+    fn loading(&self) -> Loading {
+        Loading::of(self.mails.is_some(), self.failed.is_some())
     }
 
     fn applies(&self, _shared: &Shared, action: Action) -> Applies {
@@ -214,7 +230,15 @@ impl Screen for Mailbox {
                 Ok(_) => shared.say(Tone::Good, "The page took it, as if they had typed it there."),
                 Err(why) => shared.fail(&why),
             }
-        } else if let (true, Ok(Reply::Mail(Some(mails)))) = (self.asked.take(seq), reply) {
+            return;
+        }
+        if !self.asked.take(seq) {
+            return;
+        }
+        let failed = reply.as_ref().err().map(|why| crate::base::text::sanitise(&why.to_string(), false));
+        shared.dirty |= failed != self.failed;
+        self.failed = failed;
+        if let Ok(Reply::Mail(Some(mails))) = reply {
             let shown = self.holding(&mails.mails);
             let at = self.belongs(&shown);
             shared.dirty |= self.mails.as_ref() != Some(&shown) || at != self.cursor.at;
@@ -243,12 +267,8 @@ impl Screen for Mailbox {
         let list = Rect { y: area.y + 1, height: area.height / 3, ..area };
         let mails = self.mails.as_deref().unwrap_or_default();
         if mails.is_empty() {
-            let text = match (&self.all, words.is_empty()) {
-                (None, _) => "Looking …",
-                (Some(_), true) => "No mail yet.",
-                (Some(_), false) => "No mail holds these words.",
-            };
-            put(buffer, list, list.x + 1, list.y, text, shared.style(Role::Dim));
+            let (text, role) = self.without_rows();
+            put(buffer, list, list.x + 1, list.y, &fit(&text, usize::from(list.width).saturating_sub(2)), shared.style(role));
         }
         let to = (list.width / 3).min(32);
         for (i, mail) in mails.iter().enumerate().skip(self.cursor.top).take(usize::from(list.height)) {
@@ -274,6 +294,9 @@ impl Screen for Mailbox {
 
     fn lines(&self, _shared: &Shared, _place: Place) -> Vec<String> {
         let mails = self.mails.as_deref().unwrap_or_default();
+        if mails.is_empty() {
+            return vec![self.without_rows().0];
+        }
         let mut lines: Vec<String> = mails.iter().enumerate().map(|(i, m)| format!("{} {} to {}", i + 1, m.subject, m.to)).collect();
         lines.extend(mails.get(self.cursor.at).iter().flat_map(|m| m.body.lines().map(str::to_owned)));
         lines

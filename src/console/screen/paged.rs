@@ -127,6 +127,11 @@ impl<R: Row> Paged<R> {
         self.rows = Some(Vec::new());
     }
 
+    /// Selects a row before it is read (what was selected last time).
+    pub fn want(&mut self, key: Option<R::Key>) {
+        self.selected = key;
+    }
+
     /// Somebody means the selected row: the selection stays with it from now on.
     pub fn chosen(&mut self) {
         self.selected = self.current().map(R::key);
@@ -279,12 +284,12 @@ mod tests {
     }
 
     /// Answers whatever is asked until nothing is; returns how often it was asked.
-    fn serve(list: &mut Paged<u32>, shared: &mut Shared, mut next: Option<Place>, (first, last): (u32, u32)) -> usize {
+    fn serve(list: &mut Paged<u32>, shared: &mut Shared, mut next: Option<Place>, (first, end): (u32, u32)) -> usize {
         let mut asked = 0;
         while let Some(from) = next {
             asked += 1;
             let from = from.map_or(first, |c| c.parse().unwrap());
-            next = list.answered(shared, Ok(page(from, last)), 10);
+            next = list.answered(shared, Ok(page(from, end)), 10);
         }
         asked
     }

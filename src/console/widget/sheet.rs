@@ -23,6 +23,10 @@ struct Para {
     hang: u16,
     text: String,
     role: Role,
+    /// Words of it that are dimmed.
+    dim: Vec<String>,
+    /// What is said instead of the mark; nothing, where the text says it all.
+    said: Option<&'static str>,
 }
 
 /// A line as it is drawn.
@@ -33,6 +37,7 @@ struct Laid<'a> {
     hang: u16,
     text: String,
     role: Role,
+    dim: &'a [String],
 }
 
 /// Paragraphs from top to bottom.
@@ -44,7 +49,21 @@ pub struct Sheet {
 impl Sheet {
     fn add(&mut self, indent: u16, lead: (&str, Role, u16), text: impl Into<String>, role: Role) {
         let (lead, lead_role, hang) = lead;
-        self.paras.push(Para { indent, lead: lead.to_owned(), lead_role, hang, text: text.into(), role });
+        self.paras.push(Para { indent, lead: lead.to_owned(), lead_role, hang, text: text.into(), role, dim: Vec::new(), said: None });
+    }
+
+    /// What is said instead of the mark of what was added last: nothing, where the text says it itself.
+    pub fn heard(&mut self, word: &'static str) {
+        if let Some(last) = self.paras.last_mut() {
+            last.said = Some(word);
+        }
+    }
+
+    /// Dims words of what was added last (ids beside the names they belong to). Words without blanks: they are never broken.
+    pub fn dimmed(&mut self, words: Vec<String>) {
+        if let Some(last) = self.paras.last_mut() {
+            last.dim = words;
+        }
     }
 
     /// A title; a blank line goes before it unless it is the first.
@@ -97,7 +116,7 @@ impl Sheet {
             let room = usize::from(width.saturating_sub(p.indent + p.hang)).max(8);
             for (i, text) in wrap(&p.text, room).into_iter().enumerate() {
                 let lead = if i == 0 { p.lead.as_str() } else { "" };
-                out.push(Laid { indent: p.indent, lead, lead_role: p.lead_role, hang: p.hang, text, role: p.role });
+                out.push(Laid { indent: p.indent, lead, lead_role: p.lead_role, hang: p.hang, text, role: p.role, dim: &p.dim });
             }
         }
         out
@@ -119,6 +138,12 @@ impl Sheet {
             let x = inner.x + line.indent;
             put(buffer, inner, x, y, line.lead, shared.style(line.lead_role));
             put(buffer, inner, x + line.hang, y, &line.text, shared.style(line.role));
+            for word in line.dim {
+                if let Some(at) = line.text.find(word.as_str()) {
+                    let before = u16::try_from(line.text[..at].width()).unwrap_or(0);
+                    put(buffer, inner, x + line.hang + before, y, word, shared.style(Role::Dim));
+                }
+            }
         }
         let below = lines.len().saturating_sub(top + seen);
         if below > 0 && area.height > 0 {
@@ -134,7 +159,8 @@ impl Sheet {
         for p in &self.paras {
             for (i, line) in p.text.split('\n').enumerate() {
                 let mark = if p.lead.ends_with('.') { " " } else { ": " };
-                let lead = if i == 0 && !p.lead.is_empty() { format!("{}{mark}", spoken(&p.lead)) } else { String::new() };
+                let word = p.said.unwrap_or_else(|| spoken(&p.lead));
+                let lead = if i == 0 && !word.is_empty() { format!("{word}{mark}") } else { String::new() };
                 if !(lead.is_empty() && line.is_empty()) {
                     out.push(format!("{lead}{line}"));
                 }
@@ -191,8 +217,10 @@ mod tests {
         sheet.head("Who");
         sheet.fact("Subject", "one two three four");
         sheet.item(("✓", Role::Good), "done thing", Role::Text);
-        assert_eq!(sheet.lines(), ["Who", "Subject: one two three four", "done: done thing"]);
-        assert_eq!(sheet.height(22), 5, "the fact takes three lines beside its label");
+        sheet.item(("✓", Role::Good), "e-mail can serve", Role::Text);
+        sheet.heard("");
+        assert_eq!(sheet.lines(), ["Who", "Subject: one two three four", "done: done thing", "e-mail can serve"]);
+        assert_eq!(sheet.height(22), 6, "the fact takes three lines beside its label");
     }
 
     #[test]

@@ -102,7 +102,7 @@ impl Answers {
             Ask::Subjects(_) | Ask::Subject(_) => Reply::Subjects(self.subjects.clone()),
             Ask::Policy | Ask::CasePolicy(_) => Reply::Value(Box::new(self.policy.clone())),
             Ask::RoutePreview(_) => Reply::Preview(Box::new(self.preview.clone())),
-            Ask::Drafts => Reply::Drafts(std::collections::BTreeMap::new()),
+            Ask::Drafts(_) => Reply::Drafts(std::collections::BTreeMap::new()),
             Ask::Mail(..) => Reply::Mail(None),
             Ask::TypeCode(..) | Ask::Attest(..) => return None,
         }))
@@ -359,7 +359,7 @@ pub fn kept(bytes: &[u8]) {
     let draft = words.clone();
     let mail = std::sync::Arc::new(mail::parse(&words));
     let server: Server = Box::new(move |ask| match ask {
-        Ask::Drafts => Some(Ok(Reply::Drafts([("case-CS-26-004127-approve".to_owned(), draft.clone())].into()))),
+        Ask::Drafts(_) => Some(Ok(Reply::Drafts([("case-CS-26-004127-approve".to_owned(), draft.clone())].into()))),
         Ask::Mail(..) => Some(Ok(Reply::Mail(Some(Mails { stamp: 1, mails: vec![mail.clone()] })))),
         ask => HONEST.answer(ask),
     });

@@ -471,7 +471,7 @@ impl Screen for Approve {
 
     fn lines(&self, shared: &Shared, _place: Place) -> Vec<String> {
         let Some(case) = self.case.as_deref() else { return vec![self.failed.clone().unwrap_or_else(|| "Asking the server.".into())] };
-        let mut lines: Vec<String> = self.head_lines(400).into_iter().map(|(text, _)| text).collect();
+        let mut lines: Vec<String> = self.head_lines(400).into_iter().map(|(text, _)| text.trim_start_matches("✓ ").to_owned()).collect();
         lines.extend(self.sheet(case, shared).lines());
         let reason = self.reason.value("reason");
         lines.push(format!("Reason: {}", if reason.is_empty() { "not written yet; write-reason writes it".into() } else { clean(reason) }));

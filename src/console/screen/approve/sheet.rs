@@ -98,6 +98,7 @@ impl Approve {
                 s.fact("Good for", left);
                 if self.differ.is_empty() {
                     s.item(("✓", Role::Good), "says exactly what is shown above", Role::Good);
+                    s.heard("the statement");
                 }
                 for d in &self.differ {
                     s.item(("✕", Role::Bad), format!("{d}: it will not be sent"), Role::Bad);

@@ -144,10 +144,7 @@ impl Purpose {
             }
             Self::Reopen => (
                 format!("Open {number} again?"),
-                vec![
-                    format!("{live} approvals that count now become void, visibly."),
-                    "It needs a new seal and new approvals. Opening it again is a hand in the case.".into(),
-                ],
+                vec![voids(live), "It needs a new seal and new approvals. Opening it again is a hand in the case.".into()],
                 "open it again",
             ),
             Self::Withdraw => (format!("Withdraw {number}?"), vec!["Nothing of it is carried out.".into()], "withdraw it"),
@@ -306,6 +303,15 @@ pub(in crate::console::screen) fn who_remains(case: &CaseDetail, without: Option
     let who = if without.is_some() { "Others who could decide" } else { "Could decide" };
     let enough = if could.enough { String::new() } else { format!(" Not enough{}.", missing(case)) };
     format!("{who}: {}; {on}.{enough}", all.len())
+}
+
+/// What becomes of the approvals that count now.
+pub(in crate::console::screen) fn voids(live: usize) -> String {
+    match live {
+        0 => "No approval counts yet.".to_owned(),
+        1 => "The approval that counts now becomes void, visibly.".to_owned(),
+        n => format!("{n} approvals that count now become void, visibly."),
+    }
 }
 
 /// The first of some names, and how many more there are: the same wherever they are shown.

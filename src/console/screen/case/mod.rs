@@ -99,6 +99,17 @@ impl Case {
         }
     }
 
+    /// The page that is shown, from 0, if it is this case's.
+    pub fn page_of(&self, case: CaseId) -> Option<usize> {
+        (self.id == Some(case)).then(|| self.tab.index())
+    }
+
+    /// The case and page that were looked at last.
+    pub fn recall(&mut self, case: CaseId, page: Option<usize>) {
+        let tab = page.and_then(|page| Tab::ALL.get(page)).copied().unwrap_or_default();
+        *self = Self { id: Some(case), tab, ..Self::default() };
+    }
+
     /// The version of the case that is shown.
     pub fn version(&self) -> Option<u64> {
         self.seen.as_ref().map(|c| c.row.version)

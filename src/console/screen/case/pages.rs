@@ -2,13 +2,14 @@
 //!
 //! Contract: pure; everything in [`CaseDetail`] appears on one of them. Codes that were sent to a subject are in none of these types.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
 
 use crate::api::case::{ApprovalDetail, CaseDetail, ChecklistItem, DutyInTheWay, ItemState, SealDetail};
 use crate::api::lists::{LogEntry, named};
 use crate::api::words::{CaseState, Decision};
+use crate::base::ids::PersonId;
 use crate::base::text::sanitise;
 use crate::base::{Time, Untrusted};
 use crate::console::model::Shared;
@@ -40,9 +41,42 @@ fn list<T: ToString>(all: &[T]) -> String {
     if all.is_empty() { "none".into() } else { all.iter().map(|x| clean(&x.to_string())).collect::<Vec<_>>().join(", ") }
 }
 
+/// Names of persons, as far as the case says them: a name stands with its id the first time, after that alone. An id without a name stands bare.
+struct Names<'a> {
+    known: BTreeMap<&'a str, &'a Untrusted>,
+    said: BTreeSet<&'a str>,
+    /// Ids beside names, since they were last taken: they are dimmed.
+    beside: Vec<String>,
+}
+
+impl<'a> Names<'a> {
+    fn of(case: &'a CaseDetail) -> Self {
+        let known = case.lineage.iter().chain(&case.you_cannot_decide).map(|d| (d.person.as_str(), &d.name)).collect();
+        Self { known, said: BTreeSet::new(), beside: Vec::new() }
+    }
+
+    fn name(&mut self, person: &'a PersonId) -> String {
+        let id = person.as_str();
+        let Some(name) = self.known.get(id).map(|name| name.line()).filter(|name| name != id) else { return id.to_owned() };
+        if !self.said.insert(id) {
+            return name;
+        }
+        let beside = format!("({id})");
+        let text = format!("{name} {beside}");
+        self.beside.push(beside);
+        text
+    }
+
+    fn fact(&mut self, s: &mut Sheet, label: &str, text: impl Into<String>) {
+        s.fact(label, text);
+        s.dimmed(std::mem::take(&mut self.beside));
+    }
+}
+
 /// What the case is about and where it stands.
 pub(super) fn overview(case: &CaseDetail, shared: &Shared) -> Sheet {
     let mut s = Sheet::default();
+    let mut names = Names::of(case);
     let row = &case.row;
     if let Some(next) = &case.checklist.next {
         s.fact_as("Next", clean(next), Role::Info);
@@ -59,8 +93,8 @@ pub(super) fn overview(case: &CaseDetail, shared: &Shared) -> Sheet {
     }
     match &case.triage {
         Some(t) => {
-            let owners = format!("triage {}, remedy {}", t.triage_owner, t.remedy_owner);
-            s.fact("Triage", format!("{}; owned by: {owners}", t.failure.label()));
+            let owners = format!("triage {}, remedy {}", names.name(&t.triage_owner), names.name(&t.remedy_owner));
+            names.fact(&mut s, "Triage", format!("{}; owned by: {owners}", t.failure.label()));
             if let Some(text) = &t.reproduction {
                 s.fact("Reproduced", text.sanitise());
             }
@@ -79,7 +113,7 @@ pub(super) fn overview(case: &CaseDetail, shared: &Shared) -> Sheet {
     if !case.linked.is_empty() {
         s.fact("Linked", format!("{} (their lineage counts here)", list(&case.linked)));
     }
-    subject(&mut s, case);
+    subject(&mut s, case, &mut names);
     if let Some(plan) = &case.plan {
         plan_facts(&mut s, plan);
     }
@@ -102,7 +136,7 @@ pub(super) fn overview(case: &CaseDetail, shared: &Shared) -> Sheet {
     s
 }
 
-fn subject(s: &mut Sheet, case: &CaseDetail) {
+fn subject<'a>(s: &mut Sheet, case: &'a CaseDetail, names: &mut Names<'a>) {
     let sub = &case.subject;
     s.head("Subject");
     s.fact("Name", format!("{}  (id {})", sub.name.line(), sub.id));
@@ -110,18 +144,20 @@ fn subject(s: &mut Sheet, case: &CaseDetail) {
     let employer = sub.employer.as_ref().map(|e| format!(", of {e}")).unwrap_or_default();
     s.fact("Assurance", format!("{}, recorded in {}, {}{employer}", clean(&sub.assurance), sub.inventory.label(), sub.environment.label()));
     if !sub.owners.is_empty() {
-        s.fact("Owners", list(&sub.owners));
+        let owners = sub.owners.iter().map(|owner| names.name(owner)).collect::<Vec<_>>().join(", ");
+        names.fact(s, "Owners", owners);
     }
     if !sub.dependents.is_empty() {
         s.fact("Dependents", list(&sub.dependents));
     }
     s.fact("Held before", list(&sub.entitled));
     for e in &sub.endpoints {
-        let (mark, text) = match &e.unusable {
-            None => (("✓", Role::Good), format!("{} {} can serve", e.kind.label(), e.id)),
-            Some(why) => (("✕", Role::Warn), format!("{} {}: {}", e.kind.label(), e.id, clean(why))),
+        let (mark, text, heard) = match &e.unusable {
+            None => (("✓", Role::Good), format!("{} {} can serve", e.kind.label(), e.id), ""),
+            Some(why) => (("✕", Role::Warn), format!("{} {}: {}", e.kind.label(), e.id, clean(why)), "can't serve"),
         };
         s.item(mark, text, Role::Text);
+        s.heard(heard);
     }
 }
 
@@ -177,6 +213,7 @@ fn outcome(s: &mut Sheet, case: &CaseDetail, shared: &Shared) {
         };
         let why = e.reason.map(|r| format!(": {}", r.label())).unwrap_or_default();
         s.item(mark, format!("attempt {}, {}, {}{why}", e.attempt, when(e.started_at), clean(&e.outcome)), Role::Text);
+        s.heard("");
         if !e.restored_scope.is_empty() {
             s.more(format!("the target now holds: {}", list(&e.restored_scope)), Role::Dim);
         }
@@ -192,6 +229,7 @@ fn outcome(s: &mut Sheet, case: &CaseDetail, shared: &Shared) {
             (None, false) => (("▲", Role::Warn), format!("lives, ends in {left}")),
         };
         s.item(mark, format!("{} {}: {text}", g.id, list(&g.scope)), Role::Text);
+        s.heard("");
         if let Some(reason) = &g.reason {
             s.more(reason.sanitise(), Role::Text);
         }
@@ -202,6 +240,7 @@ fn outcome(s: &mut Sheet, case: &CaseDetail, shared: &Shared) {
     for r in &case.reviews {
         let (mark, words) = if r.in_order { (("✓", Role::Good), "in order") } else { (("✕", Role::Bad), "not in order") };
         s.item(mark, format!("{words}, by {}, {}", clean(&r.by), when(r.at)), Role::Text);
+        s.heard("");
         if let Some(note) = &r.note {
             s.more(note.sanitise(), Role::Text);
         }
@@ -234,6 +273,7 @@ pub(in crate::console::screen) fn checklist_item(s: &mut Sheet, item: &Checklist
     };
     let gate = if item.gate { " (gate beside the proofs)" } else { "" };
     s.item(mark, format!("{}{gate}: {words}", clean(&item.title)), Role::Text);
+    s.heard("");
     s.more(format!("because {}", clean(&item.why)), Role::Dim);
     if let Some(r) = &item.receipt {
         let left = if r.valid_until > now { format!("counts until {}", when(r.valid_until)) } else { "counts no more".into() };
@@ -244,7 +284,8 @@ pub(in crate::console::screen) fn checklist_item(s: &mut Sheet, item: &Checklist
         match session.outcome.as_deref() {
             None => {
                 let left = until(session.expires_at - now);
-                s.more(format!("{method}: sent {}, {} tries left, ends in {left}", when(session.opened_at), session.tries_left), Role::Info);
+                let tries = if session.tries_left == 1 { "1 try".to_owned() } else { format!("{} tries", session.tries_left) };
+                s.more(format!("{method}: sent {}, {tries} left, ends in {left}", when(session.opened_at)), Role::Info);
             }
             Some(outcome) => s.more(format!("{method}: sent {}, {}", when(session.opened_at), clean(outcome)), Role::Dim),
         }
@@ -328,6 +369,7 @@ fn missing(case: &CaseDetail) -> String {
 pub(in crate::console::screen) fn who_may(s: &mut Sheet, case: &CaseDetail) {
     for duty in &case.you_cannot_decide {
         s.item(("✕", Role::Bad), format!("You can't decide: {}", sentence(duty)), Role::Warn);
+        s.heard("");
     }
     s.text(super::forms::who_remains(case, None), if case.could_decide.enough { Role::Text } else { Role::Bad });
     if !case.could_decide.operators.is_empty() {
@@ -354,6 +396,7 @@ fn decision(s: &mut Sheet, a: &ApprovalDetail) {
         format!("{} ({}) {words}{revision}, {}, signature: {}{void}", a.name.line(), a.operator, when(a.at), clean(&a.signature)),
         Role::Text,
     );
+    s.heard("");
     if let Some(reason) = &a.reason {
         s.more(reason.sanitise(), Role::Text);
     }

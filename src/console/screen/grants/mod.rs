@@ -13,8 +13,8 @@ use unicode_width::UnicodeWidthStr as _;
 
 use super::case::forms::{ENDING, ENDS, REQUIRED};
 use super::case::pages::clean;
-use super::queue::draw::next_change;
 use super::paged::{self, Paged};
+use super::queue::draw::next_change;
 use super::{Loading, Screen};
 use crate::api::lists::{Announcement, GrantParams, GrantRow};
 use crate::api::requests::Text;
@@ -24,6 +24,7 @@ use crate::base::{Time, Untrusted};
 use crate::client::{ClientError, Write};
 use crate::console::action::{Action, Applies};
 use crate::console::effect::{Ask, Order, Timer};
+use crate::console::keep::State;
 use crate::console::message::Reply;
 use crate::console::model::{Latest, Place, Shared, Tone};
 use crate::console::overlay::{CONFIRM, Confirmation};
@@ -73,6 +74,17 @@ impl Grants {
     /// Rows of the list in sight.
     fn height(shared: &Shared) -> usize {
         usize::from(shared.body().height.saturating_sub(ABOVE + DETAIL + 1))
+    }
+
+    /// Adds what is kept between two starts.
+    pub fn keep(&self, state: &mut State) {
+        (state.page, state.row) = (Some(self.page), self.current().map(|r| r.id.to_string()));
+    }
+
+    /// The page and row that were looked at last.
+    pub fn recall(&mut self, kept: &State) {
+        *self = Self { page: kept.page.filter(|page| *page < PAGES.len()).unwrap_or(0), ..Self::default() };
+        self.list.want(kept.row.as_deref().and_then(|row| row.parse().ok()));
     }
 
     fn ask(&mut self, shared: &mut Shared, after: paged::Place) {

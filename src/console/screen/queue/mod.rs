@@ -89,6 +89,15 @@ impl Queue {
         }
     }
 
+    /// The user is known, and this is what they looked at last.
+    pub fn recall(&mut self, shared: &mut Shared) {
+        if self.begun {
+            self.begun = false;
+            self.window = Window::default();
+            self.enter(shared, Place::Queue);
+        }
+    }
+
     /// The user is known: without a kept filter each role begins where its work is.
     pub fn know_user(&mut self, shared: &mut Shared) {
         if self.begun && shared.state.filter.is_none() && self.filter.as_deref() == Some("!ended") && first_filter(shared) != "!ended" {

@@ -66,6 +66,7 @@ impl Routing {
                 s.head("What will be needed");
                 for item in &preview.checklist.items {
                     s.item(("○", Role::Dim), clean(&item.title), Role::Text);
+                    s.heard("needed");
                 }
                 s.head("Who would have a hand in it");
                 // Who has the same duty here and in a linked case is named once.

@@ -12,6 +12,7 @@ use crossterm::event::{KeyCode, KeyEvent};
 use ratatui::Frame;
 use ratatui::layout::Rect;
 
+use super::case::forms::voids;
 use super::case::pages::clean;
 use super::{Loading, Screen};
 use crate::api::case::{CaseDetail, RoutePreview};
@@ -170,7 +171,7 @@ impl Routing {
             (Some(id), Some(case)) => {
                 let live = case.approvals.iter().filter(|a| a.void.is_none()).count();
                 if live > 0 {
-                    lines.push(format!("{live} approvals that count now become void."));
+                    lines.push(voids(live));
                 }
                 format!("Send {id} another way?")
             }
