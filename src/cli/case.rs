@@ -95,6 +95,9 @@ pub enum CaseCommand {
         text: String,
     },
     /// Start a proof over a recorded address, or ask an attester.
+    ///
+    /// The same proof is sent again to the same address, or to the same person, after a minute at the earliest. Other proofs, and other
+    /// addresses, need not wait.
     StartProof {
         /// Which case.
         case: CaseId,

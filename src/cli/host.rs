@@ -82,7 +82,8 @@ pub enum HostCommand {
     /// level on: off, error, warn, info, debug. At a terminal it is plain text.
     ///
     /// SIGTERM ends it, after what is in hand. SIGHUP reads the certificate and its key again and nothing else: every other setting counts
-    /// from the next start.
+    /// from the next start. Closing the terminal that it was started from ends it like SIGTERM; `nohup`, or starting it without a
+    /// terminal as service managers do, lets it run on.
     Serve(Config),
     /// Look at a file of persons or subjects, and with --write record it. Refused while a server uses the database.
     Import(Import),
@@ -237,6 +238,8 @@ async fn codes(from: &Config, subject: &SubjectId, file: &Path, out: Out) -> Res
 }
 
 async fn serve(from: &Config, out: Out) -> Result<(), Failure> {
+    // Asked before anybody listens to SIGHUP, which undoes what `nohup` said.
+    let ends_with_terminal = has_terminal() && !hangups_ignored();
     let (_, config) = settings(from)?;
     let _journal = journal::keep(config.journal, std::io::stderr(), std::io::stderr().is_terminal());
     let keys = ServerKeys::load(&config.keys)?;
@@ -269,14 +272,13 @@ async fn serve(from: &Config, out: Out) -> Result<(), Failure> {
         format!("Serving the staff API on {api}, pages on {}, metrics on {metrics}.{waits}", config.public_url)
     })?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "serving");
-    let hangups = tokio::spawn(hangups());
     let mut running = Running::start(parts, listeners);
     tokio::select! {
         () = until_told() => {}
         () = running.over() => {}
+        () = until_left(ends_with_terminal) => {}
     }
     running.stop().await.map_err(failed)?;
-    hangups.abort();
     store.close();
     tracing::info!("ended in order");
     Ok(())
@@ -311,14 +313,35 @@ fn limits(config: &ServerConfig) -> server::ServerConfig {
     }
 }
 
-/// A hangup asks for certificates to be read again, which the listeners do; it never ends the server, with TLS or without.
-async fn hangups() {
+/// Until the terminal it was started from is gone. Any other hangup asks for certificates to be read again, which the listeners do, and never
+/// ends the server, with TLS or without.
+async fn until_left(ends_with_terminal: bool) {
     #[cfg(unix)]
     if let Ok(mut hangup) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()) {
         while hangup.recv().await.is_some() {
+            // The system takes the terminal away before it tells of it.
+            if ends_with_terminal && !has_terminal() {
+                return;
+            }
             tracing::info!("certificates are read again; other settings count from the next start");
         }
     }
+    std::future::pending::<()>().await;
+}
+
+/// Whether the process has a controlling terminal.
+fn has_terminal() -> bool {
+    cfg!(unix) && std::fs::File::open("/dev/tty").is_ok()
+}
+
+/// Whether whoever started the process had hangups ignored, as `nohup` has; false where the system does not say.
+fn hangups_ignored() -> bool {
+    std::fs::read_to_string("/proc/self/status").is_ok_and(|status| ignores_hangups(&status))
+}
+
+fn ignores_hangups(status: &str) -> bool {
+    let mask = status.lines().find_map(|l| l.strip_prefix("SigIgn:"));
+    mask.and_then(|m| u64::from_str_radix(m.trim(), 16).ok()).is_some_and(|m| m & 1 == 1)
 }
 
 /// Until the process is asked to end.
@@ -332,4 +355,15 @@ async fn until_told() {
         return;
     }
     let _ = tokio::signal::ctrl_c().await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ignores_hangups;
+
+    #[test]
+    fn nohup_is_known_by_the_signals_that_are_ignored() {
+        assert!(ignores_hangups("Name:\tx\nSigIgn:\t0000000000001001\nSigCgt:\t0\n"));
+        assert!(!ignores_hangups("SigIgn:\t0000000000001000\n") && !ignores_hangups("SigBlk:\t0000000000000001\n"));
+    }
 }

@@ -24,6 +24,7 @@ pub mod register;
 mod restore;
 mod said;
 mod shown;
+pub mod subject;
 mod word;
 
 use std::process::ExitCode;
@@ -68,6 +69,9 @@ pub enum Command {
     Case(case::CaseArguments),
     /// List temporary access, the one that ends soonest first; `case revoke` ends one.
     Grants(grants::Grants),
+    /// Look up whose access can be asked for.
+    #[command(subcommand)]
+    Subject(subject::SubjectCommand),
     /// Look at the log.
     #[command(subcommand)]
     Log(case::LogCommand),
@@ -136,6 +140,7 @@ fn run(arguments: &Arguments, out: Out) -> Result<(), Failure> {
         Some(Command::Register(command)) => block(register::run(command, arguments, out)),
         Some(Command::Token(command)) => block(register::token(command, arguments, out)),
         Some(Command::Case(command)) => block(case::run(command, arguments, out)),
+        Some(Command::Subject(command)) => block(subject::run(command, arguments, out)),
         Some(Command::Grants(list)) => block(grants::run(list, arguments, out)),
         Some(Command::Log(command)) => block(case::log(command, arguments, out)),
         Some(Command::Host(command)) => block(host::run(command, out)),

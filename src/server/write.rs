@@ -255,8 +255,9 @@ impl<T> Write<T> {
             Err(error) => return Err(Failure::from(error).named(&self.app.service).await),
         };
         if !self.caller.opened(&self.app, case).await? {
-            // Software may route a case that it may not read (invariant 6): it hears that it was done, and nothing else.
-            return Ok(StatusCode::NO_CONTENT.into_response());
+            // Software may route a case that it may not read (invariant 6): it hears that it was done, at which version, and nothing else.
+            let tag = done.map(|d| [(header::ETAG, format!("\"{}\"", d.case.changed))]);
+            return Ok(tag.map_or_else(|| StatusCode::NO_CONTENT.into_response(), |tag| (StatusCode::NO_CONTENT, tag).into_response()));
         }
         match done {
             Some(done) => after(&self.app, &self.caller, done, StatusCode::OK).await,

@@ -128,6 +128,14 @@ async fn a_case_is_denied_held_flagged_taken_back_and_ended_from_the_command_lin
     assert!(cli.run("nadia", &["case", "show", &urgent], 0)["row"]["held"] == true);
     assert!(cli.read("nadia", &["case", "show", &urgent]).contains("held"));
 
+    let found = cli.read("nadia", &["subject", "list", "p.rossi"]);
+    assert!(found.contains("SUBJECT") && found.contains("p.rossi") && found.contains("standard"), "{found}");
+    let held = cli.read("nadia", &["subject", "show", "p.rossi"]);
+    assert!(held.contains("held in directory: ") && held.contains("recorded address ") && !held.contains('@'), "{held}");
+    assert!(cli.run("nadia", &["subject", "list", "nobody-of-that-name"], 0)["rows"].as_array().unwrap().is_empty());
+    cli.run("nadia", &["subject", "show", "nobody"], 6);
+    cli.run("triage-bot", &["subject", "list", "p.rossi"], 3);
+    cli.run("nadia", &["subject", "list"], 2);
     let open = ["case", "open", "p.rossi", "password_reset", "--target", "directory", "--scope", "mail", "--channel", "phone"];
     let case = cli.run("nadia", &open, 0)["row"]["id"].as_str().unwrap().to_owned();
     cli.run("nadia", &["case", "flag", &case, "pressure"], 0);
@@ -140,9 +148,13 @@ async fn a_case_is_denied_held_flagged_taken_back_and_ended_from_the_command_lin
     assert!(unread["detail"].as_str().unwrap().contains("--version"), "{unread}");
     let version = cli.run("nadia", &["case", "show", &case], 0)["row"]["version"].to_string();
     cli.run("triage-bot", &["case", "telemetry", &case, "three failed sign-ins", "--version", "1"], 7);
-    cli.run("triage-bot", &["case", "telemetry", &case, "three failed sign-ins", "--version", &version], 0);
+    let written = cli.run("triage-bot", &["case", "telemetry", &case, "three failed sign-ins", "--version", &version], 0);
+    let next = written["version"].as_u64().expect("the version for its next write").to_string();
+    cli.run("triage-bot", &["case", "telemetry", &case, "four by now", "--version", &next], 0);
     let its_own = demo.open("triage-bot", "p.rossi", "account_unlock", "assisted").await;
     cli.run("triage-bot", &["case", "telemetry", &its_own, "three failed sign-ins"], 0);
+    let read = cli.run("triage-bot", &["case", "show", &its_own], 0)["row"]["version"].as_u64().unwrap().to_string();
+    cli.run("triage-bot", &["case", "telemetry", &its_own, "four by now", "--version", &read], 0);
     cli.run("nadia", &["case", "telemetry", &case, "three failed sign-ins"], 3);
     cli.run("nadia", &["case", "triage", &case, "local_configuration", "the key was stuck", "--remedy-owner", "p-nadia"], 0);
     cli.run("nadia", &["case", "start-proof", &case, "issued_code", "--endpoint", "e-none"], 3);

@@ -93,3 +93,78 @@ async fn every_limit_of_the_settings_is_the_servers_own() {
     }
     host.stop();
 }
+
+/// Whether anyone answers there.
+fn answers(api: &str) -> bool {
+    std::net::TcpStream::connect(api).is_ok()
+}
+
+/// Serves from a shell that leads a terminal's session, ends that shell, which is what closing the window does, and gives its address.
+fn left_alone(line: &str) -> (Host, String) {
+    let host = Host::founded("", "");
+    let (out, config) = (host.path("line"), host.path("server.toml"));
+    let mut command = portable_pty::CommandBuilder::new("sh");
+    command.args(["-c", line, "sh", env!("CARGO_BIN_EXE_countersign")]);
+    for (name, value) in [("OUT", &out), ("CONFIG", &config), ("HOME", &host.path("")), ("FOLDER", &host.path(""))] {
+        command.env(name, value);
+    }
+    let shell = crate::pty::Pty::start("shell", command, (80, 24));
+    let until = Instant::now() + SOON;
+    let api = loop {
+        let said = std::fs::read_to_string(&out).unwrap_or_default();
+        if let Ok(line) = serde_json::from_str::<serde_json::Value>(&said) {
+            break line["api"].as_str().unwrap().to_owned();
+        }
+        assert!(Instant::now() < until, "{said:?}: {}", shell.text());
+        std::thread::park_timeout(Duration::from_millis(20));
+    };
+    assert!(answers(&api));
+    shell.signal("KILL");
+    (host, api)
+}
+
+/// Waits for a file that is written whole.
+fn written(file: &Path) -> String {
+    let until = Instant::now() + SOON;
+    loop {
+        let said = std::fs::read_to_string(file).unwrap_or_default();
+        if said.ends_with('\n') {
+            return said.trim().to_owned();
+        }
+        assert!(Instant::now() < until, "{} is never written", file.display());
+        std::thread::park_timeout(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_server_whose_terminal_is_closed_ends_in_order_and_gives_its_database_back() {
+    let line = r#"(trap : HUP; "$1" serve --config "$CONFIG" --json >"$OUT"; echo $? >"$FOLDER/code"; echo ended >>"$FOLDER/code") & wait"#;
+    let (host, api) = left_alone(line);
+    assert_eq!(written(&host.path("code")), "0\nended");
+    assert!(!answers(&api));
+    let report = host.here(&["import", "persons", &nobody(&host)], 0);
+    assert_eq!(report["rows"], 0, "no lock is left: {report}");
+}
+
+/// An import that brings nobody: it needs the database to itself.
+fn nobody(host: &Host) -> String {
+    let file = host.path("people.csv");
+    std::fs::write(&file, "id,name,email,employer\n").unwrap();
+    file.display().to_string()
+}
+
+#[test]
+fn a_server_started_with_nohup_outlives_its_terminal() {
+    let line = r#"(trap '' HUP; echo $$ >/dev/null; sh -c 'echo $$ >"$FOLDER/id"; exec "$0" serve --config "$CONFIG" --json' "$1" >"$OUT") & wait"#;
+    let (host, api) = left_alone(line);
+    let id = written(&host.path("id"));
+    let config = host.path("server.toml");
+    let asked = program(host.folder.path()).arg("import").arg("--config").arg(config).args(["persons", &nobody(&host)]).output().unwrap();
+    let still = answers(&api);
+    assert!(std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    assert!(still && asked.status.code() == Some(2), "{}", said(&asked));
+    let until = Instant::now() + SOON;
+    while answers(&api) {
+        assert!(Instant::now() < until, "it does not end");
+    }
+}

@@ -333,6 +333,21 @@ fn the_clock_pauses_while_the_subject_is_waited_for_and_runs_on_when_the_session
 }
 
 #[test]
+fn t22_the_same_proof_waits_a_minute_at_the_same_place_and_another_one_does_not() {
+    let mut play = Play::new(Tier::Standard);
+    play.open(op("nadia"), Path::Assisted);
+    play.act(op("nadia"), &triage()).unwrap();
+    play.act(op("nadia"), &start_code("ses-1", "mail-1")).unwrap();
+    play.now += Duration::seconds(18);
+    let Err(Refusal::Already(why)) = play.ask(op("nadia"), &start_code("ses-2", "mail-1")) else { panic!("it was sent twice") };
+    assert!(why.contains("again in 42 s") && why.contains("other proofs need not wait"), "{why}");
+    let saved = Command::StartProof { session: id("ses-3"), method: Method::SavedCode, endpoint: Some(id("mail-1")), attester: None };
+    play.act(op("nadia"), &saved).unwrap();
+    play.now += Duration::seconds(42);
+    play.act(op("nadia"), &start_code("ses-5", "mail-1")).unwrap();
+}
+
+#[test]
 fn a_failed_attempt_is_retried_only_while_its_approvals_count() {
     let mut play = Play::sealed(Tier::Standard);
     play.approve("ruiz").unwrap();

@@ -18,7 +18,8 @@ use crate::domain::refusal::Refusal;
 use crate::domain::requirement::{Requirement, Seconds};
 use crate::domain::vocabulary::{CaseState, Duty, EndpointKind, Method, TrustRootKind};
 
-/// Before a pending session is replaced by a new one: a hundred requests in a row send one message (T22).
+/// Before the same proof is started again over the same address, or with the same person: a hundred requests in a row send one message (T22).
+/// Another proof, or another address, need not wait.
 pub const RESEND_AFTER: Duration = Duration::seconds(60);
 /// The most sessions of one method a case may open.
 pub const MAX_SESSIONS_PER_METHOD: usize = 20;
@@ -48,7 +49,7 @@ pub(super) fn start(
         return Err(Refusal::TooManyAttempts);
     }
     reachable(draft, &need, method, endpoint, attester)?;
-    supersede(draft, method, attester)?;
+    supersede(draft, method, endpoint, attester)?;
     let by = draft.ctx.actor.who.clone();
     let lifetime = lifetime(draft, &need, method, endpoint)?;
     let proof = ProofSession {
@@ -145,19 +146,23 @@ fn reachable(
     }
 }
 
-/// Ends the pending session that this one replaces; not before [`RESEND_AFTER`].
-fn supersede(draft: &mut Draft<'_>, method: Method, attester: Option<&PersonId>) -> Result<(), Refusal> {
+/// Ends the pending session that this one replaces; not before [`RESEND_AFTER`] where the same was sent to the same place.
+fn supersede(draft: &mut Draft<'_>, method: Method, endpoint: Option<&EndpointId>, attester: Option<&PersonId>) -> Result<(), Refusal> {
     let now = draft.now();
     if draft.case.sessions.len() >= MAX_ITEMS || draft.case.sessions.values().filter(|s| s.method == method).count() >= MAX_SESSIONS_PER_METHOD {
         return Err(Refusal::Limit { what: "Sessions of one method in a case", limit: MAX_SESSIONS_PER_METHOD });
     }
-    let same = |s: &ProofSession| s.method == method && s.attester.as_ref() == attester && s.outcome.is_none();
-    let pending: Vec<(SessionId, Time)> = draft.case.sessions.iter().filter(|(_, s)| same(s)).map(|(id, s)| (id.clone(), s.opened_at)).collect();
-    if let Some((_, opened)) = pending.iter().find(|(_, opened)| now < *opened + RESEND_AFTER) {
-        let again = (*opened + RESEND_AFTER).format("%H:%M:%S UTC");
-        return Err(Refusal::Already(format!("It was sent less than a minute ago and still waits. Another can be sent from {again} on.")));
+    let same = |s: &&ProofSession| s.method == method && s.attester.as_ref() == attester;
+    // One that another address took the place of was sent there all the same: going to and fro sends no more.
+    let sent = |s: &&ProofSession| s.endpoint.as_ref() == endpoint && matches!(s.outcome, None | Some(SessionOutcome::Superseded));
+    let last = draft.case.sessions.values().filter(same).filter(sent).map(|s| s.opened_at).max();
+    if let Some(again) = last.map(|at| at + RESEND_AFTER).filter(|again| now < *again) {
+        let (left, at) = ((again - now).num_seconds().max(1), again.format("%H:%M:%S UTC"));
+        let why = format!("It was sent there less than a minute ago. It can be sent there again in {left} s, at {at}; other proofs need not wait.");
+        return Err(Refusal::Already(why));
     }
-    for (session, _) in pending {
+    let pending: Vec<SessionId> = draft.case.sessions.iter().filter(|(_, s)| same(s) && s.outcome.is_none()).map(|(id, _)| id.clone()).collect();
+    for session in pending {
         draft.push(CaseEvent::SessionEnded { session, outcome: SessionOutcome::Superseded });
     }
     Ok(())
