@@ -8,12 +8,11 @@ use utoipa::ToSchema;
 
 use super::lists::CaseRow;
 use super::problem::{CouldDecide, Lacking};
+use super::sent::{MessageDetail, SessionDetail};
 use super::words::{
     Decision, Duty, EndpointKind, Environment, EvidenceKind, FailureReason, FailureType, FlagKind, HoldSource, InventorySource, Method, Status,
 };
-use crate::base::ids::{
-    ApprovalId, CaseId, EmployerId, EndpointId, EvidenceId, GrantId, OperatorId, PersonId, ReceiptId, SessionId, SubjectId, TargetId,
-};
+use crate::base::ids::{ApprovalId, CaseId, EmployerId, EndpointId, EvidenceId, GrantId, OperatorId, PersonId, ReceiptId, SubjectId, TargetId};
 use crate::base::{Digest, Untrusted};
 pub use crate::domain::seal::SeenLog;
 
@@ -69,6 +68,9 @@ pub struct CaseDetail {
     pub executions: Vec<ExecutionDetail>,
     /// Temporary access.
     pub grants: Vec<GrantDetail>,
+    /// What became of the messages to its subject and to attesters, oldest first.
+    #[serde(default)]
+    pub messages: Vec<MessageDetail>,
     /// Looks back after restoration.
     pub reviews: Vec<ReviewDetail>,
     /// Linked cases whose lineage counts here.
@@ -221,23 +223,6 @@ pub struct ReceiptDetail {
     pub at: DateTime<Utc>,
     /// Until when it counts.
     pub valid_until: DateTime<Utc>,
-}
-
-/// A proof session, as staff see it: `sent`, never what was sent (invariant 7).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct SessionDetail {
-    /// Opaque id.
-    pub id: SessionId,
-    /// What is to be proved.
-    pub method: Method,
-    /// When it was opened.
-    pub opened_at: DateTime<Utc>,
-    /// Until when.
-    pub expires_at: DateTime<Utc>,
-    /// Wrong tries left.
-    pub tries_left: u8,
-    /// How it ended: `proved`, `declined`, `exhausted`, `superseded`, `expired`; absent while it is open.
-    pub outcome: Option<String>,
 }
 
 /// A person in the lineage and why.

@@ -12,6 +12,7 @@ pub mod lists;
 pub mod problem;
 pub mod recompute;
 pub mod requests;
+pub mod sent;
 
 /// The words of the product, the same on the wire as everywhere.
 pub use crate::domain::vocabulary as words;

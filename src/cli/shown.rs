@@ -89,6 +89,9 @@ pub(super) fn detail(case: &CaseDetail) -> String {
         let mark = if item.receipt.is_some() { "done   " } else { "missing" };
         let _ = writeln!(text, "  {mark}  {}", sanitise(&item.title, false));
     }
+    for message in case.messages.iter().filter(|m| m.session.is_none() || m.told == 0) {
+        let _ = writeln!(text, "  {}", crate::base::text::sanitise(&message.sentence, false));
+    }
     text.push_str(&signed(case));
     let missing = if case.seal.is_some() { format!("; {} missing", row.approvals_missing) } else { String::new() };
     let _ = writeln!(text, "approvals needed: {}{missing}", sanitise(&case.approvals_needed, false));

@@ -9,6 +9,7 @@ use super::approval::VoidReason;
 use super::case::{Case, Request, Route, Times};
 use super::event::CaseEvent;
 use super::grant::ExecutionOutcome;
+use super::message::SentAt;
 use super::requirement::Seconds;
 use super::vocabulary::CaseState;
 use crate::base::ids::{ApprovalId, CaseId};
@@ -42,7 +43,7 @@ impl Case {
     /// What a further event makes of it, in place.
     pub fn happens(&mut self, event: &CaseEvent, at: Time) {
         self.version += 1;
-        if !matches!(event, CaseEvent::Refused { .. }) {
+        if !matches!(event, CaseEvent::Refused { .. } | CaseEvent::MessageSent { .. }) {
             self.times.updated_at = at;
             self.changed = self.version;
         }
@@ -80,12 +81,14 @@ impl Case {
             times,
             comments: Vec::new(),
             handover: None,
+            messages: Vec::new(),
         }
     }
 
     fn fold(&mut self, event: &CaseEvent, at: Time) {
         match event {
             CaseEvent::Opened { .. } | CaseEvent::Refused { .. } => {}
+            CaseEvent::MessageSent { sent } => self.messages.push(SentAt { sent: sent.clone(), at }),
             CaseEvent::LineageGrew { hands, lineage } => {
                 self.linked.extend(lineage.iter().filter_map(|e| e.case));
                 self.hands.extend(hands.iter().cloned());

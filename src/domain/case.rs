@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 pub use super::approval::{Approval, Seal, Signature, VoidReason};
 pub use super::grant::{Execution, ExecutionOutcome, Grant, GrantEnd, GrantState};
+use super::message::SentAt;
 pub use super::receipt::{ProofSession, Receipt, SessionOutcome, TrustRoot};
 use super::register::Principal;
 use super::requirement::Seconds;
@@ -86,6 +87,9 @@ pub struct Case {
     pub comments: Vec<u64>,
     /// The last handover note.
     pub handover: Option<TextRef>,
+    /// What became of the messages it sent, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub messages: Vec<SentAt>,
 }
 
 /// What is asked for: changing any of this is routing.

@@ -234,7 +234,7 @@ fn startable(world: &World, need: &Requirement, method: Method) -> Vec<(Method, 
     match reach(method) {
         Reach::Endpoint => {
             let usable = subject.endpoints.iter().filter(|e| endpoint_problem(case, subject, need, &e.id).is_none());
-            usable.filter(|e| method != Method::IssuedCode || e.kind == EndpointKind::Email).map(|e| (method, Some(e.id.clone()), None)).collect()
+            usable.filter(|e| e.kind == EndpointKind::Email).map(|e| (method, Some(e.id.clone()), None)).collect()
         }
         Reach::Attester => attesters(world, case, subject, method).into_iter().map(|p| (method, None, Some(p))).collect(),
         Reach::Bound if is_carried_out(method) => vec![(method, None, None)],

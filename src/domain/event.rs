@@ -14,6 +14,7 @@ use super::case::{
     ActorRef, Approval, Evidence, Execution, ExecutionOutcome, Flag, Grant, GrantEnd, Hand, Hold, LineageEntry, Plan, ProofSession, Receipt, Request,
     Review, Route, Seal, SessionOutcome, TextRef, Triage, VoidReason,
 };
+use super::message::Sent;
 use super::register::{Automation, Delegation, Operator, Person, Token};
 use super::requirement::Seconds;
 use super::vocabulary::CaseState;
@@ -103,6 +104,8 @@ pub enum CaseEvent {
     Escalated { hold: bool },
     /// Someone looked back.
     Reviewed { review: Review },
+    /// A message left the house, or could not: who was to be told was, or was not. Nothing that anyone decides on changed.
+    MessageSent { sent: Sent },
     /// Someone was refused; the case did not change.
     Refused { command: String, refusal: String, person: Option<PersonId> },
 }

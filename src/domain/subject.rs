@@ -103,6 +103,16 @@ impl Ownership {
 }
 
 impl Subject {
+    /// Where mail can go: its confirmed mail addresses.
+    pub fn mailboxes(&self) -> impl Iterator<Item = &Endpoint> {
+        self.endpoints.iter().filter(|e| e.kind == EndpointKind::Email && e.confirmed_at.is_some())
+    }
+
+    /// Whether anyone at a recorded address hears of a recovery: the subject, or, for a machine, whoever owns it then (invariant 13).
+    pub fn can_be_told(&self, now: Time) -> bool {
+        self.mailboxes().next().is_some() || (self.kind.is_non_human() && self.owners_at(now).next().is_some())
+    }
+
     /// What it held in a target before; empty if nothing was recorded.
     pub fn entitled(&self, target: &TargetId) -> Scopes {
         self.entitlements.get(target).cloned().unwrap_or_default()

@@ -61,7 +61,13 @@ impl Service {
     /// Decides a command in a loaded world and commits what follows, once.
     pub(super) async fn attempt(&self, ask: &Ask, id: CaseId, loaded: &Loaded, command: &Command) -> Result<Done, ServiceError> {
         let events = match decide(&loaded.world, command, &ask.context(loaded.now)) {
-            Ok(events) => events,
+            Ok(events) => match self.unanswerable(loaded, command).await? {
+                None => events,
+                Some(refusal) => {
+                    self.record_refusal(ask, loaded.world.case.as_ref().map(|c| c.id), command.code(), refusal.code()).await;
+                    return Err(refusal.into());
+                }
+            },
             Err(refusal) => {
                 self.record_refusal(ask, loaded.world.case.as_ref().map(|c| c.id), command.code(), refusal.code()).await;
                 return Err(refusal.into());

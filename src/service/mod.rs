@@ -12,6 +12,7 @@ pub mod import;
 pub mod keys;
 pub mod load;
 pub mod look;
+mod message;
 mod noticed;
 pub mod open;
 pub mod refused;

@@ -290,6 +290,7 @@ async fn what_is_no_request_is_said_in_place_and_changes_nothing_and_everyone_to
 async fn nobody_of_the_staff_opens_a_case_as_the_subject_and_what_is_open_is_not_disturbed() {
     let house = House::new().await;
     let case = house.open(staff("nadia"), route("okafor", Action::PasswordReset, Path::SelfService, &["login"])).await.unwrap().case.id;
+    house.works().await;
     let before = house.case(case).await;
     house.asks("okafor").await;
     house.works().await;

@@ -125,7 +125,7 @@ impl House {
         let people = PEOPLE.iter().map(|p| PersonDetails {
             id: id(&format!("p-{}", p.0)),
             name: Untrusted::from(p.0),
-            email: Some(Untrusted::from(format!("{}@corp.example", p.0))),
+            email: (p.0 != MUTE).then(|| Untrusted::from(format!("{}@corp.example", p.0))),
         });
         let beside = Beside { people: people.collect(), policy: Some((policy.sha256, text.to_owned())), ..Beside::default() };
         let found = RegisterCommand::Found { changes, by: [id("p-ines"), id("p-omar")], policy: policy.sha256 };
@@ -298,6 +298,9 @@ pub fn staff(by: &str) -> Actor {
 
 type Human = (&'static str, &'static [Role], &'static [&'static str]);
 
+/// Someone whose mail address is not recorded.
+pub const MUTE: &str = "mute";
+
 const PEOPLE: &[Human] = &[
     ("nadia", &[Role::SupportAgent], &[]),
     ("sam", &[Role::Supervisor], &[]),
@@ -306,6 +309,7 @@ const PEOPLE: &[Human] = &[
     ("omar", &[Role::PolicyOwner], &[]),
     ("kim", &[], &[]),
     ("okafor", &[], &[]),
+    (MUTE, &[], &[]),
 ];
 
 fn person(human: &Human) -> Person {

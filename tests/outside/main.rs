@@ -18,6 +18,7 @@ mod mail;
 mod noticed;
 mod pages;
 mod races;
+mod sent;
 mod story;
 mod targets;
 

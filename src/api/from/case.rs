@@ -48,6 +48,7 @@ impl From<&CaseView> for CaseDetail {
             flags: case.flags.iter().map(|f| FlagDetail { kind: f.kind, by: actor_words(&f.by), at: f.at }).collect(),
             executions: case.executions.iter().map(parts::execution).collect(),
             grants: case.grants.iter().map(|g| parts::grant(v, g)).collect(),
+            messages: parts::messages(case),
             reviews: reviews(v),
             linked: case.linked.iter().copied().collect(),
             other_open_cases: v.other_open.clone(),

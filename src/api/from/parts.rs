@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use super::{actor_words, principal};
 use crate::api::case::{
     Accountable, ApprovalDetail, Checklist, ChecklistItem, DutyInTheWay, EndpointUse, EvidenceItem, ExecutionDetail, GrantDetail, ItemState,
-    PlanDetail, ReceiptDetail, SealDetail, SessionDetail, Startable, SubjectDetail,
+    PlanDetail, ReceiptDetail, SealDetail, Startable, SubjectDetail,
 };
+use crate::api::sent::{MessageDetail, SessionDetail};
 use crate::base::Untrusted;
 use crate::base::ids::PersonId;
 use crate::domain::case::{
@@ -14,6 +15,8 @@ use crate::domain::case::{
 };
 use crate::domain::checklist::Item;
 use crate::domain::command::World;
+use crate::domain::effect::Notice;
+use crate::domain::message::{Message, SentAt};
 use crate::domain::next;
 use crate::domain::policy::Policy;
 use crate::domain::refusal;
@@ -71,7 +74,7 @@ pub(super) fn checklist(v: &CaseView) -> Checklist {
 
 fn item(case: Option<&Case>, item: &Item, now: crate::base::Time) -> ChecklistItem {
     let all = case.map(|c| &c.sessions).into_iter().flatten();
-    let sessions: Vec<SessionDetail> = all.filter(|(_, s)| item.methods.contains(&s.method)).map(|(id, s)| session(id, s, now)).collect();
+    let sessions: Vec<SessionDetail> = all.filter(|(_, s)| item.methods.contains(&s.method)).map(|(id, s)| session(case, id, s, now)).collect();
     let open = sessions.iter().any(|s| s.outcome.is_none());
     let state = match (&item.receipt, open, sessions.is_empty()) {
         (Some(_), ..) => ItemState::Done,
@@ -103,7 +106,28 @@ fn item(case: Option<&Case>, item: &Item, now: crate::base::Time) -> ChecklistIt
     }
 }
 
-fn session(id: &crate::base::ids::SessionId, s: &ProofSession, now: crate::base::Time) -> SessionDetail {
+/// What became of the messages to subject and attesters.
+pub(super) fn messages(case: &Case) -> Vec<MessageDetail> {
+    let one = |m: &SentAt| MessageDetail {
+        message: match &m.sent.message {
+            Message::Code { .. } => "code",
+            Message::Attestation { .. } => "attestation",
+            Message::Notice { notice: Notice::Started } => "started",
+            Message::Notice { notice: Notice::Completed } => "completed",
+            Message::Notice { notice: Notice::CodeUsed } => "code_used",
+        }
+        .to_owned(),
+        session: m.sent.session().cloned(),
+        at: m.at,
+        told: m.sent.told,
+        untold: m.sent.untold.keys().map(|u| u.code().to_owned()).collect(),
+        sentence: m.sent.sentence(),
+    };
+    case.messages.iter().map(one).collect()
+}
+
+fn session(case: Option<&Case>, id: &crate::base::ids::SessionId, s: &ProofSession, now: crate::base::Time) -> SessionDetail {
+    let sent = case.and_then(|c| c.messages.iter().rfind(|m| m.sent.session() == Some(id)));
     let outcome = s.outcome.map(|o| match o {
         SessionOutcome::Proved => "proved",
         SessionOutcome::Declined => "declined",
@@ -117,6 +141,7 @@ fn session(id: &crate::base::ids::SessionId, s: &ProofSession, now: crate::base:
         expires_at: s.expires_at,
         tries_left: MAX_ATTEMPTS_PER_CODE.saturating_sub(s.failed_attempts),
         outcome: outcome.or((s.expires_at <= now).then_some("expired")).map(str::to_owned),
+        unsent: sent.and_then(|m| m.sent.in_vain()),
     }
 }
 

@@ -95,6 +95,7 @@ fn session(proof: &ProofSession) -> String {
 fn proof(event: &CaseEvent) -> Option<String> {
     Some(match event {
         CaseEvent::SessionOpened { proof, .. } => session(proof),
+        CaseEvent::MessageSent { sent } => sent.sentence(),
         CaseEvent::AttemptFailed { .. } => "a wrong code was typed".to_owned(),
         CaseEvent::SessionEnded { outcome, .. } => match outcome {
             SessionOutcome::Proved => "what was sent is used up: proved",

@@ -157,6 +157,9 @@ fn notice(draft: &mut Draft<'_>, subject: &Subject) {
     if subject.kind.is_non_human() && subject.owners_at(now).next().is_none() {
         draft.notice(FlagKind::NoOwner);
     }
+    if !subject.can_be_told(now) {
+        draft.notice(FlagKind::Unreachable);
+    }
     if anomaly::mixes_scripts(subject.name.raw()) {
         draft.notice(FlagKind::LookAlike);
     }

@@ -128,8 +128,9 @@ fn reachable(
             return Err(Refusal::EndpointUnusable(problem));
         }
         let kind = subject.endpoint(id).map(|e| e.kind);
-        if method == Method::IssuedCode && kind != Some(EndpointKind::Email) {
-            return Err(Refusal::EndpointUnusable("Codes are sent to recorded e-mail addresses only.".to_owned()));
+        if kind != Some(EndpointKind::Email) {
+            let why = "Codes, and links to the page for saved ones, are sent to recorded e-mail addresses only.";
+            return Err(Refusal::EndpointUnusable(why.to_owned()));
         }
     }
     match (checklist::reach(method), endpoint, attester) {

@@ -118,14 +118,14 @@ impl Service {
         }
     }
 
-    async fn note_on_case(&self, ask: &Ask, id: CaseId, event: &CaseEvent) -> Result<(), ServiceError> {
+    pub(super) async fn note_on_case(&self, ask: &Ask, id: CaseId, event: &CaseEvent) -> Result<(), ServiceError> {
         for _ in 0..MAX_TRIES {
             let loaded = self.load(id, None).await?;
             let case = loaded.case()?;
             let Some(after) = Case::apply(Some(Case::clone(case)), id, event, loaded.now).map(Arc::new) else { return Ok(()) };
             let world = World { case: Some(after.clone()), ..loaded.world.clone() };
             let row = row::of(&world, &after, loaded.now);
-            let mut change = bare(ask, loaded.now, Vec::new());
+            let mut change = Change { finishes: ask.finishes, ..bare(ask, loaded.now, Vec::new()) };
             change.reads = Reads { cases: vec![(id, case.version)], ..Reads::default() };
             change.case = Some(CaseChange { events: vec![event.clone()], after, row });
             match self.store.commit(change).await.map_err(ServiceError::from) {

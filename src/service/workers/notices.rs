@@ -1,9 +1,10 @@
 //! Mail that a case causes: codes, attestations, notices, and word to those who are waited for.
 //!
-//! Contract: what is no longer wanted is not sent. A message that goes to several addresses keeps an id for each over retries. Mail that
-//! can't be delivered for good is given up and noted by case, never by address.
+//! Contract: what became of what the subject or an attester was to be told is an entry of the case. What is no longer wanted is not sent. A
+//! message that goes to several addresses keeps an id for each over retries. Mail that can't be delivered for good is given up and noted by
+//! case, never by address.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::letters::{self, About, NotMe, Text};
@@ -13,10 +14,11 @@ use crate::base::ids::{CaseId, PersonId, SessionId};
 use crate::domain::case::{Case, ProofSession};
 use crate::domain::effect::Notice;
 use crate::domain::lineage;
+use crate::domain::message::{Message, Sent, Untold};
 use crate::domain::register::Operator;
 use crate::domain::subject::Subject;
 use crate::domain::vocabulary::{CaseState, EndpointKind, Method, Role};
-use crate::outbound::mail::Letter;
+use crate::outbound::mail::{Letter, MailError};
 use crate::proofing::derive::Page;
 use crate::service::ServiceError;
 use crate::store::OutboxItem;
@@ -28,7 +30,7 @@ impl Workers {
         let Some(proof) = self.open_session(&case, session) else { return Ok(Step::Finished) };
         let about = self.about(&case, &subject);
         let link = self.link("p", &self.hands.keys.token(Page::Proof, id, session));
-        let mut step = Step::Finished;
+        let mut tally = Tally::default();
         for to in session_recipients(&subject, proof) {
             let not_me = self.not_me(id, &to.id);
             let text = match proof.method {
@@ -39,9 +41,9 @@ impl Workers {
                     return Ok(Step::Finished);
                 }
             };
-            step = worse(step, self.post(item, id, &to, text, &format!("code {id} {session} {}", to.id)).await);
+            tally.add(self.hand_over(item, id, &to, text, &format!("code {id} {session} {}", to.id)).await);
         }
-        Ok(step)
+        self.told(item, id, Message::Code { session: session.clone() }, tally).await
     }
 
     /// Sends a manager or owner the link to their page and the code that opens it.
@@ -49,18 +51,22 @@ impl Workers {
         let Some((case, subject)) = self.case_and_subject(id).await? else { return Ok(Step::Finished) };
         let Some(proof) = self.open_session(&case, session) else { return Ok(Step::Finished) };
         let Some(person) = proof.attester.clone() else { return Ok(Step::Finished) };
+        let message = Message::Attestation { session: session.clone() };
+        let mut tally = Tally::default();
         let Some(to) = self.person(&person).await? else {
             tracing::warn!(case = %id, %session, "an attester has no recorded mail address");
-            return Ok(Step::Finished);
+            return self.told(item, id, message, tally).await;
         };
         if recipients::is_subjects_own(&subject, &to.address) {
             tracing::warn!(case = %id, %session, "an attester's recorded address is the subject's own; nothing is sent");
-            return Ok(Step::Finished);
+            tally.add(Posted::Untold(Untold::OwnAddress));
+            return self.told(item, id, message, tally).await;
         }
         let code = self.hands.keys.issued_code(id, session);
         let link = self.link("a", &self.hands.keys.token(Page::Attestation, id, session));
         let text = letters::attestation(&self.about(&case, &subject), &code, &link, proof.expires_at);
-        Ok(self.post(item, id, &to, text, &format!("attest {id} {session}")).await)
+        tally.add(self.hand_over(item, id, &to, text, &format!("attest {id} {session}")).await);
+        self.told(item, id, message, tally).await
     }
 
     /// Tells the subject at every recorded address, and the owners of a non-human one (invariant 13).
@@ -73,12 +79,12 @@ impl Workers {
             to.extend(self.persons(&owners).await?);
         }
         to.truncate(MAX_RECIPIENTS);
-        let mut step = Step::Finished;
+        let mut tally = Tally::default();
         for to in to {
             let text = letters::notice(&about, notice, &self.not_me(id, &to.id));
-            step = worse(step, self.post(item, id, &to, text, &format!("notice {id} {notice:?} {} {}", item.id, to.id)).await);
+            tally.add(self.hand_over(item, id, &to, text, &format!("notice {id} {notice:?} {} {}", item.id, to.id)).await);
         }
-        Ok(step)
+        self.told(item, id, Message::Notice { notice }, tally).await
     }
 
     /// Tells those who could decide that they are waited for; those on shift first, and never more than a bounded number.
@@ -132,17 +138,38 @@ impl Workers {
         Ok(step)
     }
 
-    pub(super) async fn post(&self, item: &OutboxItem, case: CaseId, to: &Recipient, (subject, body): Text, key: &str) -> Step {
+    /// Writes down what became of a message once that is known for every address: until then it is tried again, for all of them, under the same
+    /// ids.
+    async fn told(&self, item: &OutboxItem, case: CaseId, message: Message, tally: Tally) -> Result<Step, ServiceError> {
+        if tally.again {
+            return Ok(Step::Again);
+        }
+        match self.service.record_message(item.id, case, tally.sent(message)).await {
+            Ok(()) => Ok(Step::Committed),
+            Err(ServiceError::NotFound(_)) => Ok(Step::Finished),
+            Err(other) => Err(other),
+        }
+    }
+
+    pub(super) async fn post(&self, item: &OutboxItem, case: CaseId, to: &Recipient, text: Text, key: &str) -> Step {
+        if matches!(self.hand_over(item, case, to, text, key).await, Posted::Again) { Step::Again } else { Step::Finished }
+    }
+
+    async fn hand_over(&self, item: &OutboxItem, case: CaseId, to: &Recipient, (subject, body): Text, key: &str) -> Posted {
         let letter = Letter { to: to.address.clone(), subject, body, key: key.to_owned(), at: self.service.now() };
         match self.hands.mailer.send(&letter).await {
-            Ok(()) => Step::Finished,
+            Ok(()) => Posted::Told,
             Err(error) if error.is_lasting() || item.tries >= self.patience.mail_tries => {
                 tracing::error!(%case, item = item.id, error = error.code(), status = error.status(), "a message is given up");
-                Step::Finished
+                Posted::Untold(match error {
+                    MailError::Address => Untold::Unusable,
+                    other if other.is_lasting() => Untold::Refused,
+                    _ => Untold::Unreachable,
+                })
             }
             Err(error) => {
                 tracing::warn!(%case, item = item.id, tries = item.tries, error = error.code(), status = error.status(), "a message will be tried again");
-                Step::Again
+                Posted::Again
             }
         }
     }
@@ -188,6 +215,38 @@ impl Workers {
 
     fn not_me(&self, case: CaseId, address: &str) -> NotMe {
         NotMe { link: self.link("n", &self.hands.keys.not_me_token(case, address)), word: self.hands.keys.not_me_word(case, address) }
+    }
+}
+
+/// What became of a message to one address.
+enum Posted {
+    Told,
+    Untold(Untold),
+    Again,
+}
+
+/// What became of it at all its addresses.
+#[derive(Default)]
+struct Tally {
+    told: u32,
+    untold: BTreeMap<Untold, u32>,
+    again: bool,
+}
+
+impl Tally {
+    fn add(&mut self, posted: Posted) {
+        match posted {
+            Posted::Told => self.told += 1,
+            Posted::Untold(why) => *self.untold.entry(why).or_default() += 1,
+            Posted::Again => self.again = true,
+        }
+    }
+
+    fn sent(mut self, message: Message) -> Sent {
+        if self.told == 0 && self.untold.is_empty() {
+            self.untold.insert(Untold::NoAddress, 1);
+        }
+        Sent { message, told: self.told, untold: self.untold }
     }
 }
 

@@ -21,8 +21,7 @@ pub struct Recipient {
 
 /// Every confirmed mail address of a subject (invariant 13); telephone and post need channels that are not there yet.
 pub fn of_subject(subject: &Subject) -> Vec<Recipient> {
-    let confirmed = subject.endpoints.iter().filter(|e| e.kind == EndpointKind::Email && e.confirmed_at.is_some());
-    confirmed.take(MAX_RECIPIENTS).map(|e| Recipient { id: e.id.to_string(), address: e.address.raw().to_owned() }).collect()
+    subject.mailboxes().take(MAX_RECIPIENTS).map(|e| Recipient { id: e.id.to_string(), address: e.address.raw().to_owned() }).collect()
 }
 
 /// The id that stands for an owner's address in links.

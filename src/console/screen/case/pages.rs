@@ -118,6 +118,7 @@ pub(super) fn overview(case: &CaseDetail, shared: &Shared) -> Sheet {
         plan_facts(&mut s, plan);
     }
     outcome(&mut s, case, shared);
+    told(&mut s, case);
     s.head("Clocks and owners");
     if let Some(due) = row.due {
         s.fact("Due", format!("{} (in {})", when(due), until(due - shared.server_now())));
@@ -247,6 +248,22 @@ fn outcome(s: &mut Sheet, case: &CaseDetail, shared: &Shared) {
     }
 }
 
+/// What became of the word to the subject; codes and questions stand at their proofs.
+fn told(s: &mut Sheet, case: &CaseDetail) {
+    let notices: Vec<_> = case.messages.iter().filter(|m| m.session.is_none()).collect();
+    if !notices.is_empty() {
+        s.head("What the subject was told");
+    }
+    for m in notices {
+        let (mark, role) = match (m.told, m.untold.is_empty()) {
+            (0, _) => (("✕", Role::Bad), Role::Bad),
+            (_, false) => (("▲", Role::Warn), Role::Warn),
+            _ => (("✓", Role::Good), Role::Text),
+        };
+        s.item(mark, format!("{}, {}", clean(&m.sentence), when(m.at)), role);
+    }
+}
+
 /// What must be proved, what is there, what can be started.
 pub(in crate::console::screen) fn checklist(case: &CaseDetail, shared: &Shared) -> Sheet {
     let mut s = Sheet::default();
@@ -267,6 +284,9 @@ pub(in crate::console::screen) fn checklist(case: &CaseDetail, shared: &Shared) 
 pub(in crate::console::screen) fn checklist_item(s: &mut Sheet, item: &ChecklistItem, now: Time) {
     let (mark, words) = match item.state {
         ItemState::Done => (("✓", Role::Good), "done"),
+        ItemState::Pending if item.sessions.iter().filter(|s| s.outcome.is_none()).all(|s| s.unsent.is_some()) => {
+            (("✕", Role::Bad), "could not be sent: start again or another way")
+        }
         ItemState::Pending => (("◐", Role::Info), "waiting"),
         ItemState::Failed => (("✕", Role::Bad), "failed: start again or another way"),
         ItemState::Missing => (("○", Role::Warn), "missing"),
@@ -282,6 +302,10 @@ pub(in crate::console::screen) fn checklist_item(s: &mut Sheet, item: &Checklist
     for session in &item.sessions {
         let method = session.method.label();
         match session.outcome.as_deref() {
+            None if session.unsent.is_some() => {
+                let why = session.unsent.as_deref().unwrap_or_default();
+                s.more(format!("{method}: could not be sent, {}: {}", when(session.opened_at), clean(why)), Role::Bad);
+            }
             None => {
                 let left = until(session.expires_at - now);
                 let tries = if session.tries_left == 1 { "1 try".to_owned() } else { format!("{} tries", session.tries_left) };

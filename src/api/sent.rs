@@ -1,0 +1,47 @@
+//! What a case sent, as staff see it: that it was sent, or why not; never what, nor to which address (invariant 7).
+//!
+//! Contract: plain data. Knows no rules.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::words::Method;
+use crate::base::ids::SessionId;
+
+/// A proof session, as staff see it: `sent`, never what was sent (invariant 7).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SessionDetail {
+    /// Opaque id.
+    pub id: SessionId,
+    /// What is to be proved.
+    pub method: Method,
+    /// When it was opened.
+    pub opened_at: DateTime<Utc>,
+    /// Until when.
+    pub expires_at: DateTime<Utc>,
+    /// Wrong tries left.
+    pub tries_left: u8,
+    /// How it ended: `proved`, `declined`, `exhausted`, `superseded`, `expired`; absent while it is open.
+    pub outcome: Option<String>,
+    /// Why its message could not be sent to anyone, in words; absent if it was, or is on its way.
+    #[serde(default)]
+    pub unsent: Option<String>,
+}
+
+/// What became of a message to the subject or to an attester.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct MessageDetail {
+    /// Which: `code`, `attestation`, `started`, `completed`, `code_used`.
+    pub message: String,
+    /// The session it was for, if for one.
+    pub session: Option<SessionId>,
+    /// When it was known.
+    pub at: DateTime<Utc>,
+    /// Addresses it was handed over for.
+    pub told: u32,
+    /// Why it could not be handed over for others: `no_address`, `unusable`, `own_address`, `refused`, `unreachable`.
+    pub untold: Vec<String>,
+    /// All of it as a sentence.
+    pub sentence: String,
+}
