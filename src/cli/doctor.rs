@@ -38,6 +38,9 @@ const GOVERN_SOON: chrono::Duration = chrono::Duration::hours(2);
 /// What a finding begins with that is not wrong, and not what a server in use has.
 const NOTICE: &str = "NOTICE: ";
 
+/// What a finding of the database begins with if the file itself is torn.
+const DAMAGED: &str = "the file ";
+
 /// One thing that was looked at.
 #[derive(Debug, Serialize)]
 struct Finding {
@@ -66,12 +69,19 @@ pub async fn run(from: &Config, out: Out) -> Result<(), Failure> {
     let mut found = Findings::default();
     found.add("settings", settings_file(&file));
     let keys = ServerKeys::load(&config.keys);
-    found.add("keys", keys.as_ref().map(|_| full(&config.keys)).map_err(ToString::to_string));
+    if config.database.exists() || config.keys.exists() {
+        found.add("keys", keys.as_ref().map(|_| full(&config.keys)).map_err(ToString::to_string));
+    }
+    if !config.database.exists() {
+        found.add("database", Err(super::host::nothing_founded(&config)));
+    }
     found.add("policy file", policy(&config));
     found.add("clock", clock(&config.database, now));
-    found.add("database", kept_private(&config.database).and_then(|()| whole(&config.database, keys.as_ref().ok())));
-    found.add("governance", governance(&config.database, now));
-    found.add("outbox", outbox(&config.database));
+    if config.database.exists() {
+        found.add("database", kept_private(&config.database).and_then(|()| whole(&config.database, keys.as_ref().ok())));
+        found.add("governance", governance(&config.database, now));
+        found.add("outbox", outbox(&config.database));
+    }
     if let Some(tls) = &config.tls {
         found.add("certificate", certificate(tls, &config, now));
         found.add("certificate's key", private(&tls.key).map(|()| full(&tls.key)));
@@ -168,7 +178,10 @@ fn governance(database: &Path, now: Time) -> Result<String, String> {
 
 /// Whose tokens to govern with end then.
 fn first_to_end(register: &Register, until: Time, now: Time) -> String {
-    let ends = |t: &&Token| t.revoked_at.is_none() && t.issued_at <= now && t.expires_at == until;
+    let live = |t: &&Token| t.revoked_at.is_none() && t.issued_at <= now;
+    // Whoever holds another one for longer goes on.
+    let longer = |t: &Token| register.tokens.values().filter(live).any(|o| o.holder == t.holder && o.expires_at > until);
+    let ends = |t: &&Token| live(t) && t.expires_at == until && !longer(t);
     let accounts = register.tokens.values().filter(ends).filter_map(|t| match &t.holder {
         Holder::Operator(id) => Some(id.to_string()),
         Holder::Automation(_) => None,
@@ -244,6 +257,7 @@ fn mode(path: &Path, rights: u32, why: &str) -> Result<(), String> {
 /// Verifies the database alone.
 pub fn verify(from: &Config, out: Out) -> Result<(), Failure> {
     let (_, config) = settings(from)?;
+    super::host::founded(&config)?;
     let keys = ServerKeys::load(&config.keys).ok();
     let says = database(&config.database, keys.as_ref()).map_err(|why| Failure::new(FAILED, why))?;
     let (entries, root) = head_of(&config.database).map_err(super::host::failed)?;
@@ -253,7 +267,7 @@ pub fn verify(from: &Config, out: Out) -> Result<(), Failure> {
 
 /// What the database holds; of one that an older version wrote, that it did, which is nothing wrong.
 fn whole(path: &Path, keys: Option<&ServerKeys>) -> Result<String, String> {
-    match older_file(path).map_err(|e| e.to_string())? {
+    match older_file(path).unwrap_or_default() {
         Some(older) => Ok(format!("{NOTICE}{}, {older}", full(path))),
         None => database(path, keys),
     }
@@ -268,13 +282,16 @@ fn database(path: &Path, keys: Option<&ServerKeys>) -> Result<String, String> {
             let _ = write!(std::io::stderr(), "\rverifying the database: {percent}%{}", if percent == 100 { "\n" } else { "" });
         }
     });
-    let found = found.map_err(|e| e.to_string())?;
+    let found = found.map_err(|e| format!("{}: {e}", full(path)))?;
+    if found.first().is_some_and(|first| first.starts_with(DAMAGED)) {
+        return Err(format!("{}. Nothing in it was compared: restore a backup (countersign restore --replace)", found.join("; ")));
+    }
     if !found.is_empty() {
-        return Err(format!("differs from its log: {}", found.join("; ")));
+        return Err(format!("{}: differs from its log: {}", full(path), found.join("; ")));
     }
     let (entries, root) = head_of(path).map_err(|e| e.to_string())?;
     let texts = if keys.is_some() { "every text opens and is what was said" } else { "texts are there (not opened: the keys can't be read)" };
-    let all = format!("{}, {entries} entries, root {root}; tables, triggers and projections agree; {texts}", full(path));
+    let all = format!("{}, {entries} entries, root {root}; every page is whole; tables, triggers and projections agree; {texts}", full(path));
     Ok(format!("{all}. Not checked: {UNCHECKED}"))
 }
 

@@ -162,8 +162,30 @@ pub(super) fn open(config: &ServerConfig, keys: &ServerKeys, ports: &Ports) -> R
     Ok((store, service))
 }
 
+/// Refused with what to do where no server was founded yet.
+pub(super) fn founded(config: &ServerConfig) -> Result<(), Failure> {
+    if config.database.exists() { Ok(()) } else { Err(Failure::new(REFUSED, nothing_founded(config))) }
+}
+
+pub(super) fn nothing_founded(config: &ServerConfig) -> String {
+    format!("There is no database at {}: nothing is founded yet. Run `countersign init` with two persons.", config.database.display())
+}
+
+/// Nothing is served from a file with a torn page. One that is too large to be gone through at each start is left to `doctor`.
+fn whole(config: &ServerConfig) -> Result<(), Failure> {
+    match store::sqlite::quick_damage_of(&config.database).map_err(kept)? {
+        Some(found) if found.is_empty() => Ok(()),
+        Some(found) => Err(failed(format!("{}. Restore a backup (countersign restore --replace).", found.join("; ")))),
+        None => {
+            tracing::info!("the database is too large to look at every page at the start: `countersign doctor` does");
+            Ok(())
+        }
+    }
+}
+
 pub(super) fn opened(from: &Config) -> Result<(ServerConfig, Arc<SqliteStore>, Arc<Service>), Failure> {
     let (_, config) = settings(from)?;
+    founded(&config)?;
     let keys = ServerKeys::load(&config.keys)?;
     let (store, service) = open(&config, &keys, &Ports::system())?;
     Ok((config, store, service))
@@ -182,6 +204,7 @@ pub async fn run(command: &HostCommand, out: Out) -> Result<(), Failure> {
             if file.exists() {
                 return Err(Failure::usage(format!("{} is there already and was left as it is: give the backup another name.", file.display())));
             }
+            founded(&config)?;
             store::sqlite::backup_of(&config.database, file).map_err(kept)?;
             out.answer(&file, |f| format!("Backed up to {}.", f.display()))
         }
@@ -242,7 +265,9 @@ async fn serve(from: &Config, out: Out) -> Result<(), Failure> {
     let ends_with_terminal = has_terminal() && !hangups_ignored();
     let (_, config) = settings(from)?;
     let _journal = journal::keep(config.journal, std::io::stderr(), std::io::stderr().is_terminal());
+    founded(&config)?;
     let keys = ServerKeys::load(&config.keys)?;
+    whole(&config)?;
     let (store, service) = open(&config, &keys, &Ports::system())?;
     let waiting = policy_that_waits(&config, &service).await?;
     let parts = Parts {

@@ -24,6 +24,7 @@ impl Case {
                 let times = Times {
                     updated_at: at,
                     due: *due,
+                    passed: None,
                     paused_left: None,
                     expires_at: *expires_at,
                     escalated_at: None,
@@ -171,6 +172,7 @@ impl Case {
                 if *to == CaseState::Sealed {
                     self.times.execute_after = None;
                 }
+                self.times.passed = None;
                 // While it is held, `due` is the hold's own escalation; the new phase's clock runs from the lifting on.
                 if self.hold.is_some() {
                     self.times.paused_left = due.map(|due| Seconds(u32::try_from((due - at).num_seconds().max(0)).unwrap_or(u32::MAX)));
@@ -251,10 +253,13 @@ impl Case {
                 }
             }
             CaseEvent::Escalated { hold } => {
-                self.times.due = None;
+                let due = self.times.due.take();
                 match (hold, self.hold.as_mut()) {
                     (true, Some(h)) => h.escalated_at = Some(at),
-                    _ => self.times.escalated_at = Some(at),
+                    _ => {
+                        self.times.escalated_at = Some(at);
+                        self.times.passed = self.times.passed.or(due);
+                    }
                 }
             }
             _ => {}

@@ -329,6 +329,10 @@ pub struct Times {
     pub updated_at: Time,
     /// When the present phase is due; `None` while the clock is paused or nothing is awaited.
     pub due: Option<Time>,
+    /// When the present phase was due, once that passed and the case escalated: it waits more than any other then, and never escalates for
+    /// the same deadline again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub passed: Option<Time>,
     /// What is left of the phase while its clock is paused.
     pub paused_left: Option<Seconds>,
     /// When it expires if it is not restored.
@@ -371,12 +375,32 @@ impl Case {
     }
 
     /// Whether it is no more than a name that somebody typed: asked for by the subject itself, and nothing was proved in it, nobody of the staff
-    /// took it, nobody froze it and nothing came of it. Anyone can bring that about, so nothing may follow from it for anyone else's case (T22).
+    /// ever did anything in it, nobody froze it and nothing came of it. Anyone can bring that about, so nothing may follow from it for anyone
+    /// else's case (T22).
     pub fn is_word_alone(&self) -> bool {
         let by_itself = matches!(self.request.opened_by, ActorRef::Subject { .. });
-        let untouched = self.receipts.is_empty() && self.assignee.is_none() && self.hold.is_none();
+        let untouched = self.receipts.is_empty() && self.hold.is_none() && !self.was_worked_on();
         let early = matches!(self.state, CaseState::New | CaseState::Proofing | CaseState::Withdrawn | CaseState::Expired);
         by_itself && untouched && early
+    }
+
+    /// Whether anyone but the subject and the server did anything in it: took it, looked into it, wrote in it, sent it elsewhere, started a
+    /// proof (the contact that lifts a hold is one) or noticed something. What is only read leaves no trace here.
+    fn was_worked_on(&self) -> bool {
+        let other = |who: &ActorRef| !matches!(who, ActorRef::Subject { .. } | ActorRef::System { .. });
+        let taken = self.assignee.is_some() || self.handover.is_some() || self.triage.is_some() || !self.comments.is_empty();
+        // Whoever routes, proves or seals leaves a hand; the subject that asked has its own as requester.
+        let hands = self.hands.iter().any(|h| h.duty != Duty::Requester);
+        let proofs = self.sessions.values().any(|s| other(&s.by));
+        taken || hands || proofs || self.evidence.iter().any(|e| other(&e.by)) || self.flags.iter().any(|f| other(&f.by))
+    }
+
+    /// What lists are sorted by and show: when the phase is due, or was, once that passed; of a held case when its hold is to be looked at.
+    pub fn deadline(&self) -> Option<Time> {
+        match &self.hold {
+            Some(hold) => self.times.due.or(hold.escalated_at),
+            None => self.times.passed.or(self.times.due),
+        }
     }
 
     /// Whether it could still expire: not restored, not ended, not in the target's hands.

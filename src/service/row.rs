@@ -40,7 +40,7 @@ pub fn of(world: &World, case: &Case, now: Time) -> CaseRow {
         waiting_on: waiting_on(case, &progress, &requirement, now),
         approvals_missing: approvals_missing(world, case, now),
         assignee: case.assignee.clone(),
-        due: case.times.due,
+        due: case.deadline(),
         opened_at: case.request.opened_at,
         updated_at: case.times.updated_at,
         flags: small(case.flags.len()),

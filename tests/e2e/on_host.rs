@@ -163,3 +163,37 @@ fn t33_a_restore_brings_no_revoked_token_back_and_keeps_what_it_replaces() {
     host.stop();
     host.here(&["log verify"], 0);
 }
+
+#[test]
+fn a_database_with_torn_pages_is_named_by_whatever_looks_and_nothing_is_made_of_it() {
+    use std::io::{Seek as _, Write as _};
+    let host = Host::founded("", "");
+    let (file, backup) = (host.path("countersign.db"), host.path("today.db"));
+    host.here(&["log verify"], 0);
+    let length = std::fs::metadata(&file).unwrap().len();
+    let mut torn = std::fs::File::options().write(true).open(&file).unwrap();
+    torn.seek(std::io::SeekFrom::Start(length / 2)).unwrap();
+    torn.write_all(&[0xa5; 20_000]).unwrap();
+    drop(torn);
+    let place = file.display().to_string();
+    for arguments in [&["log verify"][..], &["backup", &backup.display().to_string()], &["serve"]] {
+        let said = host.here(arguments, 1);
+        let detail = said["detail"].as_str().unwrap();
+        assert!(detail.contains(&place) && detail.to_lowercase().contains("restore a"), "{arguments:?}: {said}");
+    }
+    assert!(!backup.exists(), "no copy of a torn file stays behind");
+    let looked = host.here(&["doctor"], 1).to_string();
+    assert!(looked.contains("is damaged") && looked.contains(&place), "{looked}");
+}
+
+#[test]
+fn before_anything_is_founded_each_command_says_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let host = Host::over(folder, "", "");
+    for arguments in [&["serve"][..], &["log verify"], &["backup", "there.db"], &["import", "persons", "nobody.csv"]] {
+        let said = host.here(arguments, 3);
+        assert!(said["detail"].as_str().unwrap().contains("countersign init"), "{arguments:?}: {said}");
+    }
+    let looked = host.here(&["doctor"], 1).to_string();
+    assert!(looked.contains("countersign init") && !looked.contains("os error"), "{looked}");
+}

@@ -13,6 +13,7 @@ mod imports;
 mod incidents;
 mod itself;
 mod kills;
+mod late;
 mod lost;
 mod mail;
 mod noticed;
@@ -22,9 +23,15 @@ mod sent;
 mod story;
 mod targets;
 
+#[path = "../support/canned.rs"]
+#[allow(dead_code, reason = "canned answers are for the console's own tests; one story here shows it what the house has")]
+mod canned;
 #[path = "../support/letter.rs"]
 mod letter;
 #[path = "../support/ports.rs"]
 mod ports;
 #[path = "../support/python.rs"]
 mod python;
+#[path = "../console/desk.rs"]
+#[allow(dead_code, reason = "as with canned answers")]
+mod seat;

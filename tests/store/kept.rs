@@ -202,3 +202,39 @@ async fn names_in_any_script_lead_to_their_subject_after_an_upgrade_and_are_comp
     let found = verify_file(&path, None, &|_, _| {}).unwrap();
     assert!(found.iter().any(|f| f.starts_with("subjects' names: ")), "{found:?}");
 }
+
+/// What is missed in the outbox.
+async fn orders(store: &SqliteStore) -> Vec<String> {
+    let found = store.verify(&|_, _| {}).await.unwrap();
+    found.into_iter().filter(|f| f.starts_with("outbox")).collect()
+}
+
+#[tokio::test]
+async fn an_order_to_carry_out_that_was_deleted_is_missed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("db");
+    let store = filled(&path).await;
+    let (id, now) = (the_case(), at(START));
+    let approval = world::approval("a-1", world::seal_digest(id, 1), "ruiz", now);
+    let not_before = now + chrono::Duration::hours(1);
+    let before = store.case(id).await.unwrap().unwrap();
+    let events = vec![
+        CaseEvent::Decided { approval },
+        CaseEvent::StateChanged { to: countersign::domain::vocabulary::CaseState::Approved, due: None },
+        CaseEvent::ExecutionScheduled { not_before },
+    ];
+    let mut change = world::change(now, operator("ruiz"));
+    change.reads.cases = vec![(id, before.version)];
+    let moved = world::case_change(Some(&before), id, events, 0, now);
+    change.effects = moved.events.iter().flat_map(|e| countersign::domain::effect::effects(&moved.after, e, now)).collect();
+    change.case = Some(moved);
+    store.commit(change).await.unwrap();
+    assert_eq!(orders(&store).await, Vec::<String>::new());
+    Connection::open(&path).unwrap().execute_batch("DELETE FROM outbox WHERE effect LIKE '%execute%'").unwrap();
+    let said = format!("outbox: nothing waits to carry {id} out, which is approved");
+    assert_eq!(orders(&store).await, [said]);
+    // Of a held case nothing is carried out; lifting the hold orders it anew.
+    let hold = Hold { source: HoldSource::Security, reason: None, since: now, escalated_at: None };
+    world::act(&store, id, operator("vera"), vec![CaseEvent::Held { hold }], 0, now).await.unwrap();
+    assert_eq!(orders(&store).await, Vec::<String>::new());
+}

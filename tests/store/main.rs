@@ -15,5 +15,6 @@ mod ports;
 mod races;
 mod safety;
 mod story;
+mod torn;
 mod unchecked;
 mod world;

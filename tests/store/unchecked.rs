@@ -132,6 +132,8 @@ impl Unchecked {
         change.reads.cases = vec![(id, version)];
         // The row claims that no approval is missing.
         let CaseChange { events, after, row } = world::case_change(before.as_ref(), id, events, 0, at(START));
+        // What is ordered waits in the outbox, as it does where a service decides: it is missed otherwise.
+        change.effects = events.iter().flat_map(|e| countersign::domain::effect::effects(&after, e, at(START))).collect();
         change.case = Some(CaseChange { events, after, row });
         self.store.commit(change).await.map(drop)
     }

@@ -9,7 +9,7 @@ use ratatui::layout::Rect;
 use unicode_width::UnicodeWidthStr;
 
 use super::paged::{self, Paged};
-use super::queue::draw::{next_change, risk, until};
+use super::queue::draw::{deadline, next_change, risk, spoken_deadline, until};
 use super::{Loading, Screen};
 use crate::api::lists::{Announcement, CaseRow, QueueParams};
 use crate::api::words::{Decision, Role as Duty};
@@ -145,13 +145,12 @@ impl Inbox {
         if let Some(due) = row.due {
             let left = due - shared.server_now();
             let late = left < chrono::TimeDelta::zero();
-            let mark = if late { " !" } else { "" };
-            cell(columns.due, 10, &format!("{}{mark}", until(left)), shared.style(if late { Role::Bad } else { Role::Text }));
+            cell(columns.due, 10, &deadline(left), shared.style(if late { Role::Bad } else { Role::Text }));
         }
     }
 
     fn spoken(shared: &Shared, row: &CaseRow) -> String {
-        let due = row.due.map(|d| format!(", due in {}", until(d - shared.server_now()))).unwrap_or_default();
+        let due = row.due.map(|d| format!(", {}", spoken_deadline(d - shared.server_now()))).unwrap_or_default();
         format!(
             "{} {} {}, risk {}, {}{}, approvals missing {}, flags {}, waiting since {}{due}",
             row.id,

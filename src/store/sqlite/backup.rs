@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::rows::Ordinal as _;
 use super::vault::Vault;
-use super::{MasterKey, look, schema, verify};
+use super::{MasterKey, look, schema, sound, verify};
 use crate::base::Time;
 use crate::base::ids::CaseId;
 use crate::domain::register::Register;
@@ -24,18 +24,44 @@ pub enum RestoreError {
     #[error("{} exists already: give --replace to have it replaced and kept aside", .0.display())]
     Exists(PathBuf),
     /// The copy is not as it was written.
-    #[error("the backup does not verify, nothing was restored: {}", .0.join("; "))]
-    Differs(Vec<String>),
+    #[error("the backup {} does not verify, nothing was restored and nothing was changed: {}", .0.display(), .1.join("; "))]
+    Differs(PathBuf, Vec<String>),
     /// A file could not be copied.
     #[error("can't restore: {0}")]
     Io(#[from] std::io::Error),
+    /// The backup could not be read or copied.
+    #[error("can't restore {}, nothing was changed: {why}", file.display())]
+    Unread {
+        /// The backup.
+        file: PathBuf,
+        /// Why.
+        why: String,
+    },
     /// The copy could not be read.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
+/// Backs the database up to a new file, and looks whether the copy is whole: a damaged database gives no backup.
+pub(super) fn back_up(from: &Path, to: &Path) -> Result<(), StoreError> {
+    let damaged = |what: &str| {
+        StoreError::Damaged(format!("{what}; no backup was kept, because it would be damaged too (file {}). Restore an older backup", from.display()))
+    };
+    if let Err(error) = copy(from, to) {
+        return Err(if sound::is_torn(&error) { damaged(&error.to_string()) } else { error });
+    }
+    let found = sound::damage_in(to);
+    if !matches!(&found, Ok(found) if found.is_empty()) {
+        drop(fs::remove_file(to));
+    }
+    match found?.first() {
+        Some(first) => Err(damaged(first)),
+        None => Ok(()),
+    }
+}
+
 /// Copies the database to a new file, in one read of one moment.
-pub(super) fn copy(from: &Path, to: &Path) -> Result<(), StoreError> {
+fn copy(from: &Path, to: &Path) -> Result<(), StoreError> {
     let io = |e: std::io::Error| schema::refused(format!("can't write {}: {e}", to.display()));
     // Making the file first fails on one that exists, so that nothing is overwritten.
     let mut new = fs::File::options();
@@ -131,8 +157,12 @@ impl Restoring {
         }
         schema::make_private(&new)?;
         let mut restoring = Self { _lock: lock, new, to: to.to_owned(), entries: 0, there: There::Nothing };
-        take(from, &restoring.new)?;
-        restoring.entries = check(&restoring.new, master, progress)?;
+        take(from, &restoring.new).map_err(|e| unread(from, &e))?;
+        restoring.entries = match check(&restoring.new, master, progress) {
+            Ok(Ok(entries)) => entries,
+            Ok(Err(found)) => return Err(RestoreError::Differs(from.to_owned(), found)),
+            Err(error) => return Err(unread(from, &error)),
+        };
         restoring.there = compare(&restoring.new, to);
         if let There::Same(lost) = &mut restoring.there {
             lost.codes = void_codes(&restoring.new, to)?;
@@ -199,12 +229,14 @@ pub fn restore(from: &Path, to: &Path, replace: bool, now: Time, progress: &dyn 
 }
 
 /// Copies what a file holds, with what lies in a write-ahead log beside it: a copy by hand, or a database that was kept aside, may have one.
-fn take(from: &Path, to: &Path) -> Result<(), RestoreError> {
+fn take(from: &Path, to: &Path) -> Result<(), StoreError> {
+    let io = |e: std::io::Error| schema::refused(e.to_string());
     if fs::metadata(beside(from, "-wal")).is_ok_and(|m| m.len() > 0) {
-        fs::remove_file(to)?;
-        return Ok(copy(from, to)?);
+        fs::remove_file(to).map_err(io)?;
+        return copy(from, to);
     }
-    std::io::copy(&mut fs::File::open(from)?, &mut fs::File::options().write(true).truncate(true).open(to)?)?;
+    let both = || std::io::copy(&mut fs::File::open(from)?, &mut fs::File::options().write(true).truncate(true).open(to)?);
+    both().map_err(io)?;
     Ok(())
 }
 
@@ -289,27 +321,31 @@ fn shared(new: &Connection, old: &Connection) -> Result<(u64, u64), StoreError> 
     Ok((entries, common))
 }
 
-/// Verifies the copy, which is brought up to date before if an older version wrote it: it is compared with what this one makes.
-fn check(path: &Path, master: Option<&MasterKey>, progress: &dyn Fn(u64, u64)) -> Result<u64, RestoreError> {
-    let mut conn = schema::open_reader(path)?;
-    let unreadable = |e: rusqlite::Error| RestoreError::Differs(vec![e.to_string()]);
-    let sound: String = conn.query_row("PRAGMA integrity_check(1)", [], |r| r.get(0)).map_err(unreadable)?;
-    if sound != "ok" {
-        return Err(RestoreError::Differs(vec![sound]));
+fn unread(file: &Path, error: &StoreError) -> RestoreError {
+    RestoreError::Unread { file: file.to_owned(), why: error.to_string() }
+}
+
+/// Verifies the copy, which is brought up to date before if an older version wrote it: it is compared with what this one makes. Gives how many
+/// entries it has, or what is wrong with it.
+fn check(path: &Path, master: Option<&MasterKey>, progress: &dyn Fn(u64, u64)) -> Result<Result<u64, Vec<String>>, StoreError> {
+    let damage = sound::damage_in(path)?;
+    if !damage.is_empty() {
+        return Ok(Err(damage));
     }
+    let mut conn = schema::open_walker(path)?;
     if schema::version(&conn)? == 0 {
-        return Err(RestoreError::Differs(vec!["the file is empty".into()]));
+        return Ok(Err(vec!["the file is empty".into()]));
     }
     if schema::older(path)?.is_some() {
         drop(conn);
         schema::bring_up(path)?;
-        conn = schema::open_reader(path)?;
+        conn = schema::open_walker(path)?;
     }
     let vault = master.map(Vault::new).transpose()?;
     let found = verify::verify(&conn, vault.as_ref(), progress)?;
     if !found.is_empty() {
-        return Err(RestoreError::Differs(found));
+        return Ok(Err(found));
     }
-    let entries: i64 = conn.query_row("SELECT count(*) FROM entries", [], |r| r.get(0)).map_err(unreadable)?;
-    Ok(u64::try_from(entries).unwrap_or(0))
+    let entries: i64 = conn.query_row("SELECT count(*) FROM entries", [], |r| r.get(0))?;
+    Ok(Ok(u64::try_from(entries).unwrap_or(0)))
 }

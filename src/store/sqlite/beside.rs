@@ -2,8 +2,8 @@
 //! constraints.
 //!
 //! Contract: reads only. A text that is missing counts as erased where its case has no key any more, since nothing of an erasure is in the
-//! log; one that is there must be what was said. Not compared, because the log holds nothing of it, and said by whoever reports ([`UNCHECKED`]):
-//! names and mail addresses of people, which saved codes were used, and notices that wait in the outbox.
+//! log; one that is there must be what was said. Not compared, because the log holds nothing of it or not enough, and said by whoever reports
+//! ([`UNCHECKED`]): names and mail addresses of people, the saved codes themselves, and notices that wait in the outbox.
 
 use std::collections::BTreeSet;
 
@@ -20,11 +20,12 @@ use crate::domain::event::{CaseEvent, RegisterChange, RegisterEvent};
 use crate::domain::policy::Policy;
 use crate::domain::register::Register;
 use crate::domain::subject::{Recorded, Subject};
+use crate::domain::vocabulary::CaseState;
 use crate::store::StoreError;
 
 /// What no look at a database can find, in words: the log holds neither it nor a digest of it.
-pub const UNCHECKED: &str = "people's names and mail addresses, which saved codes were used, and whether notices that waited were delivered, which \
-    the log does not hold";
+pub const UNCHECKED: &str = "people's names and mail addresses, which saved codes are good (only that whoever was issued some has any), and whether \
+    notices that waited were delivered, which the log does not hold";
 
 /// What the log says was recorded of each subject, last. A site may have millions, so it is not held in memory.
 pub(super) struct Said(Connection);
@@ -242,14 +243,41 @@ impl Verify<'_> {
         Ok(())
     }
 
-    /// Temporary access that is to end waits in the outbox until the target confirms it.
+    /// Orders to targets wait in the outbox until the target confirms them: what is approved is carried out, what began is brought to its end,
+    /// what is to be undone or taken back is, and temporary access ends.
     pub(super) fn orders(&mut self, case: &Case) -> Result<(), StoreError> {
+        let id = case.id;
         for grant in case.grants.iter().filter(|g| g.ending.is_some() && g.revoked_at.is_none()) {
-            let wanted = super::errors::to_json(&Effect::RevokeGrant { case: case.id, grant: grant.id.clone() })?;
-            let sql = "SELECT EXISTS (SELECT 1 FROM outbox WHERE effect = ?1)";
-            if !self.conn.prepare_cached(sql)?.query_row([wanted], |r| r.get::<_, bool>(0))? {
-                self.differs(format!("outbox: nothing waits to end grant {} of {}, which the target has not confirmed", grant.id, case.id));
+            let order = Effect::RevokeGrant { case: id, grant: grant.id.clone() };
+            self.order(&order, || format!("to end grant {} of {id}, which the target has not confirmed", grant.id))?;
+        }
+        for attempt in case.taken_back.iter().filter(|(_, done)| done.is_none()).map(|(attempt, _)| *attempt) {
+            let why = || format!("to take back what attempt {attempt} of {id} gave too much, which the target has not confirmed");
+            self.order(&Effect::RollBack { case: id, attempt }, why)?;
+        }
+        let begun = u32::try_from(case.executions.len()).unwrap_or(u32::MAX);
+        match (case.state, case.executions.last()) {
+            // Of a held case nothing is carried out, and lifting the hold orders it anew.
+            (CaseState::Approved, _) if case.hold.is_none() && case.times.execute_after.is_some() => {
+                let attempt = begun.saturating_add(1);
+                self.order(&Effect::Execute { case: id, attempt }, || format!("to carry {id} out, which is approved"))
             }
+            (CaseState::Executing, Some(run)) if run.outcome.is_none() => {
+                let order = Effect::Execute { case: id, attempt: run.attempt };
+                self.order(&order, || format!("to bring attempt {} of {id} to its end", run.attempt))
+            }
+            (CaseState::Executing, Some(run)) => {
+                let order = Effect::RollBack { case: id, attempt: run.attempt };
+                self.order(&order, || format!("to undo attempt {} of {id}, which was asked for", run.attempt))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn order(&mut self, order: &Effect, what: impl Fn() -> String) -> Result<(), StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM outbox WHERE effect = ?1)";
+        if !self.conn.prepare_cached(sql)?.query_row([super::errors::to_json(order)?], |r| r.get::<_, bool>(0))? {
+            self.differs(format!("outbox: nothing waits {}", what()));
         }
         Ok(())
     }

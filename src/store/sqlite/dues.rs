@@ -4,20 +4,19 @@
 
 use rusqlite::{Connection, params};
 
-use super::rows::{self, Ordinal as _, millis};
+use super::rows::{self, millis};
 use crate::base::ids::CaseId;
-use crate::domain::vocabulary::CaseState;
 use crate::store::StoreError;
 
-/// Writes the due times of every case that is held, failed or being proved: of all others they are derived as ever.
+/// Writes the due times of every case that is open or held: of all others they are derived as ever.
 pub(super) fn fill(conn: &Connection) -> Result<(), StoreError> {
     let keys: Vec<i64> = {
-        let mut all = conn.prepare("SELECT id FROM cases WHERE held = 1 OR state IN (?1, ?2)")?;
-        all.query_map([CaseState::Failed.ordinal(), CaseState::Proofing.ordinal()], |r| r.get(0))?.collect::<Result<_, _>>()?
+        let mut all = conn.prepare("SELECT id FROM cases WHERE held = 1 OR ended = 0")?;
+        all.query_map([], |r| r.get(0))?.collect::<Result<_, _>>()?
     };
     for id in keys.into_iter().filter_map(CaseId::from_key) {
         let (Some(case), Some(row)) = (super::reads::fold(conn, id)?, super::reads::row(conn, id)?) else { continue };
-        let due = case.times.due;
+        let due = case.deadline();
         conn.prepare_cached("UPDATE cases SET k_due = ?2, k_risk = ?3, next_due = ?4 WHERE id = ?1")?.execute(params![
             id.key(),
             rows::key_due(due),

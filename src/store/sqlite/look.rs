@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use super::vault::Vault;
-use super::{MasterKey, backup, reads, schema, verify};
+use super::{MasterKey, backup, reads, schema, sound, verify};
 use crate::base::Digest;
 use crate::base::ids::CaseId;
 use crate::domain::policy::derive::Facts;
@@ -28,12 +28,16 @@ pub struct Survey {
 
 /// Copies the database to a new file while a server uses it.
 pub fn backup_of(from: &Path, to: &Path) -> Result<(), StoreError> {
-    backup::copy(from, to)
+    backup::back_up(from, to)
 }
 
-/// Every difference between log, tree and projections of the file, up to 100. Texts are opened with the master key; without it only their
+/// Damage of the file itself, then every difference between its log, tree and projections, up to 100. In a damaged file nothing is compared. Texts are opened with the master key; without it only their
 /// places are compared.
 pub fn verify_file(path: &Path, master: Option<&MasterKey>, progress: &dyn Fn(u64, u64)) -> Result<Vec<String>, StoreError> {
+    let damage = sound::damage_of(path)?;
+    if !damage.is_empty() {
+        return Ok(damage);
+    }
     let conn = schema::open_walker(path)?;
     if schema::version(&conn)? == 0 {
         return Err(schema::refused(format!("{} holds nothing", path.display())));

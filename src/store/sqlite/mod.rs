@@ -25,6 +25,7 @@ mod reads;
 mod rows;
 mod rules;
 mod schema;
+mod sound;
 mod vault;
 mod verify;
 mod writer;
@@ -57,6 +58,7 @@ use crate::domain::view::{CaseRow, Counts, GrantPage, GrantQuery, QueuePage, Que
 pub use backup::{Lost, RestoreError, Restoring, There, restore};
 pub use beside::UNCHECKED;
 pub use look::{MAX_SURVEY, Pulse, Survey, backup_of, head_of, older_file, pulse_of, register_of, survey, verify_file};
+pub use sound::{damage_of, quick_damage_of};
 pub use vault::MasterKey;
 
 use batch::{Kept, Tip};
@@ -356,13 +358,17 @@ impl Store for SqliteStore {
 
     async fn backup(&self, to: &Path) -> Result<(), StoreError> {
         let (from, to) = (self.path.clone(), to.to_owned());
-        on_a_thread(move || backup::copy(&from, &to)).await
+        on_a_thread(move || backup::back_up(&from, &to)).await
     }
 
     async fn verify(&self, progress: &(dyn Fn(u64, u64) + Send + Sync)) -> Result<Vec<String>, StoreError> {
         let (tell, mut told) = tokio::sync::watch::channel((0, 0));
         let (path, kept) = (self.path.clone(), Arc::clone(&self.kept));
         let work = on_a_thread(move || {
+            let damage = sound::damage_of(&path)?;
+            if !damage.is_empty() {
+                return Ok(damage);
+            }
             verify::verify(&schema::open_walker(&path)?, Some(&kept.vault), &|done, of| {
                 tell.send_replace((done, of));
             })

@@ -22,11 +22,14 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../assets/migrations/0005_found.sql"),
     include_str!("../../../assets/migrations/0006_anew.sql"),
     include_str!("../../../assets/migrations/0007_derived.sql"),
+    include_str!("../../../assets/migrations/0008_passed.sql"),
 ];
 /// The migration after which grants are put into their rows; it goes together with the table that it makes.
 const GRANTS: usize = 2;
-/// The migration with which what is derived otherwise than before is written anew.
-const DERIVED: usize = 6;
+/// The migration with which names are written in another form than before.
+const NAMED: usize = 6;
+/// The last migration with which due times are derived otherwise than before: they are written anew.
+const DUE: usize = 7;
 
 /// Prepared statements kept by each connection.
 const STATEMENTS: usize = 128;
@@ -212,8 +215,10 @@ fn migrate(conn: &mut Connection) -> Result<(), StoreError> {
         if i == GRANTS {
             super::grants::fill(&tx)?;
         }
-        if i == DERIVED {
+        if i == NAMED {
             super::handles::fill(&tx)?;
+        }
+        if i == DUE {
             super::dues::fill(&tx)?;
         }
         tx.pragma_update(None, "user_version", i64::try_from(i + 1).unwrap_or(i64::MAX))?;

@@ -380,7 +380,7 @@ fn expected(case: &Case) -> Vec<(&'static str, Value)> {
         ("flags", count(case.flags.len().min(usize::from(u8::MAX)))),
         ("grants", count(case.grants.iter().filter(|g| rows::lives(g)).count())),
         ("assignee", case.assignee.as_ref().map_or(Value::Null, |a| a.as_str().to_owned().into())),
-        ("k_due", rows::key_due(case.times.due).into()),
+        ("k_due", rows::key_due(case.deadline()).into()),
         ("k_opened", (-millis(case.request.opened_at)).into()),
         ("k_updated", (-millis(case.times.updated_at)).into()),
         ("next_due", optional(case.next_due().map(millis))),

@@ -15,7 +15,7 @@ use crate::api::words::Decision;
 use crate::console::action::{Action, Applies, Scope};
 use crate::console::model::{Link, Shared};
 use crate::console::screen::Screen as _;
-use crate::console::screen::queue::draw::{risk, until};
+use crate::console::screen::queue::draw::{deadline, risk, spoken_deadline};
 use crate::console::theme::Role;
 use crate::console::widget::sheet::Sheet;
 use crate::console::widget::{boxed, fit, put, wrap};
@@ -141,7 +141,8 @@ impl Case {
 
     fn draw_head(&self, buffer: &mut Buffer, area: Rect, case: &CaseDetail, shared: &Shared) {
         let row = &case.row;
-        let due = row.due.map(|d| format!(" · due {}", until(d - shared.server_now()))).unwrap_or_default();
+        let due = row.due.map(|d| deadline(d - shared.server_now()));
+        let due = due.map(|d| if d.starts_with("late") { format!(" · {d}") } else { format!(" · due {d}") }).unwrap_or_default();
         let stale = if matches!(shared.link, Link::Lost(_)) { " · as it was" } else { "" };
         let (mark, role) = risk(row.risk);
         let right = format!("{}{due}{stale}", row.state.label());
@@ -242,7 +243,7 @@ impl Case {
             return vec![self.failed.clone().unwrap_or_else(|| "Asking the server.".into())];
         };
         let row = &case.row;
-        let due = row.due.map(|d| format!(", due in {}", until(d - shared.server_now()))).unwrap_or_default();
+        let due = row.due.map(|d| format!(", {}", spoken_deadline(d - shared.server_now()))).unwrap_or_default();
         let mut lines = vec![
             format!("Case {}, {}, {}, {}", row.id, row.subject_name.line(), row.kind.label(), row.action.label()),
             format!("State: {}, risk {}{due}, with {}", row.state.label(), row.risk.label(), row.assignee.as_ref().map_or("nobody", |a| a.as_str())),

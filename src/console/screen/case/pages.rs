@@ -13,7 +13,7 @@ use crate::base::ids::PersonId;
 use crate::base::text::sanitise;
 use crate::base::{Time, Untrusted};
 use crate::console::model::Shared;
-use crate::console::screen::queue::draw::until;
+use crate::console::screen::queue::draw::{deadline, until};
 use crate::console::theme::Role;
 use crate::console::widget::sheet::Sheet;
 
@@ -121,7 +121,8 @@ pub(super) fn overview(case: &CaseDetail, shared: &Shared) -> Sheet {
     told(&mut s, case);
     s.head("Clocks and owners");
     if let Some(due) = row.due {
-        s.fact("Due", format!("{} (in {})", when(due), until(due - shared.server_now())));
+        let stands = deadline(due - shared.server_now());
+        s.fact("Due", format!("{} ({}{stands})", when(due), if stands.starts_with("late") { "" } else { "in " }));
     }
     if let Some(after) = case.execute_after {
         s.fact("Executed", format!("not before {}", when(after)));

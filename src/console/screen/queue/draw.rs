@@ -28,6 +28,25 @@ pub fn until(left: TimeDelta) -> String {
     }
 }
 
+/// How a deadline stands, in at most nine columns: what is left, or `late 0:03`.
+pub fn deadline(left: TimeDelta) -> String {
+    let s = -left.num_seconds();
+    match s {
+        ..0 => until(left),
+        0..36_000 => format!("late {}:{:02}", s / 3600, s / 60 % 60),
+        36_000..86_400 => format!("late {}h", s / 3600),
+        _ => format!("late {}d", s / 86_400),
+    }
+}
+
+/// How a deadline stands, in a sentence: `due in 0:42`, or `late by 0:03`.
+pub fn spoken_deadline(left: TimeDelta) -> String {
+    match deadline(left).strip_prefix("late ") {
+        Some(late) => format!("late by {late}"),
+        None => format!("due in {}", until(left)),
+    }
+}
+
 /// When the text of [`until`] changes next, by the server's clock.
 pub fn next_change(shared: &Shared, due: Time) -> Option<Time> {
     let now = shared.server_now();
@@ -75,7 +94,7 @@ pub fn waiting(shared: &Shared, row: &CaseRow) -> String {
 
 /// A row as a sentence.
 pub fn spoken(shared: &Shared, row: &CaseRow) -> String {
-    let due = row.due.map(|d| format!(", due {}", until(d - shared.server_now()))).unwrap_or_default();
+    let due = row.due.map(|d| format!(", {}", spoken_deadline(d - shared.server_now()))).unwrap_or_default();
     let who = row.assignee.as_ref().map(|a| format!(", with {a}")).unwrap_or_default();
     format!(
         "{} {} {}, risk {}, proofs {} of {}, waiting on {}{due}{who}",
@@ -285,13 +304,13 @@ fn draw_row(buffer: &mut Buffer, area: Rect, row: &CaseRow, (here, stale): (bool
     if let Some(due) = row.due {
         let left = due - shared.server_now();
         let (mark, role) = if left < TimeDelta::zero() {
-            (" !", Role::Bad)
+            ("", Role::Bad)
         } else if left < TimeDelta::minutes(15) {
             (" !", Role::Warn)
         } else {
             ("", Role::Text)
         };
-        cell(columns.due, area.width + 1, &format!("{}{mark}", until(left)), shared.style(role));
+        cell(columns.due, area.width + 1, &format!("{}{mark}", deadline(left)), shared.style(role));
     }
     if row.flags > 0 {
         cell(columns.subject - 1, columns.subject + 1, "⚑", shared.style(Role::Warn));

@@ -1,0 +1,2 @@
+-- A case whose deadline passed keeps it: it stays first where cases are sorted by when they are due. Written anew by the program when this
+-- migration runs (domain::case::Case::deadline), from what the entries make.

@@ -1,0 +1,58 @@
+//! A file whose pages are not as they were written: whatever page it is, it is found, and no backup is made of it.
+
+use std::collections::BTreeSet;
+use std::io::{Seek as _, SeekFrom, Write as _};
+use std::path::Path;
+
+use countersign::base::ids::CaseId;
+use countersign::store::sqlite::{SqliteOptions, backup_of, damage_of, quick_damage_of, verify_file};
+use countersign::store::{Store as _, StoreError};
+use rusqlite::Connection;
+
+use crate::world::{self, START, TestClock, at};
+
+/// A small store, closed, with no page that nothing uses; how long a page is and how many there are.
+async fn whole(path: &Path) -> (u64, u64) {
+    let store = world::open(path, &TestClock::new(), &SqliteOptions::default()).unwrap();
+    store.commit(world::founding(at(START))).await.unwrap();
+    for n in 1..=12 {
+        world::sealed_case(&store, CaseId::new(2026, n), BTreeSet::new()).await;
+    }
+    drop(store);
+    let conn = Connection::open(path).unwrap();
+    conn.execute_batch("VACUUM").unwrap();
+    let number = |name: &str| conn.pragma_query_value(None, name, |r| r.get::<_, i64>(0)).unwrap().unsigned_abs();
+    (number("page_size"), number("page_count"))
+}
+
+#[tokio::test]
+async fn a_page_that_was_overwritten_is_found_whichever_it_is_and_no_backup_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, copy, backup) = (folder.path().join("db"), folder.path().join("copy"), folder.path().join("backup"));
+    let (length, pages) = whole(&path).await;
+    assert!(pages > 30, "{pages}");
+    assert_eq!(verify_file(&path, Some(&world::master()), &|_, _| {}).unwrap(), Vec::<String>::new());
+    assert_eq!((damage_of(&path).unwrap(), quick_damage_of(&path).unwrap()), (Vec::new(), Some(Vec::new())));
+    backup_of(&path, &backup).unwrap();
+    std::fs::remove_file(&backup).unwrap();
+    let rubbish: Vec<u8> = (0..length).map(|i| u8::try_from(i * 131 % 251).unwrap()).collect();
+    let mut torn = 0;
+    for page in 0..pages {
+        std::fs::copy(&path, &copy).unwrap();
+        let mut file = std::fs::File::options().write(true).open(&copy).unwrap();
+        file.seek(SeekFrom::Start(page * length)).unwrap();
+        file.write_all(&rubbish).unwrap();
+        drop(file);
+        let found = verify_file(&copy, Some(&world::master()), &|_, _| {}).unwrap_or_else(|e| panic!("page {page}: {e}"));
+        assert!(!found.is_empty(), "page {page} of {pages}");
+        let damaged = found[0].starts_with(&format!("the file {} is damaged", copy.display()));
+        torn += u64::from(damaged);
+        match backup_of(&copy, &backup) {
+            Err(StoreError::Damaged(why)) => assert!(why.contains("no backup was kept") && damaged, "page {page}: {why}"),
+            other => assert!(!damaged && other.is_ok(), "page {page}: {other:?}"),
+        }
+        assert_eq!(backup.exists(), !damaged, "page {page}");
+        drop(std::fs::remove_file(&backup));
+    }
+    assert!(torn * 10 > pages * 9, "of {pages} pages {torn} are found by their form, the rest by what they hold");
+}
