@@ -11,7 +11,7 @@ use clap::Args;
 use super::case::{finish, text};
 use super::out::{CHANGED, FAILED, Failure, Out, table};
 use super::shown::detail;
-use crate::api::case::{CaseDetail, Statement};
+use crate::api::case::{CaseDetail, ChecklistItem, Statement};
 use crate::api::compare;
 use crate::api::problem::Lacking;
 use crate::api::requests::Decide;
@@ -50,30 +50,32 @@ pub(super) async fn decide(client: &Client, with: &Verdict, decision: Decision, 
         return Err(Failure::usage("Name the seal that you read: --seal with at least its first 12 digits, as `countersign case show` prints it."));
     }
     let case = client.case(with.case).await?;
-    let (seal, nonce, statement) = match (client.statement(with.case, decision).await, &case.seal) {
-        (Ok(statement), _) => (statement.seal_sha256, statement.nonce.clone(), Some(statement)),
-        // Who gets no statement may not decide. Asking all the same names the duty in the way, and the attempt stands in the log.
-        (Err(error), Some(seal)) if error.status() == Some(403) => (seal.sha256, "none".to_owned(), None),
+    let version = seen.unwrap_or(case.row.version);
+    let send = async |seal_sha256, nonce| {
+        let body = Decide { decision, seal_sha256, nonce, reason: text(&with.text).text };
+        finish(client, Some(with.case), &Write::Decide(Box::new(body)), Some(version), out).await
+    };
+    let statement = match (client.statement(with.case, decision).await, &case.seal) {
+        (Ok(statement), _) => statement,
+        // Who gets no statement may not decide. Asking all the same, of whatever seal and without a nonce that counts, names the duty in the
+        // way, and the attempt stands in the log.
+        (Err(error), Some(seal)) if error.status() == Some(403) => return send(seal.sha256, "none".to_owned()).await,
         (Err(error), _) => return Err(error.into()),
     };
+    let seal = statement.seal_sha256;
     let shown = case.seal.as_ref().is_some_and(|s| s.sha256 == seal);
     if !shown || with.seal.as_ref().is_some_and(|typed| !seal.to_string().starts_with(typed.as_str())) {
         return Err(moved(&seal));
     }
-    let differ = match &statement {
-        Some(statement) => compare::differences(statement, &case, decision, Some(&client.me().await?)),
-        None => Vec::new(),
-    };
+    let differ = compare::differences(&statement, &case, decision, Some(&client.me().await?));
     if !differ.is_empty() {
         let why = format!("What the server shows is not what would be signed ({}). Nothing was sent; tell security.", differ.join(", "));
         return Err(Failure::new(FAILED, why));
     }
     if with.seal.is_none() {
-        ask(&case, statement.as_ref(), decision)?;
+        ask(&case, &statement, decision)?;
     }
-    let version = seen.unwrap_or(case.row.version);
-    let body = Decide { decision, seal_sha256: seal, nonce, reason: text(&with.text).text };
-    finish(client, Some(with.case), &Write::Decide(Box::new(body)), Some(version), out).await
+    send(seal, statement.nonce).await
 }
 
 fn moved(now: &Digest) -> Failure {
@@ -82,18 +84,16 @@ fn moved(now: &Digest) -> Failure {
 }
 
 /// Shows what is signed, and goes on only if that is confirmed.
-fn ask(case: &CaseDetail, statement: Option<&Statement>, decision: Decision) -> Result<(), Failure> {
-    let mut shown = detail(case);
-    if let Some(statement) = statement {
-        shown.push_str(&told(&statement.statement));
-    }
+fn ask(case: &CaseDetail, statement: &Statement, decision: Decision) -> Result<(), Failure> {
+    let mut shown = detail(case) + &told(&statement.statement);
     if let Some(besides) = case.after_yours.as_ref().filter(|_| decision == Decision::Approve).and_then(Lacking::besides) {
         let _ = writeln!(shown, "Your approval alone is not enough: {}.", sanitise(&besides, false));
     }
     let _ = write!(shown, "Type {} to {} it: ", case.row.id, decision.label());
     let failed = |e: std::io::Error| Failure::new(FAILED, format!("can't ask: {e}"));
     let mut screen = std::io::stderr().lock();
-    screen.write_all(shown.as_bytes()).and_then(|()| screen.flush()).map_err(failed)?;
+    // Each part was made harmless where it was put in; that all of it is must not rest on that.
+    screen.write_all(sanitise(&shown, true).as_bytes()).and_then(|()| screen.flush()).map_err(failed)?;
     let mut answer = String::new();
     std::io::stdin().lock().take(ANSWER).read_line(&mut answer).map_err(failed)?;
     if answer.trim() == case.row.id.to_string() { Ok(()) } else { Err(Failure::new(FAILED, "Nothing was sent.")) }
@@ -121,7 +121,8 @@ fn lines(outer: &str, fields: &serde_json::Map<String, serde_json::Value>, rows:
     }
 }
 
-/// All that is signed, in lines: plan, scope, lifetime, evidence, proofs, lineage and the seal over it.
+/// All that is signed, in lines: plan, scope, lifetime, what is rotated, evidence, proofs, lineage and the seal over it. What the server words
+/// itself (steps, titles, sentences) stands beside it and never in its place.
 pub(super) fn signed(case: &CaseDetail) -> String {
     let mut text = String::new();
     if let Some(plan) = &case.plan {
@@ -129,6 +130,10 @@ pub(super) fn signed(case: &CaseDetail) -> String {
         let _ = writeln!(text, "plan: {} in {}; scope {}; {life}", case.row.action.label(), plan.target, sanitise(&plan.scope.join(", "), false));
         for (i, step) in plan.steps.iter().enumerate() {
             let _ = writeln!(text, "  step {}: {}", i + 1, sanitise(step, false));
+        }
+        if !plan.rotates.is_empty() {
+            let rotated: Vec<String> = plan.rotates.iter().map(ToString::to_string).collect();
+            let _ = writeln!(text, "  rotated too: {}", rotated.join(", "));
         }
         let revokes = if plan.revokes_old { "the old credential is revoked" } else { "nothing old is revoked" };
         let _ = writeln!(text, "  {revokes}; it can{} be undone", if plan.reversible { "" } else { "'t" });
@@ -141,15 +146,13 @@ pub(super) fn signed(case: &CaseDetail) -> String {
     for e in &case.evidence {
         let late = if e.late { " (came after sealing: not part of the seal)" } else { "" };
         let said = e.text.as_ref().map_or_else(|| "(erased)".to_owned(), crate::base::Untrusted::line);
-        let _ = writeln!(text, "evidence {}: {} by {}{late}: {said}", e.sha256, e.kind.label(), sanitise(&e.by, false));
+        let _ = writeln!(text, "evidence {} {}: {} by {}{late}: {said}", e.id, e.sha256, e.kind.label(), sanitise(&e.by, false));
     }
     for item in &case.checklist.items {
-        if let Some(receipt) = &item.receipt {
-            let _ = writeln!(text, "proved: {}", sanitise(&format!("{} by {}", item.title, receipt.method.label()), false));
-        }
+        let _ = writeln!(text, "{}", proved(item));
     }
     for hand in &case.lineage {
-        let _ = writeln!(text, "had a hand: {}", sanitise(&hand.sentence, false));
+        let _ = writeln!(text, "had a hand: {} ({}): {}", hand.name.line(), hand.person, sanitise(&hand.sentence, false));
     }
     if let Some(seal) = &case.seal {
         let at = seal.at.format("%Y-%m-%d %H:%M UTC");
@@ -163,6 +166,16 @@ pub(super) fn signed(case: &CaseDetail) -> String {
         );
     }
     text
+}
+
+/// An item of the checklist with what is sealed of it: by which methods it may be proved, whether it is a gate, and its receipt.
+fn proved(item: &ChecklistItem) -> String {
+    let ways: Vec<&str> = item.methods.iter().map(|m| m.label()).collect();
+    let kind = if item.gate { "gate" } else { "proof" };
+    let asked = format!("{kind} {} ({})", sanitise(&item.title, false), ways.join(" or "));
+    let Some(receipt) = &item.receipt else { return format!("{asked}: missing") };
+    let (at, until) = (receipt.at.format("%Y-%m-%d %H:%M:%S"), receipt.valid_until.format("%Y-%m-%d %H:%M:%S UTC"));
+    format!("{asked}: receipt {} by {}, {}, {at}, valid until {until}", receipt.id, receipt.method.label(), sanitise(&receipt.by, false))
 }
 
 #[cfg(test)]

@@ -27,6 +27,7 @@ mod shown;
 pub mod subject;
 mod word;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue};
@@ -114,12 +115,17 @@ pub fn main() -> ExitCode {
         Err(error) => {
             let words: Vec<_> = std::env::args_os().skip(1).collect();
             let error = usage_of(error, &words);
-            if error.use_stderr() && std::env::args_os().any(|a| a == "--json") {
+            if !error.use_stderr() {
+                // Help and version end well, and quote nobody; a closed pipe is no reason to shout.
+                let _ = error.print();
+                return ExitCode::SUCCESS;
+            }
+            if std::env::args_os().any(|a| a == "--json") {
                 return Out::new(true).fail(&Failure::usage(error.to_string().trim().to_owned()));
             }
-            // Help and version end well; a closed pipe is no reason to shout.
-            let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { out::USAGE } else { 0 });
+            // It quotes what was typed, which may be a field of somebody's ticket.
+            let _ = std::io::stderr().lock().write_all(crate::base::text::sanitise(&error.to_string(), true).as_bytes());
+            return ExitCode::from(out::USAGE);
         }
     };
     let out = Out::new(arguments.json);

@@ -63,6 +63,9 @@ async fn a_case_is_sealed_reopened_approved_rolled_back_and_looked_back_on_from_
         let refused = cli.run(who, &["case", verb, &case, "it is fine", "--seal", &cli.seal(&case)], 3);
         assert!(["separation-of-duties", "not-permitted"].contains(&refused["error"].as_str().unwrap()), "{who}: {refused}");
     }
+    // Whoever may not decide hears so and nothing of the seal, whatever they name.
+    let refused = cli.run("nadia", &["case", "approve", &case, "it is fine", "--seal", "000000000000"], 3);
+    assert!(!refused.to_string().contains(&cli.seal(&case)), "{refused}");
     let read = cli.seal(&case);
     cli.run("nadia", &["case", "reopen", &case, "one more thing"], 0);
     assert_ne!(cli.state(&case), "sealed");

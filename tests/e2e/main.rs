@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test says what went wrong by failing")]
 
 mod access;
+mod asked;
 mod attempts;
 mod cli;
 mod cli_later;
@@ -22,6 +23,9 @@ mod targets;
 mod terminals;
 mod tour;
 
+#[path = "../support/canned.rs"]
+#[allow(dead_code, reason = "each suite uses its own part")]
+mod canned;
 #[path = "../support/demo.rs"]
 mod demo;
 #[path = "../support/host.rs"]
@@ -30,3 +34,6 @@ mod host;
 mod letter;
 #[path = "../support/pty.rs"]
 mod pty;
+#[path = "../support/whole.rs"]
+#[allow(dead_code, reason = "each suite uses its own part")]
+mod whole;
