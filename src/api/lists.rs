@@ -197,7 +197,22 @@ pub struct Me {
     pub server_time: DateTime<Utc>,
 }
 
-/// A subject, for intake.
+/// A subject that a search found: enough to tell it from others. What it held and its addresses are read one by one (invariant 12).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SubjectFound {
+    /// Immutable id.
+    pub id: SubjectId,
+    /// Name.
+    pub name: Untrusted,
+    /// What it is.
+    pub kind: SubjectKind,
+    /// Its tier.
+    pub tier: Tier,
+    /// Cases of it that are not ended, shown at intake.
+    pub open_cases: Vec<CaseId>,
+}
+
+/// A subject, for intake. Reading it is an entry of the log (invariant 12).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SubjectRow {
     /// Immutable id.
@@ -242,7 +257,7 @@ pub struct EndpointRow {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 pub struct SubjectPage {
     /// The rows, at most 50.
-    pub rows: Vec<SubjectRow>,
+    pub rows: Vec<SubjectFound>,
 }
 
 /// An entry of the log.

@@ -9,7 +9,7 @@ use clap::Subcommand;
 
 use super::out::{Failure, Out, table};
 use super::{Arguments, connect};
-use crate::api::lists::{SubjectPage, SubjectRow};
+use crate::api::lists::{SubjectFound, SubjectPage, SubjectRow};
 use crate::base::ids::{CaseId, SubjectId};
 use crate::base::text::sanitise;
 
@@ -49,7 +49,7 @@ fn found(page: &SubjectPage) -> String {
     if page.rows.is_empty() {
         return "Nobody is found by these words.".to_owned();
     }
-    let row = |s: &SubjectRow| vec![s.id.to_string(), s.name.line(), s.kind.label().to_owned(), s.tier.label().to_owned(), cases(&s.open_cases)];
+    let row = |s: &SubjectFound| vec![s.id.to_string(), s.name.line(), s.kind.label().to_owned(), s.tier.label().to_owned(), cases(&s.open_cases)];
     let mut text = table(&["SUBJECT", "NAME", "KIND", "TIER", "OPEN CASES"], &page.rows.iter().map(row).collect::<Vec<_>>());
     if page.rows.len() >= MOST {
         let _ = writeln!(text, "These are {MOST}, and there may be more: give further words.");

@@ -10,7 +10,7 @@ use super::effect::Timer;
 use super::mail::Mails;
 use super::model::Place;
 use crate::api::case::{CaseDetail, RoutePreview, Statement};
-use crate::api::lists::{Announcement, Counts, GrantPage, LogPage, Me, QueuePage, SubjectPage};
+use crate::api::lists::{Announcement, Counts, GrantPage, LogPage, Me, QueuePage, SubjectPage, SubjectRow};
 use crate::client::{ClientError, Written};
 
 /// Something that happened.
@@ -72,6 +72,8 @@ pub enum Reply {
     Statement(Box<Statement>),
     /// Subjects.
     Subjects(SubjectPage),
+    /// A subject's record.
+    Subject(Box<SubjectRow>),
     /// What routing would cost.
     Preview(Box<RoutePreview>),
     /// Something the server words itself (policy).

@@ -19,7 +19,6 @@ use super::keep::{self, Paths};
 use super::mail::Folder;
 use super::message::{Live, Message, Reply};
 use super::model::Place;
-use crate::api::lists::SubjectPage;
 use crate::base::ports::Random;
 use crate::client::page;
 use crate::client::session::{self, Session};
@@ -191,7 +190,7 @@ async fn fetch(client: &Client, ask: Ask) -> Result<Reply, ClientError> {
         Ask::Timeline(id, after) => Reply::Log(client.timeline(id, after).await?),
         Ask::Statement(id, decision) => Reply::Statement(Box::new(client.statement(id, decision).await?)),
         Ask::Subjects(words) => Reply::Subjects(client.subjects(&words).await?),
-        Ask::Subject(id) => Reply::Subjects(SubjectPage { rows: vec![client.subject(&id).await?] }),
+        Ask::Subject(id) => Reply::Subject(Box::new(client.subject(&id).await?)),
         Ask::Policy => Reply::Value(Box::new(client.policy().await?)),
         Ask::CasePolicy(id) => Reply::Value(Box::new(client.case_policy(id).await?)),
         Ask::Log(after, limit) => Reply::Log(client.log(after, Some(limit)).await?),

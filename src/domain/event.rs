@@ -173,6 +173,8 @@ pub enum RegisterEvent {
     RefusedMany { minute: Time, counts: BTreeMap<String, u32>, person: Option<PersonId>, others: bool },
     /// Strangers were refused: one entry a minute, with their number (invariant 8, T35).
     StrangersRefused { count: u64, minute: Time },
+    /// Whoever the entry is of read what is recorded of these subjects, for the first time within the hour (invariant 12).
+    SubjectsRead { subjects: BTreeSet<SubjectId> },
 }
 
 /// A change of the register.

@@ -26,6 +26,7 @@ use crate::domain::command::{Command, Decide};
 use crate::domain::view::{From as Start, MAX_PAGE, QueueQuery, Sort};
 use crate::domain::vocabulary::{Decision, HoldSource};
 use crate::service::open::NewCase;
+use crate::service::reads::RECORDS_PER_MINUTE;
 use crate::service::told::Told;
 
 type Answer = Result<Response, Failure>;
@@ -200,6 +201,9 @@ pub(super) async fn preview(w: Question<body::PreviewRoute>) -> Answer {
     }
     let route = route(&b.route, b.subject.clone());
     let (view, problem) = w.app.service.preview(b.case, &route, &w.caller.actor).await?;
+    if let Err(wait) = w.app.service.note_read(&w.caller.ask(), &b.subject).await? {
+        return Ok(super::me::too_often(wait, "read", RECORDS_PER_MINUTE));
+    }
     Ok(Json(crate::api::preview(&view, problem)).into_response())
 }
 

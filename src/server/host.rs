@@ -99,6 +99,7 @@ impl Running {
         self.workers.await.map_err(std::io::Error::other)?;
         self.service.note_strangers(self.service.now()).await;
         self.service.write_counts(true).await;
+        self.service.write_reads(true).await;
         served
     }
 }

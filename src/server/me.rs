@@ -4,18 +4,21 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
 use super::App;
-use super::authn::Caller;
+use super::authn::{Caller, later};
 use super::extract::{Id, Params};
 use super::problem::Failure;
-use crate::api::lists::{EndpointRow, Entitlement, Me, SubjectPage, SubjectRow};
+use crate::api::lists::{EndpointRow, Entitlement, Me, SubjectFound, SubjectPage, SubjectRow};
 use crate::base::Untrusted;
 use crate::base::ids::SubjectId;
 use crate::domain::access;
 use crate::domain::case::ActorRef;
 use crate::domain::view::{QueueFilter, QueueQuery};
+use crate::service::reads::{FINDS_PER_MINUTE, RECORDS_PER_MINUTE};
+use crate::store::SubjectRecord;
 
 /// The most subjects one search answers with.
 const MAX_SUBJECTS: u16 = 50;
@@ -53,7 +56,7 @@ pub(super) struct Search {
 }
 
 #[utoipa::path(get, path = "/v1/subjects", tag = "subjects", params(Search), responses((status = 200, body = SubjectPage)))]
-pub(super) async fn subjects(State(app): State<Arc<App>>, _caller: Caller, Params(search): Params<Search>) -> Result<Response, Failure> {
+pub(super) async fn subjects(State(app): State<Arc<App>>, caller: Caller, Params(search): Params<Search>) -> Result<Response, Failure> {
     if search.q.trim().is_empty() || search.q.chars().count() > 100 {
         return Err(Failure::invalid("q", "q: 1 to 100 characters, and not only blanks."));
     }
@@ -62,21 +65,32 @@ pub(super) async fn subjects(State(app): State<Arc<App>>, _caller: Caller, Param
     if !search.q.chars().any(char::is_alphanumeric) {
         return Ok(Json(SubjectPage { rows }).into_response());
     }
-    for found in app.service.store.find_subjects(&search.q, MAX_SUBJECTS).await? {
-        rows.extend(row(&app, &found.id).await?);
-    }
+    let found = match app.service.find_subjects(&caller.actor, &search.q, MAX_SUBJECTS).await? {
+        Ok(found) => found,
+        Err(wait) => return Ok(too_often(wait, "search for", FINDS_PER_MINUTE)),
+    };
+    rows.extend(found.into_iter().map(|s| SubjectFound { id: s.id, name: s.name, kind: s.kind, tier: s.tier, open_cases: s.open_cases }));
     Ok(Json(SubjectPage { rows }).into_response())
 }
 
 #[utoipa::path(get, path = "/v1/subjects/{id}", tag = "subjects", params(("id" = SubjectId, Path)), responses((status = 200, body = SubjectRow)))]
-pub(super) async fn subject(State(app): State<Arc<App>>, _caller: Caller, Id(id): Id<SubjectId>) -> Result<Response, Failure> {
-    let found = row(&app, &id).await?;
-    let missing = || Failure::new(axum::http::StatusCode::NOT_FOUND, "not-found", format!("{id} is not known."));
-    Ok(Json(found.ok_or_else(missing)?).into_response())
+pub(super) async fn subject(State(app): State<Arc<App>>, caller: Caller, Id(id): Id<SubjectId>) -> Result<Response, Failure> {
+    let read = match app.service.read_subject(&caller.ask(), &id).await? {
+        Ok(read) => read,
+        Err(wait) => return Ok(too_often(wait, "read", RECORDS_PER_MINUTE)),
+    };
+    let missing = || Failure::new(StatusCode::NOT_FOUND, "not-found", format!("{id} is not known."));
+    Ok(Json(row(&app, read.ok_or_else(missing)?).await?).into_response())
 }
 
-async fn row(app: &App, id: &SubjectId) -> Result<Option<SubjectRow>, Failure> {
-    let Some(record) = app.service.store.subject(id).await? else { return Ok(None) };
+/// Records of subjects are read and looked for within bounds.
+pub(super) fn too_often(wait: u64, what: &str, most: u32) -> Response {
+    let why = format!("You may {what} subjects at most {most} times a minute. Wait {wait} s and try again.");
+    later(Failure::new(StatusCode::TOO_MANY_REQUESTS, "rate-limited", why), wait)
+}
+
+async fn row(app: &App, record: SubjectRecord) -> Result<SubjectRow, Failure> {
+    let id = &record.subject.id;
     let filter = QueueFilter { subject: Some(id.to_string()), ended: Some(false), ..QueueFilter::default() };
     let open = app.service.store.queue(&QueueQuery { filter, limit: MAX_SUBJECTS, ..QueueQuery::default() }).await?;
     let s = record.subject;
@@ -87,7 +101,7 @@ async fn row(app: &App, id: &SubjectId) -> Result<Option<SubjectRow>, Failure> {
         confirmed_at: e.confirmed_at,
         recorded_at: e.recorded_at,
     };
-    Ok(Some(SubjectRow {
+    Ok(SubjectRow {
         id: s.id.clone(),
         name: s.name.clone(),
         kind: s.kind,
@@ -95,5 +109,5 @@ async fn row(app: &App, id: &SubjectId) -> Result<Option<SubjectRow>, Failure> {
         open_cases: open.rows.into_iter().map(|r| r.id).collect(),
         entitlements: held.collect(),
         endpoints: s.endpoints.iter().map(endpoint).collect(),
-    }))
+    })
 }

@@ -95,6 +95,7 @@ async fn every_minute(app: Arc<App>, mut shutdown: watch::Receiver<bool>) {
 async fn write_counts(app: &App, at: Time, all: bool) {
     app.service.note_strangers(at).await;
     app.service.write_counts(all).await;
+    app.service.write_reads(all).await;
 }
 
 async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {

@@ -268,7 +268,9 @@ impl<T> Write<T> {
 
 /// A case as the caller sees it, with its ETag.
 pub async fn detail(app: &App, caller: &Caller, case: CaseId, status: StatusCode) -> Result<Response, Failure> {
-    Ok(answer(&app.service.look(case, &caller.actor).await?, status))
+    let view = app.service.look(case, &caller.actor).await?;
+    app.service.note_case_read(&caller.actor, &view.case.route.subject).await;
+    Ok(answer(&view, status))
 }
 
 /// A case as the caller sees it right after something was done to it, with its ETag.

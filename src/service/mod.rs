@@ -15,6 +15,7 @@ pub mod look;
 mod message;
 mod noticed;
 pub mod open;
+pub mod reads;
 pub mod refused;
 pub mod register;
 pub mod requester;
@@ -55,6 +56,7 @@ pub struct Service {
     pub keys: Keys,
     policies: Arc<Mutex<Recent>>,
     refusals: refused::Budget,
+    reads: reads::Budget,
     strangers: AtomicU64,
     /// What is to be looked at again.
     again: register::Again,
@@ -171,6 +173,7 @@ impl Service {
             keys,
             policies: Arc::new(Mutex::new(Recent::new(MAX_POLICIES))),
             refusals: refused::Budget::default(),
+            reads: reads::Budget::default(),
             strangers: AtomicU64::new(0),
             again: register::Again::default(),
         }

@@ -169,7 +169,7 @@ async fn found(service: &Service) -> BTreeMap<String, String> {
     tokens
 }
 
-fn subject(long_ago: Time) -> Subject {
+pub fn subject(long_ago: Time) -> Subject {
     let endpoint = Endpoint {
         id: id("e-okafor"),
         kind: EndpointKind::Email,

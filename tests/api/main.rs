@@ -7,6 +7,7 @@ mod house;
 mod limits;
 #[path = "../support/ports.rs"]
 mod ports;
+mod reads;
 mod refused;
 mod register;
 mod served;

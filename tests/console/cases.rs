@@ -25,7 +25,8 @@ pub fn desk((columns, rows): (u16, u16), me: &Me, case: &CaseDetail) -> Desk {
             Ask::Case(_) => Reply::Case(Box::new(case.clone())),
             Ask::Statement(_, decision) => Reply::Statement(Box::new(whole::statement(decision.code()))),
             Ask::Timeline(..) | Ask::Log(..) => Reply::Log(whole::log()),
-            Ask::Subjects(_) | Ask::Subject(_) => Reply::Subjects(whole::subjects()),
+            Ask::Subjects(_) => Reply::Subjects(whole::subjects()),
+            Ask::Subject(_) => Reply::Subject(Box::new(whole::subject())),
             Ask::RoutePreview(_) => Reply::Preview(Box::new(whole::preview())),
             Ask::Policy | Ask::CasePolicy(_) => Reply::Value(Box::new(whole::explained())),
             other => return usual(other),
@@ -104,6 +105,11 @@ fn enter_takes_no_subject_of_a_list_that_answers_other_words() {
             }
             Some(Ok(Reply::Subjects(page)))
         }
+        Ask::Subject(_) => {
+            let mut record = whole::subject();
+            record.name = Untrusted::from("the record of the one called pr");
+            Some(Ok(Reply::Subject(Box::new(record))))
+        }
         Ask::RoutePreview(_) => Some(Ok(Reply::Preview(Box::new(whole::preview())))),
         other => usual(other),
     };
@@ -117,7 +123,7 @@ fn enter_takes_no_subject_of_a_list_that_answers_other_words() {
     assert!(desk.text().contains("Looking …") && !desk.text().contains("called d"), "{}", desk.text());
     desk.press("down enter");
     let text = desk.text();
-    assert!(text.contains("the one called pr ·") && text.contains("What is to be restored"), "the only one that matches:\n{text}");
+    assert!(text.contains("the record of the one called pr ·") && text.contains("What is to be restored"), "the only one that matches:\n{text}");
 }
 
 #[test]

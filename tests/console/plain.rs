@@ -36,7 +36,8 @@ impl Perform for Server {
                     Ask::Case(_) => Ok(Reply::Case(Box::new(case))),
                     Ask::Statement(_, decision) => Ok(Reply::Statement(Box::new(whole::statement(decision.code())))),
                     Ask::Log(..) | Ask::Timeline(..) => Ok(Reply::Log(whole::log())),
-                    Ask::Subjects(_) | Ask::Subject(_) => Ok(Reply::Subjects(whole::subjects())),
+                    Ask::Subjects(_) => Ok(Reply::Subjects(whole::subjects())),
+                    Ask::Subject(_) => Ok(Reply::Subject(Box::new(whole::subject()))),
                     Ask::RoutePreview(_) => Ok(Reply::Preview(Box::new(whole::preview()))),
                     other => usual(other).unwrap_or_else(|| Ok(Reply::Drafts(std::collections::BTreeMap::default()))),
                 };

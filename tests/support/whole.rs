@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use countersign::api::case::{CaseDetail, RoutePreview, SeenLog, Statement};
-use countersign::api::lists::{LogPage, Me, SubjectPage};
+use countersign::api::lists::{LogPage, Me, SubjectPage, SubjectRow};
 use countersign::api::recompute;
 use countersign::api::words::Decision;
 use countersign::base::Digest;
@@ -139,8 +139,15 @@ pub fn log() -> LogPage {
 /// What the search finds.
 pub fn subjects() -> SubjectPage {
     serde_json::from_value(json!({"rows": [{"id": "s-1", "name": "payments-batch", "kind": "service_account", "tier": "privileged",
+        "open_cases": ["CS-26-004090"]}]}))
+    .unwrap()
+}
+
+/// Its record.
+pub fn subject() -> SubjectRow {
+    serde_json::from_value(json!({"id": "s-1", "name": "payments-batch", "kind": "service_account", "tier": "privileged",
         "open_cases": ["CS-26-004090"], "entitlements": [{"target": "vault", "scopes": ["payments.read", "payments.write"]}],
-        "endpoints": [{"id": "ep-1", "kind": "email", "confirmed_at": null, "recorded_at": at(-90000)}]}]}))
+        "endpoints": [{"id": "ep-1", "kind": "email", "confirmed_at": null, "recorded_at": at(-90000)}]}))
     .unwrap()
 }
 

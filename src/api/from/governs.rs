@@ -49,6 +49,10 @@ pub(super) fn sentence(event: &RegisterEvent) -> String {
         RegisterEvent::StrangersRefused { count, minute: at } => {
             format!("{count} {} of strangers refused in the minute of {}", if *count == 1 { "request" } else { "requests" }, minute(*at))
         }
+        RegisterEvent::SubjectsRead { subjects } => {
+            let whom = if subjects.len() == 1 { "the subject" } else { "the subjects" };
+            format!("read what is recorded of {whom} {}", some(subjects.iter().map(ToString::to_string)))
+        }
     }
 }
 

@@ -63,7 +63,8 @@ impl Register {
             | RegisterEvent::CodesIssued { .. }
             | RegisterEvent::Refused { .. }
             | RegisterEvent::RefusedMany { .. }
-            | RegisterEvent::StrangersRefused { .. } => {}
+            | RegisterEvent::StrangersRefused { .. }
+            | RegisterEvent::SubjectsRead { .. } => {}
         }
     }
 

@@ -131,7 +131,13 @@ impl Verify<'_> {
             return Ok(());
         };
         self.notes(&event)?;
-        let quiet = matches!(event, RegisterEvent::Refused { .. } | RegisterEvent::RefusedMany { .. } | RegisterEvent::StrangersRefused { .. });
+        let quiet = matches!(
+            event,
+            RegisterEvent::Refused { .. }
+                | RegisterEvent::RefusedMany { .. }
+                | RegisterEvent::StrangersRefused { .. }
+                | RegisterEvent::SubjectsRead { .. }
+        );
         if !(quiet && said == register.version) {
             register.apply(&event, at);
         }

@@ -7,7 +7,7 @@ use std::sync::{Arc, LazyLock};
 
 use chrono::TimeDelta;
 use countersign::api::case::{CaseDetail, RoutePreview, Statement};
-use countersign::api::lists::{Announcement, Counts, GrantPage, LogPage, Me, QueuePage, SubjectPage};
+use countersign::api::lists::{Announcement, Counts, GrantPage, LogPage, Me, QueuePage, SubjectPage, SubjectRow};
 use countersign::api::problem::Problem;
 use countersign::api::recompute;
 use countersign::api::words::Decision;
@@ -39,6 +39,7 @@ struct Answers {
     log: LogPage,
     statement: Statement,
     subjects: SubjectPage,
+    subject: SubjectRow,
     preview: RoutePreview,
     policy: Value,
     counts: Counts,
@@ -56,6 +57,7 @@ impl Answers {
             log: whole::log(),
             statement: whole::statement("approve"),
             subjects: whole::subjects(),
+            subject: whole::subject(),
             preview: whole::preview(),
             policy: whole::explained(),
             counts: canned::counts(),
@@ -68,7 +70,7 @@ impl Answers {
     /// Replaces one of the answers by what was twisted, if that is still one.
     fn twisted(kind: u8, lines: &[&[u8]]) -> Option<Self> {
         let mut all = HONEST.clone();
-        match kind % 14 {
+        match kind % 15 {
             0 => all.case = twist(&all.case, lines)?,
             1 => all.case = twist(&whole::routed_by_me(), lines)?,
             2 => all.case = twist(&whole::proofing(), lines)?,
@@ -82,6 +84,7 @@ impl Answers {
             10 => all.counts = twist(&all.counts, lines)?,
             11 => all.refused = Some(Box::new(twist(&refusal(), lines)?)),
             12 => all.grants = twist(&all.grants, lines)?,
+            14 => all.subject = twist(&all.subject, lines)?,
             _ => all.news = Some(twist(&Announcement::Case { row: Box::new(all.page.rows[0].clone()) }, lines)?),
         }
         Some(all)
@@ -99,7 +102,8 @@ impl Answers {
             Ask::Case(_) => Reply::Case(Box::new(self.case.clone())),
             Ask::Timeline(..) | Ask::Log(..) => Reply::Log(self.log.clone()),
             Ask::Statement(..) => Reply::Statement(Box::new(self.statement.clone())),
-            Ask::Subjects(_) | Ask::Subject(_) => Reply::Subjects(self.subjects.clone()),
+            Ask::Subjects(_) => Reply::Subjects(self.subjects.clone()),
+            Ask::Subject(_) => Reply::Subject(Box::new(self.subject.clone())),
             Ask::Policy | Ask::CasePolicy(_) => Reply::Value(Box::new(self.policy.clone())),
             Ask::RoutePreview(_) => Reply::Preview(Box::new(self.preview.clone())),
             Ask::Drafts(_) => Reply::Drafts(std::collections::BTreeMap::new()),

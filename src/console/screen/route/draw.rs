@@ -7,7 +7,7 @@ use ratatui::layout::Rect;
 
 use super::Routing;
 use crate::api::case::RoutePreview;
-use crate::api::lists::SubjectRow;
+use crate::base::ids::CaseId;
 use crate::console::action::Action;
 use crate::console::model::Shared;
 use crate::console::screen::case::forms::some;
@@ -39,8 +39,8 @@ pub(super) fn costs(preview: &RoutePreview) -> Vec<String> {
     all
 }
 
-pub(super) fn open_cases(row: &SubjectRow) -> Option<String> {
-    let open: Vec<String> = row.open_cases.iter().map(ToString::to_string).collect();
+pub(super) fn open_cases(open: &[CaseId]) -> Option<String> {
+    let open: Vec<String> = open.iter().map(ToString::to_string).collect();
     (!open.is_empty()).then(|| format!("already open: {}", open.join(", ")))
 }
 
@@ -104,7 +104,7 @@ impl Routing {
         };
         let line = format!("{} · {} · {} tier · id {}", subject.name.line(), subject.kind.label(), subject.tier.label(), subject.id);
         put(frame.buffer_mut(), below, below.x + 1, below.y, &fit(&line, width), shared.style(Role::Accent));
-        if let Some(open) = open_cases(subject).filter(|_| self.case_id.is_none()) {
+        if let Some(open) = open_cases(&subject.open_cases).filter(|_| self.case_id.is_none()) {
             put(frame.buffer_mut(), below, below.x + 1, below.y + 1, &fit(&format!("▲ {open}"), width), shared.style(Role::Warn));
         }
         let rest = Rect { y: below.y + 2, height: below.height.saturating_sub(2), ..below };
@@ -151,7 +151,7 @@ impl Routing {
             let style = shared.style(if here { Role::Selected } else { Role::Text });
             let x = put(buffer, list, list.x + 1, y, &fit(&row.name.line(), 24), style).max(list.x + 26);
             // Before the rest: whoever takes a case in must not miss that there is one.
-            let open = open_cases(row).map(|o| format!("▲ {o}  ")).unwrap_or_default();
+            let open = open_cases(&row.open_cases).map(|o| format!("▲ {o}  ")).unwrap_or_default();
             let x = put(buffer, list, x, y, &open, shared.style(Role::Warn));
             put(buffer, list, x, y, &format!("{} · {} · {}", row.id, row.kind.label(), row.tier.label()), shared.style(Role::Dim));
         }
@@ -162,12 +162,12 @@ impl Routing {
         match &self.subject {
             Some(subject) => {
                 lines.push(format!("Subject {}, {}, id {}", subject.name.line(), subject.kind.label(), subject.id));
-                lines.extend(open_cases(subject));
+                lines.extend(open_cases(&subject.open_cases));
                 lines.extend(self.cost().lines());
             }
             None => {
                 for (i, row) in self.found.iter().flatten().enumerate() {
-                    let open = open_cases(row).map(|o| format!(", {o}")).unwrap_or_default();
+                    let open = open_cases(&row.open_cases).map(|o| format!(", {o}")).unwrap_or_default();
                     lines.push(format!("{}. {}, {}, id {}{open}", i + 1, row.name.line(), row.kind.label(), row.id));
                 }
             }

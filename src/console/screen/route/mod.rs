@@ -16,7 +16,7 @@ use super::case::forms::voids;
 use super::case::pages::clean;
 use super::{Loading, Screen};
 use crate::api::case::{CaseDetail, RoutePreview};
-use crate::api::lists::SubjectRow;
+use crate::api::lists::{SubjectFound, SubjectRow};
 use crate::base::ids::CaseId;
 use crate::client::{ClientError, Write};
 use crate::console::action::Action;
@@ -41,7 +41,7 @@ pub struct Routing {
     case: Option<Box<CaseDetail>>,
     /// The search for a subject, while there is none.
     search: Form,
-    found: Option<Vec<SubjectRow>>,
+    found: Option<Vec<SubjectFound>>,
     /// The words that `found` answers.
     found_for: String,
     /// The words last asked about.
@@ -97,8 +97,9 @@ impl Routing {
             }
             return;
         }
-        let Some(row) = self.found.as_ref().and_then(|f| f.get(self.cursor.at)).cloned() else { return };
-        self.take_subject(shared, row);
+        let Some(row) = self.found.as_ref().and_then(|f| f.get(self.cursor.at)) else { return };
+        // The list knows names only: what can be asked for is read of the one that is meant.
+        self.asked_subjects.begin(shared.ask(self.place(), Ask::Subject(row.id.clone())));
     }
 
     fn take_subject(&mut self, shared: &mut Shared, row: SubjectRow) {
@@ -164,7 +165,7 @@ impl Routing {
             return shared.say(Tone::Bad, clean(problem));
         }
         let mut lines = draw::costs(preview);
-        if let Some(open) = draw::open_cases(subject).filter(|_| self.case_id.is_none()) {
+        if let Some(open) = draw::open_cases(&subject.open_cases).filter(|_| self.case_id.is_none()) {
             lines.insert(0, format!("▲ {} is {open}. Look there first: it may be the same request.", subject.name.line()));
         }
         let question = match (self.case_id, &self.case) {
@@ -217,17 +218,12 @@ impl Routing {
 
     fn found_subjects(&mut self, shared: &mut Shared, reply: Result<Reply, ClientError>) {
         match reply {
-            Ok(Reply::Subjects(mut page)) => {
-                if self.case_id.is_some() {
-                    if let Some(row) = page.rows.pop() {
-                        self.take_subject(shared, row);
-                    }
-                } else {
-                    self.found = Some(page.rows);
-                    self.found_for.clone_from(&self.asked_for);
-                    self.cursor = Cursor::default();
-                    self.take_the_only_one(shared);
-                }
+            Ok(Reply::Subject(row)) => self.take_subject(shared, *row),
+            Ok(Reply::Subjects(page)) => {
+                self.found = Some(page.rows);
+                self.found_for.clone_from(&self.asked_for);
+                self.cursor = Cursor::default();
+                self.take_the_only_one(shared);
             }
             Ok(_) => {}
             Err(error) => shared.fail(&error),
