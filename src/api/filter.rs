@@ -132,7 +132,7 @@ where
 {
     for word in value.split(',') {
         let known = word.parse().or_else(|unknown| shown_as(all, word).ok_or(unknown));
-        into.insert(known.map_err(|e: UnknownWord| FilterError(e.to_string()))?);
+        into.insert(known.map_err(|e: UnknownWord| FilterError(format!("\"{}\" is {e}", crate::base::text::sanitise(word, false))))?);
     }
     Ok(())
 }

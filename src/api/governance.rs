@@ -2,6 +2,8 @@
 //!
 //! Contract: opaque ids and codes; a token's secret appears once, in the answer that issued it, and nowhere else.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -32,6 +34,9 @@ pub struct RegisterView {
     pub proposals: Vec<ProposalRow>,
     /// Tokens that are neither revoked nor expired, at most 1,000.
     pub tokens: Vec<TokenRow>,
+    /// Names of the persons that the waiting changes name, by their ids, for those who may read names.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub names: BTreeMap<String, Untrusted>,
 }
 
 /// A person.
@@ -195,6 +200,9 @@ pub struct RegisterAnswer {
     pub proposal: Option<ProposalId>,
     /// The token, if one was issued at once.
     pub token: Option<TokenId>,
+    /// From when the approved change counts, if its delay is running.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effective_at: Option<DateTime<Utc>>,
     /// The whole token as its holder presents it; shown this once.
     pub secret: Option<String>,
 }

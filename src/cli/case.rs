@@ -7,12 +7,15 @@
 use clap::{Args, Subcommand};
 
 use super::decide::{Verdict, decide};
+use super::desk::{cost, more, numbers};
 use super::out::{Failure, Out};
 use super::shown::{detail, entries, rows};
 use super::word::word;
 use super::{Arguments, connect};
 use crate::api::lists::QueueParams;
-use crate::api::requests::{AddEvidence, AddFlag, AddReview, Assign, HandOver, Hold, LiftHold, OpenCase, RouteCase, StartProof, Text, TriageCase};
+use crate::api::requests::{
+    AddEvidence, AddFlag, AddReview, Assign, HandOver, Hold, LiftHold, OpenCase, RouteCase, StartProof, TakeNext, Text, TriageCase,
+};
 use crate::api::words::{Action, Channel, Decision, EvidenceKind, FailureType, FlagKind, Method, Path};
 use crate::base::Untrusted;
 use crate::base::ids::{CaseId, EndpointId, GrantId, GroupId, OperatorId, PersonId, ScopeId, SessionId, SubjectId, TargetId};
@@ -42,11 +45,23 @@ pub enum CaseCommand {
         /// Which case.
         case: CaseId,
     },
-    /// Show what happened to one case.
+    /// Show what happened to one case, oldest first, at most 100 entries.
     Timeline {
         /// Which case.
         case: CaseId,
+        /// Go on after this version of the case, as the list before says at its end.
+        #[arg(long)]
+        after: Option<u64>,
     },
+    /// Say how many cases, approvals, holds and entries there are.
+    Counts,
+    /// Take the most urgent case that nobody works on.
+    TakeNext {
+        /// Only of those: filter words and fields as of `case list`.
+        filter: Vec<String>,
+    },
+    /// Say what a way would cost: whose hand it puts into the case, who could still decide, what would be needed. Changes nothing.
+    Preview(super::desk::Preview),
     /// Open a case.
     Open(Open),
     /// Record what failed, how it was reproduced, and who owns the remedy.
@@ -316,10 +331,12 @@ pub async fn run(case: &CaseArguments, arguments: &Arguments, out: Out) -> Resul
         CaseCommand::List(list) => {
             let filter = Some(list.filter.join(" ")).filter(|f| !f.is_empty());
             let params = QueueParams { filter, sort: list.sort.clone(), after: list.after.clone(), limit: list.limit, ..QueueParams::default() };
-            out.answer(&client.cases(&params).await?, |page| rows(&page.rows))
+            out.answer(&client.cases(&params).await?, |page| rows(&page.rows) + &more(page.rows.len(), page.after.as_ref()))
         }
         CaseCommand::Show { case } => out.answer(&client.case(*case).await?, detail),
-        CaseCommand::Timeline { case } => out.answer(&client.timeline(*case, None).await?, entries),
+        CaseCommand::Timeline { case, after } => out.answer(&client.timeline(*case, *after).await?, entries),
+        CaseCommand::Counts => out.answer(&client.counts().await?, numbers),
+        CaseCommand::Preview(way) => out.answer(&client.route_preview(&way.asks()).await?, cost),
         CaseCommand::Statement { case, deny } => {
             let decision = if *deny { Decision::Deny } else { Decision::Approve };
             out.answer(&client.statement(*case, decision).await?, |s| s.statement.clone())
@@ -394,6 +411,7 @@ fn write(command: &CaseCommand) -> (Option<CaseId>, Write) {
     use CaseCommand as C;
     match command {
         C::Open(open) => (None, opening(open)),
+        C::TakeNext { filter } => (None, Write::TakeNext(TakeNext { filter: Some(filter.join(" ")).filter(|f| !f.is_empty()) })),
         C::Triage(t) => {
             let reproduction = Untrusted::from(t.reproduction.as_str());
             let (triage_owner, remedy_owner) = (t.triage_owner.clone(), t.remedy_owner.clone());
@@ -428,7 +446,9 @@ fn write(command: &CaseCommand) -> (Option<CaseId>, Write) {
         C::Withdraw(with) => (Some(with.case), Write::Withdraw(text(&with.text))),
         C::RollBack(with) => (Some(with.case), Write::RollBack(text(&with.text))),
         // Reading and deciding were told apart before; closing nothing is the harmless answer.
-        C::List(_) | C::Show { .. } | C::Timeline { .. } | C::Statement { .. } | C::Approve(_) | C::Deny(_) => (None, Write::Close),
+        C::List(_) | C::Show { .. } | C::Timeline { .. } | C::Counts | C::Preview(_) | C::Statement { .. } | C::Approve(_) | C::Deny(_) => {
+            (None, Write::Close)
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use super::Arguments;
 use super::out::{Failure, NOT_SIGNED_IN};
 use crate::base::ports::SystemRandom;
 use crate::client::{Client, session};
-use crate::config::{self, ClientConfig, paths::Paths};
+use crate::config::{self, ClientConfig, ConfigError, Variables, paths::Paths};
 
 /// The settings and the folders they came from.
 pub struct Settings {
@@ -20,13 +20,17 @@ pub struct Settings {
     pub paths: Paths,
 }
 
-/// Reads the settings.
+/// Reads the settings, all of them, as the console needs.
 pub fn settings() -> Result<Settings, Failure> {
+    read(ClientConfig::parse)
+}
+
+fn read(parse: impl FnOnce(&str, &Variables) -> Result<ClientConfig, ConfigError>) -> Result<Settings, Failure> {
     let variables = config::variables();
     let paths = Paths::find(&variables).ok_or_else(|| Failure::usage("There is no home folder; set XDG_CONFIG_HOME and XDG_STATE_HOME."))?;
     let file = paths.console_file();
     let text = config::read_file(&file, true)?.unwrap_or_default();
-    let config = ClientConfig::parse(&text, &variables).map_err(|e| e.in_file(&file))?;
+    let config = parse(&text, &variables).map_err(|e| e.in_file(&file))?;
     Ok(Settings { config, paths })
 }
 
@@ -62,12 +66,13 @@ pub fn timeout(arguments: &Arguments, settings: &Settings) -> std::time::Duratio
 
 /// A client with a token; one that changes nothing where the arguments or the settings say so.
 pub fn client(arguments: &Arguments) -> Result<Client, Failure> {
-    let settings = settings()?;
+    // What only the console reads stops no script.
+    let settings = read(ClientConfig::parse_for_commands)?;
     let (server, token) = access(arguments.server.as_deref(), &settings)?;
     if token.is_none() {
         return Err(Failure::new(NOT_SIGNED_IN, "No token: set COUNTERSIGN_TOKEN, or sign in with the console."));
     }
-    let url = url::Url::parse(&server).map_err(|e| Failure::usage(format!("--server: {e}")))?;
+    let url = url::Url::parse(&server).map_err(|e| Failure::usage(format!("The server's address can't be read: {e}.")))?;
     let ca_pem = match &settings.config.ca_file {
         Some(file) => config::read_file(file, false)?.map(String::into_bytes),
         None => None,

@@ -10,7 +10,7 @@ use super::Arguments;
 use super::connect::{Settings, access, settings};
 use super::out::{FAILED, Failure};
 use crate::base::ports::Ports;
-use crate::config;
+use crate::config::{self, ConfigError, Mistake};
 use crate::console::attention::Wanted;
 use crate::console::background;
 use crate::console::keep;
@@ -27,6 +27,9 @@ pub fn configure(arguments: &Arguments, settings: &Settings, server: Url, state:
     let mut mistakes = Vec::new();
     let (own, broken) = themes(&settings.paths.themes());
     out.themes = own;
+    if broken.iter().all(|(name, _)| *name != settings.config.theme) {
+        mistakes.extend(unknown_theme(settings, &out.themes));
+    }
     // Only the theme that is asked for has to be whole.
     for (name, wrong) in broken {
         if name == settings.config.theme {
@@ -73,6 +76,18 @@ pub fn configure(arguments: &Arguments, settings: &Settings, server: Url, state:
     Ok(out)
 }
 
+/// Where the settings name a theme that there is not, with the names there are.
+fn unknown_theme(settings: &Settings, own: &[Theme]) -> Option<String> {
+    let name = &settings.config.theme;
+    if name == "auto" || own.iter().any(|t| t.name == *name) {
+        return None;
+    }
+    let why = Theme::embedded(name).err()?.to_string();
+    let (line, variable) = settings.config.theme_place.clone();
+    let mistake = Mistake { line, variable, message: format!("theme: {why}") };
+    Some(ConfigError { file: Some(settings.paths.console_file()), mistakes: vec![mistake] }.to_string())
+}
+
 /// What is wrong with a theme's file, by the file's name without its ending.
 type Broken = Vec<(String, Vec<String>)>;
 
@@ -100,7 +115,7 @@ fn themes(folder: &Path) -> (Vec<Theme>, Broken) {
 pub async fn run(arguments: &Arguments) -> Result<(), Failure> {
     let settings = settings()?;
     let (server, token) = access(arguments.server.as_deref(), &settings)?;
-    let url = Url::parse(&server).map_err(|e| Failure::usage(format!("--server: {e}")))?;
+    let url = Url::parse(&server).map_err(|e| Failure::usage(format!("The server's address can't be read: {e}.")))?;
     let mut config = configure(arguments, &settings, url, Some(&settings.paths.state))?;
     config.paths.session = Some(settings.paths.session_file());
     config.token = token;

@@ -4,6 +4,7 @@
 
 use clap::Args;
 
+use super::desk::more;
 use super::out::{Failure, Out, table};
 use super::{Arguments, connect};
 use crate::api::lists::{GrantPage, GrantParams, GrantRow};
@@ -48,9 +49,6 @@ fn rows(page: &GrantPage) -> String {
         let scope = sanitise(&g.scope.join(", "), false);
         vec![g.id.to_string(), g.case.to_string(), g.subject_name.line(), g.target.to_string(), scope, time(g.since), time(g.expires_at), state(g)]
     });
-    let mut text = table(&["GRANT", "CASE", "SUBJECT", "TARGET", "SCOPE", "SINCE (UTC)", "UNTIL (UTC)", "STATE"], &cells.collect::<Vec<_>>());
-    if let Some(after) = &page.after {
-        text.extend(["More: --after ", after, "\n"]);
-    }
-    text
+    let text = table(&["GRANT", "CASE", "SUBJECT", "TARGET", "SCOPE", "SINCE (UTC)", "UNTIL (UTC)", "STATE"], &cells.collect::<Vec<_>>());
+    text + &more(page.rows.len(), page.after.as_ref())
 }

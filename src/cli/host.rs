@@ -224,11 +224,12 @@ async fn bring(import: &Import, out: Out) -> Result<(), Failure> {
         What::Persons => Kind::Persons,
         What::Subjects => Kind::Subjects,
     };
-    let length = std::fs::metadata(&import.file).map_err(failed)?.len();
+    let unread = |e: std::io::Error| Failure::usage(format!("{} can't be read: {e}.", import.file.display()));
+    let length = std::fs::metadata(&import.file).map_err(unread)?.len();
     if length > crate::service::import::MAX_FILE as u64 {
         return Err(Failure::usage("The file is too large. Split it."));
     }
-    let bytes = std::fs::read(&import.file).map_err(failed)?;
+    let bytes = std::fs::read(&import.file).map_err(unread)?;
     let mut report = service.import(kind, format, &bytes, true).await.map_err(failed)?;
     let whole = report.refused == 0 || import.partial;
     if import.write && whole {
@@ -246,7 +247,11 @@ async fn bring(import: &Import, out: Out) -> Result<(), Failure> {
             (true, false) => text + "\nNothing was written: mend the refused rows, or give --write --partial to record the others.",
         }
     })?;
-    if whole { Ok(()) } else { Err(Failure::new(FAILED, format!("{refused} rows are refused."))) }
+    if whole {
+        Ok(())
+    } else {
+        Err(Failure::new(FAILED, if refused == 1 { "One row is refused.".to_owned() } else { format!("{refused} rows are refused.") }))
+    }
 }
 
 async fn codes(from: &Config, subject: &SubjectId, file: &Path, out: Out) -> Result<(), Failure> {

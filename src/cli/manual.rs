@@ -75,6 +75,7 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("Look at a file of people, then record it:", "countersign import persons people.csv\ncountersign import persons people.csv --write"),
     ("Open a case:", "countersign case open m.okafor password_reset --target directory --scope mail --channel phone"),
     ("What waits for a decision, most urgent first:", "countersign case list state:sealed --json"),
+    ("Take the next case, and hear what changes, an object a line:", "countersign case take-next\ncountersign events --json --for 3600"),
     ("See what temporary access lives, and end one:", "countersign grants\ncountersign case revoke CS-26-000042 grt-... handed-back-by-phone"),
     (
         "Give an account a role, as one person and then as another:",

@@ -11,7 +11,10 @@ pub mod connect;
 pub mod console;
 pub mod decide;
 pub mod demo;
+pub mod desk;
 pub mod doctor;
+pub mod events;
+mod every;
 pub mod found;
 pub mod grants;
 pub mod host;
@@ -73,6 +76,8 @@ pub enum Command {
     /// Look up whose access can be asked for.
     #[command(subcommand)]
     Subject(subject::SubjectCommand),
+    /// Say what changes, as it happens: a line for each, with --json an object a line.
+    Events(events::Listen),
     /// Look at the log.
     #[command(subcommand)]
     Log(case::LogCommand),
@@ -147,6 +152,7 @@ fn run(arguments: &Arguments, out: Out) -> Result<(), Failure> {
         Some(Command::Token(command)) => block(register::token(command, arguments, out)),
         Some(Command::Case(command)) => block(case::run(command, arguments, out)),
         Some(Command::Subject(command)) => block(subject::run(command, arguments, out)),
+        Some(Command::Events(listen)) => block(events::run(listen, arguments, out)),
         Some(Command::Grants(list)) => block(grants::run(list, arguments, out)),
         Some(Command::Log(command)) => block(case::log(command, arguments, out)),
         Some(Command::Host(command)) => block(host::run(command, out)),

@@ -111,29 +111,26 @@ impl Out {
 
     /// Writes text as it is, for what other programs read (completions, manual page).
     pub fn raw(self, text: &[u8]) -> Result<(), Failure> {
-        let mut out = std::io::stdout().lock();
-        match out.write_all(text).and_then(|()| out.flush()) {
-            Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::new(FAILED, format!("can't write: {e}"))),
-            _ => Ok(()),
-        }
+        put(text).map(drop)
     }
 
     /// Writes lines, sanitised.
     pub fn text(self, text: &str) -> Result<(), Failure> {
-        let mut clean = sanitise(text, true);
-        if !clean.ends_with('\n') {
-            clean.push('\n');
-        }
-        self.raw(clean.as_bytes())
+        put(&clean(text)).map(drop)
     }
 
     /// Answers with a value, or with the sentences made of it. JSON escapes what sanitising would mark.
     pub fn answer<T: Serialize>(self, value: &T, sentences: impl FnOnce(&T) -> String) -> Result<(), Failure> {
+        self.each(value, sentences).map(drop)
+    }
+
+    /// As [`Out::answer`], for one of many answers: false once its reader went away.
+    pub fn each<T: Serialize>(self, value: &T, sentences: impl FnOnce(&T) -> String) -> Result<bool, Failure> {
         if !self.json {
-            return self.text(&sentences(value));
+            return put(&clean(&sentences(value)));
         }
         let text = serde_json::to_string(value).map_err(|e| Failure::new(FAILED, format!("can't be written as JSON: {e}")))?;
-        self.raw((escape(&text) + "\n").as_bytes())
+        put((escape(&text) + "\n").as_bytes())
     }
 
     /// Says why it failed, and gives the exit code.
@@ -153,6 +150,25 @@ impl Out {
         let _ = writeln!(std::io::stderr().lock(), "{text}");
         ExitCode::from(failure.code)
     }
+}
+
+/// Writes; whether anybody reads it still.
+fn put(text: &[u8]) -> Result<bool, Failure> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text).and_then(|()| out.flush()) {
+        Ok(()) => Ok(true),
+        Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
+        Err(e) => Err(Failure::new(FAILED, format!("can't write: {e}"))),
+    }
+}
+
+/// Whole lines, sanitised.
+fn clean(text: &str) -> Vec<u8> {
+    let mut clean = sanitise(text, true);
+    if !clean.ends_with('\n') {
+        clean.push('\n');
+    }
+    clean.into_bytes()
 }
 
 /// Everything beyond printable ASCII and letters as `\uXXXX`, so that JSON printed to a terminal can't steer it either.

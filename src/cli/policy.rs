@@ -32,6 +32,8 @@ pub enum PolicyCommand {
     },
     /// Print the built-in policy, to begin a file of one's own with.
     Default,
+    /// Print the policy in force, with --json also its digest and who is accountable.
+    Show,
     /// Say what policy asks of a case, and why.
     Explain {
         /// Which case.
@@ -79,6 +81,10 @@ pub async fn run(command: &PolicyCommand, arguments: &Arguments, out: Out) -> Re
             let ((_, old), (_, new)) = (read(Some(old))?, read(Some(new))?);
             let found = compare::diff(&old.bundle, &new.bundle);
             out.answer(&compared(&found), |_| differences(&found))
+        }
+        PolicyCommand::Show => {
+            let client = connect::client(arguments)?;
+            out.answer(&client.policy().await?, |view| view["text"].as_str().unwrap_or_default().to_owned())
         }
         PolicyCommand::Explain { case } => {
             let client = connect::client(arguments)?;

@@ -9,6 +9,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::out::{FAILED, Failure, Out, table};
+use super::shown::minute;
 use super::{Arguments, connect};
 use crate::api::governance::{ChangeRegister, IssueToken, PersonRow, ProposalRow, RegisterAnswer, RegisterView};
 use crate::api::lists::named;
@@ -25,7 +26,7 @@ use crate::domain::vocabulary::{Role, Status};
 /// What can be done with the register.
 #[derive(Debug, Subcommand)]
 pub enum RegisterCommand {
-    /// Show persons, accounts, software, delegations and what waits.
+    /// Show persons who have an account, accounts, software, delegations and what waits.
     Show,
     /// Add or change a person.
     Person(PersonArgs),
@@ -62,7 +63,9 @@ pub enum RegisterCommand {
         /// Which delegation.
         delegation: DelegationId,
     },
-    /// List persons, at most 1,000: name, employer, team, manager and whether they are still here.
+    /// List persons who have an account, at most 1,000: name, employer, team, manager and whether they are still here.
+    ///
+    /// What is recorded of everyone else `import`, without --write, compares with a file.
     Persons,
     /// List what waits for a second person or its delay, in words and with names.
     Proposals,
@@ -278,7 +281,10 @@ async fn change(client: &Client, change: RegisterChange, out: Out) -> Result<(),
 pub fn said(answer: &RegisterAnswer, out: Out) -> Result<(), Failure> {
     out.answer(answer, |a| match &a.proposal {
         Some(id) => format!("Proposed as {id}: it waits for a second person (`countersign register approve {id}`), then for the delay."),
-        None => format!("Done. The register has version {}.", a.version),
+        None => match a.effective_at {
+            Some(at) => format!("Approved: it counts from {}. Until then `countersign register end` stops it.", minute(at)),
+            None => format!("Done. The register has version {}.", a.version),
+        },
     })
 }
 
@@ -288,7 +294,7 @@ pub async fn token(command: &TokenCommand, arguments: &Arguments, out: Out) -> R
     match command {
         TokenCommand::List => out.answer(&client.register_view().await?.tokens, |all| {
             let rows: Vec<Vec<String>> =
-                all.iter().map(|t| vec![t.id.to_string(), t.holder.clone(), t.on_behalf_of.join(" > "), t.expires_at.to_rfc3339()]).collect();
+                all.iter().map(|t| vec![t.id.to_string(), t.holder.clone(), t.on_behalf_of.join(" > "), minute(t.expires_at)]).collect();
             table(&["token", "holder", "acts for", "until"], &rows)
         }),
         TokenCommand::Issue { operator, automation, on_behalf_of, hours, file } => {
@@ -346,7 +352,7 @@ async fn undone(client: &Client, answer: &RegisterAnswer) -> String {
 }
 
 fn names(view: &RegisterView) -> BTreeMap<String, Untrusted> {
-    view.persons.iter().map(|p| (p.id.to_string(), p.name.clone())).collect()
+    view.persons.iter().map(|p| (p.id.to_string(), p.name.clone())).chain(view.names.clone()).collect()
 }
 
 /// What waits, a sentence each: who asks for what. Names are sanitised where they are put in, and stand beside their ids.
@@ -354,7 +360,7 @@ fn proposals(all: &[ProposalRow], names: &BTreeMap<String, Untrusted>) -> String
     let who = |id: &PersonId| names.get(id.as_str()).map_or_else(|| id.to_string(), |name| format!("{} ({id})", name.line()));
     let row = |p: &ProposalRow| {
         let stands = match (&p.approved_by, &p.effective_at) {
-            (Some(by), Some(at)) => format!("approved by {}, counts from {}", who(by), at.format("%Y-%m-%d %H:%M UTC")),
+            (Some(by), Some(at)) => format!("approved by {}, counts from {}", who(by), minute(*at)),
             _ => "waits for a second person".to_owned(),
         };
         let says = if p.says.is_empty() { p.change.to_string() } else { named(&p.says, names) };
@@ -385,8 +391,8 @@ fn shown(view: &RegisterView) -> String {
         vec![a.id.to_string(), owners, if a.enabled { String::new() } else { "disabled".to_owned() }]
     });
     let delegations = view.delegations.iter().map(|d| {
-        let until = d.until.map_or_else(|| "now".to_owned(), |u| u.to_rfc3339());
-        vec![d.id.to_string(), d.from.clone(), d.to.clone(), d.since.to_rfc3339(), until]
+        let until = d.until.map_or_else(|| "now".to_owned(), minute);
+        vec![d.id.to_string(), d.from.clone(), d.to.clone(), minute(d.since), until]
     });
     [
         format!("version {}, policy {}\n", view.version, view.policy_sha256.map_or_else(String::new, |p| p.to_string())),

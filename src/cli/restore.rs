@@ -22,6 +22,7 @@ use crate::domain::register::{Operator, Register};
 use crate::domain::vocabulary::{HoldSource, Status};
 use crate::service::Ask;
 use crate::service::register::Beside;
+use crate::store::StoreError;
 use crate::store::sqlite::{Lost, RestoreError, Restoring, There};
 
 /// A backup comes back.
@@ -75,7 +76,8 @@ pub async fn run(arguments: &Restore, out: Out) -> Result<(), Failure> {
     let (_, config) = settings(&arguments.config)?;
     let keys = ServerKeys::load(&config.keys);
     let master = keys.as_ref().ok().map(|k| &k.master);
-    let restoring = Restoring::prepare(&arguments.file, &config.database, arguments.replace, master, &|_, _| {}).map_err(refused)?;
+    let restoring = Restoring::prepare(&arguments.file, &config.database, arguments.replace, master, &|_, _| {});
+    let restoring = restoring.map_err(|error| untouched(&arguments.file, error))?;
     let said = said(&restoring.there, arguments.revoke_tokens)?;
     let mut done = Restored { entries: restoring.entries, every_token: arguments.revoke_tokens, ..Restored::default() };
     if let There::Same(lost) = &restoring.there {
@@ -107,6 +109,17 @@ fn said(there: &There, revoke_tokens: bool) -> Result<String, Failure> {
         There::Newer(why) | There::Unreadable(why) => unread(why),
         There::Same(lost) => Ok(sentence(lost)),
     }
+}
+
+/// Why nothing was begun: whatever it is, nothing was put anywhere yet.
+fn untouched(file: &std::path::Path, error: RestoreError) -> Failure {
+    let usage = matches!(error, RestoreError::Exists(_) | RestoreError::Store(StoreError::InUse(_)));
+    let failure = refused(error);
+    if usage {
+        return failure;
+    }
+    let detail = format!("{} can't be restored: {}. Nothing was changed.", file.display(), failure.detail.trim_end_matches('.'));
+    Failure { detail, ..failure }
 }
 
 fn refused(error: RestoreError) -> Failure {

@@ -9,6 +9,8 @@ use std::fmt::Write as _;
 use chrono::{DateTime, Utc};
 
 use super::decide::signed;
+use super::desk::more;
+use super::every::command_of;
 use super::out::table;
 use crate::api::case::{ApprovalDetail, CaseDetail, RefusedAction};
 use crate::api::lists::{CaseRow, LogPage, named};
@@ -16,43 +18,19 @@ use crate::api::words::Decision;
 use crate::base::Untrusted;
 use crate::base::ids::OperatorId;
 use crate::base::text::sanitise;
-
-/// The command that does what an operation of a case is: the server's code, and the words after `countersign case`.
-const COMMANDS: &[(&str, &str)] = &[
-    ("case_triage", "triage"),
-    ("case_no_change", "no-change"),
-    ("case_route", "route"),
-    ("case_assign", "assign"),
-    ("case_handover", "hand-over"),
-    ("case_comment", "comment"),
-    ("case_evidence", "evidence"),
-    ("case_telemetry", "telemetry"),
-    ("proof_start", "start-proof"),
-    ("case_seal", "seal"),
-    ("case_reopen", "reopen"),
-    ("approve", "approve"),
-    ("deny", "deny"),
-    ("approval_take_back", "take-back"),
-    ("case_withdraw", "withdraw"),
-    ("case_hold", "hold"),
-    ("case_lift_hold", "lift-hold"),
-    ("case_flag", "flag"),
-    ("case_review", "review"),
-    ("case_close", "close"),
-    ("case_retry", "retry"),
-    ("case_roll_back", "roll-back"),
-    ("grant_revoke", "revoke"),
-];
+use crate::domain::access::Operation;
 
 /// A time as every command shows it.
-fn minute(at: DateTime<Utc>) -> String {
+pub(super) fn minute(at: DateTime<Utc>) -> String {
     at.format("%Y-%m-%d %H:%M UTC").to_string()
 }
 
-/// The command for an operation; a newer server's operation keeps its code.
-fn command(operation: &str) -> String {
-    let known = COMMANDS.iter().find(|(code, _)| *code == operation);
-    known.map_or_else(|| sanitise(operation, false), |(_, words)| (*words).to_owned())
+/// The command for an operation or a decision, as after `countersign case`; a newer server's operation keeps its code.
+fn command(code: &str) -> String {
+    let decision = [Decision::Approve, Decision::Deny].into_iter().find(|d| d.code() == code).map(Decision::code);
+    let operation = || Operation::ALL.iter().find(|o| o.code() == code).and_then(|o| command_of(*o));
+    let known = decision.or_else(operation).map(|words| words.strip_prefix("case ").unwrap_or(words).to_owned());
+    known.unwrap_or_else(|| sanitise(code, false))
 }
 
 /// Cases in a table.
@@ -168,25 +146,5 @@ pub(super) fn entries(page: &LogPage) -> String {
             vec![e.seq.to_string(), at, who, case, format!("{}{said}", named(&e.summary, &page.names))]
         })
         .collect();
-    table(&["ENTRY", "AT (UTC)", "WHO", "ABOUT", "WHAT"], &cells)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::access::Operation;
-    use clap::CommandFactory as _;
-
-    #[test]
-    fn every_operation_on_a_case_is_named_by_a_command_that_there_is() {
-        let arguments = crate::cli::Arguments::command();
-        let case = arguments.find_subcommand("case").unwrap();
-        for (_, words) in COMMANDS {
-            assert!(case.find_subcommand(words).is_some(), "case {words}");
-        }
-        let reads = ["case_read", "case_timeline", "case_open", "case_decide"];
-        for operation in Operation::ALL.iter().map(|o| o.code()).filter(|c| c.starts_with("case_") && !reads.contains(c)) {
-            assert_ne!(command(operation), operation, "{operation} has no command");
-        }
-    }
+    table(&["ENTRY", "AT (UTC)", "WHO", "ABOUT", "WHAT"], &cells) + &more(cells.len(), page.after.as_ref())
 }

@@ -19,6 +19,8 @@ pub struct ClientConfig {
     pub timeout_seconds: u64,
     /// A built-in or user theme's name, or `auto`.
     pub theme: String,
+    /// Where that name stands: line or variable; neither for the default.
+    pub theme_place: (Option<usize>, Option<String>),
     /// A keymap file other than the usual one.
     pub keymap: Option<PathBuf>,
     /// Whether the console takes the mouse.
@@ -68,6 +70,7 @@ impl Default for ClientConfig {
             ca_file: None,
             timeout_seconds: 10,
             theme: "auto".to_owned(),
+            theme_place: (None, None),
             keymap: None,
             mouse: true,
             plain: false,
@@ -80,6 +83,9 @@ impl Default for ClientConfig {
     }
 }
 
+/// What only the console reads: a mistake in it stops no other command.
+const CONSOLE_ONLY: &[&str] = &["theme", "keymap", "mouse", "plain", "reduced_motion", "attention", "quiet_hours", "views"];
+
 /// The most saved views.
 const MAX_VIEWS: usize = 50;
 
@@ -89,26 +95,44 @@ impl ClientConfig {
         read::parse(text, variables, Self::read)
     }
 
-    fn read(reader: &mut Reader<'_>, root: &mut Section<'_, '_>) -> Self {
+    /// Reads what every command needs, and nothing of what only the console does.
+    pub fn parse_for_commands(text: &str, variables: &Variables) -> Result<Self, ConfigError> {
+        read::parse(text, variables, |reader, root| {
+            let common = Self::common(reader, root);
+            root.leave(CONSOLE_ONLY);
+            common
+        })
+    }
+
+    fn common(reader: &mut Reader<'_>, root: &mut Section<'_, '_>) -> Self {
         let usual = Self::default();
         let server = reader.text(root, "server");
         if server.as_ref().is_some_and(|s| url::Url::parse(s).map_or(true, |u| !matches!(u.scheme(), "http" | "https"))) {
             reader.wrong(root, "server", "must be an http:// or https:// address");
         }
-        let views = reader.section(root, "views", |reader, views| views_of(reader, views));
         Self {
             server,
             ca_file: reader.text(root, "ca_file").map(PathBuf::from),
             timeout_seconds: reader.number(root, "timeout_seconds", 1..=300).unwrap_or(usual.timeout_seconds),
-            theme: reader.text(root, "theme").unwrap_or(usual.theme),
+            read_only: reader.flag(root, "read_only").unwrap_or(usual.read_only),
+            ..usual
+        }
+    }
+
+    fn read(reader: &mut Reader<'_>, root: &mut Section<'_, '_>) -> Self {
+        let usual = Self::common(reader, root);
+        let views = reader.section(root, "views", |reader, views| views_of(reader, views));
+        Self {
+            theme: reader.text(root, "theme").unwrap_or_else(|| usual.theme.clone()),
+            theme_place: reader.place(root, "theme"),
             keymap: reader.text(root, "keymap").map(PathBuf::from),
             mouse: reader.flag(root, "mouse").unwrap_or(usual.mouse),
             plain: reader.flag(root, "plain").unwrap_or(usual.plain),
             reduced_motion: reader.flag(root, "reduced_motion").unwrap_or(usual.reduced_motion),
-            read_only: reader.flag(root, "read_only").unwrap_or(usual.read_only),
             attention: reader.parsed(root, "attention").unwrap_or_default(),
             quiet_hours: quiet_hours(reader, root),
             views,
+            ..usual
         }
     }
 }

@@ -39,6 +39,8 @@ pub fn variables() -> Variables {
 pub struct Mistake {
     /// Line in the file, from 1; `None` for a variable or something missing.
     pub line: Option<usize>,
+    /// The variable that is wrong, if it isn't the file.
+    pub variable: Option<String>,
     /// What is wrong and what would be right.
     pub message: String,
 }
@@ -59,9 +61,10 @@ impl fmt::Display for ConfigError {
         let file = self.file.as_ref().map_or_else(|| "configuration".to_owned(), |f| f.display().to_string());
         for (i, mistake) in self.mistakes.iter().enumerate() {
             let end = if i + 1 < self.mistakes.len() { "\n" } else { "" };
-            match mistake.line {
-                Some(line) => write!(f, "{file}:{line}: {}{end}", mistake.message)?,
-                None => write!(f, "{file}: {}{end}", mistake.message)?,
+            match (&mistake.variable, mistake.line) {
+                (Some(variable), _) => write!(f, "{variable} in the environment: {}{end}", mistake.message)?,
+                (None, Some(line)) => write!(f, "{file}:{line}: {}{end}", mistake.message)?,
+                (None, None) => write!(f, "{file}: {}{end}", mistake.message)?,
             }
         }
         Ok(())
@@ -71,7 +74,7 @@ impl fmt::Display for ConfigError {
 impl ConfigError {
     /// One mistake about a file as a whole.
     pub fn about(file: &Path, message: impl Into<String>) -> Self {
-        Self { file: Some(file.to_owned()), mistakes: vec![Mistake { line: None, message: message.into() }] }
+        Self { file: Some(file.to_owned()), mistakes: vec![Mistake { line: None, variable: None, message: message.into() }] }
     }
 
     /// Names the file the mistakes are in.

@@ -60,6 +60,11 @@ impl<'t, 'a> Section<'t, 'a> {
         if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
     }
 
+    /// Lets keys stand there that somebody else reads.
+    pub fn leave(&mut self, keys: &[&'static str]) {
+        self.seen.extend(keys);
+    }
+
     /// Whether the section is written in the file at all.
     pub fn is_present(&self) -> bool {
         self.table.is_some()
@@ -76,14 +81,22 @@ impl Reader<'_> {
         let before = at.and_then(|at| self.text.get(..at.start));
         let column = before.map(|b| b.chars().rev().take_while(|c| *c != '\n').count() + 1);
         let place = column.map(|c| format!("column {c}: ")).unwrap_or_default();
-        Mistake { line: before.map(|b| self.line(b.len())), message: sanitise(&format!("{place}not TOML: {why}"), false) }
+        Mistake { line: before.map(|b| self.line(b.len())), variable: None, message: sanitise(&format!("{place}not TOML: {why}"), false) }
     }
 
     /// Notes a mistake that a check beyond types found, at the key's line if it is written.
     pub fn wrong(&mut self, section: &Section<'_, '_>, key: &str, message: &str) {
+        let (line, variable) = self.place(section, key);
+        self.mistakes.push(Mistake { line, variable, message: format!("{}: {}", section.name(key), sanitise(message, false)) });
+    }
+
+    /// Where a key's value stands: the variable that outranks the file, or else the line, if it is written.
+    pub fn place(&self, section: &Section<'_, '_>, key: &str) -> (Option<usize>, Option<String>) {
+        if let Some((name, _)) = self.variable(section, key) {
+            return (None, Some(name));
+        }
         let place = section.table.and_then(|t| t.iter().find(|(k, _)| k.get_ref() == key)).map(|(k, _)| k.span().start);
-        let line = place.map(|offset| self.line(offset));
-        self.mistakes.push(Mistake { line, message: format!("{}: {}", section.name(key), sanitise(message, false)) });
+        (place.map(|offset| self.line(offset)), None)
     }
 
     fn unknown(&mut self, section: &Section<'_, '_>) {
@@ -95,7 +108,7 @@ impl Reader<'_> {
             if !section.seen.contains(key.get_ref().as_ref()) {
                 let line = Some(self.line(key.span().start));
                 let name = sanitise(&section.name(key.get_ref()), false);
-                self.mistakes.push(Mistake { line, message: format!("{name} is not known; known here: {}", known.join(", ")) });
+                self.mistakes.push(Mistake { line, variable: None, message: format!("{name} is not known; known here: {}", known.join(", ")) });
             }
         }
     }
@@ -212,7 +225,7 @@ impl Reader<'_> {
             let path = format!("{}.{}", parent.name(key), name.get_ref());
             let Some(inner) = value.get_ref().as_table() else {
                 let line = Some(self.line(name.span().start));
-                self.mistakes.push(Mistake { line, message: format!("{} must be a table", sanitise(&path, false)) });
+                self.mistakes.push(Mistake { line, variable: None, message: format!("{} must be a table", sanitise(&path, false)) });
                 continue;
             };
             let mut section = Section { table: Some(inner), path, seen: BTreeSet::new(), free: false };

@@ -107,6 +107,7 @@ fn variables_outrank_the_file() {
         ("COUNTERSIGN_LIMITS_STREAMS".to_owned(), "x".to_owned()),
     ]);
     let error = ServerConfig::parse("[listen]\nstaff = \"nowhere\"", Path::new("."), &variables).unwrap_err();
+    assert_eq!(error.to_string(), "COUNTERSIGN_LIMITS_STREAMS in the environment: limits.streams: must be a whole number from 1 to 100000");
     assert_eq!(mistakes(&error), ["0: limits.streams: must be a whole number from 1 to 100000"]);
 }
 

@@ -148,11 +148,16 @@ fn unknown(app: &App, parts: &Parts) -> Response {
     response
 }
 
+/// What follows the scheme `Bearer`, in whatever case it is written (RFC 9110 §11.1).
+fn credential(header: &str) -> Option<&str> {
+    header.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("Bearer")).map(|(_, credential)| credential)
+}
+
 impl FromRequestParts<Arc<App>> for Caller {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Response> {
-        let presented = parts.headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok()).and_then(|v| v.strip_prefix("Bearer "));
+        let presented = parts.headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok()).and_then(credential);
         let Some(presented) = presented else { return Err(unknown(app, parts)) };
         let signed_in = app.service.authenticate(presented.trim()).await.map_err(|e| Failure::from(e).into_response())?;
         let Some(signed_in) = signed_in else { return Err(unknown(app, parts)) };

@@ -30,6 +30,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
             let why = crate::base::text::sanitise(&e.body_text(), false);
             // The framework's own words say how it reads, not what is wrong.
             let why = why.strip_prefix("Failed to deserialize query string: ").unwrap_or(&why);
+            let why = why.replace("number too large to fit in target type", "larger than any number that is taken");
             Failure::invalid("query", format!("The query can't be read: {why}."))
         })
     }

@@ -14,7 +14,7 @@ use super::extract::Params;
 use super::problem::Failure;
 use super::write::{Nothing, Write};
 use crate::api::governance as reg;
-use crate::api::lists::LogPage;
+use crate::api::lists::{LogPage, persons_in};
 use crate::base::ids::{PersonId, ProposalId, TokenId};
 use crate::domain::command::RegisterCommand;
 use crate::domain::event::{RegisterChange, RegisterEvent};
@@ -46,12 +46,16 @@ pub(super) async fn log(State(app): State<Arc<App>>, caller: Caller, Params(q): 
 }
 
 #[utoipa::path(get, path = "/v1/register", tag = "register", responses((status = 200, body = reg::RegisterView)))]
-pub(super) async fn register(State(app): State<Arc<App>>, _caller: Caller) -> Answer {
+pub(super) async fn register(State(app): State<Arc<App>>, caller: Caller) -> Answer {
     let register = app.service.store.register().await?;
     let persons: Vec<PersonId> = register.operators.values().map(|o| o.person.clone()).take(1_000).collect();
     let people = app.service.store.people(&persons).await?;
     let names = people.into_iter().map(|(id, p)| (id, p.name)).collect();
-    Ok(Json(crate::api::register_view(&register, &names, app.service.now())).into_response())
+    let mut view = crate::api::register_view(&register, &names, app.service.now());
+    let told = view.proposals.iter().flat_map(|p| persons_in(&p.says).map(PersonId::parse).filter_map(Result::ok));
+    let hands = view.proposals.iter().flat_map(|p| p.approved_by.iter().chain([&p.proposed_by]).cloned());
+    view.names = app.service.names(told.chain(hands).collect(), &caller.actor).await?;
+    Ok(Json(view).into_response())
 }
 
 pub(super) fn answer(done: &Governed, proposal: &ProposalId, secret: Option<(TokenId, String)>) -> reg::RegisterAnswer {
@@ -64,6 +68,7 @@ pub(super) fn answer(done: &Governed, proposal: &ProposalId, secret: Option<(Tok
         events: done.events.iter().map(code).collect(),
         proposal: waits.then(|| proposal.clone()),
         token,
+        effective_at: done.register.proposals.get(proposal).and_then(|p| p.effective_at),
         secret,
     }
 }
@@ -73,7 +78,7 @@ async fn govern<T>(w: &Write<T>, command: &RegisterCommand, proposal: &ProposalI
     let (_flight, kept) = w.begin().await?;
     if let Some((_, kept)) = kept {
         let version = kept.get("register").and_then(serde_json::Value::as_u64).unwrap_or(0);
-        let body = reg::RegisterAnswer { version, events: Vec::new(), proposal: None, token: None, secret: None };
+        let body = reg::RegisterAnswer { version, events: Vec::new(), proposal: None, token: None, effective_at: None, secret: None };
         return Ok(Json(body).into_response());
     }
     let mut ask = w.caller.ask();

@@ -40,7 +40,9 @@ pub(super) async fn propose(w: Write<wire::ProposePolicy>) -> Result<Response, F
     let id: ProposalId = w.app.service.fresh("prp")?;
     if let Some((_, kept)) = kept {
         let version = kept.get("register").and_then(serde_json::Value::as_u64).unwrap_or(0);
-        return Ok(Json(wire::RegisterAnswer { version, events: Vec::new(), proposal: None, token: None, secret: None }).into_response());
+        return Ok(
+            Json(wire::RegisterAnswer { version, events: Vec::new(), proposal: None, token: None, effective_at: None, secret: None }).into_response()
+        );
     }
     let mut ask = w.caller.ask();
     ask.once = Some(w.once(StatusCode::OK));

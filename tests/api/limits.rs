@@ -98,7 +98,7 @@ async fn a_request_that_takes_too_long_is_given_up_and_changes_nothing() {
     let first = futures_util::stream::iter([Ok::<_, std::io::Error>("{\"subject\": ")]);
     let never = first.chain(futures_util::stream::pending());
     let request = Request::post("/v1/cases")
-        .header("authorization", format!("Bearer {}", house.token("nadia")))
+        .header("authorization", format!("bearer {}", house.token("nadia")))
         .header("idempotency-key", "slow")
         .header("content-type", "application/json")
         .body(Body::from_stream(never))

@@ -135,6 +135,8 @@ async fn malformed_input_is_refused_with_a_sentence_and_changes_nothing() {
     let bomb = json!({"text": "x".repeat(70_000)});
     let large = house.send("POST", "/v1/cases", Some(house.token("nadia")), &[("idempotency-key", "y")], Some(&bomb)).await;
     assert_eq!(large.status, StatusCode::PAYLOAD_TOO_LARGE);
+    let large = house.get("/v1/cases?limit=99999", "sam").await.body["detail"].to_string();
+    assert!(large.contains("limit") && large.contains("larger than any number that is taken"), "{large}");
     for path in ["/v1/cases?limit=0", "/v1/cases?nope=1", "/v1/cases/x", "/v1/log?after=-1"] {
         assert_eq!(house.get(path, "sam").await.status, StatusCode::BAD_REQUEST, "{path}");
     }

@@ -25,7 +25,8 @@ fn the_register_is_shown_changed_proposed_and_approved_from_the_command_line() {
     cli.run("e.morgan", &["register", "automation", "night-bot", "--scope", "open"], 2);
     cli.run("e.morgan", &["register", "approve", &proposal], 3);
     cli.run("nadia", &["register", "approve", &proposal], 3);
-    cli.run("a.lindqvist", &["register", "approve", &proposal], 0);
+    let approved = cli.run("a.lindqvist", &["register", "approve", &proposal], 0);
+    assert!(approved["effective_at"].as_str().is_some_and(|at| at > "2026"), "{approved}");
     cli.run("a.lindqvist", &["register", "approve", &proposal], 3);
     let waiting = cli.run("e.morgan", &["register", "proposals"], 0);
     assert!(waiting.as_array().unwrap().iter().any(|p| p["id"] == proposal.as_str() && p["approved_by"] == "p-a.lindqvist"), "{waiting}");
@@ -49,7 +50,8 @@ fn the_register_is_shown_changed_proposed_and_approved_from_the_command_line() {
     cli.run("e.morgan", &["register", "person", "p-new", "--employer", "ferrol", "--shift", "22:00-06:00"], 0);
     let account = ["register", "operator", "new", "--person", "p-new", "--role", "support_agent"];
     cli.run("a.lindqvist", &account, 3);
-    proposed(&cli.run("e.morgan", &account, 0));
+    let first = proposed(&cli.run("e.morgan", &account, 0));
+    assert!(cli.read("a.lindqvist", &["register", "approve", &first]).contains("Approved: it counts from "));
     cli.run("e.morgan", &["register", "operator", "x", "--person", "p-nobody", "--role", "supervisor"], 6);
     cli.run("e.morgan", &["register", "operator", "x", "--person", "p-new", "--role", "king"], 2);
     cli.run("tom.becker", &["whoami"], 0);

@@ -6,6 +6,7 @@ mod access;
 mod asked;
 mod attempts;
 mod cli;
+mod cli_asks;
 mod cli_later;
 mod cli_register;
 mod edges;

@@ -86,6 +86,7 @@ pub fn register_view(register: &Register, names: &BTreeMap<PersonId, Untrusted>,
         delegations: delegations.collect(),
         proposals: proposals.collect(),
         tokens: tokens.collect(),
+        names: BTreeMap::new(),
     }
 }
 

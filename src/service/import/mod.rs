@@ -133,7 +133,7 @@ impl Service {
         // The register as it will be after the rows so far: a dry run refuses just what a run refuses.
         let (mut after, mut seen, mut batch) = (Register::clone(&register), BTreeSet::new(), Batch::default());
         for row in rows {
-            let checked = row.row.map_err(|why| (None, vec![why])).and_then(|p| {
+            let checked = row.row.map_err(|why| (row.id, vec![why])).and_then(|p| {
                 let id = Some(crate::base::text::sanitise(&p.id, false));
                 person::check(&p, &register, &named).map_err(|why| (id, why))
             });
@@ -216,7 +216,7 @@ impl Service {
         let read = match row.row {
             Ok(read) => read,
             Err(why) => {
-                report.refuse(row.line, None, vec![why]);
+                report.refuse(row.line, row.id, vec![why]);
                 return Ok(None);
             }
         };

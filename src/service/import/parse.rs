@@ -21,6 +21,8 @@ pub enum Format {
 pub struct Row<T> {
     /// Line in the file, from 1.
     pub line: u64,
+    /// Its id as it is written, if one is.
+    pub id: Option<String>,
     /// What was read, or why it could not be.
     pub row: Result<T, String>,
 }
@@ -73,9 +75,10 @@ fn csv_rows<T: FromCells>(text: &str) -> Result<Vec<Row<T>>, ImportError> {
         let row = match record {
             Ok(record) => {
                 let cell = |name: &str| header.iter().position(|h| h == name).and_then(|i| record.get(i)).unwrap_or_default().to_owned();
-                Row { line: record.position().map_or(0, csv::Position::line), row: T::from_cells(&cell) }
+                let id = optional(sanitise(&cell("id"), false));
+                Row { line: record.position().map_or(0, csv::Position::line), id, row: T::from_cells(&cell) }
             }
-            Err(error) => Row { line: error.position().map_or(0, csv::Position::line), row: Err(csv_problem(&error)) },
+            Err(error) => Row { line: error.position().map_or(0, csv::Position::line), id: None, row: Err(csv_problem(&error)) },
         };
         out.push(row);
     }
@@ -122,7 +125,8 @@ fn json_rows<T: FromCells>(text: &str) -> Result<Vec<Row<T>>, ImportError> {
             None => return Ok(out),
         };
         at += values.byte_offset();
-        out.push(Row { line, row: serde_json::from_value(value).map_err(|e| sanitise(&e.to_string(), false)) });
+        let id = value.get("id").and_then(serde_json::Value::as_str).map(|id| sanitise(id, false));
+        out.push(Row { line, id, row: serde_json::from_value(value).map_err(|e| sanitise(&e.to_string(), false)) });
     }
 }
 

@@ -1,0 +1,86 @@
+//! What the desk asks before and between cases: how much there is, who would be left to decide. And lists' way on.
+//!
+//! Contract: one command is one request. Texts from outside are sanitised. Knows no rules: the server works all of it out.
+
+use std::fmt::Write as _;
+
+use clap::Args;
+
+use super::word::word;
+use crate::api::case::RoutePreview;
+use crate::api::lists::Counts;
+use crate::api::requests::{PreviewRoute, RouteCase};
+use crate::api::words::{Action, Path};
+use crate::base::ids::{CaseId, GroupId, ScopeId, SubjectId, TargetId};
+use crate::base::text::sanitise;
+
+/// A way that a case might go.
+#[derive(Debug, Clone, Args)]
+pub struct Preview {
+    /// Whose access.
+    pub subject: SubjectId,
+    /// What would be restored.
+    #[arg(value_parser = word!(Action))]
+    pub action: Action,
+    /// In which system.
+    #[arg(long)]
+    pub target: TargetId,
+    /// How much of it; again for each.
+    #[arg(long)]
+    pub scope: Vec<ScopeId>,
+    /// Which way.
+    #[arg(long, default_value = "assisted", value_parser = word!(Path))]
+    pub path: Path,
+    /// Approver groups beside policy's; again for each.
+    #[arg(long)]
+    pub group: Vec<GroupId>,
+    /// The case that would be routed anew; a new one if absent.
+    #[arg(long)]
+    pub case: Option<CaseId>,
+}
+
+impl Preview {
+    /// What the server is asked.
+    pub fn asks(&self) -> PreviewRoute {
+        let (target, scope, approver_groups) = (self.target.clone(), self.scope.clone(), self.group.clone());
+        let route = RouteCase { action: self.action, path: self.path, target, scope, approver_groups };
+        PreviewRoute { subject: self.subject.clone(), case: self.case, route }
+    }
+}
+
+/// What a way would cost, in lines.
+pub(super) fn cost(preview: &RoutePreview) -> String {
+    let mut text = String::new();
+    if let Some(problem) = &preview.problem {
+        let _ = writeln!(text, "It can't go this way: {}", sanitise(problem, false));
+    }
+    if preview.you_give_up {
+        text += "You would have a hand in it, and never decide it.\n";
+    }
+    for hand in &preview.lineage {
+        let _ = writeln!(text, "has a hand: {} ({}): {}", hand.name.line(), hand.person, sanitise(&hand.sentence, false));
+    }
+    for item in &preview.checklist.items {
+        let _ = writeln!(text, "needed: {} ({})", sanitise(&item.title, false), sanitise(&item.why, false));
+    }
+    let _ = writeln!(text, "approvals needed: {}", sanitise(&preview.approvals_needed, false));
+    let could: Vec<String> = preview.could_decide.operators.iter().map(ToString::to_string).collect();
+    let enough = if preview.could_decide.enough { "" } else { "; that is not enough" };
+    let _ = writeln!(text, "could decide: {}{enough}", if could.is_empty() { "no one".to_owned() } else { could.join(", ") });
+    text
+}
+
+/// Numbers, a line each.
+pub(super) fn numbers(counts: &Counts) -> String {
+    let Counts { open, approvals, grants, held, log } = counts;
+    format!(
+        "cases not ended   {open}\nyou could decide  {approvals}\nheld              {held}\ntemporary access  {grants}\nentries of the log {log}\n"
+    )
+}
+
+/// How a list goes on, if it does.
+pub(super) fn more(shown: usize, after: Option<&impl std::fmt::Display>) -> String {
+    after.map_or_else(String::new, |after| {
+        format!("{shown} are shown, and there are more: go on with --after {}\n", sanitise(&after.to_string(), false))
+    })
+}
