@@ -82,7 +82,7 @@ fn unknown_theme(settings: &Settings, own: &[Theme]) -> Option<String> {
     if name == "auto" || own.iter().any(|t| t.name == *name) {
         return None;
     }
-    let why = Theme::embedded(name).err()?.to_string();
+    let why = Theme::embedded(name).err()?;
     let (line, variable) = settings.config.theme_place.clone();
     let mistake = Mistake { line, variable, message: format!("theme: {why}") };
     Some(ConfigError { file: Some(settings.paths.console_file()), mistakes: vec![mistake] }.to_string())
@@ -135,15 +135,25 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_the_readme_says_of_keys_is_taken() {
+        let readme = include_str!("../../README.md");
+        let keys = readme.split("```toml\n[keys]\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+        let read = Keymap::parse("README.md", &format!("[keys]\n{keys}"));
+        assert!(read.is_ok(), "{read:?}");
+    }
+
+    #[test]
     fn a_broken_theme_is_told_by_its_name_and_a_mistake_of_syntax_alone() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("mine.toml"), "bg = [").unwrap();
         std::fs::write(folder.path().join("odd.toml"), [0xff, 0xfe]).unwrap();
-        let good = crate::console::theme::EMBEDDED[0].1;
+        // One that says no name has its file's.
+        let good = crate::console::theme::EMBEDDED[0].1.replace("name = \"dark\"\n", "");
         std::fs::write(folder.path().join("good.toml"), good).unwrap();
         let (own, broken) = themes(folder.path());
         let names: Vec<&str> = broken.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!((own.len(), names), (1, vec!["mine", "odd"]));
+        assert_eq!(own[0].name, "good");
         let syntax = broken[0].1.join("\n");
         assert!(!syntax.contains("is missing") && syntax.contains("mine.toml:1"), "{syntax}");
     }

@@ -46,7 +46,7 @@ pub async fn run(listen: &Listen, arguments: &Arguments, out: Out) -> Result<(),
     let heard = tokio::time::timeout(Duration::from_secs(listen.seconds), hear(&client, listen, &mut last, out)).await;
     let Ok(Err(mut failure)) = heard else { return Ok(()) };
     if let Some(last) = last {
-        failure.detail += &format!(" Go on with --after {last}.");
+        failure.detail = format!("{} Go on with --after {last}.", failure.detail);
     }
     Err(failure)
 }

@@ -16,8 +16,11 @@ const FILES: &[(&str, &str)] = &[
         "$XDG_CONFIG_HOME/countersign/console.toml",
         "Settings of console and commands: server, ca_file, timeout_seconds, theme, keymap, [views] and others.",
     ),
-    ("$XDG_CONFIG_HOME/countersign/keymap.toml", "Your own keys for the console."),
-    ("$XDG_CONFIG_HOME/countersign/themes/*.toml", "Your own themes."),
+    ("$XDG_CONFIG_HOME/countersign/keymap.toml", "Your own keys for the console: a table [keys] of actions, e.g. take-next = [\"n\", \"ctrl-n\"]."),
+    (
+        "$XDG_CONFIG_HOME/countersign/themes/*.toml",
+        "Your own themes: name, paper and a table [roles] with a style for every role; countersign tells of those that are missing.",
+    ),
     (
         "$XDG_CONFIG_HOME/countersign/server.toml",
         "The server's settings, unless --config names another file. Relative paths in it begin at its folder.",

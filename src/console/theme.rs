@@ -135,7 +135,8 @@ impl Theme {
     pub fn parse(file: &str, text: &str) -> Result<Self, Vec<Mistake>> {
         let mut mistakes = Mistakes::new(file, text);
         let table = mistakes.table();
-        let mut theme = Self { name: file.trim_end_matches(".toml").to_owned(), paper: Color::Reset, styles: vec![Style::new(); Role::ALL.len()] };
+        let stem = file.rsplit('/').next().unwrap_or(file).trim_end_matches(".toml");
+        let mut theme = Self { name: stem.to_owned(), paper: Color::Reset, styles: vec![Style::new(); Role::ALL.len()] };
         let mut seen = vec![false; Role::ALL.len()];
         for (key, value) in table.get_ref() {
             let (at, text) = (value.span().start, value.get_ref().as_str());

@@ -119,3 +119,12 @@ fn letters_that_are_not_seen_are_refused_with_every_other_mistake_of_the_row() {
     }
     assert!(person::check(all[1].row.as_ref().unwrap(), &register(&[]), &BTreeSet::new()).is_ok());
 }
+
+#[test]
+fn the_readme_names_every_column() {
+    let readme = include_str!("../../../README.md");
+    for column in <super::subject::SubjectIn as super::parse::FromCells>::COLUMNS {
+        assert!(readme.contains(&format!("`{column}`")), "{column}");
+    }
+    assert!(readme.contains(&<super::person::PersonIn as super::parse::FromCells>::COLUMNS.join(",")));
+}
