@@ -26,6 +26,8 @@ impl Case {
                     due: *due,
                     passed: None,
                     paused_left: None,
+                    used: BTreeMap::new(),
+                    runs_since: due.map(|_| at),
                     expires_at: *expires_at,
                     escalated_at: None,
                     execute_after: None,
@@ -164,7 +166,8 @@ impl Case {
             }
             CaseEvent::Decided { approval } => self.approvals.push(approval.clone()),
             CaseEvent::ApprovalsVoided { approvals, why } => self.void(approvals, *why),
-            CaseEvent::StateChanged { to, due } => {
+            CaseEvent::StateChanged { to, due, .. } => {
+                self.stop_clock(at);
                 self.state = *to;
                 if matches!(to, CaseState::New | CaseState::Proofing) {
                     self.unseal();
@@ -179,9 +182,18 @@ impl Case {
                 } else {
                     self.times.paused_left = None;
                     self.times.due = *due;
+                    self.times.runs_since = due.map(|_| at);
                 }
             }
             _ => {}
+        }
+    }
+
+    /// The phase's clock stands still: how long it ran is added up.
+    fn stop_clock(&mut self, at: Time) {
+        if self.times.runs_since.is_some() {
+            self.times.used.insert(self.state, self.used(self.state, at));
+            self.times.runs_since = None;
         }
     }
 
@@ -237,12 +249,16 @@ impl Case {
 
     fn fold_clock(&mut self, event: &CaseEvent, at: Time) {
         match event {
-            CaseEvent::Held { hold } => self.hold = Some(hold.clone()),
+            CaseEvent::Held { hold } => {
+                self.stop_clock(at);
+                self.hold = Some(hold.clone());
+            }
             CaseEvent::HoldLifted { .. } => {
                 self.hold = None;
                 self.times.due = None;
             }
             CaseEvent::ClockPaused { left } => {
+                self.stop_clock(at);
                 self.times.due = None;
                 self.times.paused_left = Some(*left);
             }
@@ -250,6 +266,8 @@ impl Case {
                 self.times.due = Some(*due);
                 if self.hold.is_none() {
                     self.times.paused_left = None;
+                    self.stop_clock(at);
+                    self.times.runs_since = Some(at);
                 }
             }
             CaseEvent::Escalated { hold } => {

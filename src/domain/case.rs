@@ -335,6 +335,10 @@ pub struct Times {
     pub passed: Option<Time>,
     /// What is left of the phase while its clock is paused.
     pub paused_left: Option<Seconds>,
+    /// How long the clock of each phase ran in all, while the case stood there before: coming back to a phase does not start its clock anew.
+    pub used: BTreeMap<CaseState, Seconds>,
+    /// Since when the present phase's clock runs, unless it is paused or never ran.
+    pub runs_since: Option<Time>,
     /// When it expires if it is not restored.
     pub expires_at: Time,
     /// When it escalated last.
@@ -367,6 +371,13 @@ impl Case {
     /// Whether it waits for the subject: a session to them is open. Deadlines pause meanwhile.
     pub fn waits_for_subject(&self, now: Time) -> bool {
         self.state == CaseState::Proofing && self.sessions.values().any(|s| s.outcome.is_none() && s.attester.is_none() && s.expires_at > now)
+    }
+
+    /// How much of a phase's time was used so far; waiting for the subject and holds take none of it.
+    pub fn used(&self, phase: CaseState, now: Time) -> Seconds {
+        let before = self.times.used.get(&phase).copied().unwrap_or_default();
+        let runs = self.times.runs_since.filter(|_| self.state == phase);
+        before.saturating_add(runs.map_or(Seconds(0), |since| Seconds::between(since, now)))
     }
 
     /// Whether a target still holds more than was approved.

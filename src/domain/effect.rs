@@ -157,10 +157,10 @@ pub fn effects(after: &Case, event: &CaseEvent, at: Time) -> Vec<Due> {
             _ => now(Effect::SendCode { case, session: session.clone() }),
         },
         CaseEvent::Proved { receipt } if receipt.method == Method::SavedCode => now(Effect::NotifySubject { case, notice: Notice::CodeUsed }),
-        CaseEvent::StateChanged { to: CaseState::Sealed, due } => {
+        CaseEvent::StateChanged { to: CaseState::Sealed, due, .. } => {
             let mut out = now(Effect::NotifyApprovers { case, reminder: false });
-            if let Some(due) = due {
-                out.push(Due { effect: Effect::NotifyApprovers { case, reminder: true }, not_before: at + (*due - at) / 2 });
+            if let Some(due) = due.filter(|due| *due > at) {
+                out.push(Due { effect: Effect::NotifyApprovers { case, reminder: true }, not_before: at + (due - at) / 2 });
             }
             out
         }

@@ -40,7 +40,13 @@ pub enum CaseEvent {
     /// It was routed anew; every approval not yet executed is void.
     Routed { route: Route },
     /// It stands somewhere else now. Every change of state is this event beside the one that caused it.
-    StateChanged { to: CaseState, due: Option<Time> },
+    StateChanged {
+        to: CaseState,
+        due: Option<Time>,
+        /// How much of the phase's time was used when the case stood there before; none where it never did.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        used: Option<Seconds>,
+    },
     /// Someone took it, was handed it, or (`None`) let go of it.
     Assigned { operator: Option<OperatorId> },
     /// A handover note was left.

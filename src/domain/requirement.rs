@@ -20,6 +20,24 @@ impl Seconds {
     pub fn duration(self) -> chrono::Duration {
         chrono::Duration::seconds(i64::from(self.0))
     }
+
+    /// From one time to a later one, rounded up; none if it is not later.
+    pub fn between(from: crate::base::Time, to: crate::base::Time) -> Self {
+        let millis = (to - from).num_milliseconds().max(0);
+        Self(u32::try_from(millis.saturating_add(999) / 1_000).unwrap_or(u32::MAX))
+    }
+
+    /// Both together, within what can be counted.
+    #[must_use]
+    pub const fn saturating_add(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
+
+    /// What is left of it without the other.
+    #[must_use]
+    pub const fn saturating_sub(self, other: Self) -> Self {
+        Self(self.0.saturating_sub(other.0))
+    }
 }
 
 /// What one case needs.

@@ -81,7 +81,7 @@ async fn invariant_01_the_hands_in_a_case_are_known_without_lineage_events() {
     let bot = ActorRef::Automation { automation: "bot".parse().unwrap(), on_behalf_of: vec![Principal::Person(person("p-ruiz"))] };
     let nobody = ActorRef::System { worker: Worker::Host };
     act(&store, id, bot.clone(), vec![world::opened("m.okafor", &bot, now, BTreeSet::new())], 0, now).await.unwrap();
-    let seal = vec![world::sealed(id, 1, &nobody, now), CaseEvent::StateChanged { to: CaseState::Sealed, due: None }];
+    let seal = vec![world::sealed(id, 1, &nobody, now), CaseEvent::StateChanged { to: CaseState::Sealed, due: None, used: None }];
     act(&store, id, nobody, seal, 1, now).await.unwrap();
     for who in ["vera", "ruiz"] {
         let events = decided(approval("a-1", seal_digest(id, 1), who, now));

@@ -27,7 +27,7 @@ async fn fill(store: &dyn Store) {
         let mut events = vec![world::opened(subject, &operator("vera"), now, BTreeSet::new()), world::lineage("p-vera", Duty::Router, now)];
         // Some open cases are not due, and some that ended are.
         let due = (n % 4 > 0).then(|| now + chrono::Duration::minutes(i64::from(n * 53 % 29)));
-        events.push(CaseEvent::StateChanged { to, due });
+        events.push(CaseEvent::StateChanged { to, due, used: None });
         c.case = Some(world::case_change(None, id, events, 0, now));
         changes.push(c);
     }
@@ -126,7 +126,7 @@ async fn a_database_of_the_schema_before_is_brought_up_to_date() {
     assert_eq!(walked(&store, &text("okaf"), Sort::Due, 9, true).await, okafor);
     assert!(!okafor.is_empty());
     // What is indexed can be taken out again when a case ends.
-    let ended = vec![CaseEvent::StateChanged { to: CaseState::Closed, due: None }];
+    let ended = vec![CaseEvent::StateChanged { to: CaseState::Closed, due: None, used: None }];
     world::act(&store, okafor[0], operator("vera"), ended, 0, at(START)).await.unwrap();
     assert_eq!(walked(&store, &text("okaf"), Sort::Due, 9, true).await, okafor[1..]);
 }

@@ -44,7 +44,7 @@ fn rival(rival: Rival, case: &Arc<Case>, register: &Register) -> Change {
     let reopened = || CaseEvent::Reopened { reason: world::text("r") };
     match rival {
         Rival::Edit => on_case(case, register, "vera", vec![reopened()]),
-        Rival::Withdraw => on_case(case, register, "vera", vec![CaseEvent::StateChanged { to: CaseState::Withdrawn, due: None }]),
+        Rival::Withdraw => on_case(case, register, "vera", vec![CaseEvent::StateChanged { to: CaseState::Withdrawn, due: None, used: None }]),
         Rival::Delegate => {
             let (from, to) = (Principal::Person(person("p-vera")), Principal::Person(person("p-ruiz")));
             let id = format!("d-{}", register.version).parse().unwrap();

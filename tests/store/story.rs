@@ -52,7 +52,7 @@ async fn approved_case(store: &dyn Store) -> CaseId {
     assert_eq!(store.counts(Some(&person("p-lind"))).await.unwrap().approvals, 0, "Lind owns the subject");
     assert_eq!(store.undecided(None, 9).await.unwrap(), [id]);
     let approval = world::approval("a-1", world::seal_digest(id, 1), "ruiz", at(START));
-    let state = CaseEvent::StateChanged { to: CaseState::Approved, due: None };
+    let state = CaseEvent::StateChanged { to: CaseState::Approved, due: None, used: None };
     act(store, id, operator("ruiz"), vec![CaseEvent::Decided { approval }, state], 0, at(START)).await.unwrap();
     assert_eq!(store.counts(Some(&person("p-ruiz"))).await.unwrap().approvals, 0);
     let execution = Execution { attempt: 1, seal: world::seal_digest(id, 1), started_at: at(START), outcome: None, ended_at: None };

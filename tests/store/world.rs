@@ -268,6 +268,6 @@ pub async fn sealed_case_by(store: &dyn Store, id: CaseId, who: &str, linked: BT
     let (now, by) = (at(START), operator(who));
     let open = vec![opened("payments-batch", &by, now, linked), lineage(&format!("p-{who}"), Duty::Router, now)];
     act(store, id, by.clone(), open, 0, now).await.unwrap();
-    let seal = vec![sealed(id, 1, &by, now), CaseEvent::StateChanged { to: CaseState::Sealed, due: None }];
+    let seal = vec![sealed(id, 1, &by, now), CaseEvent::StateChanged { to: CaseState::Sealed, due: None, used: None }];
     act(store, id, by, seal, 1, now).await.unwrap();
 }

@@ -64,8 +64,11 @@ fn work(event: &CaseEvent) -> Option<String> {
             )
         }
         CaseEvent::Routed { route } => format!("routed another way: {}", way(route)),
-        CaseEvent::StateChanged { to, due: Some(due) } => format!("is {} now, due {}", to.label(), minute(*due)),
-        CaseEvent::StateChanged { to, due: None } => format!("is {} now", to.label()),
+        CaseEvent::StateChanged { to, due: Some(due), used: None } => format!("is {} now, due {}", to.label(), minute(*due)),
+        CaseEvent::StateChanged { to, due: Some(due), used: Some(used) } => {
+            format!("is {} again, due {}: {} of the time for that were used before", to.label(), minute(*due), span(used.0))
+        }
+        CaseEvent::StateChanged { to, due: None, .. } => format!("is {} now", to.label()),
         CaseEvent::Assigned { operator: Some(operator) } => format!("given to {operator}"),
         CaseEvent::Assigned { operator: None } => "let go: with nobody now".to_owned(),
         CaseEvent::HandedOver { .. } => "left a note for whoever is next".to_owned(),
@@ -221,7 +224,9 @@ mod tests {
             "the deadline stands still while the subject is waited for; 23 h 52 min are left"
         );
         assert_eq!(said(&CaseEvent::Assigned { operator: None }), "let go: with nobody now");
-        assert_eq!(said(&CaseEvent::StateChanged { to: CaseState::Proofing, due: None }), "is proofing now");
+        assert_eq!(said(&CaseEvent::StateChanged { to: CaseState::Proofing, due: None, used: None }), "is proofing now");
+        let again = CaseEvent::StateChanged { to: CaseState::Sealed, due: Some("2026-01-05T11:07:00Z".parse().unwrap()), used: Some(Seconds(900)) };
+        assert_eq!(said(&again), "is awaiting approval again, due 05 Jan 11:07Z: 15 min of the time for that were used before");
         let refused =
             CaseEvent::Refused { command: "take_back".into(), refusal: "separation-of-duties".into(), person: Some("p-nadia".parse().unwrap()) };
         assert_eq!(said(&refused), "refused to person p-nadia: take back; they have a hand in it (separation-of-duties)");

@@ -61,9 +61,22 @@ impl<'a> Draft<'a> {
         self.events.push(event);
     }
 
-    pub fn go(&mut self, to: CaseState, due: Option<Seconds>) {
-        let due = due.map(|d| self.now() + d.duration());
-        self.push(CaseEvent::StateChanged { to, due });
+    /// Into another phase. Its clock is one for the life of the case: what was used of it before is gone, whoever sends the case back and for
+    /// whatever reason, so that no deadline is moved by coming and going (invariant 16).
+    pub fn go(&mut self, to: CaseState, time: Option<Seconds>) {
+        let left = time.map(|time| self.left_of(to, time));
+        self.enter(to, left);
+    }
+
+    /// What is left of a phase's time.
+    fn left_of(&self, phase: CaseState, time: Seconds) -> Seconds {
+        time.saturating_sub(self.case.used(phase, self.now()))
+    }
+
+    fn enter(&mut self, to: CaseState, left: Option<Seconds>) {
+        let due = left.map(|left| self.now() + left.duration());
+        let used = due.map(|_| self.case.used(to, self.now())).filter(|used| used.0 > 0);
+        self.push(CaseEvent::StateChanged { to, due, used });
     }
 
     pub fn requirement(&self) -> Requirement {
@@ -200,9 +213,9 @@ impl<'a> Draft<'a> {
 
     /// The case waits for its approvers: no longer than policy's deadline, nor than the proof counts on which they are to decide.
     pub fn await_approval(&mut self) {
-        let deadline = self.requirement().deadlines.approval;
+        let deadline = self.left_of(CaseState::Sealed, self.requirement().deadlines.approval);
         let proof = checklist::proof_until(&self.world, self.now()).map(|until| super::proof::left(until, self.now()));
-        self.go(CaseState::Sealed, Some(proof.map_or(deadline, |left| left.min(deadline))));
+        self.enter(CaseState::Sealed, Some(proof.map_or(deadline, |left| left.min(deadline))));
     }
 
     /// Schedules the execution if the quorum is reached: not before delay and grace are over.

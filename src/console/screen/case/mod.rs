@@ -35,6 +35,8 @@ use forms::Purpose;
 const AGAIN: Duration = Duration::from_millis(300);
 /// The most entries of a timeline that are shown.
 const MAX_ENTRIES: usize = 2000;
+/// The most names kept for them.
+const MAX_NAMES: usize = MAX_ENTRIES;
 
 /// The pages of a case.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -356,9 +358,12 @@ impl Screen for Case {
                     let first = self.entries_after.take().is_none();
                     if first {
                         self.entries.clear();
+                        self.names.clear();
                     }
                     self.entries.extend(page.entries);
-                    self.names.extend(page.names);
+                    // Names of those in the entries, read anew with them; whoever finds no room is shown by id.
+                    let room = MAX_NAMES.saturating_sub(self.names.len());
+                    self.names.extend(page.names.into_iter().take(room));
                     shared.dirty = true;
                     if let Some(after) = page.after.filter(|_| self.entries.len() < MAX_ENTRIES) {
                         self.entries_after = Some(after);
