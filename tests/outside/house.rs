@@ -62,6 +62,8 @@ pub struct House {
     pub pages: String,
     pub requester: Arc<Requester>,
     pub target: PathBuf,
+    /// Where the target shows itself to people.
+    pub target_page: String,
     pub web: reqwest::Client,
     stop: watch::Sender<bool>,
     _folder: tempfile::TempDir,
@@ -97,7 +99,7 @@ impl House {
 
         let target = folder.path().join("target.json");
         accounts().write(&target).unwrap();
-        let connector = target_at(&target, &clock, stopped).await;
+        let (connector, target_page) = target_at(&target, &clock, stopped).await;
 
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let pages = format!("http://{}", listener.local_addr().unwrap());
@@ -112,7 +114,8 @@ impl House {
         let mailer = Mailer::folder("Corp <no-reply@corp.example>", &mailbox).unwrap();
         let workers = workers(&service, &keys, mailer, &connector, &pages);
         let web = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().unwrap();
-        let house = Self { clock, store, service, keys, workers, connector, mailbox, pages, requester, target, web, stop, _folder: folder };
+        let house =
+            Self { clock, store, service, keys, workers, connector, mailbox, pages, requester, target, target_page, web, stop, _folder: folder };
         house.found(plan.policy.as_deref().unwrap_or(include_str!("../../assets/policy/default.toml"))).await;
         house
     }
@@ -277,9 +280,10 @@ pub fn workers(service: &Arc<Service>, keys: &proofing::Keys, mailer: Mailer, co
     Workers::new(Arc::clone(service), Arc::new(hands), patience)
 }
 
-async fn target_at(state: &std::path::Path, clock: &Arc<TestClock>, stop: watch::Receiver<bool>) -> Arc<dyn Connector> {
+async fn target_at(state: &std::path::Path, clock: &Arc<TestClock>, stop: watch::Receiver<bool>) -> (Arc<dyn Connector>, String) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let base = Base::new(&format!("http://{}/", listener.local_addr().unwrap()), vec![]).unwrap();
+    let page = format!("http://{}/", listener.local_addr().unwrap());
+    let base = Base::new(&page, vec![]).unwrap();
     let settings = countersign::demo::target::Settings {
         state: state.to_owned(),
         secret: SECRET.to_owned(),
@@ -289,7 +293,7 @@ async fn target_at(state: &std::path::Path, clock: &Arc<TestClock>, stop: watch:
     tokio::spawn(countersign::demo::target::serve(listener, settings, stop));
     let limits = Limits { connect: Duration::from_secs(2), total: Duration::from_millis(1500), answer: 100_000 };
     let door = Door::new(vec![base.clone()], &[], limits).unwrap();
-    Arc::new(Webhook::new(door, base, Signer::new(&SECRET.into()).unwrap()))
+    (Arc::new(Webhook::new(door, base, Signer::new(&SECRET.into()).unwrap())), page)
 }
 
 pub fn staff(by: &str) -> Actor {

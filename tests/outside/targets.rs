@@ -38,11 +38,9 @@ async fn a_target_that_refuses_ends_failed() {
 }
 
 #[tokio::test]
-async fn a_target_that_never_has_time_ends_unreachable_within_the_bound() {
+async fn a_target_that_never_has_time_for_an_order_ends_failed_by_what_it_says_it_holds() {
     let house = House::new().await;
-    // It says what it holds, and it shows that nothing changed.
-    let (state, outcome) = ends(&house, "busy").await;
-    assert_eq!(state, CaseState::Failed, "{outcome:?}");
+    assert_eq!(ends(&house, "busy").await, failed(FailureReason::NothingChanged));
     assert_eq!(house.account("busy").generation, 1);
 }
 
@@ -96,6 +94,13 @@ async fn a_revoked_secret_leaves_nothing_behind() {
 #[tokio::test]
 async fn what_is_seen_of_the_target_by_people_is_its_state() {
     let house = House::new().await;
-    let world = World::read(&house.target).unwrap();
-    assert_eq!(world.accounts[&id("okafor")].scope, BTreeSet::from([id::<ScopeId>("login"), id("mail")]));
+    let shown = async || house.web.get(&house.target_page).send().await.unwrap().json::<World>().await.unwrap();
+    let before = shown().await;
+    assert_eq!(before, World::read(&house.target).unwrap());
+    assert_eq!(before.accounts[&id("okafor")].scope, BTreeSet::from([id::<ScopeId>("login"), id("mail")]));
+    house.approved("okafor", Action::SecretRevocation).await;
+    house.live(120, 4).await;
+    let after = shown().await;
+    assert!(after.accounts[&id("okafor")].scope.is_empty(), "{after:?}");
+    assert_eq!(after, World::read(&house.target).unwrap());
 }
