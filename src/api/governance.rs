@@ -124,7 +124,13 @@ pub struct ProposalRow {
     /// What would change, in words; people by their ids, as `person p-...`.
     #[serde(default)]
     pub says: String,
-    /// Who approved it.
+    /// Who approved it so far.
+    #[serde(default)]
+    pub approvals: Vec<PersonId>,
+    /// How many approvals are missing: what starts or widens self-service or runbooks takes two besides its author's word.
+    #[serde(default)]
+    pub approvals_missing: u8,
+    /// Whose approval was the last that it takes.
     pub approved_by: Option<PersonId>,
     /// From when it counts.
     pub effective_at: Option<DateTime<Utc>>,
@@ -190,7 +196,7 @@ fn whole<'de, D: serde::Deserializer<'de>>(d: D) -> Result<u16, D::Error> {
 }
 
 /// What became of a change of the register.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Default, Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RegisterAnswer {
     /// The register's version after it.
     pub version: u64,
@@ -198,6 +204,9 @@ pub struct RegisterAnswer {
     pub events: Vec<String>,
     /// The proposal, if it became one.
     pub proposal: Option<ProposalId>,
+    /// How many persons have still to approve the proposal that it is about.
+    #[serde(default)]
+    pub approvals_missing: u8,
     /// The token, if one was issued at once.
     pub token: Option<TokenId>,
     /// From when the approved change counts, if its delay is running.

@@ -280,7 +280,11 @@ async fn change(client: &Client, change: RegisterChange, out: Out) -> Result<(),
 /// What became of a change.
 pub fn said(answer: &RegisterAnswer, out: Out) -> Result<(), Failure> {
     out.answer(answer, |a| match &a.proposal {
-        Some(id) => format!("Proposed as {id}: it waits for a second person (`countersign register approve {id}`), then for the delay."),
+        Some(id) => {
+            let who = if a.approvals_missing > 1 { "two further persons, as nobody will approve such cases one by one" } else { "a second person" };
+            format!("Proposed as {id}: it waits for {who} (`countersign register approve {id}`), then for the delay.")
+        }
+        None if a.approvals_missing > 0 => "Approved. It takes one more person's approval.".to_owned(),
         None => match a.effective_at {
             Some(at) => format!("Approved: it counts from {}. Until then `countersign register end` stops it.", minute(at)),
             None => format!("Done. The register has version {}.", a.version),
@@ -360,8 +364,15 @@ fn proposals(all: &[ProposalRow], names: &BTreeMap<String, Untrusted>) -> String
     let who = |id: &PersonId| names.get(id.as_str()).map_or_else(|| id.to_string(), |name| format!("{} ({id})", name.line()));
     let row = |p: &ProposalRow| {
         let stands = match (&p.approved_by, &p.effective_at) {
-            (Some(by), Some(at)) => format!("approved by {}, counts from {}", who(by), minute(*at)),
-            _ => "waits for a second person".to_owned(),
+            (Some(by), Some(at)) => {
+                let all: Vec<String> = if p.approvals.is_empty() { vec![who(by)] } else { p.approvals.iter().map(who).collect() };
+                format!("approved by {}, counts from {}", all.join(" and "), minute(*at))
+            }
+            _ => match (p.approvals.first(), p.approvals_missing) {
+                (Some(first), _) => format!("approved by {}, waits for one more person", who(first)),
+                (None, 2..) => "waits for two further persons".to_owned(),
+                (None, _) => "waits for a second person".to_owned(),
+            },
         };
         let says = if p.says.is_empty() { p.change.to_string() } else { named(&p.says, names) };
         format!("{}  proposed by {}, {stands}:\n  {says}\n", p.id, who(&p.proposed_by))

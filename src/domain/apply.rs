@@ -59,6 +59,7 @@ impl Case {
             version: 1,
             changed: 1,
             route: route.clone(),
+            targets: BTreeSet::from([route.target.clone()]),
             request: request.clone(),
             state: CaseState::New,
             hold: None,
@@ -155,6 +156,7 @@ impl Case {
     fn fold_seal(&mut self, event: &CaseEvent, at: Time) {
         match event {
             CaseEvent::Routed { route } => {
+                self.targets.insert(route.target.clone());
                 self.route = route.clone();
                 self.unseal();
             }

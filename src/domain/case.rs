@@ -37,6 +37,8 @@ pub struct Case {
     pub changed: u64,
     /// What was asked for and where it goes.
     pub route: Route,
+    /// Every target it was ever sent to: what is sent elsewhere sheds nothing that it was linked with (invariant 2).
+    pub targets: BTreeSet<TargetId>,
     /// Who asked, and over what.
     pub request: Request,
     /// Where it stands.
@@ -350,6 +352,11 @@ pub struct Times {
 }
 
 impl Case {
+    /// Whether it is, or ever was, about the same subject in the same target as another.
+    pub fn is_about_the_same(&self, other: &Self) -> bool {
+        self.route.subject == other.route.subject && !self.targets.is_disjoint(&other.targets)
+    }
+
     /// Whether such an anomaly was noticed.
     pub fn has_flag(&self, kind: FlagKind) -> bool {
         self.flags.iter().any(|f| f.kind == kind)

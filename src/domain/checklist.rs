@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::attest;
 use super::case::{Case, Flag, Plan, Receipt, Route};
 use super::command::World;
 use super::requirement::{ApprovalNeed, CodeRules, Deadlines, ProofNeed, ProofSet, Requirement, Seconds};
@@ -90,25 +91,74 @@ pub struct Item {
 pub fn progress(world: &World, now: Time) -> Progress {
     let need = requirement(world);
     let Some(case) = world.case.as_deref() else { return Progress { items: Vec::new(), complete: false } };
-    let valid: Vec<&Receipt> = case.receipts.iter().filter(|r| counts_until(&need, r) > now).collect();
-    let mut items: Vec<Item> = Vec::new();
-    let mut complete = true;
-    for proof in &need.proofs {
-        let filled = fill_need(proof, &valid);
-        complete &= filled.as_ref().is_some_and(|f| f.iter().all(|(_, r)| r.is_some()));
-        for (methods, receipt) in filled.unwrap_or_default() {
-            items.push(Item { methods, gate: false, receipt, startable: Vec::new() });
-        }
-    }
-    for gate in &need.gates {
-        let receipt = valid.iter().find(|r| r.method == *gate).map(|r| (*r).clone());
-        complete &= receipt.is_some();
-        items.push(Item { methods: vec![*gate], gate: true, receipt, startable: Vec::new() });
-    }
+    let counting = |r: &&Receipt| counts_until(&need, r) > now && r.method != Method::RecoveryContact;
+    let valid = attest::impartial(world, case.receipts.iter().filter(counting).collect(), now);
+    let gates: Vec<Method> = need.gates.iter().copied().collect();
+    let met = arrange(&need, &gates, &mut Vec::new(), &valid);
+    let complete = met.is_some();
+    let (proofs, beside) = met.unwrap_or_else(|| so_far(&need, &gates, &valid));
+    let item = |methods, gate, receipt| Item { methods, gate, receipt, startable: Vec::new() };
+    let mut items: Vec<Item> = proofs.into_iter().flatten().map(|(methods, receipt)| item(methods, false, receipt)).collect();
+    items.extend(gates.iter().zip(beside).map(|(gate, receipt)| item(vec![*gate], true, receipt.cloned())));
+    let filled: Vec<Receipt> = items.iter().filter_map(|i| i.receipt.clone()).collect();
     for item in items.iter_mut().filter(|i| i.receipt.is_none()) {
-        item.startable = item.methods.iter().flat_map(|m| startable(world, &need, *m)).collect();
+        item.startable = item.methods.iter().flat_map(|m| startable(world, &need, *m, now)).collect();
+        // Whoever gave their word for one place can't give it for another one.
+        item.startable.retain(|(method, _, person)| {
+            person.as_ref().is_none_or(|p| !filled.iter().any(|r| attest::giver(r) == Some(p) && (r.method == *method || !r.method.is_gate())))
+        });
     }
     Progress { items, complete }
+}
+
+type Arranged<'a> = (Vec<Slots>, Vec<Option<&'a Receipt>>);
+
+/// How everything that is asked for is met, if it is. A gate stands beside the proof: it rests on something that no proof and no other gate
+/// rests on. Every way is tried; gates and their receipts are few.
+fn arrange<'a>(need: &Requirement, gates: &[Method], chosen: &mut Vec<&'a Receipt>, receipts: &[&'a Receipt]) -> Option<Arranged<'a>> {
+    let taken = |chosen: &[&Receipt], r: &Receipt| chosen.iter().any(|c| same_root(c, r));
+    let Some((gate, others)) = gates.split_first() else {
+        let rest: Vec<&Receipt> = receipts.iter().copied().filter(|r| !taken(chosen, r)).collect();
+        let filled: Vec<Slots> = need.proofs.iter().map(|p| fill_need(p, &rest)).collect::<Option<_>>()?;
+        return filled.iter().flatten().all(|(_, r)| r.is_some()).then(|| (filled, chosen.iter().copied().map(Some).collect()));
+    };
+    for receipt in receipts.iter().filter(|r| r.method == *gate) {
+        if taken(chosen, receipt) {
+            continue;
+        }
+        chosen.push(receipt);
+        let met = arrange(need, others, chosen, receipts);
+        chosen.pop();
+        if met.is_some() {
+            return met;
+        }
+    }
+    None
+}
+
+/// What is met of it so far: proofs first, and gates by what is left.
+fn so_far<'a>(need: &Requirement, gates: &[Method], receipts: &[&'a Receipt]) -> Arranged<'a> {
+    let proofs: Vec<Slots> = need.proofs.iter().filter_map(|p| fill_need(p, receipts)).collect();
+    let mut taken: Vec<Receipt> = proofs.iter().flatten().filter_map(|(_, r)| r.clone()).collect();
+    let beside = gates.iter().map(|gate| {
+        let receipt = receipts.iter().copied().find(|r| r.method == *gate && !taken.iter().any(|t| same_root(t, r)));
+        taken.extend(receipt.cloned());
+        receipt
+    });
+    let beside = beside.collect();
+    (proofs, beside)
+}
+
+/// Whether two receipts rest on the same: the same mailbox, device, code set or person, whatever it is called there. They count as one.
+fn same_root(one: &Receipt, other: &Receipt) -> bool {
+    one.trust_root.sha256 == other.trust_root.sha256 || attest::giver(one).is_some_and(|giver| attest::giver(other) == Some(giver))
+}
+
+/// Whether a need can be met in no other way than by an owner quorum, and there are too few owners who could be one.
+pub fn lacks_owners(world: &World, now: Time) -> bool {
+    let only_owners = |slot: &BTreeSet<Method>| slot.iter().filter(|m| is_carried_out(**m)).eq([&Method::OwnerQuorum]);
+    let stuck = |need: &ProofNeed| need.any_of.iter().all(|set| set.slots.iter().any(only_owners));
+    requirement(world).proofs.iter().any(stuck) && attest::attesters(world, Method::OwnerQuorum, now).is_empty()
 }
 
 /// Measures a sealed case as it was when it was sealed: receipts counted then count for that seal; without a seal, as it is now.
@@ -149,57 +199,92 @@ pub fn missing(progress: &Progress) -> Vec<Method> {
 
 type Slots = Vec<(Vec<Method>, Option<Receipt>)>;
 
-/// The alternative to go on with, slot by slot: one that is met; else the one for which most is there already, policy's order deciding
-/// between equals. A slot that misses also offers what would meet the whole need in its place.
+/// A place of a set, to be filled by one receipt.
+#[derive(Clone)]
+struct Place {
+    /// As the checklist names it.
+    named: Vec<Method>,
+    /// Methods whose receipts fill it.
+    fills: BTreeSet<Method>,
+    /// Which slot of the set it belongs to: an owner quorum takes one slot and as many places as there are owners in it.
+    slot: usize,
+}
+
+/// The ways to fill a set: each slot that an owner quorum may fill is filled by something else, or by that many owners.
+fn ways(set: &ProofSet) -> Vec<Vec<Place>> {
+    let owners = BTreeSet::from([Method::OwnerQuorum]);
+    let mut ways: Vec<Vec<Place>> = vec![Vec::new()];
+    for (at, slot) in set.slots.iter().enumerate() {
+        let place = |named: &BTreeSet<Method>, fills: &BTreeSet<Method>| Place { named: named.iter().copied().collect(), fills: fills.clone(), slot: at };
+        let others: BTreeSet<Method> = slot.difference(&owners).copied().collect();
+        // Something else before the quorum: of ways that are equally far, the first is gone on with.
+        let one = (!others.is_empty()).then(|| vec![place(slot, &others)]);
+        let quorum = slot.contains(&Method::OwnerQuorum).then(|| (0..attest::QUORUM).map(|_| place(&owners, &owners)).collect());
+        let choices: Vec<Vec<Place>> = one.into_iter().chain(quorum).collect();
+        ways = choices.iter().flat_map(|choice| ways.iter().map(|way| [way.as_slice(), choice].concat()).collect::<Vec<_>>()).collect();
+    }
+    ways
+}
+
+/// The alternative to go on with, place by place: one that is met; else the one for which most is there already, policy's order deciding
+/// between equals. A place that misses also offers what would meet the whole need instead.
 fn fill_need(need: &ProofNeed, receipts: &[&Receipt]) -> Option<Slots> {
-    let tried = need.any_of.iter().map(|set| (set, fill_set(set, receipts)));
-    let (set, filled) = tried.min_by_key(|(_, filled)| {
+    let all = need.any_of.iter().flat_map(|set| ways(set).into_iter().map(move |way| (set.distinct_methods, way)));
+    let tried = all.map(|(distinct, way)| {
+        let filled = fill_way(distinct, &way, receipts);
+        (way, filled)
+    });
+    let (way, filled) = tried.min_by_key(|(_, filled)| {
         let there = filled.iter().flatten().count();
         (there < filled.len(), std::cmp::Reverse(there))
     })?;
     let singles = need.any_of.iter().filter(|s| s.slots.len() == 1).flat_map(|s| &s.slots[0]);
     let singles: Vec<Method> = singles.copied().filter(|m| !m.is_gate()).collect();
-    let slots = set.slots.iter().zip(filled).map(|(slot, receipt)| {
-        let mut methods: Vec<Method> = slot.iter().copied().collect();
+    let slots = way.into_iter().zip(filled).map(|(place, receipt)| {
+        let mut methods = place.named;
         if receipt.is_none() {
-            methods.extend(singles.iter().filter(|m| !slot.contains(m)));
+            let others: Vec<Method> = singles.iter().copied().filter(|m| !methods.contains(m)).collect();
+            methods.extend(others);
         }
         (methods, receipt.cloned())
     });
     Some(slots.collect())
 }
 
-/// The most slots of a set that receipts can fill, each by another trust root (and method, where asked). Sets and receipts are few.
-fn fill_set<'a>(set: &ProofSet, receipts: &[&'a Receipt]) -> Vec<Option<&'a Receipt>> {
-    let mut best: Vec<Option<&Receipt>> = vec![None; set.slots.len()];
-    let mut present = Vec::with_capacity(set.slots.len());
-    try_slots(set, receipts, &mut present, &mut best);
+/// The most places that receipts can fill, each by another trust root (and method, where asked). Places and receipts are few.
+fn fill_way<'a>(distinct_methods: bool, way: &[Place], receipts: &[&'a Receipt]) -> Vec<Option<&'a Receipt>> {
+    let mut best: Vec<Option<&Receipt>> = vec![None; way.len()];
+    let mut chosen = Vec::with_capacity(way.len());
+    try_places(distinct_methods, way, receipts, &mut chosen, &mut best);
     best
 }
 
-fn try_slots<'a>(set: &ProofSet, receipts: &[&'a Receipt], chosen: &mut Vec<Option<&'a Receipt>>, best: &mut Vec<Option<&'a Receipt>>) {
+type Chosen<'a> = Vec<Option<&'a Receipt>>;
+
+fn try_places<'a>(distinct: bool, way: &[Place], receipts: &[&'a Receipt], chosen: &mut Chosen<'a>, best: &mut Chosen<'a>) {
     let count = |v: &[Option<&Receipt>]| v.iter().flatten().count();
-    if count(best) == set.slots.len() {
+    if count(best) == way.len() {
         return;
     }
-    let Some(slot) = set.slots.get(chosen.len()) else {
+    let Some(place) = way.get(chosen.len()) else {
         if count(chosen) > count(best) {
             best.clone_from(chosen);
         }
         return;
     };
     let mut roots = BTreeSet::new();
-    for receipt in receipts.iter().filter(|r| slot.contains(&r.method) && !r.method.is_gate()) {
-        let clash = chosen.iter().flatten().any(|c| c.trust_root == receipt.trust_root || (set.distinct_methods && c.method == receipt.method));
+    for receipt in receipts.iter().filter(|r| place.fills.contains(&r.method) && !r.method.is_gate()) {
+        let as_other = |slot: usize, c: &Receipt| distinct && slot != place.slot && c.method == receipt.method;
+        let clash = way.iter().zip(chosen.iter()).filter_map(|(p, c)| Some((p.slot, (*c)?))).any(|(slot, c)| same_root(c, receipt) || as_other(slot, c));
         // Receipts that differ in nothing that counts are tried once.
-        if !clash && roots.insert((&receipt.trust_root, receipt.method)) {
+        if !clash && roots.insert((receipt.trust_root.sha256, attest::giver(receipt), receipt.method)) {
             chosen.push(Some(receipt));
-            try_slots(set, receipts, chosen, best);
+            try_places(distinct, way, receipts, chosen, best);
             chosen.pop();
         }
     }
     chosen.push(None);
-    try_slots(set, receipts, chosen, best);
+    try_places(distinct, way, receipts, chosen, best);
     chosen.pop();
 }
 
@@ -208,16 +293,26 @@ fn try_slots<'a>(set: &ProofSet, receipts: &[&'a Receipt], chosen: &mut Vec<Opti
 pub enum Reach {
     /// Over a recorded endpoint of the subject.
     Endpoint,
-    /// Through the recorded manager, an owner or a contact.
+    /// Through the recorded manager or an owner.
     Attester,
     /// By a key or fact that needs neither.
     Bound,
 }
 
 /// Whether a method can be carried out at all today: by a page that takes a code, or one on which somebody attests. Keys, devices and
-/// documents have no page yet; a policy may name them, and nothing is started that nobody could complete.
+/// documents have no page yet, and nobody's recovery contact is recorded (a manager or owner in its place would be an attestation under another
+/// name, which fills no set, §4.2.1); a policy may name them, and nothing is started that nobody could complete.
 pub const fn is_carried_out(method: Method) -> bool {
-    !matches!(reach(method), Reach::Bound)
+    !matches!(reach(method), Reach::Bound) && !matches!(method, Method::RecoveryContact)
+}
+
+/// Why a method can't be carried out, if it can't.
+pub fn not_carried_out(method: Method) -> Option<String> {
+    match method {
+        Method::RecoveryContact => Some("No recovery contact is recorded for anyone yet: nobody could be asked.".to_owned()),
+        _ if !is_carried_out(method) => Some(format!("There is no page for {} yet: nobody could complete it.", method.label())),
+        _ => None,
+    }
 }
 
 /// How a method reaches whoever proves.
@@ -229,28 +324,19 @@ pub const fn reach(method: Method) -> Reach {
     }
 }
 
-fn startable(world: &World, need: &Requirement, method: Method) -> Vec<(Method, Option<EndpointId>, Option<PersonId>)> {
+fn startable(world: &World, need: &Requirement, method: Method, now: Time) -> Vec<(Method, Option<EndpointId>, Option<PersonId>)> {
     let (Some(case), Some(subject)) = (world.case.as_deref(), world.subject.as_deref()) else { return Vec::new() };
+    if !is_carried_out(method) {
+        return Vec::new();
+    }
     match reach(method) {
         Reach::Endpoint => {
             let usable = subject.endpoints.iter().filter(|e| endpoint_problem(case, subject, need, &e.id).is_none());
             usable.filter(|e| e.kind == EndpointKind::Email).map(|e| (method, Some(e.id.clone()), None)).collect()
         }
-        Reach::Attester => attesters(world, case, subject, method).into_iter().map(|p| (method, None, Some(p))).collect(),
-        Reach::Bound if is_carried_out(method) => vec![(method, None, None)],
-        Reach::Bound => Vec::new(),
+        Reach::Attester => attest::attesters(world, method, now).into_iter().map(|p| (method, None, Some(p))).collect(),
+        Reach::Bound => vec![(method, None, None)],
     }
-}
-
-/// Who can be asked to attest: the recorded manager and the present owners; never the subject, nor who routed the case.
-pub fn attesters(world: &World, case: &Case, subject: &Subject, method: Method) -> BTreeSet<PersonId> {
-    use super::register::Principal;
-    use super::vocabulary::Duty;
-    let owners = subject.owners_at(case.times.updated_at).cloned();
-    let manager = subject.manager.iter().filter(|_| method != Method::OwnerQuorum).cloned();
-    let routed = |p: &PersonId| case.hands.iter().any(|h| h.duty == Duty::Router && h.who == Principal::Person(p.clone()));
-    let known = |p: &PersonId| world.register.persons.contains_key(p);
-    owners.chain(manager).filter(|p| subject.person.as_ref() != Some(p) && !routed(p) && known(p)).collect()
 }
 
 /// Why a recorded endpoint can't serve a case, if it can't (invariant 5).

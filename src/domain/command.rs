@@ -133,7 +133,7 @@ impl RegisterCommand {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Found { .. } => "found",
-            Self::Change { .. } => "register_change",
+            Self::Change { .. } | Self::ProposePolicy { .. } => "register_change",
             Self::ApproveProposal { .. } => "proposal_approve",
             Self::EndProposal { .. } => "proposal_end",
             Self::ApplyDue => "apply_due",
@@ -197,6 +197,8 @@ pub enum RegisterCommand {
     Found { changes: Vec<RegisterChange>, by: [PersonId; 2], policy: Digest },
     /// Change something; what widens becomes a proposal under this id.
     Change { id: ProposalId, change: RegisterChange },
+    /// Propose another policy; `compared` says how it stands to the one in force.
+    ProposePolicy { id: ProposalId, policy: Digest, compared: Compared },
     /// Approve someone else's proposal.
     ApproveProposal { id: ProposalId },
     /// Withdraw or refuse a proposal.
@@ -214,6 +216,15 @@ pub enum RegisterCommand {
     RecordPersons { persons: Vec<Person> },
     /// Record subjects that the inventory names, by digest.
     RecordSubjects { subjects: Vec<(crate::base::ids::SubjectId, Digest)> },
+}
+
+/// What a proposed policy means for cases that nobody approves one by one. Worked out by whoever read its text, for that takes long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Compared {
+    /// The policy it was compared with.
+    pub with: Digest,
+    /// Whether more may start self-service or a runbook, or less is asked of such a case ([`super::policy::compare::widens_alone`]).
+    pub widens_alone: bool,
 }
 
 /// Who asks, as authentication established it.

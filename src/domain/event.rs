@@ -151,8 +151,16 @@ pub enum RegisterEvent {
     /// A change took effect.
     Changed { change: RegisterChange },
     /// A change that widens was proposed and waits.
-    Proposed { proposal: ProposalId, by: PersonId, change: RegisterChange },
-    /// A second person approved it; it counts from this time on.
+    Proposed {
+        proposal: ProposalId,
+        by: PersonId,
+        change: RegisterChange,
+        #[serde(default = "one", skip_serializing_if = "is_one")]
+        approvals: u8,
+    },
+    /// A second person approved what takes two besides its author (invariant 17); another one is still to.
+    ProposalSeconded { proposal: ProposalId, by: PersonId },
+    /// The last person whose approval it takes gave it; it counts from this time on.
     ProposalApproved { proposal: ProposalId, by: PersonId, effective_at: Time },
     /// It was withdrawn or refused.
     ProposalEnded {
@@ -181,6 +189,15 @@ pub enum RegisterEvent {
     StrangersRefused { count: u64, minute: Time },
     /// Whoever the entry is of read what is recorded of these subjects, for the first time within the hour (invariant 12).
     SubjectsRead { subjects: BTreeSet<SubjectId> },
+}
+
+pub(super) const fn one() -> u8 {
+    1
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+pub(super) const fn is_one(number: &u8) -> bool {
+    *number == 1
 }
 
 /// A change of the register.

@@ -25,11 +25,7 @@ pub const FLOOR: Duration = Duration::days(7);
 /// The lineage of the world's case as it stands now: recorded entries, and the closure of its hands over the register's history.
 pub fn lineage(world: &World, now: Time) -> BTreeSet<LineageEntry> {
     let Some(case) = world.case.as_deref() else { return BTreeSet::new() };
-    let need = checklist::requirement(world);
-    let window = need.lineage_window.duration().max(FLOOR);
-    let linked: Vec<&Case> = linked(world, case, need.linked_window.duration());
-    let from = linked.iter().map(|c| c.request.opened_at).chain([case.request.opened_at]).min().unwrap_or(now) - window;
-    let mut walk = Walk { own: case.id, register: &world.register, from, now, seen: BTreeSet::new(), queue: VecDeque::new(), out: BTreeSet::new() };
+    let (mut walk, linked) = Walk::over(world, case, now);
     walk.start_case(case, None);
     if let Some(subject) = world.subject.as_deref() {
         walk.start_subject(subject);
@@ -41,12 +37,35 @@ pub fn lineage(world: &World, now: Time) -> BTreeSet<LineageEntry> {
     walk.out
 }
 
-/// The other cases whose lineage counts here: of the same subject and target, touched within the window before this one was opened or
+/// Everyone who works the case or a linked one, or did: who routed, triaged, wrote evidence, started a proof or sealed it, and whoever owns,
+/// sponsors or is tied to them over the same history. Whoever asked for it, owns its subject or attested in it does not work it.
+pub fn working_hands(world: &World, now: Time) -> BTreeSet<PersonId> {
+    let Some(case) = world.case.as_deref() else { return BTreeSet::new() };
+    let works = |duty: Duty| {
+        use Duty as D;
+        matches!(duty, D::Router | D::ProofStarter | D::EvidenceEditor | D::Sealer | D::ActedFor | D::AutomationOwner | D::AutomationSponsor)
+    };
+    let (mut walk, linked) = Walk::over(world, case, now);
+    for case in linked.into_iter().chain([case]) {
+        for entry in case.lineage.iter().filter(|e| works(e.duty)) {
+            walk.reach(&entry.person, entry.duty, None, None);
+        }
+        for hand in case.hands.iter().filter(|h| works(h.duty)) {
+            walk.visit(hand.who.clone(), None);
+            if let Principal::Person(person) = &hand.who {
+                walk.reach(person, hand.duty, None, None);
+            }
+        }
+    }
+    walk.run();
+    persons(&walk.out)
+}
+
+/// The other cases whose lineage counts here: that are or ever were about the same subject and target, touched within the window before this one was opened or
 /// later, whatever became of them; and those recorded as linked before.
 pub fn linked<'a>(world: &'a World, case: &Case, window: Duration) -> Vec<&'a Case> {
-    let same = |c: &Case| c.route.subject == case.route.subject && c.route.target == case.route.target;
     let near = |c: &Case| c.times.updated_at >= case.request.opened_at - window;
-    world.linked.iter().map(AsRef::as_ref).filter(|c: &&Case| c.id != case.id && (case.linked.contains(&c.id) || (same(c) && near(c)))).collect()
+    world.linked.iter().map(AsRef::as_ref).filter(|c: &&Case| c.id != case.id && (case.linked.contains(&c.id) || (c.is_about_the_same(case) && near(c)))).collect()
 }
 
 /// Every duty of one person in the case.
@@ -94,6 +113,18 @@ struct Walk<'a> {
     seen: BTreeSet<Principal>,
     queue: VecDeque<(Principal, Option<CaseId>)>,
     out: BTreeSet<LineageEntry>,
+}
+
+impl<'a> Walk<'a> {
+    /// A walk over the history that counts for a case, and the cases linked with it.
+    fn over(world: &'a World, case: &Case, now: Time) -> (Self, Vec<&'a Case>) {
+        let need = checklist::requirement(world);
+        let window = need.lineage_window.duration().max(FLOOR);
+        let linked: Vec<&Case> = linked(world, case, need.linked_window.duration());
+        let from = linked.iter().map(|c| c.request.opened_at).chain([case.request.opened_at]).min().unwrap_or(now) - window;
+        let walk = Self { own: case.id, register: &world.register, from, now, seen: BTreeSet::new(), queue: VecDeque::new(), out: BTreeSet::new() };
+        (walk, linked)
+    }
 }
 
 impl Walk<'_> {

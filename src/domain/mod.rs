@@ -7,6 +7,7 @@ pub mod access;
 pub mod anomaly;
 pub mod apply;
 pub mod approval;
+pub mod attest;
 pub mod case;
 pub mod checklist;
 pub mod command;

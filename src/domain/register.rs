@@ -159,13 +159,32 @@ pub struct Proposal {
     pub proposed_at: Time,
     /// What would change.
     pub change: super::event::RegisterChange,
-    /// Who approved it, another person than the proposer and outside what it widens.
+    /// How many persons besides its author have to approve it: two for what starts or widens self-service or runbooks (invariant 17).
+    #[serde(default = "super::event::one", skip_serializing_if = "super::event::is_one")]
+    pub approvals: u8,
+    /// Of two approvers the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seconded_by: Option<PersonId>,
+    /// Whose approval made it count, another person than the proposer and outside what it widens.
     pub approved_by: Option<PersonId>,
     /// From when it counts, once approved.
     pub effective_at: Option<Time>,
     /// Digest of what it would replace, as it stood when proposed: if that has changed since (an account disabled, say), the proposal
     /// no longer applies.
     pub replaces: Option<Digest>,
+}
+
+impl Proposal {
+    /// Who approved it so far.
+    pub fn approvers(&self) -> impl Iterator<Item = &PersonId> {
+        self.seconded_by.iter().chain(&self.approved_by)
+    }
+
+    /// How many approvals are still missing.
+    pub fn missing(&self) -> u8 {
+        let gave = u8::from(self.seconded_by.is_some());
+        if self.approved_by.is_some() { 0 } else { self.approvals.saturating_sub(gave).max(1) }
+    }
 }
 
 /// The register as it stands.

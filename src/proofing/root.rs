@@ -14,12 +14,18 @@ impl Keys {
         TrustRoot { kind: TrustRootKind::Mailbox, sha256: self.salted("root-mailbox", &mailbox(address)) }
     }
 
+    /// The root of what a person attests over a mail address: the mailbox, whoever reads it. Two persons with one mailbox are one root, and
+    /// so are an owner and the recorded address of what they own.
+    pub fn attester_root(&self, address: &str) -> TrustRoot {
+        TrustRoot { kind: TrustRootKind::Contact, sha256: self.mailbox_root(address).sha256 }
+    }
+
     /// The root of what is proved with a subject's saved codes: all of a set are one.
     pub fn code_set_root(&self, subject: &SubjectId) -> TrustRoot {
         TrustRoot { kind: TrustRootKind::CodeSet, sha256: self.salted("root-code-set", subject.as_str()) }
     }
 
-    /// The root of what a person attests.
+    /// The root of what a person attests whose mailbox is not known.
     pub fn contact_root(&self, person: &PersonId) -> TrustRoot {
         TrustRoot { kind: TrustRootKind::Contact, sha256: self.salted("root-contact", person.as_str()) }
     }

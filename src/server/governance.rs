@@ -18,7 +18,7 @@ use crate::api::lists::{LogPage, persons_in};
 use crate::base::ids::{PersonId, ProposalId, TokenId};
 use crate::domain::command::RegisterCommand;
 use crate::domain::event::{RegisterChange, RegisterEvent};
-use crate::domain::register::{Holder, Principal, Token};
+use crate::domain::register::{Holder, Principal, Proposal, Token};
 use crate::service::register::{Beside, Governed};
 
 type Answer = Result<Response, Failure>;
@@ -67,6 +67,7 @@ pub(super) fn answer(done: &Governed, proposal: &ProposalId, secret: Option<(Tok
         version: done.register.version,
         events: done.events.iter().map(code).collect(),
         proposal: waits.then(|| proposal.clone()),
+        approvals_missing: done.register.proposals.get(proposal).map_or(0, Proposal::missing),
         token,
         effective_at: done.register.proposals.get(proposal).and_then(|p| p.effective_at),
         secret,
@@ -78,7 +79,7 @@ async fn govern<T>(w: &Write<T>, command: &RegisterCommand, proposal: &ProposalI
     let (_flight, kept) = w.begin().await?;
     if let Some((_, kept)) = kept {
         let version = kept.get("register").and_then(serde_json::Value::as_u64).unwrap_or(0);
-        let body = reg::RegisterAnswer { version, events: Vec::new(), proposal: None, token: None, effective_at: None, secret: None };
+        let body = reg::RegisterAnswer { version, ..reg::RegisterAnswer::default() };
         return Ok(Json(body).into_response());
     }
     let mut ask = w.caller.ask();

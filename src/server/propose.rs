@@ -1,7 +1,7 @@
 //! Proposing another policy.
 //!
-//! Contract: the text is read with every rule and ceiling before anything is kept; it counts once a second person has approved it and the
-//! delay is over (invariant 17). Until then it lies beside the register under its digest.
+//! Contract: the text is read with every rule and ceiling before anything is kept; it counts once a second person has approved it (two, where it
+//! starts or widens self-service or runbooks) and the delay is over (invariant 17). Until then it lies beside the register under its digest.
 
 use axum::Json;
 use axum::http::StatusCode;
@@ -13,9 +13,8 @@ use super::write::Write;
 use crate::api::governance as wire;
 use crate::base::ids::ProposalId;
 use crate::base::text::sanitise;
-use crate::domain::command::RegisterCommand;
-use crate::domain::event::RegisterChange;
-use crate::domain::policy::Policy;
+use crate::domain::command::{Compared, RegisterCommand};
+use crate::domain::policy::{Policy, compare};
 use crate::service::register::Beside;
 
 /// The most mistakes that an answer lists: all that are looked for.
@@ -36,18 +35,20 @@ pub(super) async fn propose(w: Write<wire::ProposePolicy>) -> Result<Response, F
         failure.0.mistakes = lines;
         failure
     })?;
+    let current = w.app.service.rules().await?.1;
+    let (read, with) = (policy.bundle.clone(), current.sha256);
+    let widens_alone = tokio::task::spawn_blocking(move || compare::widens_alone(&current.bundle, &read)).await;
+    let widens_alone = widens_alone.map_err(|e| crate::service::ServiceError::Policy(e.to_string()))?;
     let (_flight, kept) = w.begin().await?;
     let id: ProposalId = w.app.service.fresh("prp")?;
     if let Some((_, kept)) = kept {
         let version = kept.get("register").and_then(serde_json::Value::as_u64).unwrap_or(0);
-        return Ok(
-            Json(wire::RegisterAnswer { version, events: Vec::new(), proposal: None, token: None, effective_at: None, secret: None }).into_response()
-        );
+        return Ok(Json(wire::RegisterAnswer { version, ..wire::RegisterAnswer::default() }).into_response());
     }
     let mut ask = w.caller.ask();
     ask.once = Some(w.once(StatusCode::OK));
-    let change = RegisterChange::SetPolicy { policy: policy.sha256, deciders: std::collections::BTreeSet::new() };
+    let command = RegisterCommand::ProposePolicy { id: id.clone(), policy: policy.sha256, compared: Compared { with, widens_alone } };
     let beside = Beside { policy: Some((policy.sha256, w.body.text.clone())), ..Beside::default() };
-    let done = w.app.service.govern(&ask, &RegisterCommand::Change { id: id.clone(), change }, &beside).await?;
+    let done = w.app.service.govern(&ask, &command, &beside).await?;
     Ok(Json(answer(&done, &id, None)).into_response())
 }

@@ -1,7 +1,7 @@
 //! Cases that run by themselves, end to end: opened by staff or software, proved by the subject, sealed and executed by the server; and
 //! never where whoever decided the rule has a hand in it (invariant 17).
 
-use countersign::domain::case::Worker;
+use countersign::domain::case::{Route, Worker};
 use countersign::domain::command::{Command, RegisterCommand};
 use countersign::domain::event::RegisterChange;
 use countersign::domain::refusal::Refusal;
@@ -99,6 +99,24 @@ async fn invariant_02_a_case_sent_to_another_target_takes_in_who_routed_what_is_
     let moved = house.attempt("nadia", case, Command::Route { route: there }).await.unwrap().case;
     assert!(moved.lineage.iter().any(|e| e.person == id("p-sam") && e.case == Some(other)), "{:?}", moved.lineage);
     let Refusal::SeparationOfDuties { .. } = refusal(house.try_approve("sam", case).await) else { panic!("sam decides") };
+}
+
+#[tokio::test]
+async fn invariant_02_a_case_sent_elsewhere_and_withdrawn_sheds_nobody() {
+    let house = House::new().await;
+    house.record(vec![okafor(|s| drop(s.entitlements.insert(id("vault"), [id("login")].into())))]).await;
+    let here = route("okafor", Action::PasswordReset, Path::Assisted, &["login"]);
+    let there = Route { target: id("vault"), ..here.clone() };
+    let first = house.open(staff("sam"), here.clone()).await.unwrap().case.id;
+    house.attempt("nadia", first, Command::Route { route: there.clone() }).await.unwrap();
+    let (reason, ask) = house.text(first, "nadia", "It belongs elsewhere.");
+    house.service.execute(&ask, first, &Command::Withdraw { reason }).await.unwrap();
+    for route in [here, there] {
+        let case = house.open(staff("nadia"), route.clone()).await.unwrap().case.id;
+        let lineage = house.case(case).await.lineage.clone();
+        assert!(lineage.iter().any(|e| e.person == id("p-sam") && e.case == Some(first)), "{}: {lineage:?}", route.target);
+        let Refusal::SeparationOfDuties { .. } = refusal(house.try_approve("sam", case).await) else { panic!("sam decides") };
+    }
 }
 
 #[tokio::test]

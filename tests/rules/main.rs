@@ -5,6 +5,7 @@
 #[path = "../support/play.rs"]
 mod play;
 
+mod attesting;
 mod clocks;
 mod duties;
 mod invariants;

@@ -190,6 +190,37 @@ proptest! {
     }
 
     #[test]
+    fn invariant_02_a_case_contains_the_lineage_of_every_case_that_ever_was_where_it_was(
+        ways in vec(0_usize..3, 1..5), moves in vec(0_usize..3, 0..3), first in 0_usize..3
+    ) {
+        const TARGETS: [&str; 3] = ["crm", "vault", "wiki"];
+        let there = |at: usize| countersign::domain::case::Route { target: id(TARGETS[at]), ..route(Path::Assisted) };
+        let open_at = |number, at| Command::Open(countersign::domain::command::Open { route: there(at), ..open(number, Path::Assisted) });
+        let new = || {
+            let mut play = Play::new(Tier::Standard);
+            let subject = std::sync::Arc::make_mut(play.world.subject.as_mut().unwrap());
+            subject.entitlements = TARGETS.iter().map(|t| (id(t), BTreeSet::from([id("read")]))).collect();
+            play
+        };
+        let (mut parent, mut been) = (new(), BTreeSet::from([ways[0]]));
+        parent.act(op("omar"), &open_at(1, ways[0])).unwrap();
+        for at in &ways[1..] {
+            been.extend(parent.act(op("omar"), &Command::Route { route: there(*at) }).is_ok().then_some(*at));
+        }
+        parent.act(op("omar"), &Command::Withdraw { reason: text("r") }).unwrap();
+        let mut child = new();
+        child.world.linked = vec![parent.world.case.clone().unwrap()];
+        child.act(op("nadia"), &open_at(2, first)).unwrap();
+        let mut meet = been.contains(&first);
+        prop_assert_eq!(persons(child.case()).contains(&id::<PersonId>("omar")), meet);
+        for at in moves {
+            let moved = child.act(op("nadia"), &Command::Route { route: there(at) }).is_ok();
+            meet |= moved && been.contains(&at);
+            prop_assert_eq!(persons(child.case()).contains(&id::<PersonId>("omar")), meet, "and what it took in it keeps");
+        }
+    }
+
+    #[test]
     fn invariant_14_stricter_is_commutative_associative_and_idempotent(a in requirement(), b in requirement(), c in requirement()) {
         prop_assert_eq!(a.stricter(&b), b.stricter(&a));
         prop_assert_eq!(a.stricter(&b).stricter(&c), a.stricter(&b.stricter(&c)));

@@ -124,7 +124,7 @@ async fn invariant_03_and_04_the_database_alone_counts_live_approvals_before_an_
 }
 
 /// What someone with SQL at hand tries on rows that are only ever added to.
-const SQL: [&str; 38] = [
+const SQL: [&str; 40] = [
     "UPDATE entries SET bytes = x'7b7d' WHERE seq = 1",
     "DELETE FROM entries WHERE seq = 1",
     "INSERT OR REPLACE INTO entries SELECT 1, bytes, leaf, case_key, version FROM entries WHERE seq = 2",
@@ -156,6 +156,8 @@ const SQL: [&str; 38] = [
     "DELETE FROM policies",
     "UPDATE routes SET path = 0",
     "DELETE FROM routes",
+    "DELETE FROM went",
+    "UPDATE OR REPLACE went SET target = 'elsewhere'",
     "INSERT OR REPLACE INTO routes SELECT case_key, seq + 1, at, policy, subject, action, 0 FROM routes",
     "UPDATE ties SET until = 1",
     "DELETE FROM ties",
@@ -180,7 +182,7 @@ async fn invariant_09_rows_that_are_only_added_to_withstand_sql() {
     drop(store);
     let dump = |conn: &Connection| {
         let count = |t: &str| conn.query_row(&format!("SELECT count(*) FROM {t}"), [], |r| r.get::<_, i64>(0)).unwrap();
-        ["entries", "lineage", "links", "approvals", "seals", "voids", "executions", "needs", "policies", "routes", "ties", "accounts"].map(count)
+        ["entries", "lineage", "links", "approvals", "seals", "voids", "executions", "needs", "policies", "routes", "ties", "accounts", "went"].map(count)
     };
     let conn = Connection::open(&path).unwrap();
     let before = dump(&conn);

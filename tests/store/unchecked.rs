@@ -291,6 +291,39 @@ async fn invariant_02_unchecked_withdrawn_and_created_again() {
 }
 
 #[tokio::test]
+async fn invariant_02_unchecked_sent_elsewhere_and_created_again() {
+    let house = Unchecked::new().await;
+    // Nadia's case goes on to another target before it is withdrawn; the rules link nothing.
+    let first = house.sealed(1, &op("nadia")).await;
+    let elsewhere = countersign::domain::case::Route { target: play::id("vault"), ..play::route(Path::Assisted) };
+    house.commit(first, &op("nadia"), vec![CaseEvent::Routed { route: elsewhere.clone() }]).await.unwrap();
+    house.act(first, &op("nadia"), &Command::Withdraw { reason: play::text("why") }).await;
+    let second = house.sealed(2, &op("lind")).await;
+    house.refused(second, &op("nadia"), &op("nadia"), LINEAGE).await;
+    // And one that comes to where another had been.
+    let third = house.sealed(3, &op("vega")).await;
+    house.commit(third, &op("vega"), vec![CaseEvent::Routed { route: elsewhere }]).await.unwrap();
+    house.refused(second, &op("vega"), &op("vega"), LINEAGE).await;
+    house.honest(second).await;
+    // A database from before tells from its entries where cases had been.
+    let path = house.folder.path().join("db");
+    let went = |path: &std::path::Path| -> Vec<(String, i64)> {
+        let conn = rusqlite::Connection::open(path).unwrap();
+        let mut rows = conn.prepare("SELECT target, case_key FROM went ORDER BY target, case_key").unwrap();
+        rows.query_map([], |r| Ok((r.get(0)?, r.get(1)?))).unwrap().collect::<Result<_, _>>().unwrap()
+    };
+    let before = went(&path);
+    assert_eq!(before.len(), 5, "{before:?}");
+    house.store.close();
+    let Unchecked { folder, store, .. } = house;
+    drop(store);
+    rusqlite::Connection::open(&path).unwrap().execute_batch("DROP TABLE went; PRAGMA user_version = 7").unwrap();
+    drop(world::open(&path, &TestClock::new(), &SqliteOptions::default()).unwrap());
+    assert_eq!(went(&path), before);
+    drop(folder);
+}
+
+#[tokio::test]
 async fn invariant_02_unchecked_delegation() {
     let mut house = Unchecked::new().await;
     let routed = house.sealed(1, &op("nadia")).await;

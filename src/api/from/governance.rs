@@ -63,6 +63,8 @@ pub fn register_view(register: &Register, names: &BTreeMap<PersonId, Untrusted>,
         proposed_at: p.proposed_at,
         change: without_digests(serde_json::to_value(&p.change).unwrap_or_default()),
         says: super::governs::proposed(register, &p.proposed_by, &p.change),
+        approvals: p.approvers().cloned().collect(),
+        approvals_missing: p.missing(),
         approved_by: p.approved_by.clone(),
         effective_at: p.effective_at,
     });

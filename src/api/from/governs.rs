@@ -17,9 +17,11 @@ pub(super) fn sentence(event: &RegisterEvent) -> String {
     match event {
         RegisterEvent::Founded { by: [one, other], .. } => format!("founded by person {one} and person {other}, with the first policy"),
         RegisterEvent::Changed { change } => changed(change),
-        RegisterEvent::Proposed { proposal, by, change } => {
-            format!("person {by} proposed ({proposal}), for a second person to approve: {}", changed(change))
+        RegisterEvent::Proposed { proposal, by, change, approvals } => {
+            let who = if *approvals > 1 { "two further persons" } else { "a second person" };
+            format!("person {by} proposed ({proposal}), for {who} to approve: {}", changed(change))
         }
+        RegisterEvent::ProposalSeconded { proposal, by } => format!("person {by} approved the proposal {proposal}: it takes one more person"),
         RegisterEvent::ProposalApproved { proposal, by, effective_at } => {
             format!("person {by} approved the proposal {proposal}: it counts from {} on", minute(*effective_at))
         }

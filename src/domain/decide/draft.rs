@@ -191,10 +191,10 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Works out who could still decide, and shows at once if no one could (invariant 15).
+    /// Works out who could still decide, and shows at once if no one could, or if no owners are there to prove what only they can (invariant 15).
     pub fn look_ahead(&mut self) -> CouldDecide {
         let could = lineage::could_decide(&self.world, self.now());
-        if !could.enough {
+        if !could.enough || checklist::lacks_owners(&self.world, self.now()) {
             self.notice(FlagKind::Deadlock);
         }
         could

@@ -46,7 +46,7 @@ pub(super) fn open(world: &World, open: &Open, ctx: &Context) -> Result<Vec<Case
         summary: open.summary.clone(),
     };
     let near = |c: &&std::sync::Arc<crate::domain::case::Case>| {
-        let same = c.route.subject == open.route.subject && c.route.target == open.route.target;
+        let same = c.route.subject == open.route.subject && c.targets.contains(&open.route.target);
         same && c.id != open.id && c.times.updated_at >= ctx.now - need.linked_window.duration()
     };
     let linked = world.linked.iter().filter(near).map(|c| c.id).collect();

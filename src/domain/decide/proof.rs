@@ -12,6 +12,7 @@ use crate::base::ids::{EndpointId, PersonId, ReceiptId, SessionId};
 use crate::domain::case::{
     ActorRef, MAX_ATTEMPTS_PER_CASE, MAX_ATTEMPTS_PER_CODE, MAX_ITEMS, ProofSession, Receipt, SessionOutcome, TrustRoot, Worker,
 };
+use crate::domain::attest;
 use crate::domain::checklist::{self, Reach};
 use crate::domain::event::CaseEvent;
 use crate::domain::refusal::Refusal;
@@ -38,8 +39,8 @@ pub(super) fn start(
         draft.stands(&[CaseState::Proofing])?;
         asked_for(&need, method)?;
     }
-    if !checklist::is_carried_out(method) {
-        return Err(Refusal::EndpointUnusable(format!("There is no page for {} yet: nobody could complete it.", method.label())));
+    if let Some(why) = checklist::not_carried_out(method) {
+        return Err(Refusal::EndpointUnusable(why));
     }
     let fresh = !draft.case.sessions.contains_key(session) && draft.case.request.session.as_ref() != Some(session);
     if !fresh {
@@ -49,6 +50,7 @@ pub(super) fn start(
         return Err(Refusal::TooManyAttempts);
     }
     reachable(draft, &need, method, endpoint, attester)?;
+    gave_already(draft, method, attester)?;
     supersede(draft, method, endpoint, attester)?;
     let by = draft.ctx.actor.who.clone();
     let lifetime = lifetime(draft, &need, method, endpoint)?;
@@ -139,9 +141,32 @@ fn reachable(
             Err(Refusal::Invalid { field: "attester", why: "this method is the subject's own".to_owned() })
         }
         (Reach::Attester, _, None) => Err(Refusal::Invalid { field: "attester", why: "name whom to ask".to_owned() }),
-        (Reach::Attester, _, Some(person)) if !checklist::attesters(&draft.world, &draft.case, &subject, method).contains(person) => {
-            let why = "Only the recorded manager or a present owner can attest, and not someone who routed the case.";
+        (Reach::Attester, _, Some(person)) => {
+            let can = attest::attesters(&draft.world, method, draft.now());
+            let why = match method {
+                _ if can.contains(person) => return Ok(()),
+                Method::OwnerQuorum if can.is_empty() => {
+                    "An owner quorum takes two present owners who have no hand in the case; there are fewer. Prove it another way."
+                }
+                Method::OwnerQuorum => "Only a present owner who doesn't work the case, themselves or through software they own, counts here.",
+                _ => {
+                    "Only the recorded manager or a present owner can attest, and nobody who routed, triaged or otherwise worked the case, themselves or \
+                     through software they own."
+                }
+            };
             Err(Refusal::EndpointUnusable(why.to_owned()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// One person's yes counts once: for a gate or for the proof beside it, not for both (invariant 5).
+fn gave_already(draft: &Draft<'_>, method: Method, attester: Option<&PersonId>) -> Result<(), Refusal> {
+    let items = checklist::progress(&draft.world, draft.now()).items;
+    let theirs = |r: &&Receipt| attester.is_some() && attest::giver(r) == attester;
+    match items.iter().filter_map(|i| i.receipt.as_ref()).find(theirs).map(|r| r.method) {
+        Some(gave) if draft.case.hold.is_none() && (gave == method || !gave.is_gate()) => {
+            Err(Refusal::Already(format!("They said yes already, as {}; ask someone else.", gave.label())))
         }
         _ => Ok(()),
     }

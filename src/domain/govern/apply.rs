@@ -25,17 +25,24 @@ impl Register {
                 self.policy_deciders = by.iter().cloned().collect();
             }
             RegisterEvent::Changed { change } => self.change(change, at),
-            RegisterEvent::Proposed { proposal, by, change } => {
+            RegisterEvent::Proposed { proposal, by, change, approvals } => {
                 let waiting = Proposal {
                     id: proposal.clone(),
                     proposed_by: by.clone(),
                     proposed_at: at,
                     change: change.clone(),
+                    approvals: *approvals,
+                    seconded_by: None,
                     approved_by: None,
                     effective_at: None,
                     replaces: widens::object(self, change),
                 };
                 self.proposals.insert(proposal.clone(), waiting);
+            }
+            RegisterEvent::ProposalSeconded { proposal, by } => {
+                if let Some(waiting) = self.proposals.get_mut(proposal) {
+                    waiting.seconded_by = Some(by.clone());
+                }
             }
             RegisterEvent::ProposalApproved { proposal, by, effective_at } => {
                 if let Some(waiting) = self.proposals.get_mut(proposal) {
@@ -109,13 +116,11 @@ impl Register {
     }
 }
 
-/// A policy's author and approver are its deciders of record (invariant 17).
+/// A policy's author and approvers are its deciders of record (invariant 17).
 fn decided_by(done: Proposal, at: Time) -> RegisterChange {
+    let deciders: BTreeSet<_> = std::iter::once(&done.proposed_by).chain(done.approvers()).cloned().collect();
     match done.change {
-        RegisterChange::SetPolicy { policy, .. } => {
-            let deciders: BTreeSet<_> = [Some(done.proposed_by), done.approved_by].into_iter().flatten().collect();
-            RegisterChange::SetPolicy { policy, deciders }
-        }
+        RegisterChange::SetPolicy { policy, .. } => RegisterChange::SetPolicy { policy, deciders },
         change => counting_from(change, at),
     }
 }

@@ -1,7 +1,7 @@
 //! The one place where it is decided what may happen to the register (invariant 17).
 //!
 //! Contract: pure, as `decide`: a change that widens who may decide, or loosens policy, becomes a proposal that a second person outside
-//! it approves and that counts only after the delay; what narrows takes effect at once. Bounds are stated in `sound`.
+//! it approves (two, where it starts or widens self-service or runbooks) and that counts only after the delay; what narrows takes effect at once. Bounds are stated in `sound`.
 //!
 //! Who may what: a policy owner proposes; a policy owner or security reviewer approves, ends a proposal, disables and revokes; everyone
 //! renews and revokes their own tokens; owners do so for their automations. The host's command line founds, imports and narrows, and can't
@@ -18,7 +18,7 @@ mod widens;
 use std::collections::BTreeSet;
 
 use super::case::{ActorRef, Worker};
-use super::command::{Context, RegisterCommand};
+use super::command::{Compared, Context, RegisterCommand};
 use super::event::{RegisterChange, RegisterEvent};
 use super::policy::Policy;
 use super::refusal::Refusal;
@@ -49,7 +49,11 @@ pub fn decide_register(register: &Register, policy: &Policy, command: &RegisterC
     }
     match command {
         RegisterCommand::Found { .. } => Err(Refusal::Already("The register was founded before.".to_owned())),
-        RegisterCommand::Change { id, change } => decide_change(register, policy, id, change, context),
+        RegisterCommand::Change { id, change } => decide_change(register, policy, (id, change, None), context),
+        RegisterCommand::ProposePolicy { id, policy: sha256, compared } => {
+            let change = RegisterChange::SetPolicy { policy: *sha256, deciders: BTreeSet::new() };
+            decide_change(register, policy, (id, &change, Some(*compared)), context)
+        }
         RegisterCommand::ApproveProposal { id } => approve(register, policy, id, context),
         RegisterCommand::EndProposal { id } => end(register, id, context),
         RegisterCommand::ApplyDue => apply_due(register, policy, context),
@@ -72,8 +76,7 @@ pub fn decide_register(register: &Register, policy: &Policy, command: &RegisterC
 fn decide_change(
     register: &Register,
     policy: &Policy,
-    id: &ProposalId,
-    change: &RegisterChange,
+    (id, change, compared): (&ProposalId, &RegisterChange, Option<Compared>),
     context: &Context,
 ) -> Result<Vec<RegisterEvent>, Refusal> {
     let change = stamped(register, change, context);
@@ -93,7 +96,15 @@ fn decide_change(
     if register.proposals.len() >= MAX_PROPOSALS {
         return Err(Refusal::Limit { what: "The number of waiting proposals", limit: MAX_PROPOSALS });
     }
-    Ok(vec![RegisterEvent::Proposed { proposal: id.clone(), by: person, change }])
+    let approvals = approvals(register, &change, compared);
+    Ok(vec![RegisterEvent::Proposed { proposal: id.clone(), by: person, change, approvals }])
+}
+
+/// How many persons besides its author have to approve a change. What starts or widens self-service or runbooks lets through cases that nobody
+/// approves one by one: that takes two (invariant 17), and so does a policy of which it is not known.
+fn approvals(register: &Register, change: &RegisterChange, compared: Option<Compared>) -> u8 {
+    let known = compared.is_some_and(|c| Some(c.with) == register.policy && !c.widens_alone);
+    if matches!(change, RegisterChange::SetPolicy { .. }) && !known { 2 } else { 1 }
 }
 
 /// The change with everything that the server decides and not the client: times, and who answers for a policy.
@@ -113,7 +124,7 @@ fn stamped(register: &Register, change: &RegisterChange, context: &Context) -> R
                 }
             }
         }
-        // Its deciders of record are its author and its approver, whoever the request names.
+        // Its deciders of record are its author and its approvers, whoever the request names.
         RegisterChange::SetPolicy { deciders, .. } => *deciders = BTreeSet::new(),
         _ => {}
     }
@@ -209,15 +220,22 @@ fn approve(register: &Register, policy: &Policy, id: &ProposalId, context: &Cont
     if person == proposal.proposed_by {
         return Err(Refusal::SecondPerson("You proposed it; another person has to approve it.".to_owned()));
     }
+    if proposal.seconded_by.as_ref() == Some(&person) {
+        return Err(Refusal::SecondPerson("You approved it already; it takes one more person.".to_owned()));
+    }
     let gain = widens::beneficiaries(register, &proposal.change, Some(&proposal.proposed_by)).unwrap_or_default();
     if gain.contains(&person) {
         return Err(Refusal::SecondPerson("You would gain by it; someone whom it does not concern has to approve it.".to_owned()));
     }
-    if widens::tied(register, &person, &proposal.proposed_by, context.now, policy.bundle.base.lineage_window.duration()) {
-        let help = "You act, or acted, for the person who proposed it, or they for you; someone else has to approve it.";
+    let window = policy.bundle.base.lineage_window.duration();
+    if std::iter::once(&proposal.proposed_by).chain(proposal.approvers()).any(|other| widens::tied(register, &person, other, context.now, window)) {
+        let help = "You act, or acted, for the person who proposed it or approved it before, or they for you; someone else has to approve it.";
         return Err(Refusal::SecondPerson(help.to_owned()));
     }
     still_fits(register, policy, proposal, context.now)?;
+    if proposal.missing() > 1 {
+        return Ok(vec![RegisterEvent::ProposalSeconded { proposal: id.clone(), by: person }]);
+    }
     let effective_at = context.now + policy.bundle.governance.change_delay.duration();
     Ok(vec![RegisterEvent::ProposalApproved { proposal: id.clone(), by: person, effective_at }])
 }
@@ -243,8 +261,8 @@ fn apply_due(register: &Register, policy: &Policy, context: &Context) -> Result<
     let mut events = Vec::new();
     for proposal in due.into_iter().take(MAX_APPLIED) {
         let stands = |person: &PersonId, roles: &[Role]| holds(&after, person, roles);
-        let both = stands(&proposal.proposed_by, PROPOSE) && proposal.approved_by.as_ref().is_some_and(|p| stands(p, GUARD));
-        if both && still_fits(&after, policy, proposal, context.now).is_ok() {
+        let all = stands(&proposal.proposed_by, PROPOSE) && proposal.approvers().all(|p| stands(p, GUARD));
+        if all && still_fits(&after, policy, proposal, context.now).is_ok() {
             let event = RegisterEvent::ProposalApplied { proposal: proposal.id.clone() };
             after.apply(&event, context.now);
             events.push(event);

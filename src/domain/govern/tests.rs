@@ -54,12 +54,13 @@ pub(super) fn host() -> Context {
 }
 
 fn setting() -> Vec<RegisterChange> {
-    let mut all: Vec<RegisterChange> = ["olga", "rita", "sam", "ann", "zoe"].map(|p| RegisterChange::SetPerson(person(p))).to_vec();
+    let mut all: Vec<RegisterChange> = ["olga", "rita", "vic", "sam", "ann", "zoe"].map(|p| RegisterChange::SetPerson(person(p))).to_vec();
     all.extend(
         [
             account("olga", "olga", &[Role::PolicyOwner]),
             account("olga2", "olga", &[Role::PolicyOwner, Role::SecurityReviewer]),
             account("rita", "rita", &[Role::SecurityReviewer]),
+            account("vic", "vic", &[Role::SecurityReviewer]),
             account("sam", "sam", &[Role::Supervisor]),
             account("ann", "ann", &[Role::SupportAgent]),
         ]
@@ -243,14 +244,50 @@ fn invariant_17_tokens_are_bounded_and_whoever_holds_a_bots_is_in_its_chain() {
     assert_eq!(refused(run(&mut register, &change("o", RegisterChange::SetAutomation(orphan)), &by("olga", "olga"))), "invalid");
 }
 
+fn proposed(id: &str, policy: Digest, widens_alone: bool) -> RegisterCommand {
+    let compared = Compared { with: Policy::builtin().sha256, widens_alone };
+    RegisterCommand::ProposePolicy { id: prp(id), policy, compared }
+}
+
 #[test]
 fn invariant_17_a_policy_is_decided_by_its_author_and_approver_whoever_is_named() {
     let mut register = founded();
     let digest = Digest::of(b"new");
-    let set = RegisterChange::SetPolicy { policy: digest, deciders: BTreeSet::from([pid("zoe")]) };
-    run(&mut register, &change("p", set), &by("olga", "olga")).unwrap();
+    run(&mut register, &proposed("p", digest, false), &by("olga", "olga")).unwrap();
     run(&mut register, &RegisterCommand::ApproveProposal { id: prp("p") }, &by("rita", "rita")).unwrap();
     let tick = at(ActorRef::System { worker: Worker::Deadlines }, now() + Duration::days(1));
     run(&mut register, &RegisterCommand::ApplyDue, &tick).unwrap();
     assert_eq!((register.policy, register.policy_deciders), (Some(digest), BTreeSet::from([pid("olga"), pid("rita")])));
+}
+
+#[test]
+fn invariant_17_what_starts_or_widens_self_service_or_runbooks_takes_two_approvers_besides_its_author() {
+    let unknown = change("p", RegisterChange::SetPolicy { policy: Digest::of(b"new"), deciders: BTreeSet::from([pid("zoe")]) });
+    let stale = Compared { with: Digest::of(b"another"), widens_alone: false };
+    let stale = RegisterCommand::ProposePolicy { id: prp("p"), policy: Digest::of(b"new"), compared: stale };
+    for command in [proposed("p", Digest::of(b"new"), true), unknown, stale] {
+        let mut register = founded();
+        run(&mut register, &command, &by("olga", "olga")).unwrap();
+        assert_eq!(register.proposals[&prp("p")].missing(), 2);
+        let approve = RegisterCommand::ApproveProposal { id: prp("p") };
+        assert_eq!(refused(run(&mut register, &approve, &by("olga2", "olga"))), "second-person", "its author through another account");
+        run(&mut register, &approve, &by("rita", "rita")).unwrap();
+        let waiting = &register.proposals[&prp("p")];
+        assert_eq!((waiting.missing(), waiting.effective_at, waiting.approvers().count()), (1, None, 1));
+        assert_eq!(refused(run(&mut register, &approve, &by("rita", "rita"))), "second-person", "the same person twice");
+        let tick = |days| at(ActorRef::System { worker: Worker::Deadlines }, now() + Duration::days(days));
+        assert!(run(&mut register, &RegisterCommand::ApplyDue, &tick(2)).unwrap().is_empty(), "one approver is not enough");
+        let principal = |p: &str| Principal::Person(pid(p));
+        let delegation = Delegation { id: DelegationId::parse("d").unwrap(), from: principal("rita"), to: principal("vic"), since: now(), until: None };
+        let mut tied = register.clone();
+        run(&mut tied, &change("d", RegisterChange::Delegate(delegation)), &by("rita", "rita")).unwrap();
+        assert_eq!(refused(run(&mut tied, &approve, &by("vic", "vic"))), "second-person", "who stands in for the first approver");
+        run(&mut register, &approve, &by("vic", "vic")).unwrap();
+        assert_eq!(register.proposals[&prp("p")].missing(), 0);
+        let mut gone = register.clone();
+        run(&mut gone, &change("g", RegisterChange::DisableOperator(oid("rita"))), &by("olga", "olga")).unwrap();
+        assert!(run(&mut gone, &RegisterCommand::ApplyDue, &tick(2)).unwrap().is_empty(), "all of them still stand for it");
+        run(&mut register, &RegisterCommand::ApplyDue, &tick(2)).unwrap();
+        assert_eq!(register.policy_deciders, BTreeSet::from([pid("olga"), pid("rita"), pid("vic")]));
+    }
 }

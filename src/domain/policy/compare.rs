@@ -101,6 +101,29 @@ pub fn loosens(old: &Bundle, new: &Bundle) -> bool {
     diff(old, new).loosens()
 }
 
+/// Whether by `new` more may start self-service or a runbook than by `old`, or less is asked of such a case: nobody approves these one by
+/// one, so those who approve the rule do (invariant 17).
+pub fn widens_alone(old: &Bundle, new: &Bundle) -> bool {
+    const ALONE: [Path; 2] = [Path::SelfService, Path::Runbook];
+    if ALONE.iter().any(|path| wider_start(old, new, *path)) {
+        return true;
+    }
+    let mut seen = BTreeSet::new();
+    let mut laxer = false;
+    let classes = each_class(&[old, new], |key, facts| {
+        if !laxer && ALONE.contains(&facts.path) && seen.insert(key) {
+            laxer = !at_least(&new.demanded(facts), &old.demanded(facts));
+        }
+    });
+    laxer || classes.is_none()
+}
+
+/// Whether more may start a path.
+fn wider_start(old: &Bundle, new: &Bundle, path: Path) -> bool {
+    let (was, is) = (old.start.get(&path).cloned().unwrap_or_default(), new.start.get(&path).cloned().unwrap_or_default());
+    !is.roles.is_subset(&was.roles) || (is.automation && !was.automation) || (is.subject && !was.subject)
+}
+
 /// Compares two policies.
 pub fn diff(old: &Bundle, new: &Bundle) -> Comparison {
     let mut seen: BTreeMap<Key, Option<usize>> = BTreeMap::new();
@@ -143,9 +166,7 @@ fn loosened(old: &Bundle, new: &Bundle) -> Vec<String> {
     laxer.extend((is.tokens_per_holder > was.tokens_per_holder).then(|| "a holder may have more tokens".to_owned()));
     laxer.extend((!new.automation.is_subset(&old.automation)).then(|| "software may do more".to_owned()));
     for path in Path::ALL {
-        let (was, is) = (old.start.get(path).cloned().unwrap_or_default(), new.start.get(path).cloned().unwrap_or_default());
-        let wider = !is.roles.is_subset(&was.roles) || (is.automation && !was.automation) || (is.subject && !was.subject);
-        laxer.extend(wider.then(|| format!("more may start {}", path.label())));
+        laxer.extend(wider_start(old, new, *path).then(|| format!("more may start {}", path.label())));
     }
     for action in Action::ALL {
         let (was, is) = (old.actions.get(action).copied().unwrap_or_default(), new.actions.get(action).copied().unwrap_or_default());

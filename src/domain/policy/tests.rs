@@ -188,7 +188,41 @@ fn a_laxer_file_is_told_from_a_stricter_one() {
 #[test]
 fn invariant_15_the_smallest_crew_of_the_default_is_five() {
     let crew = crew::smallest(&Policy::builtin().bundle).unwrap();
-    assert_eq!((crew.approvers, crew.attesters, crew.persons), (2, 1, 5));
+    assert_eq!((crew.approvers, crew.attesters, crew.persons, crew.unprovable), (2, 1, 5, None));
+    // Where only owners can prove, a quorum of them is needed beside who gives the gate; nothing counts on what nobody can give.
+    let proved_by = |methods: &str| {
+        let text = DEFAULT.replacen("[proof.one-code]", &format!("[proof.strange]\nany_of = [{{ all = [{methods}] }}]\n\n[proof.one-code]"), 1);
+        crew::smallest(&Policy::parse(&text.replacen("proof = \"one-code\"", "proof = \"strange\"", 1)).unwrap().bundle).unwrap()
+    };
+    assert_eq!((proved_by("\"owner_quorum\"").attesters, proved_by("\"owner_quorum\"").persons), (3, 7));
+    assert!(proved_by("\"recovery_contact\"").unprovable.is_some() && proved_by("\"passkey\"").unprovable.is_some());
+}
+
+#[test]
+fn invariant_17_what_starts_or_widens_self_service_and_runbooks_is_told_from_what_does_not() {
+    let old = Policy::builtin().bundle;
+    let changed = |from: &str, to: &str| {
+        assert!(DEFAULT.contains(from), "{from}");
+        Policy::parse(&DEFAULT.replacen(from, to, 1)).unwrap().bundle
+    };
+    for (from, to) in [
+        ("runbook = [\"support_agent\"", "runbook = [\"automation\", \"support_agent\""),
+        ("self_service = [\"support_agent\", ", "self_service = [\"security_reviewer\", \"support_agent\", "),
+        ("when = { path = [\"runbook\", \"self_service\"] }\nreview = true", "when = { path = [\"runbook\", \"self_service\"] }\nreview = false"),
+        ("when = { tier = \"elevated\" }\napprovals = 1", "when = { tier = \"elevated\", path = \"assisted\" }\napprovals = 1"),
+        ("receipt_lifetime = \"24 h\"", "receipt_lifetime = \"48 h\""),
+    ] {
+        let new = changed(from, to);
+        assert!(compare::widens_alone(&old, &new), "{from}");
+        assert!(!compare::widens_alone(&new, &old), "back: {from}");
+    }
+    for (from, to) in [
+        ("assisted = [\"support_agent\", ", "assisted = [\"policy_owner\", \"support_agent\", "),
+        ("when = { path = \"break_glass\" }\napprovals = 2\n", "when = { path = \"break_glass\" }\napprovals = 1\n"),
+        ("restriction = \"24 h\"", "restriction = \"48 h\""),
+    ] {
+        assert!(!compare::widens_alone(&old, &changed(from, to)), "{from}");
+    }
 }
 
 #[test]

@@ -150,7 +150,7 @@ impl Requester {
     async fn judge(&self, case: &Case, session: &SessionId, proof: &ProofSession, typed: &str) -> Result<Verdict, ServiceError> {
         if let Some(person) = &proof.attester {
             let right = self.keys.is_issued_code(case.id, session, typed);
-            return Ok(if right { Verdict::Right(self.keys.contact_root(person), Vec::new(), None) } else { Verdict::Wrong });
+            return Ok(if right { Verdict::Right(self.root_of(person).await?, Vec::new(), None) } else { Verdict::Wrong });
         }
         match proof.method {
             Method::IssuedCode => self.judge_issued(case, session, proof, typed).await,
@@ -193,7 +193,7 @@ impl Requester {
         };
         let session = found.session.clone();
         let command = if yes {
-            Command::RecordProof { session, receipt: self.service.fresh("rcp")?, trust_root: self.keys.contact_root(&person) }
+            Command::RecordProof { session, receipt: self.service.fresh("rcp")?, trust_root: self.root_of(&person).await? }
         } else {
             Command::RecordDecline { session }
         };
@@ -202,6 +202,13 @@ impl Requester {
             Err(ServiceError::Refused(_)) => Ok(Answered::Over),
             Err(other) => Err(other),
         }
+    }
+
+    /// What an attester's word rests on: the mailbox that the link to their page was sent to.
+    async fn root_of(&self, person: &PersonId) -> Result<TrustRoot, ServiceError> {
+        let people = self.service.store.people(std::slice::from_ref(person)).await?;
+        let address = people.get(person).and_then(|p| p.email.as_ref());
+        Ok(address.map_or_else(|| self.keys.contact_root(person), |a| self.keys.attester_root(a.raw())))
     }
 
     /// A link that leads nowhere, or to what is over.

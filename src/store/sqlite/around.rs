@@ -28,8 +28,7 @@ pub(super) fn around(conn: &mut Connection, kept: &Kept, about: &About, since: S
     let mut linked = Vec::new();
     if let Some(record) = &subject {
         let Some(since) = since(&case, &record.subject) else { return Ok(Some(Around { case, subject, linked: None, answered })) };
-        let own = &case.route.target;
-        for target in std::iter::once(own).chain(about.towards.iter().filter(|t| *t != own)) {
+        for target in case.targets.iter().chain(about.towards.iter().filter(|t| !case.targets.contains(*t))) {
             for other in linked_in(&tx, kept, (&case.route.subject, target), since, Some(about.case))? {
                 take(&mut linked, other);
             }

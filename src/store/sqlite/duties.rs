@@ -96,6 +96,8 @@ impl Duties<'_, '_> {
             route.action.ordinal(),
             route.path.ordinal()
         ])?;
+        let sql = "INSERT INTO went (subject, target, case_key) VALUES (?1, ?2, ?3)";
+        self.batch.conn.prepare_cached(sql)?.execute(params![route.subject.as_str(), route.target.as_str(), self.case.id.key()])?;
         Ok(())
     }
 
@@ -125,11 +127,11 @@ impl Duties<'_, '_> {
         Ok(())
     }
 
-    /// The case before this one of the same subject and target counts, both ways, whatever the rules had found (invariant 2); those before
-    /// that hang on it.
+    /// The case before this one that is, or ever was, of the same subject and target counts, both ways, whatever the rules had found
+    /// (invariant 2); those before that hang on it.
     fn found_links(&self, route: &Route) -> Result<(), CommitError> {
-        let sql = "SELECT id FROM cases WHERE subject = ?1 AND target = ?2 AND id <> ?3
-            AND k_updated <= (SELECT linked FROM policies WHERE sha256 = ?4) - ?5 ORDER BY k_updated LIMIT 1";
+        let sql = "SELECT c.id FROM went w CROSS JOIN cases c ON c.id = w.case_key WHERE w.subject = ?1 AND w.target = ?2 AND c.id <> ?3
+            AND c.k_updated <= (SELECT linked FROM policies WHERE sha256 = ?4) - ?5 ORDER BY c.k_updated LIMIT 1";
         let key = self.case.id.key();
         let mut statement = self.batch.conn.prepare_cached(sql)?;
         let (subject, target) = (route.subject.as_str(), route.target.as_str());

@@ -93,7 +93,7 @@ pub(super) fn row(conn: &Connection, id: CaseId) -> Result<Option<CaseRow>, Stor
     Ok(all(conn, &sql, [id.key()], rows::get)?.pop())
 }
 
-/// Other cases of a subject and target.
+/// Other cases of a subject that are, or ever were, about a target.
 pub(super) fn linked(
     conn: &mut Connection,
     kept: &Kept,
@@ -112,7 +112,8 @@ pub(super) fn linked_in(
     since: Time,
     but: Option<CaseId>,
 ) -> Result<Vec<Arc<Case>>, StoreError> {
-    let sql = "SELECT id FROM cases WHERE subject = ?1 AND target = ?2 AND k_updated <= ?3 AND id <> ?4 ORDER BY k_updated LIMIT ?5";
+    let sql = "SELECT c.id FROM went w CROSS JOIN cases c ON c.id = w.case_key WHERE w.subject = ?1 AND w.target = ?2 AND c.k_updated <= ?3
+        AND c.id <> ?4 ORDER BY c.k_updated LIMIT ?5";
     let but = but.map_or(-1, CaseId::key);
     let ids = all(tx, sql, params![about.0.as_str(), about.1.as_str(), -millis(since), but, LINKED], case_id)?;
     let mut cases = Vec::with_capacity(ids.len());

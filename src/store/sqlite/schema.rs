@@ -23,6 +23,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../assets/migrations/0006_anew.sql"),
     include_str!("../../../assets/migrations/0007_derived.sql"),
     include_str!("../../../assets/migrations/0008_passed.sql"),
+    include_str!("../../../assets/migrations/0009_went.sql"),
 ];
 /// The migration after which grants are put into their rows; it goes together with the table that it makes.
 const GRANTS: usize = 2;

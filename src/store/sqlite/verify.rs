@@ -292,7 +292,10 @@ impl Verify<'_> {
         let mut values = vec![case.id.key().into(), seq.into(), millis(at).into(), case.policy.as_bytes().to_vec().into()];
         values.extend([route.subject.as_str().to_owned().into(), route.action.ordinal().into(), route.path.ordinal().into()]);
         let sql = "case_key = ?1 AND seq = ?2 AND at = ?3 AND policy = ?4 AND subject = ?5 AND action = ?6 AND path = ?7";
-        self.row_of(0, "routes", sql, values, &format!("route {seq} of {}", case.id))
+        self.row_of(0, "routes", sql, values, &format!("route {seq} of {}", case.id))?;
+        let values = vec![route.subject.as_str().to_owned().into(), route.target.as_str().to_owned().into(), case.id.key().into()];
+        let sql = "subject = ?1 AND target = ?2 AND case_key = ?3";
+        self.row_of(usize::MAX, "went", sql, values, &format!("{} as a case of {}", case.id, route.target))
     }
 
     fn row_of(&mut self, duty: usize, table: &str, wheres: &str, values: Vec<Value>, what: &str) -> Result<(), StoreError> {

@@ -1,0 +1,206 @@
+//! Invariant 5: no receipt rests on one operator's word. Owner quorums, gates beside the proof, and who may attest at all.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use chrono::Duration;
+use countersign::base::Digest;
+use countersign::base::ids::PersonId;
+use countersign::domain::case::{ActorRef, Receipt, TrustRoot};
+use countersign::domain::command::Command;
+use countersign::domain::policy::{DEFAULT, Policy, compare};
+use countersign::domain::refusal::Refusal;
+use countersign::domain::subject::{Ownership, Subject};
+use countersign::domain::vocabulary::*;
+use countersign::domain::{attest, checklist, lineage};
+use proptest::collection::{btree_set, vec};
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use crate::play::*;
+
+const OWNERS: [&str; 4] = ["own-1", "own-2", "own-3", "own-4"];
+const QUORUM: Method = Method::OwnerQuorum;
+const GATE: Method = Method::ManagerAttestation;
+
+fn subject(play: &mut Play, change: impl FnOnce(&mut Subject)) {
+    change(Arc::make_mut(play.world.subject.as_mut().unwrap()));
+}
+
+/// A service account with those owners and Mona as the recorded manager; its case opened by the bot and triaged by Nadia.
+fn machine(owners: &[&str]) -> Play {
+    let mut play = Play::new(Tier::Standard);
+    let nobody = play.world.register.persons[&id::<PersonId>("mona")].clone();
+    play.register(|r| {
+        for owner in OWNERS {
+            r.persons.insert(id(owner), countersign::domain::register::Person { id: id(owner), ..nobody.clone() });
+        }
+    });
+    let since = start() - Duration::days(100);
+    subject(&mut play, |s| {
+        (s.kind, s.person) = (SubjectKind::ServiceAccount, None);
+        s.owners = owners.iter().map(|o| Ownership { person: id(o), since, until: None }).collect();
+    });
+    play.open(bot(vec![]), Path::Assisted);
+    play.act(op("nadia"), &triage()).unwrap();
+    play
+}
+
+fn begin(play: &mut Play, method: Method, who: &str) -> (String, Result<(), Refusal>) {
+    let session = play.name("ses");
+    let command = Command::StartProof { session: id(&session), method, endpoint: None, attester: Some(id(who)) };
+    let answer = play.act(op("nadia"), &command);
+    (session, answer)
+}
+
+fn answer(play: &mut Play, session: &str, who: &str, root: &str) -> Result<(), Refusal> {
+    let trust_root = TrustRoot { kind: TrustRootKind::Contact, sha256: Digest::of(root.as_bytes()) };
+    let receipt = play.name("rcp");
+    let who = ActorRef::Attester { person: id(who), session: id(session) };
+    play.act(who, &Command::RecordProof { session: id(session), receipt: id(&receipt), trust_root })
+}
+
+fn yes(play: &mut Play, method: Method, who: &str) -> Result<(), Refusal> {
+    let (session, started) = begin(play, method, who);
+    started.and_then(|()| answer(play, &session, who, who))
+}
+
+fn complete(play: &Play) -> bool {
+    checklist::progress(&play.world, play.now).complete
+}
+
+/// Whether two of the present owners and somebody beside them said yes, each over a mailbox of their own: every way is tried.
+fn enough(play: &Play) -> bool {
+    let owners: BTreeSet<&PersonId> = play.world.subject.as_deref().unwrap().owners_at(play.now).collect();
+    let of = |method| play.case().receipts.iter().filter(move |r: &&Receipt| r.method == method);
+    let apart = |a: &Receipt, b: &Receipt| a.trust_root.sha256 != b.trust_root.sha256 && attest::giver(a) != attest::giver(b);
+    let owner = |r: &&Receipt| attest::giver(r).is_some_and(|p| owners.contains(p));
+    of(QUORUM).filter(owner).any(|a| of(QUORUM).filter(owner).any(|b| apart(a, b) && of(GATE).any(|g| apart(a, g) && apart(b, g))))
+}
+
+#[test]
+fn invariant_05_an_owner_quorum_is_two_present_owners_and_the_gate_beside_it_is_a_third_persons() {
+    let mut play = machine(&["own-1", "own-2"]);
+    yes(&mut play, QUORUM, "own-1").unwrap();
+    assert!(!complete(&play), "one owner is no quorum");
+    assert!(matches!(yes(&mut play, QUORUM, "own-1"), Err(Refusal::Already(_))), "and can't be it twice");
+    assert!(matches!(yes(&mut play, GATE, "own-1"), Err(Refusal::Already(_))), "nor the gate beside it");
+    let items = checklist::progress(&play.world, play.now).items;
+    let ways: BTreeSet<_> = items.iter().flat_map(|i| &i.startable).filter(|s| s.0 == QUORUM).map(|s| s.2.clone().unwrap()).collect();
+    assert_eq!(ways, BTreeSet::from([id("own-2")]), "the one who is missing is offered, and nobody else");
+    yes(&mut play, QUORUM, "own-2").unwrap();
+    assert!(matches!(play.act(op("nadia"), &Command::Seal), Err(Refusal::ChecklistIncomplete { missing }) if missing == vec![GATE]));
+    yes(&mut play, GATE, "mona").unwrap();
+    play.act(op("nadia"), &Command::Seal).unwrap();
+}
+
+#[test]
+fn invariant_05_an_owner_who_gave_the_gate_first_can_still_be_of_the_quorum_and_then_another_gives_the_gate() {
+    let mut play = machine(&["own-1", "own-2"]);
+    for (method, who) in [(GATE, "own-1"), (QUORUM, "own-1"), (QUORUM, "own-2")] {
+        assert!(!complete(&play));
+        yes(&mut play, method, who).unwrap();
+    }
+    assert!(!complete(&play), "one person's word would be proof and gate");
+    yes(&mut play, GATE, "mona").unwrap();
+    assert!(complete(&play));
+}
+
+#[test]
+fn invariant_05_a_single_owner_is_no_quorum_and_a_policy_that_knows_no_other_way_is_shown_to_lead_nowhere_at_once() {
+    let mut play = machine(&["own-1"]);
+    assert!(matches!(begin(&mut play, QUORUM, "own-1").1, Err(Refusal::EndpointUnusable(why)) if why.contains("two present owners")));
+    assert!(!play.case().has_flag(FlagKind::Deadlock), "there are other ways");
+    let quorum_only = DEFAULT.replacen("any_of = [\n  { all = [[\"issued_code\"", "any_of = [\n  { all = [\"owner_quorum\"] },\n]\n\n[proof.unused]\nany_of = [\n  { all = [[\"issued_code\"", 1);
+    assert_ne!(quorum_only, DEFAULT);
+    let policy = Arc::new(Policy::parse(&quorum_only).unwrap());
+    for (owners, stuck) in [(&OWNERS[..1], true), (&OWNERS[..2], false)] {
+        let mut play = machine(owners);
+        play.world.case = None;
+        (play.world.pinned, play.world.current) = (policy.clone(), policy.clone());
+        play.open(op("nadia"), Path::Assisted);
+        assert_eq!(play.case().has_flag(FlagKind::Deadlock), stuck, "{owners:?}");
+    }
+}
+
+#[test]
+fn invariant_05_nobody_is_a_recovery_contact_as_none_is_recorded_and_the_built_in_policy_counts_on_none() {
+    let mut play = machine(&OWNERS);
+    play.world.current = Arc::new(Policy::parse(&DEFAULT.replace(", [\"issued_code\", \"saved_code\"]]", ", [\"issued_code\", \"recovery_contact\"]]")).unwrap());
+    play.world.pinned = play.world.current.clone();
+    for who in ["mona", "own-1"] {
+        let refused = begin(&mut play, Method::RecoveryContact, who).1;
+        assert!(matches!(&refused, Err(Refusal::EndpointUnusable(why)) if why.contains("No recovery contact is recorded")), "{refused:?}");
+    }
+    let written = Policy::builtin().bundle;
+    for (facts, _) in compare::requirements(&written).unwrap() {
+        let need = written.written(&facts);
+        let named = need.proofs.iter().flat_map(|p| &p.any_of).flat_map(|set| &set.slots).flatten().any(|m| *m == Method::RecoveryContact);
+        assert!(!named, "{facts}");
+    }
+}
+
+#[test]
+fn invariant_05_the_agent_of_a_bots_case_who_owns_what_it_is_about_proves_nothing_in_it() {
+    let mut play = machine(&["omar", "nadia"]);
+    // Omar owns the bot that opened it, Nadia triaged it; no owner is left who does not work the case.
+    for who in ["omar", "nadia"] {
+        for method in [QUORUM, GATE] {
+            assert!(matches!(begin(&mut play, method, who).1, Err(Refusal::EndpointUnusable(_))), "{who}: {method}");
+        }
+    }
+    begin(&mut play, GATE, "mona").1.unwrap();
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn invariant_05_two_owners_and_a_gate_are_three_persons_over_three_mailboxes(
+        said in vec((select(vec![QUORUM, QUORUM, GATE]), select(vec!["own-1", "own-2", "own-3", "own-4", "mona"]), select(vec!["", "", "shared"])), 0..9),
+        left in btree_set(select(OWNERS.to_vec()), 0..2)
+    ) {
+        let mut play = machine(&OWNERS);
+        for (method, who, root) in said {
+            let (session, started) = begin(&mut play, method, who);
+            if started.is_ok() {
+                answer(&mut play, &session, who, if root.is_empty() { who } else { root }).unwrap();
+            }
+            prop_assert_eq!(complete(&play), enough(&play));
+        }
+        let now = play.now;
+        subject(&mut play, |s| s.owners.iter_mut().filter(|o| left.contains(o.person.as_str())).for_each(|o| o.until = Some(now)));
+        play.now += Duration::seconds(1);
+        prop_assert_eq!(complete(&play), enough(&play), "whoever is no longer an owner is none of the quorum");
+    }
+
+    #[test]
+    fn invariant_05_whoever_works_a_case_attests_nothing_in_it_before_or_after(
+        first in select(vec!["own-1", "own-2", "own-3"]), works in select(vec!["own-1", "own-2", "own-3", "own-4"]), how in 0_u8..4
+    ) {
+        let mut play = machine(&OWNERS);
+        for owner in OWNERS {
+            play.register(|r| {
+                let account = r.operators[&id("nadia")].clone();
+                r.operators.insert(id(owner), countersign::domain::register::Operator { id: id(owner), person: id(owner), ..account });
+            });
+        }
+        let next = if first == "own-1" { "own-2" } else { "own-1" };
+        for (method, who) in [(QUORUM, first), (QUORUM, next), (GATE, "mona")] {
+            yes(&mut play, method, who).unwrap();
+        }
+        prop_assert!(complete(&play));
+        let now = play.now;
+        match how {
+            0 => play.act(op(works), &triage()).unwrap(),
+            1 => play.act(op(works), &Command::AddEvidence { id: id("ev-1"), kind: EvidenceKind::Note, text: text("e") }).unwrap(),
+            // Who owned the bot that opened it, and who had it act for them.
+            2 => play.register(|r| r.automations.get_mut(&id("bot")).unwrap().owners.push(Ownership { person: id(works), since: now - Duration::days(9), until: Some(now - Duration::days(2)) })),
+            _ => play.act(bot(vec![human(works)]), &Command::Route { route: countersign::domain::case::Route { action: Action::AccountUnlock, ..route(Path::Assisted) } }).unwrap(),
+        }
+        prop_assert!(lineage::working_hands(&play.world, play.now).contains(&id::<PersonId>(works)));
+        prop_assert!([QUORUM, GATE].iter().all(|m| !attest::attesters(&play.world, *m, play.now).contains(&id::<PersonId>(works))));
+        prop_assert!(begin(&mut play, GATE, works).1.is_err(), "{works} is asked all the same");
+        prop_assert_eq!(complete(&play), works != first && works != next, "{} worked it, and their yes counts", works);
+    }
+}
