@@ -8,11 +8,10 @@ use utoipa::ToSchema;
 
 use super::lists::CaseRow;
 use super::problem::{CouldDecide, Lacking};
-use super::sent::{MessageDetail, SessionDetail};
-use super::words::{
-    Decision, Duty, EndpointKind, Environment, EvidenceKind, FailureReason, FailureType, FlagKind, HoldSource, InventorySource, Method, Status,
-};
-use crate::base::ids::{ApprovalId, CaseId, EmployerId, EndpointId, EvidenceId, GrantId, OperatorId, PersonId, ReceiptId, SubjectId, TargetId};
+pub use super::proof::{Checklist, ChecklistItem, HoldDetail, ItemState, ReceiptDetail, Startable};
+use super::sent::MessageDetail;
+use super::words::{Decision, Duty, EndpointKind, Environment, EvidenceKind, FailureReason, FailureType, FlagKind, InventorySource, Status};
+use crate::base::ids::{ApprovalId, CaseId, EmployerId, EndpointId, EvidenceId, GrantId, OperatorId, PersonId, SubjectId, TargetId};
 use crate::base::{Digest, Untrusted};
 pub use crate::domain::seal::SeenLog;
 
@@ -149,82 +148,6 @@ pub struct TriageDetail {
     pub remedy_owner: PersonId,
 }
 
-/// The checklist.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
-pub struct Checklist {
-    /// Items in order.
-    pub items: Vec<ChecklistItem>,
-    /// How many are done.
-    pub done: u8,
-    /// Whether approval can be requested.
-    pub complete: bool,
-    /// What to do next, in a sentence.
-    pub next: Option<String>,
-}
-
-/// An item of the checklist.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct ChecklistItem {
-    /// What is needed, in words.
-    pub title: String,
-    /// Methods any of which would do.
-    pub methods: Vec<Method>,
-    /// Whether it is a gate beside the proofs.
-    pub gate: bool,
-    /// Where it stands.
-    pub state: ItemState,
-    /// The receipt that fills it.
-    pub receipt: Option<ReceiptDetail>,
-    /// Open sessions for it.
-    pub sessions: Vec<SessionDetail>,
-    /// Methods that can be started now by the asker, each with what it needs.
-    pub startable: Vec<Startable>,
-    /// Why it needs this: the policy rule, in words.
-    pub why: String,
-}
-
-/// Where an item stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum ItemState {
-    /// Nothing yet.
-    Missing,
-    /// A session is open: sent, waiting.
-    Pending,
-    /// Done.
-    Done,
-    /// Declined or exhausted: start again or another way.
-    Failed,
-}
-
-/// A method that can be started.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Startable {
-    /// Which.
-    pub method: Method,
-    /// Over which endpoint, if one is needed.
-    pub endpoint: Option<EndpointId>,
-    /// Whom to ask, for an attestation.
-    pub attester: Option<PersonId>,
-    /// In words: `send a code to the subject's recorded e-mail address`.
-    pub label: String,
-}
-
-/// A receipt, as staff see it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct ReceiptDetail {
-    /// Opaque id.
-    pub id: ReceiptId,
-    /// By what method.
-    pub method: Method,
-    /// Who proved, in words.
-    pub by: String,
-    /// When.
-    pub at: DateTime<Utc>,
-    /// Until when it counts.
-    pub valid_until: DateTime<Utc>,
-}
-
 /// A person in the lineage and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DutyInTheWay {
@@ -343,17 +266,6 @@ pub struct ApprovalDetail {
     pub signature: String,
     /// Why it no longer counts: `taken_back`, `reopened`, `roster_changed`, `flagged`, `expired`.
     pub void: Option<String>,
-}
-
-/// A freeze.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct HoldDetail {
-    /// Who or what froze it.
-    pub source: HoldSource,
-    /// Why.
-    pub reason: Option<Untrusted>,
-    /// When.
-    pub since: DateTime<Utc>,
 }
 
 /// An anomaly.

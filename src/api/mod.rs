@@ -10,6 +10,7 @@ mod from;
 pub mod governance;
 pub mod lists;
 pub mod problem;
+pub mod proof;
 pub mod recompute;
 pub mod requests;
 pub mod sent;

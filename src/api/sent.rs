@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::words::Method;
-use crate::base::ids::SessionId;
+use crate::base::ids::{EndpointId, PersonId, SessionId};
 
 /// A proof session, as staff see it: `sent`, never what was sent (invariant 7).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -16,6 +16,12 @@ pub struct SessionDetail {
     pub id: SessionId,
     /// What is to be proved.
     pub method: Method,
+    /// Over which recorded endpoint, if over one.
+    #[serde(default)]
+    pub endpoint: Option<EndpointId>,
+    /// Who was asked to attest, if somebody was.
+    #[serde(default)]
+    pub attester: Option<PersonId>,
     /// When it was opened.
     pub opened_at: DateTime<Utc>,
     /// Until when.

@@ -83,9 +83,12 @@ pub struct Item {
     pub gate: bool,
     /// The receipt that fills it.
     pub receipt: Option<Receipt>,
-    /// What could be started now: method, over which endpoint, by whom.
-    pub startable: Vec<(Method, Option<EndpointId>, Option<PersonId>)>,
+    /// What could be started now.
+    pub startable: Vec<Way>,
 }
+
+/// What can be started: a method, over which endpoint, with whom.
+pub type Way = (Method, Option<EndpointId>, Option<PersonId>);
 
 /// Measures a case at a moment. For a sealed case the moment that counts is the seal's: see [`sealed_progress`].
 pub fn progress(world: &World, now: Time) -> Progress {
@@ -215,7 +218,8 @@ fn ways(set: &ProofSet) -> Vec<Vec<Place>> {
     let owners = BTreeSet::from([Method::OwnerQuorum]);
     let mut ways: Vec<Vec<Place>> = vec![Vec::new()];
     for (at, slot) in set.slots.iter().enumerate() {
-        let place = |named: &BTreeSet<Method>, fills: &BTreeSet<Method>| Place { named: named.iter().copied().collect(), fills: fills.clone(), slot: at };
+        let place =
+            |named: &BTreeSet<Method>, fills: &BTreeSet<Method>| Place { named: named.iter().copied().collect(), fills: fills.clone(), slot: at };
         let others: BTreeSet<Method> = slot.difference(&owners).copied().collect();
         // Something else before the quorum: of ways that are equally far, the first is gone on with.
         let one = (!others.is_empty()).then(|| vec![place(slot, &others)]);
@@ -275,7 +279,8 @@ fn try_places<'a>(distinct: bool, way: &[Place], receipts: &[&'a Receipt], chose
     let mut roots = BTreeSet::new();
     for receipt in receipts.iter().filter(|r| place.fills.contains(&r.method) && !r.method.is_gate()) {
         let as_other = |slot: usize, c: &Receipt| distinct && slot != place.slot && c.method == receipt.method;
-        let clash = way.iter().zip(chosen.iter()).filter_map(|(p, c)| Some((p.slot, (*c)?))).any(|(slot, c)| same_root(c, receipt) || as_other(slot, c));
+        let clash =
+            way.iter().zip(chosen.iter()).filter_map(|(p, c)| Some((p.slot, (*c)?))).any(|(slot, c)| same_root(c, receipt) || as_other(slot, c));
         // Receipts that differ in nothing that counts are tried once.
         if !clash && roots.insert((receipt.trust_root.sha256, attest::giver(receipt), receipt.method)) {
             chosen.push(Some(receipt));
@@ -324,7 +329,17 @@ pub const fn reach(method: Method) -> Reach {
     }
 }
 
-fn startable(world: &World, need: &Requirement, method: Method, now: Time) -> Vec<(Method, Option<EndpointId>, Option<PersonId>)> {
+/// How security can make contact over a held case.
+const CONTACTS: [Method; 3] = [Method::IssuedCode, Method::SavedCode, Method::ManagerAttestation];
+
+/// Every way to reach the subject, or whoever answers for it, over a case in any state: over recorded addresses that may serve it, and
+/// through whoever may attest in it. What a hold is lifted by, whatever the checklist asks for or has already.
+pub fn contacts(world: &World, now: Time) -> Vec<Way> {
+    let need = requirement(world);
+    CONTACTS.iter().flat_map(|method| startable(world, &need, *method, now)).collect()
+}
+
+fn startable(world: &World, need: &Requirement, method: Method, now: Time) -> Vec<Way> {
     let (Some(case), Some(subject)) = (world.case.as_deref(), world.subject.as_deref()) else { return Vec::new() };
     if !is_carried_out(method) {
         return Vec::new();

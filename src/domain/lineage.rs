@@ -65,7 +65,12 @@ pub fn working_hands(world: &World, now: Time) -> BTreeSet<PersonId> {
 /// later, whatever became of them; and those recorded as linked before.
 pub fn linked<'a>(world: &'a World, case: &Case, window: Duration) -> Vec<&'a Case> {
     let near = |c: &Case| c.times.updated_at >= case.request.opened_at - window;
-    world.linked.iter().map(AsRef::as_ref).filter(|c: &&Case| c.id != case.id && (case.linked.contains(&c.id) || (c.is_about_the_same(case) && near(c)))).collect()
+    world
+        .linked
+        .iter()
+        .map(AsRef::as_ref)
+        .filter(|c: &&Case| c.id != case.id && (case.linked.contains(&c.id) || (c.is_about_the_same(case) && near(c))))
+        .collect()
 }
 
 /// Every duty of one person in the case.

@@ -2,7 +2,7 @@
 //!
 //! Contract: pure; true in every state, held and ended ones too. Names accounts, persons and endpoints by id only. Knows no screens.
 
-use super::case::{Case, ExecutionOutcome, ProofSession};
+use super::case::{Case, ExecutionOutcome, Hold, ProofSession, SessionOutcome};
 use super::checklist::{self, Item, Progress};
 use super::command::World;
 use super::refusal::CouldDecide;
@@ -17,8 +17,8 @@ const NAMED: usize = 3;
 /// What a case waits for; `could` says who could decide it.
 pub fn step(world: &World, progress: &Progress, could: &CouldDecide, now: Time) -> String {
     let Some(case) = world.case.as_deref() else { return "open the case".to_owned() };
-    if case.hold.is_some() {
-        return "wait for security to reach the subject on another channel and lift the hold".to_owned();
+    if let Some(hold) = &case.hold {
+        return held(case, hold, now);
     }
     let need = checklist::requirement(world);
     match case.state {
@@ -37,6 +37,17 @@ pub fn step(world: &World, progress: &Progress, could: &CouldDecide, now: Time) 
             format!("nothing: it is {}; another try is a new case, linked to this one", case.state.label())
         }
         CaseState::Closed | CaseState::NoChangeNeeded | CaseState::RolledBack => format!("nothing: it is {}", case.state.label()),
+    }
+}
+
+fn held(case: &Case, hold: &Hold, now: Time) -> String {
+    let since = || case.sessions.values().filter(|s| s.opened_at >= hold.since);
+    if since().any(|s| s.outcome == Some(SessionOutcome::Proved)) {
+        return "lift the hold: contact was made since; it takes someone of security who had no hand in the case".to_owned();
+    }
+    match since().find(|s| s.outcome.is_none() && s.expires_at > now) {
+        Some(open) => format!("{}; then security can lift the hold", wait(open)),
+        None => "wait for security to reach the subject on another channel and lift the hold".to_owned(),
     }
 }
 
@@ -62,14 +73,18 @@ fn proofing(case: &Case, progress: &Progress, need: &Requirement, could: &CouldD
 fn missing(case: &Case, item: &Item, now: Time) -> String {
     let open = |s: &&ProofSession| item.methods.contains(&s.method) && s.outcome.is_none() && s.expires_at > now;
     if let Some(session) = case.sessions.values().find(open) {
-        let whom = session.attester.as_ref().map_or_else(|| "the subject".to_owned(), ToString::to_string);
-        return format!("wait for {whom}: {}, until {}", session.method.label(), minute(session.expires_at));
+        return wait(session);
     }
     let title = item.methods.iter().map(|m| m.label()).collect::<Vec<_>>().join(" or ");
     item.startable.first().map_or_else(
         || format!("find a way to {title}: no recorded address or person can serve now"),
         |(method, endpoint, attester)| start(*method, endpoint.as_ref(), attester.as_ref()),
     )
+}
+
+fn wait(session: &ProofSession) -> String {
+    let whom = session.attester.as_ref().map_or_else(|| "the subject".to_owned(), ToString::to_string);
+    format!("wait for {whom}: {}, until {}", session.method.label(), minute(session.expires_at))
 }
 
 fn sealed(world: &World, case: &Case, need: &Requirement, could: &CouldDecide, now: Time) -> String {

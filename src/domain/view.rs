@@ -6,13 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::case::{ActorRef, Case, Grant, LineageEntry, TextRef};
-use super::checklist::Progress;
+use super::checklist::{Progress, Way};
 use super::command::World;
 use super::refusal::{CouldDecide, Refusal};
 use super::requirement::Requirement;
 use super::standing::Lacking;
 use super::vocabulary::{Action, CaseState, Channel, Decision, Path, Risk, SubjectKind, Tier, WaitingOn};
-use crate::base::ids::{CaseId, OperatorId, PersonId, SubjectId, TargetId, TextId};
+use crate::base::ids::{CaseId, OperatorId, PersonId, SessionId, SubjectId, TargetId, TextId};
 use crate::base::{Time, Untrusted};
 
 /// The most rows one page holds.
@@ -268,6 +268,12 @@ pub struct CaseView {
     pub refused: Vec<(&'static str, Refusal)>,
     /// Decisions that are refused to the asker now, and why.
     pub refused_decisions: Vec<(Decision, Refusal)>,
+    /// Every way to reach somebody over the case while it is held.
+    pub contacts: Vec<Way>,
+    /// Ways to prove, or to reach somebody, that the asker can't start now, and why.
+    pub refused_ways: Vec<(Way, Refusal)>,
+    /// Contacts with which the asker could lift the hold now, the last one first.
+    pub lifted_by: Vec<SessionId>,
     /// What would be missing once the asker approved; `None` if they can't.
     pub after_yours: Option<Lacking>,
     /// Who asks.

@@ -65,6 +65,28 @@ fn case_pages_look_right() {
 }
 
 #[test]
+fn a_held_case_says_whom_to_reach_and_offers_only_contacts_since() {
+    let vega = || {
+        let mut me = whole::ruiz();
+        me.operations = ["proof_start", "case_lift_hold", "case_comment"].map(str::to_owned).to_vec();
+        me
+    };
+    snap("held_overview", |size| keys(size, &vega(), &whole::held(), "1"));
+    snap("held_contacts", |size| keys(size, &vega(), &whole::held(), "p"));
+    snap("held_lift", |size| keys(size, &vega(), &whole::held(), "x l"));
+    let mut desk = keys((100, 30), &vega(), &whole::held(), "p up enter");
+    assert!(desk.orders.is_empty(), "the one that waits can't be picked: {:?}", desk.orders);
+    desk.press("down enter");
+    let order = desk.orders.pop().unwrap();
+    assert!(matches!(&order.write, Write::Proof(p) if p.attester.as_ref().is_some_and(|a| a.as_str() == "p-ines")), "{order:?}");
+    let mut desk = keys((100, 30), &vega(), &whole::held(), "x l");
+    desk.write("spoke to her");
+    desk.press("ctrl-s y");
+    let order = desk.orders.pop().unwrap();
+    assert!(matches!(&order.write, Write::LiftHold(l) if l.contact_session.as_str() == "se-8"), "{order:?}");
+}
+
+#[test]
 fn deciding_looks_right() {
     snap("approve", |size| keys(size, &whole::ruiz(), &whole::sealed(), "d a"));
     snap("approve_blocked", |size| keys(size, &canned::nadia(), &whole::routed_by_me(), "d a"));

@@ -4,13 +4,11 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use countersign::api::case::{CaseDetail, HoldDetail};
 use countersign::api::words::Decision;
 use countersign::console::effect::Ask;
 use countersign::console::mail::{Mails, parse};
 use countersign::console::message::Reply;
 use countersign::console::model::Place;
-use countersign::domain::vocabulary::{HoldSource, WaitingOn};
 
 use crate::cases::{SIZES, keys, snap};
 use crate::desk::{Desk, usual};
@@ -31,7 +29,7 @@ fn pictures(place: Place) -> &'static [&'static str] {
             "cases__case_seal",
             "cases__case_prove",
             "cases__case_hold",
-            "cases__case_held",
+            "cases__held_overview",
         ],
         Place::Approvals => &["cases__approvals_inbox"],
         Place::Approve(..) => &["cases__approve", "cases__approve_blocked", "cases__approve_confirm", "cases__deny"],
@@ -70,19 +68,10 @@ fn every_screen_has_its_pictures_at_both_sizes() {
     assert!(missing.is_empty(), "{missing:#?}");
 }
 
-/// The case, frozen by its subject's word.
-fn held() -> CaseDetail {
-    let mut case = whole::sealed();
-    (case.row.held, case.row.waiting_on) = (true, WaitingOn::Security);
-    case.hold = Some(HoldDetail { source: HoldSource::NotMe, reason: Some("this was not me".into()), since: canned::now() });
-    case
-}
-
 #[test]
 fn what_a_case_asks_and_says_when_it_stands_still_looks_right() {
     snap("case_prove", |size| keys(size, &canned::nadia(), &whole::proofing(), "p"));
     snap("case_hold", |size| keys(size, &canned::nadia(), &whole::routed_by_me(), "x h"));
-    snap("case_held", |size| keys(size, &whole::ruiz(), &held(), "1"));
     snap("deny", |size| keys(size, &whole::ruiz(), &whole::sealed(), "d d"));
 }
 

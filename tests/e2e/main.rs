@@ -11,6 +11,7 @@ mod cli_later;
 mod cli_register;
 mod edges;
 mod governors;
+mod held;
 mod journal;
 mod looked_after;
 mod on_host;

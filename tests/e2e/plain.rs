@@ -11,12 +11,12 @@ use crate::seat::number_in;
 use crate::story::restored;
 
 /// Someone who listens.
-struct Listener {
-    pty: Pty,
+pub struct Listener {
+    pub pty: Pty,
 }
 
 impl Listener {
-    fn take(demo: &Demo, who: &str, first: &str) -> Self {
+    pub fn take(demo: &Demo, who: &str, first: &str) -> Self {
         let arguments = ["--server", &demo.line.api, "--plain"];
         let mut listener = Self { pty: Pty::at_home(who, &arguments, &[("COUNTERSIGN_TOKEN", demo.token(who))], (80, 24)) };
         listener.pty.hear(first);
@@ -24,13 +24,13 @@ impl Listener {
     }
 
     /// Types a line and waits for what is said to it; gives what was said until then.
-    fn types(&mut self, line: &str, heard: &str) -> String {
+    pub fn types(&mut self, line: &str, heard: &str) -> String {
         self.pty.write(&format!("{line}\n"));
         self.pty.hear(heard)
     }
 
     /// Leaves; all that was ever written is lines of words.
-    fn leave(mut self) {
+    pub fn leave(mut self) {
         self.pty.write("quit\n");
         assert!(self.pty.ended().success());
         let all = String::from_utf8(self.pty.bytes.clone()).unwrap();

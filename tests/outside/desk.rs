@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use countersign::api::case::CaseDetail;
 use countersign::base::Digest;
 use countersign::base::ids::{CaseId, ScopeId, SessionId};
 use countersign::domain::case::{ActorRef, Case, Requester as Who, Route, Signature, TrustRoot};
@@ -10,7 +11,7 @@ use countersign::domain::command::{Actor, Command, Decide};
 use countersign::domain::refusal::Refusal;
 use countersign::domain::register::{Principal, Scope};
 use countersign::domain::subject::Subject;
-use countersign::domain::vocabulary::{Action, CaseState, Channel, Decision, FailureType, Method, Path, Status, TrustRootKind};
+use countersign::domain::vocabulary::{Action, CaseState, Channel, Decision, FailureType, HoldSource, Method, Path, Status, TrustRootKind};
 use countersign::service::open::NewCase;
 use countersign::service::{Ask, Done, ServiceError};
 
@@ -125,4 +126,61 @@ impl House {
         let account = self.account(subject);
         assert_eq!((account.status, account.generation), (Status::Locked, 1), "{subject}");
     }
+}
+
+/// The case on the wire, as that account is shown it.
+async fn shown(house: &House, case: CaseId, by: &str) -> CaseDetail {
+    CaseDetail::from(&house.service.look(case, &staff(by)).await.unwrap())
+}
+
+#[tokio::test]
+async fn a_proof_that_waits_blocks_only_its_own_way() {
+    let house = House::new().await;
+    let case = house.routed("okafor", Action::PasswordReset).await;
+    house.start_proof(case, Method::IssuedCode, Some("e1"), None).await;
+    let now = shown(&house, case, "nadia").await;
+    assert!(now.allowed_actions.iter().any(|a| a == "proof_start"), "{:?}", now.refused_actions);
+    let ways: Vec<_> = now.checklist.items.iter().flat_map(|i| &i.startable).collect();
+    let (sent, other): (Vec<_>, Vec<_>) = ways.into_iter().partition(|w| w.method == Method::IssuedCode);
+    assert!(sent.iter().all(|w| w.refused.as_ref().is_some_and(|why| why.contains("less than a minute ago"))), "{sent:#?}");
+    assert!(!other.is_empty() && other.iter().all(|w| w.refused.is_none()), "{other:#?}");
+    let way = other[0];
+    let start =
+        Command::StartProof { session: house.service.fresh("ses").unwrap(), method: way.method, endpoint: way.endpoint.clone(), attester: None };
+    house.act("nadia", case, start).await;
+    let refused = shown(&house, case, "sam").await;
+    let why = refused.refused_actions.iter().find(|r| r.action == "proof_start").map(|r| r.code.as_str());
+    assert_eq!(why, Some("not-permitted"), "who may start none is told their own reason");
+    let all = shown(&house, case, "nadia").await;
+    let ways: Vec<_> = all.checklist.items.iter().flat_map(|i| &i.startable).filter(|w| w.refused.is_none()).collect();
+    let refused = all.refused_actions.iter().any(|r| r.action == "proof_start");
+    assert_eq!(ways.is_empty(), refused, "refused once every way is: {ways:?}");
+}
+
+#[tokio::test]
+async fn whom_to_reach_over_a_held_case_is_said_in_any_state() {
+    let house = House::new().await;
+    let case = house.approved("okafor", Action::PasswordReset).await;
+    house.live(600, 60).await;
+    assert_eq!(house.case(case).await.state, CaseState::Restored);
+    let (reason, ask) = house.text(case, "ines", "two calls from one number");
+    house.service.execute(&ask, case, &Command::Hold { source: HoldSource::Security, reason: Some(reason) }).await.unwrap();
+    let held = shown(&house, case, "ines").await;
+    let lift = held.refused_actions.iter().find(|r| r.action == "case_lift_hold").unwrap();
+    assert!(lift.reason.starts_with("Reach the subject"), "{lift:?}");
+    assert!(held.allowed_actions.iter().any(|a| a == "proof_start"), "{:?}", held.refused_actions);
+    let frozen = held.hold.unwrap();
+    let way = frozen.contacts.iter().find(|w| w.method == Method::IssuedCode && w.refused.is_none()).unwrap();
+    assert!(frozen.sessions.is_empty() && frozen.lifted_by.is_empty(), "what was proved before counts no more: {frozen:?}");
+    let agent = shown(&house, case, "nadia").await.hold.unwrap();
+    assert!(agent.contacts.iter().all(|w| w.refused.is_some()), "only security reaches anybody while it is held");
+    let session = house.session("ines", case, way.method, way.endpoint.as_ref().unwrap().as_str()).await.unwrap();
+    house.answer(case, &session).await.unwrap();
+    let reached = shown(&house, case, "ines").await;
+    assert!(reached.allowed_actions.iter().any(|a| a == "case_lift_hold"), "{:?}", reached.refused_actions);
+    let frozen = reached.hold.unwrap();
+    assert_eq!((frozen.lifted_by.as_slice(), frozen.sessions.len()), (&[session.clone()][..], 1));
+    let (reason, ask) = house.text(case, "ines", "spoke to them");
+    let lifted = house.service.execute(&ask, case, &Command::LiftHold { reason, contact: session }).await.unwrap();
+    assert!(lifted.case.hold.is_none() && lifted.case.state == CaseState::Restored);
 }

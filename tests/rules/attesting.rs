@@ -111,7 +111,11 @@ fn invariant_05_a_single_owner_is_no_quorum_and_a_policy_that_knows_no_other_way
     let mut play = machine(&["own-1"]);
     assert!(matches!(begin(&mut play, QUORUM, "own-1").1, Err(Refusal::EndpointUnusable(why)) if why.contains("two present owners")));
     assert!(!play.case().has_flag(FlagKind::Deadlock), "there are other ways");
-    let quorum_only = DEFAULT.replacen("any_of = [\n  { all = [[\"issued_code\"", "any_of = [\n  { all = [\"owner_quorum\"] },\n]\n\n[proof.unused]\nany_of = [\n  { all = [[\"issued_code\"", 1);
+    let quorum_only = DEFAULT.replacen(
+        "any_of = [\n  { all = [[\"issued_code\"",
+        "any_of = [\n  { all = [\"owner_quorum\"] },\n]\n\n[proof.unused]\nany_of = [\n  { all = [[\"issued_code\"",
+        1,
+    );
     assert_ne!(quorum_only, DEFAULT);
     let policy = Arc::new(Policy::parse(&quorum_only).unwrap());
     for (owners, stuck) in [(&OWNERS[..1], true), (&OWNERS[..2], false)] {
@@ -126,7 +130,8 @@ fn invariant_05_a_single_owner_is_no_quorum_and_a_policy_that_knows_no_other_way
 #[test]
 fn invariant_05_nobody_is_a_recovery_contact_as_none_is_recorded_and_the_built_in_policy_counts_on_none() {
     let mut play = machine(&OWNERS);
-    play.world.current = Arc::new(Policy::parse(&DEFAULT.replace(", [\"issued_code\", \"saved_code\"]]", ", [\"issued_code\", \"recovery_contact\"]]")).unwrap());
+    play.world.current =
+        Arc::new(Policy::parse(&DEFAULT.replace(", [\"issued_code\", \"saved_code\"]]", ", [\"issued_code\", \"recovery_contact\"]]")).unwrap());
     play.world.pinned = play.world.current.clone();
     for who in ["mona", "own-1"] {
         let refused = begin(&mut play, Method::RecoveryContact, who).1;

@@ -36,7 +36,7 @@ fn invariant_16_reopening_and_sealing_again_moves_no_deadline_however_often() {
         assert_eq!(due(&play) - play.now, approval - waited, "approval's time ran on in round {round}");
     }
     let told = play.log.iter().rev().find_map(|e| if let CaseEvent::StateChanged { used, .. } = e { Some(*used) } else { None });
-    assert_eq!(told.flatten().map(|s| s.duration()), Some(waited), "and the log says how much of it was used");
+    assert_eq!(told.flatten().map(countersign::domain::requirement::Seconds::duration), Some(waited), "and the log says how much of it was used");
 }
 
 #[test]

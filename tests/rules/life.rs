@@ -198,7 +198,14 @@ fn invariant_05_a_hold_is_not_lifted_on_ones_own_word() {
     play.act(op("vega"), &Command::Hold { source: HoldSource::Security, reason: Some(text("odd")) }).unwrap();
     play.now += Duration::minutes(2);
     let ask = Command::StartProof { session: id("ses-8"), method: Method::ManagerAttestation, endpoint: None, attester: Some(id("vega")) };
-    play.act(op("vega"), &ask).unwrap();
+    assert!(matches!(play.ask(op("vega"), &ask), Err(Refusal::EndpointUnusable(_))), "nobody reaches somebody by asking oneself");
+    play.register(|r| {
+        let mut other = r.operators[&id("vega")].clone();
+        (other.id, other.person) = (id("lind-sec"), id("lind"));
+        r.operators.insert(other.id.clone(), other);
+    });
+    let lind = play.account("lind-sec");
+    play.act(lind, &ask).unwrap();
     let trust_root = TrustRoot { kind: TrustRootKind::Contact, sha256: countersign::base::Digest::of(b"vega") };
     let yes = Command::RecordProof { session: id("ses-8"), receipt: id("rcp-8"), trust_root };
     play.act(ActorRef::Attester { person: id("vega"), session: id("ses-8") }, &yes).unwrap();

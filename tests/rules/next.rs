@@ -35,8 +35,32 @@ fn every_state_names_its_own_next_step() {
     for state in CaseState::ALL {
         let mut play = reach(*state);
         assert_eq!(next(&play), expected(*state), "{state}");
+        play.now += Duration::seconds(1);
         play.act(op("vega"), &Command::Hold { source: HoldSource::Security, reason: None }).unwrap();
         assert_eq!(next(&play), "wait for security to reach the subject on another channel and lift the hold", "{state}, held");
+    }
+}
+
+#[test]
+fn a_hold_over_any_state_names_whom_to_reach_and_is_lifted_by_it() {
+    for state in CaseState::ALL {
+        let mut play = reach(*state);
+        let before = play.case().sessions.len();
+        play.now += Duration::minutes(5);
+        play.act(op("vega"), &Command::Hold { source: HoldSource::Security, reason: None }).unwrap();
+        let contacts = checklist::contacts(&play.world, play.now);
+        assert!(contacts.contains(&(Method::IssuedCode, Some(id("mail-1")), None)), "{state}: {contacts:?}");
+        assert!(contacts.contains(&(Method::ManagerAttestation, None, Some(id("mona")))), "{state}: {contacts:?}");
+        for (i, (method, endpoint, attester)) in contacts.into_iter().enumerate() {
+            let start = Command::StartProof { session: id(&format!("ses-c{i}")), method, endpoint, attester };
+            assert!(play.ask(op("vega"), &start).is_ok(), "{state}: what is offered can be started: {start:?}");
+        }
+        play.act(op("vega"), &start_code("ses-held", "mail-1")).unwrap();
+        assert!(next(&play).starts_with("wait for the subject: issued code, until ") && next(&play).ends_with("lift the hold"), "{}", next(&play));
+        play.act(countersign::domain::case::ActorRef::Subject { session: id("ses-held") }, &proof("ses-held", "rcp-held")).unwrap();
+        assert!(next(&play).starts_with("lift the hold: contact was made since"), "{state}: {}", next(&play));
+        play.act(op("vega"), &Command::LiftHold { reason: text("spoken-to"), contact: id("ses-held") }).unwrap();
+        assert_eq!((play.case().state, play.case().sessions.len()), (*state, before + 1), "it goes on from where it was");
     }
 }
 

@@ -182,7 +182,8 @@ async fn invariant_09_rows_that_are_only_added_to_withstand_sql() {
     drop(store);
     let dump = |conn: &Connection| {
         let count = |t: &str| conn.query_row(&format!("SELECT count(*) FROM {t}"), [], |r| r.get::<_, i64>(0)).unwrap();
-        ["entries", "lineage", "links", "approvals", "seals", "voids", "executions", "needs", "policies", "routes", "ties", "accounts", "went"].map(count)
+        ["entries", "lineage", "links", "approvals", "seals", "voids", "executions", "needs", "policies", "routes", "ties", "accounts", "went"]
+            .map(count)
     };
     let conn = Connection::open(&path).unwrap();
     let before = dump(&conn);

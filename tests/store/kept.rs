@@ -153,7 +153,8 @@ async fn a_file_with_a_write_ahead_log_beside_it_is_restored_with_what_lies_ther
 }
 
 /// As the version before the list of grants left it: without what later ones made, and with what they derive otherwise.
-const OLDER: &str = "DROP TABLE grants; DROP TABLE went; DROP TABLE subject_handles; DROP INDEX cases_ended; DROP INDEX cases_ended_due; PRAGMA user_version = 2;
+const OLDER: &str =
+    "DROP TABLE grants; DROP TABLE went; DROP TABLE subject_handles; DROP INDEX cases_ended; DROP INDEX cases_ended_due; PRAGMA user_version = 2;
     UPDATE cases SET next_due = NULL, k_due = 1000, k_risk = k_risk - 1;
     UPDATE cases SET words = words || ' ' || char(57728) WHERE ended = 0;";
 

@@ -64,6 +64,32 @@ pub fn proofing() -> CaseDetail {
     serde_json::from_value(value).unwrap()
 }
 
+/// A restored case that the subject froze, as security sees it: one contact was answered, another waits.
+pub fn held() -> CaseDetail {
+    let mut value = serde_json::to_value(sealed()).unwrap();
+    canned::merge(&mut value["row"], &json!({"state": "restored", "held": true, "waiting_on": "security", "approvals_missing": 0}));
+    let way = |method: &str, endpoint: Option<&str>, attester: Option<&str>, label: &str, refused: Option<&str>| json!({"method": method, "endpoint": endpoint, "attester": attester, "label": label, "refused": refused});
+    let wait = "It was sent less than a minute ago and still waits. Another can be sent from 10:01:00 UTC on.";
+    let session = |id: &str, method: &str, with: Value| {
+        let mut value = json!({"id": id, "method": method, "opened_at": at(-2), "expires_at": at(20), "tries_left": 5, "outcome": null});
+        canned::merge(&mut value, &with);
+        value
+    };
+    canned::merge(
+        &mut value,
+        &json!({"hold": {"source": "not_me", "reason": null, "since": at(-15), "contacts": [
+                way("issued_code", Some("ep-1"), None, "send a code to the recorded address ep-1", Some(wait)),
+                way("saved_code", Some("ep-1"), None, "ask for saved recovery code at ep-1", None),
+                way("manager_attestation", None, Some("p-ines"), "ask p-ines to attest", None)],
+            "sessions": [session("se-8", "manager_attestation", json!({"attester": "p-ines", "opened_at": at(-9), "outcome": "proved"})),
+                session("se-9", "issued_code", json!({"endpoint": "ep-1"}))],
+            "lifted_by": ["se-8"]},
+          "allowed_actions": ["proof_start", "case_lift_hold", "case_comment"],
+          "refused_actions": [{"action": "case_hold", "reason": "The case is held already.", "code": "already"}]}),
+    );
+    serde_json::from_value(value).unwrap()
+}
+
 fn parts() -> Value {
     json!({
         "triage": {"failure": "failed_rotation", "reproduction": "ran the job twice\nboth times 403", "triage_owner": "p-nadia", "remedy_owner": "p-ines"},

@@ -2,7 +2,7 @@
 
 use super::parts;
 use super::{actor_words, parts::duty};
-use crate::api::case::{CaseDetail, Comment, FlagDetail, HoldDetail, RefusedAction, ReviewDetail, RoutePreview, SubjectDetail, TriageDetail};
+use crate::api::case::{CaseDetail, Comment, FlagDetail, RefusedAction, ReviewDetail, RoutePreview, SubjectDetail, TriageDetail};
 use crate::api::governance::PolicyExplained;
 use crate::api::problem::CouldDecide;
 use crate::base::Untrusted;
@@ -44,7 +44,7 @@ impl From<&CaseView> for CaseDetail {
             could_decide: (&v.could).into(),
             after_yours: v.after_yours.as_ref().map(Into::into),
             you_cannot_decide: v.duties.iter().map(|e| duty(e, &v.names, you)).collect(),
-            hold: case.hold.as_ref().map(|h| HoldDetail { source: h.source, reason: h.reason.as_ref().and_then(text), since: h.since }),
+            hold: case.hold.as_ref().map(|h| parts::hold(v, h)),
             flags: case.flags.iter().map(|f| FlagDetail { kind: f.kind, by: actor_words(&f.by), at: f.at }).collect(),
             executions: case.executions.iter().map(parts::execution).collect(),
             grants: case.grants.iter().map(|g| parts::grant(v, g)).collect(),

@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 
 use super::{actor_words, principal};
 use crate::api::case::{
-    Accountable, ApprovalDetail, Checklist, ChecklistItem, DutyInTheWay, EndpointUse, EvidenceItem, ExecutionDetail, GrantDetail, ItemState,
-    PlanDetail, ReceiptDetail, SealDetail, Startable, SubjectDetail,
+    Accountable, ApprovalDetail, Checklist, ChecklistItem, DutyInTheWay, EndpointUse, EvidenceItem, ExecutionDetail, GrantDetail, HoldDetail,
+    ItemState, PlanDetail, ReceiptDetail, SealDetail, Startable, SubjectDetail,
 };
 use crate::api::sent::{MessageDetail, SessionDetail};
 use crate::base::Untrusted;
 use crate::base::ids::PersonId;
 use crate::domain::case::{
-    Approval, Case, Execution, ExecutionOutcome, Grant, LineageEntry, MAX_ATTEMPTS_PER_CODE, Plan, ProofSession, Seal, SessionOutcome,
+    Approval, Case, Execution, ExecutionOutcome, Grant, Hold, LineageEntry, MAX_ATTEMPTS_PER_CODE, Plan, ProofSession, Seal, SessionOutcome,
 };
-use crate::domain::checklist::Item;
+use crate::domain::checklist::{Item, Way};
 use crate::domain::command::World;
 use crate::domain::effect::Notice;
 use crate::domain::message::{Message, SentAt};
@@ -66,15 +66,36 @@ fn unusable(view: &CaseView, endpoint: &crate::domain::subject::Endpoint, min_ag
 }
 
 pub(super) fn checklist(v: &CaseView) -> Checklist {
-    let items: Vec<ChecklistItem> = v.progress.items.iter().map(|i| item(Some(&v.case), i, v.now)).collect();
+    let items: Vec<ChecklistItem> = v.progress.items.iter().map(|i| item(v, i)).collect();
     let done = items.iter().filter(|i| i.state == ItemState::Done).count();
     let next = Some(next::step(&v.world, &v.progress, &v.could, v.now));
     Checklist { done: u8::try_from(done).unwrap_or(u8::MAX), items, complete: v.progress.complete, next }
 }
 
-fn item(case: Option<&Case>, item: &Item, now: crate::base::Time) -> ChecklistItem {
-    let all = case.map(|c| &c.sessions).into_iter().flatten();
-    let sessions: Vec<SessionDetail> = all.filter(|(_, s)| item.methods.contains(&s.method)).map(|(id, s)| session(case, id, s, now)).collect();
+/// A way with why the asker can't start it now, if they can't.
+fn way(v: &CaseView, way: &Way) -> Startable {
+    let (method, endpoint, attester) = way;
+    let refused = v.refused_ways.iter().find(|(refused, _)| refused == way).map(|(_, why)| why.to_string());
+    let label = next::start(*method, endpoint.as_ref(), attester.as_ref());
+    Startable { method: *method, endpoint: endpoint.clone(), attester: attester.clone(), label, refused }
+}
+
+pub(super) fn hold(v: &CaseView, hold: &Hold) -> HoldDetail {
+    let mut since: Vec<_> = v.case.sessions.iter().filter(|(_, s)| s.opened_at >= hold.since).collect();
+    since.sort_by_key(|(_, s)| s.opened_at);
+    HoldDetail {
+        source: hold.source,
+        reason: hold.reason.as_ref().and_then(|r| v.texts.get(&r.id).cloned()),
+        since: hold.since,
+        contacts: v.contacts.iter().map(|w| way(v, w)).collect(),
+        sessions: since.into_iter().map(|(id, s)| session(&v.case, id, s, v.now)).collect(),
+        lifted_by: v.lifted_by.clone(),
+    }
+}
+
+fn item(v: &CaseView, item: &Item) -> ChecklistItem {
+    let all = v.case.sessions.iter();
+    let sessions: Vec<SessionDetail> = all.filter(|(_, s)| item.methods.contains(&s.method)).map(|(id, s)| session(&v.case, id, s, v.now)).collect();
     let open = sessions.iter().any(|s| s.outcome.is_none());
     let state = match (&item.receipt, open, sessions.is_empty()) {
         (Some(_), ..) => ItemState::Done,
@@ -96,11 +117,7 @@ fn item(case: Option<&Case>, item: &Item, now: crate::base::Time) -> ChecklistIt
             valid_until: r.valid_until,
         }),
         sessions,
-        startable: item
-            .startable
-            .iter()
-            .map(|(m, e, a)| Startable { method: *m, endpoint: e.clone(), attester: a.clone(), label: next::start(*m, e.as_ref(), a.as_ref()) })
-            .collect(),
+        startable: item.startable.iter().map(|w| way(v, w)).collect(),
         why: if item.gate { "policy's gate beside proof (SP 800-63B-4 §4.2.1)" } else { "policy's proof of identity (SP 800-63B-4 §4.2.2)" }
             .to_owned(),
     }
@@ -126,8 +143,8 @@ pub(super) fn messages(case: &Case) -> Vec<MessageDetail> {
     case.messages.iter().map(one).collect()
 }
 
-fn session(case: Option<&Case>, id: &crate::base::ids::SessionId, s: &ProofSession, now: crate::base::Time) -> SessionDetail {
-    let sent = case.and_then(|c| c.messages.iter().rfind(|m| m.sent.session() == Some(id)));
+fn session(case: &Case, id: &crate::base::ids::SessionId, s: &ProofSession, now: crate::base::Time) -> SessionDetail {
+    let sent = case.messages.iter().rfind(|m| m.sent.session() == Some(id));
     let outcome = s.outcome.map(|o| match o {
         SessionOutcome::Proved => "proved",
         SessionOutcome::Declined => "declined",
@@ -137,6 +154,8 @@ fn session(case: Option<&Case>, id: &crate::base::ids::SessionId, s: &ProofSessi
     SessionDetail {
         id: id.clone(),
         method: s.method,
+        endpoint: s.endpoint.clone(),
+        attester: s.attester.clone(),
         opened_at: s.opened_at,
         expires_at: s.expires_at,
         tries_left: MAX_ATTEMPTS_PER_CODE.saturating_sub(s.failed_attempts),

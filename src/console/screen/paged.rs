@@ -212,15 +212,20 @@ impl<R: Row> Paged<R> {
         }
     }
 
-    fn take(&mut self, shared: &mut Shared, rows: Vec<R>, after: Option<String>, height: usize) -> Option<Place> {
+    fn take(&mut self, shared: &mut Shared, rows: Vec<R>, next: Option<String>, height: usize) -> Option<Place> {
         let joined = |mut held: Vec<R>, new: Vec<R>| {
             held.retain(|row| new.iter().all(|n| n.key() != row.key()));
             held.extend(new);
             held.truncate(MAX_ROWS);
             held
         };
+        // A page that brings nothing new leads nowhere, whatever its cursor says: never ask on and on.
+        let leads = |before: usize, now: usize| next.filter(|_| now > before);
+        let after;
         if let Some(fresh) = self.fresh.take() {
+            let before = fresh.len();
             let fresh = joined(fresh, rows);
+            after = leads(before, fresh.len());
             if after.is_some() && fresh.len() < MAX_ROWS && !self.enough(&fresh, height) {
                 self.fresh = Some(fresh);
                 return Some(after);
@@ -229,7 +234,11 @@ impl<R: Row> Paged<R> {
             self.rows = Some(fresh);
         } else {
             shared.dirty = true;
-            self.rows = Some(joined(self.rows.take().unwrap_or_default(), rows));
+            let held = self.rows.take().unwrap_or_default();
+            let before = held.len();
+            let held = joined(held, rows);
+            after = leads(before, held.len());
+            self.rows = Some(held);
         }
         self.after = after;
         let before = self.cursor;
@@ -346,5 +355,16 @@ mod tests {
         assert!(list.takes(1) && !list.takes(1));
         assert_eq!(list.answered(&mut shared, Ok(page(0, 50)), 10), Some(None));
         assert_eq!(list.answered(&mut shared, Ok(page(0, 50)), 10), None);
+    }
+
+    #[test]
+    fn a_server_whose_cursor_leads_back_to_the_same_page_is_not_asked_on_and_on() {
+        let (mut list, mut shared) = (Paged::<u32>::default(), shared());
+        list.anew(&mut shared);
+        let circle = || Ok(((0..3).collect(), Some("again".to_owned())));
+        assert_eq!(list.answered(&mut shared, circle(), 10), None);
+        assert_eq!(list.reach(&mut shared, "x"), Some(Some("again".to_owned())), "one page may be short");
+        assert_eq!(list.answered(&mut shared, circle(), 10), None);
+        assert_eq!((list.reach(&mut shared, "x"), list.rows().len(), list.more()), (None, 3, false));
     }
 }

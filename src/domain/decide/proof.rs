@@ -9,10 +9,10 @@ use super::actor::{self, Caller, hands, holds_session};
 use super::draft::Draft;
 use crate::base::Time;
 use crate::base::ids::{EndpointId, PersonId, ReceiptId, SessionId};
+use crate::domain::attest;
 use crate::domain::case::{
     ActorRef, MAX_ATTEMPTS_PER_CASE, MAX_ATTEMPTS_PER_CODE, MAX_ITEMS, ProofSession, Receipt, SessionOutcome, TrustRoot, Worker,
 };
-use crate::domain::attest;
 use crate::domain::checklist::{self, Reach};
 use crate::domain::event::CaseEvent;
 use crate::domain::refusal::Refusal;
@@ -48,6 +48,11 @@ pub(super) fn start(
     }
     if draft.case.failed_attempts >= most_per_case(&need) {
         return Err(Refusal::TooManyAttempts);
+    }
+    if let (true, Some(caller), Some(person)) = (draft.case.hold.is_some(), &staff, attester)
+        && caller.person.id == *person
+    {
+        return Err(Refusal::EndpointUnusable("Nobody is reached by asking oneself.".to_owned()));
     }
     reachable(draft, &need, method, endpoint, attester)?;
     gave_already(draft, method, attester)?;

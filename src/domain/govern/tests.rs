@@ -163,6 +163,7 @@ fn invariant_17_narrowing_counts_at_once_but_leaves_two_who_govern() {
     let mut register = founded();
     run(&mut register, &change("a", RegisterChange::DisableOperator(oid("sam"))), &by("rita", "rita")).unwrap();
     assert!(!register.operators[&oid("sam")].enabled);
+    run(&mut register, &change("v", RegisterChange::DisableOperator(oid("vic"))), &by("olga", "olga")).unwrap();
     assert_eq!(refused(run(&mut register, &change("b", RegisterChange::DisableOperator(oid("rita"))), &by("olga", "olga"))), "second-person");
     run(&mut register, &change("c", RegisterChange::DisableOperator(oid("ann"))), &host()).unwrap();
     let back = RegisterChange::SetOperator(account("sam", "sam", &[Role::Supervisor]));
@@ -278,7 +279,8 @@ fn invariant_17_what_starts_or_widens_self_service_or_runbooks_takes_two_approve
         let tick = |days| at(ActorRef::System { worker: Worker::Deadlines }, now() + Duration::days(days));
         assert!(run(&mut register, &RegisterCommand::ApplyDue, &tick(2)).unwrap().is_empty(), "one approver is not enough");
         let principal = |p: &str| Principal::Person(pid(p));
-        let delegation = Delegation { id: DelegationId::parse("d").unwrap(), from: principal("rita"), to: principal("vic"), since: now(), until: None };
+        let delegation =
+            Delegation { id: DelegationId::parse("d").unwrap(), from: principal("rita"), to: principal("vic"), since: now(), until: None };
         let mut tied = register.clone();
         run(&mut tied, &change("d", RegisterChange::Delegate(delegation)), &by("rita", "rita")).unwrap();
         assert_eq!(refused(run(&mut tied, &approve, &by("vic", "vic"))), "second-person", "who stands in for the first approver");

@@ -99,7 +99,9 @@ impl Crew {
         let changes = if self.governors > 2 { ", a third where self-service or runbooks are widened" } else { "" };
         lines.push(format!("a policy owner and a second person for changes{changes} (they may be among the above)"));
         lines.push(format!("{} persons altogether", self.persons));
-        lines.extend(self.unprovable.iter().map(|facts| format!("Nobody could prove this case, as every way needs what has no page or record yet: {facts}")));
+        lines.extend(
+            self.unprovable.iter().map(|facts| format!("Nobody could prove this case, as every way needs what has no page or record yet: {facts}")),
+        );
         lines
     }
 }

@@ -208,7 +208,7 @@ fn invariant_17_what_starts_or_widens_self_service_and_runbooks_is_told_from_wha
     for (from, to) in [
         ("runbook = [\"support_agent\"", "runbook = [\"automation\", \"support_agent\""),
         ("self_service = [\"support_agent\", ", "self_service = [\"security_reviewer\", \"support_agent\", "),
-        ("when = { path = [\"runbook\", \"self_service\"] }\nreview = true", "when = { path = [\"runbook\", \"self_service\"] }\nreview = false"),
+        ("when = { path = [\"runbook\", \"self_service\"] }\nreview = true", "when = { path = \"self_service\" }\nreview = true"),
         ("when = { tier = \"elevated\" }\napprovals = 1", "when = { tier = \"elevated\", path = \"assisted\" }\napprovals = 1"),
         ("receipt_lifetime = \"24 h\"", "receipt_lifetime = \"48 h\""),
     ] {

@@ -9,8 +9,8 @@ use super::person_of;
 use crate::base::ids::{ApprovalId, EvidenceId, GrantId, IdError, PersonId, SessionId, TextId};
 use crate::base::{Digest, Time};
 use crate::domain::access::{self, Operation};
-use crate::domain::case::{ActorRef, Case, Signature, TextRef};
-use crate::domain::checklist::Progress;
+use crate::domain::case::{ActorRef, Case, ProofSession, SessionOutcome, Signature, TextRef};
+use crate::domain::checklist::{Progress, Way};
 use crate::domain::command::{Actor, Command, Context, Decide, World};
 use crate::domain::decide::decide;
 use crate::domain::refusal::Refusal;
@@ -25,19 +25,28 @@ pub(super) struct Operations {
     pub refused: Vec<(&'static str, Refusal)>,
     /// The refusals of decisions one by one: who may not approve any more may still deny.
     pub decisions: Vec<(Decision, Refusal)>,
+    /// The refusals of ways to prove, or to reach somebody, one by one: while one waits to be answered, others may be started.
+    pub ways: Vec<(Way, Refusal)>,
+    /// Contacts by which the hold could be lifted, the last one first.
+    pub lifted_by: Vec<SessionId>,
 }
 
 /// What `decide` says to each operation: those it lets through, and the refusals of the others.
-pub(super) fn operations(world: &World, case: &Case, progress: &Progress, actor: &Actor, now: Time) -> Operations {
+pub(super) fn operations(world: &World, case: &Case, proof: (&Progress, &[Way]), actor: &Actor, now: Time) -> Operations {
     let mut found = Operations::default();
     let context = Context { now, actor: actor.clone(), request: None };
-    let Ok(commands) = stand_ins(case, progress, actor, now) else { return found };
+    let Ok(mut commands) = stand_ins(case, actor, now) else { return found };
+    commands.extend(starts(case, proof).unwrap_or_default());
+    commands.extend(lifts(case).unwrap_or_default());
     let roles = roles(world, actor);
     for (operation, command) in commands {
         let code = operation.code();
-        let answer = one(world, operation, command.as_ref(), &roles, &context, progress);
-        if let Some(Command::Decide(decide)) = &command {
-            found.decisions.extend(answer.as_ref().err().map(|refusal| (decide.decision, refusal.clone())));
+        let answer = one(world, operation, command.as_ref(), &roles, &context, proof.0);
+        match (command, &answer) {
+            (Some(Command::Decide(decide)), Err(refusal)) => found.decisions.push((decide.decision, refusal.clone())),
+            (Some(Command::StartProof { method, endpoint, attester, .. }), Err(why)) => found.ways.push(((method, endpoint, attester), why.clone())),
+            (Some(Command::LiftHold { contact, .. }), Ok(())) => found.lifted_by.push(contact),
+            _ => {}
         }
         match answer {
             Ok(()) if found.allowed.contains(&code) => {}
@@ -64,9 +73,10 @@ fn one(
     if operation != Operation::CaseDecide || person_of(&context.actor.who).is_none() {
         access::may(&context.actor, roles, operation)?;
     }
-    let Some(command) = command else { return Err(nothing_to(operation, progress)) };
+    let Some(command) = command else { return Err(nothing_to(world, operation, progress)) };
     match decide(world, command, context) {
         Ok(_) => Ok(()),
+        Err(Refusal::Invalid { .. }) if operation == Operation::CaseLiftHold => Err(nothing_to(world, operation, progress)),
         Err(refusal) if only_the_stand_in(command, &refusal) => Ok(()),
         Err(refusal) => Err(refusal),
     }
@@ -76,7 +86,6 @@ fn one(
 fn only_the_stand_in(command: &Command, refusal: &Refusal) -> bool {
     match refusal {
         Refusal::Invalid { .. } | Refusal::Unknown(_) | Refusal::ScopeExceeds => true,
-        Refusal::EndpointUnusable(_) | Refusal::SessionEnded => matches!(command, Command::LiftHold { .. }),
         Refusal::Already(_) => matches!(command, Command::Route { .. } | Command::Flag { .. }),
         _ => false,
     }
@@ -90,33 +99,61 @@ fn roles(world: &World, actor: &Actor) -> BTreeSet<Role> {
     }
 }
 
-fn nothing_to(operation: Operation, progress: &Progress) -> Refusal {
+fn nothing_to(world: &World, operation: Operation, progress: &Progress) -> Refusal {
+    let held = world.case.as_ref().is_some_and(|c| c.hold.is_some());
     Refusal::Already(match operation {
+        Operation::ProofStart if held => "Nobody can be reached: no recorded address or contact could serve.".to_owned(),
         Operation::ProofStart if progress.complete => "Everything is proved: nothing is missing.".to_owned(),
         Operation::ProofStart => "There is no proof to start now: what is missing has no recorded address or contact that could serve.".to_owned(),
+        Operation::CaseLiftHold => "Reach the subject, or whoever answers for it, first: nobody answered since the hold.".to_owned(),
         Operation::GrantRevoke => "There is no live grant.".to_owned(),
         _ => "There is nothing sealed to decide on.".to_owned(),
     })
 }
 
+/// Each way to start a proof or, while the case is held, to reach somebody.
+fn starts(case: &Case, (progress, contacts): (&Progress, &[Way])) -> Result<Vec<(Operation, Option<Command>)>, IdError> {
+    let missing = progress.items.iter().filter(|i| i.receipt.is_none()).flat_map(|i| &i.startable);
+    let mut ways: Vec<&Way> = if case.hold.is_some() { contacts.iter().collect() } else { missing.collect() };
+    // What several items ask for is looked at once.
+    let mut seen = BTreeSet::new();
+    ways.retain(|way| seen.insert(*way));
+    let session = SessionId::parse("stand-in")?;
+    let start = |(method, endpoint, attester): &Way| Command::StartProof {
+        session: session.clone(),
+        method: *method,
+        endpoint: endpoint.clone(),
+        attester: attester.clone(),
+    };
+    let all: Vec<_> = ways.into_iter().map(|way| (Operation::ProofStart, Some(start(way)))).collect();
+    Ok(if all.is_empty() { vec![(Operation::ProofStart, None)] } else { all })
+}
+
+/// Lifting the hold by each contact that was made since, the last one first.
+fn lifts(case: &Case) -> Result<Vec<(Operation, Option<Command>)>, IdError> {
+    let reason = TextRef { id: TextId::parse("stand-in")?, sha256: Digest::of(b"") };
+    let since = |s: &ProofSession| case.hold.as_ref().is_some_and(|h| s.opened_at >= h.since) && s.outcome == Some(SessionOutcome::Proved);
+    let mut made: Vec<(&SessionId, &ProofSession)> = case.sessions.iter().filter(|(_, s)| since(s)).collect();
+    made.sort_by_key(|(_, s)| std::cmp::Reverse(s.opened_at));
+    let mut contacts: Vec<SessionId> = made.into_iter().map(|(id, _)| id.clone()).collect();
+    if contacts.is_empty() {
+        contacts.push(SessionId::parse("stand-in")?);
+    }
+    let lift = |contact| (Operation::CaseLiftHold, Some(Command::LiftHold { reason: reason.clone(), contact }));
+    Ok(contacts.into_iter().map(lift).collect())
+}
+
 /// Each operation on a case with a command that asks for it; `None` where the case holds nothing it could be about.
-fn stand_ins(case: &Case, progress: &Progress, actor: &Actor, now: Time) -> Result<Vec<(Operation, Option<Command>)>, IdError> {
+fn stand_ins(case: &Case, actor: &Actor, now: Time) -> Result<Vec<(Operation, Option<Command>)>, IdError> {
     let text = TextRef { id: TextId::parse("stand-in")?, sha256: Digest::of(b"") };
     let words = text.clone();
     let someone = person_of(&actor.who).cloned().map_or_else(|| PersonId::parse("stand-in"), Ok)?;
     let evidence = EvidenceId::parse("stand-in")?;
-    let contact = case.sessions.keys().next_back().cloned().map_or_else(|| SessionId::parse("stand-in"), Ok)?;
     let me = match &actor.who {
         ActorRef::Operator { operator, .. } => Some(operator.clone()),
         _ => None,
     };
     let assign = if case.assignee == me { None } else { me };
-    let missing = progress.items.iter().filter(|i| i.receipt.is_none());
-    let proof = missing.flat_map(|i| i.startable.iter()).next().cloned();
-    let start = match proof {
-        Some((method, endpoint, attester)) => Some(Command::StartProof { session: SessionId::parse("stand-in")?, method, endpoint, attester }),
-        None => None,
-    };
     let decision = Decide {
         id: ApprovalId::parse("stand-in")?,
         decision: Decision::Approve,
@@ -149,12 +186,10 @@ fn stand_ins(case: &Case, progress: &Progress, actor: &Actor, now: Time) -> Resu
         Command::Review { note: text.clone(), in_order: true },
         Command::Close,
         Command::Withdraw { reason: text.clone() },
-        Command::Hold { source: HoldSource::Security, reason: Some(text.clone()) },
-        Command::LiftHold { reason: text, contact },
+        Command::Hold { source: HoldSource::Security, reason: Some(text) },
         Command::Flag { kind: flag },
     ];
     let mut all: Vec<_> = commands.into_iter().filter_map(|c| Operation::of(&c).map(|o| (o, Some(c)))).collect();
-    all.push((Operation::ProofStart, start));
     all.push((Operation::GrantRevoke, live.map(|grant| Command::RevokeGrant { grant, reason: Some(words) })));
     Ok(all)
 }

@@ -64,7 +64,8 @@ impl Service {
         // What is sealed is shown as it was sealed: that is what an approver decides on.
         let open = matches!(case.state, CaseState::New | CaseState::Proofing);
         let progress = if open { checklist::progress(&world, now) } else { checklist::sealed_progress(&world, now) };
-        let operations = allowed::operations(&world, &case, &progress, actor, now);
+        let contacts = if case.hold.is_some() { checklist::contacts(&world, now) } else { Vec::new() };
+        let operations = allowed::operations(&world, &case, (&progress, &contacts), actor, now);
         let standing = Standing::of(&world, now);
         Ok(CaseView {
             requirement: checklist::requirement(&world),
@@ -85,6 +86,9 @@ impl Service {
             allowed: operations.allowed,
             refused: operations.refused,
             refused_decisions: operations.decisions,
+            contacts,
+            refused_ways: operations.ways,
+            lifted_by: operations.lifted_by,
             now,
         })
     }

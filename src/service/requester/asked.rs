@@ -194,7 +194,8 @@ impl Requester {
         for system in std::iter::once(target).chain(others).take(MAX_TARGETS) {
             let cases = self.service.store.linked(&subject.id, system, chrono::DateTime::UNIX_EPOCH, None).await?;
             let own = |c: &Case| matches!(c.request.opened_by, ActorRef::Subject { .. });
-            let open = |c: &&Arc<Case>| !c.state.is_ended() && c.state != CaseState::Restored && c.route.target == *system && (system == target || own(c));
+            let open =
+                |c: &&Arc<Case>| !c.state.is_ended() && c.state != CaseState::Restored && c.route.target == *system && (system == target || own(c));
             if let Some(case) = cases.iter().find(open) {
                 return Ok(Some(Arc::clone(case)));
             }

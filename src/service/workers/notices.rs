@@ -219,6 +219,7 @@ impl Workers {
 }
 
 /// What became of a message to one address.
+#[derive(Clone, Copy)]
 enum Posted {
     Told,
     Untold(Untold),

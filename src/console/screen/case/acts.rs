@@ -24,9 +24,32 @@ pub(super) fn applies(case: &CaseDetail, action: Action) -> Applies {
     }
 }
 
-/// Everything that can be started, with the item of the checklist it is for and that item's number.
-fn startable(case: &CaseDetail) -> impl Iterator<Item = (usize, &ChecklistItem, &Startable)> {
-    case.checklist.items.iter().enumerate().flat_map(|(n, i)| i.startable.iter().map(move |s| (n + 1, i, s)))
+/// Everything that can be started, with the item of the checklist it is for and that item's number; over a held case, every contact.
+fn startable(case: &CaseDetail) -> Vec<(usize, Option<&ChecklistItem>, &Startable)> {
+    if let Some(hold) = &case.hold {
+        return hold.contacts.iter().map(|way| (0, None, way)).collect();
+    }
+    let items = case.checklist.items.iter().enumerate();
+    items.flat_map(|(n, i)| i.startable.iter().map(move |way| (n + 1, Some(i), way))).collect()
+}
+
+/// What is picked from to start a proof, or to reach somebody over a held case: what the server refuses now stands with its reason.
+fn ways(case: &CaseDetail) -> Vec<Choice> {
+    // Which requirement a way is for says something only where there are several.
+    let several = case.hold.is_none() && case.checklist.items.iter().filter(|i| !i.startable.is_empty()).count() > 1;
+    let note = |n: usize, item: Option<&ChecklistItem>| match item.filter(|_| several) {
+        None => String::new(),
+        Some(item) if item.gate => "the gate beside the proofs".to_owned(),
+        Some(_) => format!("item {n} of the checklist"),
+    };
+    // What the subject can do from where it is comes first; a saved code is for whoever has kept one; what can't be started now is last.
+    let mut ways = startable(case);
+    ways.sort_by_key(|(n, _, way)| (way.refused.is_some(), *n, way.method == Method::SavedCode));
+    let choice = |(n, item, way): (usize, Option<&ChecklistItem>, &Startable)| Choice {
+        refused: way.refused.as_deref().map(clean),
+        ..Choice::new(name(way), label(way), note(n, item))
+    };
+    ways.into_iter().map(choice).collect()
 }
 
 /// What a flag does, before it is sent.
@@ -70,24 +93,16 @@ impl Case {
             Action::NewCase => shared.go(Place::Route(None)),
             Action::WhyPolicy => shared.go(Place::Policy(Some(id))),
             Action::Prove => {
-                // Which requirement a way is for says something only where there are several.
-                let several = case.checklist.items.iter().filter(|i| !i.startable.is_empty()).count() > 1;
-                let note = |n: usize, gate: bool| match (several, gate) {
-                    (false, _) => String::new(),
-                    (true, true) => "the gate beside the proofs".to_owned(),
-                    (true, false) => format!("item {n} of the checklist"),
-                };
-                // What the subject can do from where it is comes first; a saved code is for whoever has kept one.
-                let mut ways: Vec<_> = startable(case).collect();
-                ways.sort_by_key(|(n, _, way)| (*n, way.method == Method::SavedCode));
-                let ways: Vec<Choice> = ways.into_iter().map(|(n, item, way)| Choice::new(name(way), label(way), note(n, item.gate))).collect();
+                let ways = ways(case);
                 if ways.is_empty() {
                     shared.say(Tone::Info, case.checklist.next.as_deref().map_or_else(|| "There is no proof to start now.".into(), clean));
                 } else {
                     let title = if case.you_cannot_decide.is_empty() && case.hold.is_none() {
                         let me = shared.me.as_ref().and_then(|m| m.operator.as_ref());
                         let others = case.could_decide.operators.iter().filter(|o| Some(*o) != me).count();
-                        format!("Start a proof, for good: you can't decide the case then; others who could: {others}")
+                        format!("Start a proof for good: you can't decide then; others who could: {others}")
+                    } else if case.hold.is_some() {
+                        "Reach somebody over the held case, for good: who is asked is told at once".to_owned()
                     } else {
                         "Start a proof, for good: who is asked is told at once".to_owned()
                     };
@@ -197,10 +212,15 @@ impl Case {
         let Some(case) = self.seen.as_deref() else { return };
         match purpose {
             "prove" => {
-                let way = startable(case).map(|(_, _, way)| way).find(|way| name(way) == value);
+                let way = startable(case).into_iter().map(|(_, _, way)| way).find(|way| name(way) == value);
                 let proof = way.map(|w| StartProof { method: w.method, endpoint: w.endpoint.clone(), attester: w.attester.clone() });
                 match proof {
-                    Some(proof) => self.send(shared, Write::Proof(proof), "Started: it was sent. You will see here when it is proved.", None),
+                    Some(proof) => {
+                        let held = case.hold.is_some();
+                        let answered = "Started: it was sent. You will see here when it is answered; lift-hold lifts the hold then.";
+                        let proved = "Started: it was sent. You will see here when it is proved.";
+                        self.send(shared, Write::Proof(proof), if held { answered } else { proved }, None);
+                    }
                     None => shared.say(Tone::Bad, "The case changed meanwhile: that can't be started any more. Nothing was sent."),
                 }
             }

@@ -128,7 +128,7 @@ impl Purpose {
             Self::Comment => Some(("A comment is not routing: it costs you nothing. It is not part of what is sealed.".into(), Role::Dim)),
             Self::Triage => Some(gives_up("Triage")),
             Self::LiftHold => {
-                Some(("Needs someone outside the lineage, a reason, and contact with the subject on another channel.".into(), Role::Dim))
+                Some(("Needs someone outside the lineage, a reason, and contact made since the hold on another channel.".into(), Role::Dim))
             }
             _ => None,
         }
@@ -233,7 +233,7 @@ impl Purpose {
                 let live = live.map(|g| (g.id.to_string(), format!("{}: {}", g.id, super::pages::clean(&g.scope.join(", ")))));
                 vec![Field::choice("grant", "Which access", live.collect(), 0), many("Reason").with_help(REQUIRED)]
             }
-            Self::LiftHold => vec![many("Reason"), Field::choice("contact_session", "Reached the subject through", contacts(case), 0)],
+            Self::LiftHold => vec![many("Reason"), Field::choice("contact_session", "Reached since the hold through", contacts(case), 0)],
             _ => vec![many("Reason").with_help(REQUIRED)],
         };
         Form::new(fields)
@@ -266,7 +266,7 @@ impl Purpose {
             }
             Self::Hold => Write::Hold(Hold { reason: text }),
             Self::LiftHold => {
-                let missing = || ("contact_session", "The subject was not reached on another channel yet: start a proof first.".to_owned());
+                let missing = || ("contact_session", "Nobody was reached since the hold: start a contact first (prove).".to_owned());
                 Write::LiftHold(LiftHold { reason: text, contact_session: form.value("contact_session").parse().map_err(|_| missing())? })
             }
             Self::Review => Write::Review(AddReview { note: text, in_order: form.value("in_order") == "yes" }),
@@ -288,10 +288,11 @@ fn words<'a>(all: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<(String, Stri
     all.map(|(code, label)| (code.to_owned(), label.to_owned())).collect()
 }
 
-/// Sessions through which the subject answered.
+/// Contacts made since the hold by which the asker can lift it, as the server says; the last one first.
 fn contacts(case: &CaseDetail) -> Vec<(String, String)> {
-    let sessions = case.checklist.items.iter().flat_map(|i| &i.sessions).filter(|s| s.outcome.as_deref() == Some("proved"));
-    sessions.map(|s| (s.id.to_string(), format!("{} of {}", s.method.label(), s.opened_at.format("%d %b %H:%M")))).collect()
+    let Some(hold) = &case.hold else { return Vec::new() };
+    let made = hold.lifted_by.iter().filter_map(|id| hold.sessions.iter().find(|s| s.id == *id));
+    made.map(|s| (s.id.to_string(), super::ways::contact(s))).collect()
 }
 
 /// Who could still decide, as a sentence; without the asker if they are about to give it up.

@@ -8,6 +8,7 @@ mod acts;
 mod draw;
 pub(super) mod forms;
 pub(super) mod pages;
+mod ways;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -413,7 +414,8 @@ impl Screen for Case {
 
     fn next_change(&self, shared: &Shared) -> Option<Time> {
         let case = self.seen.as_ref()?;
-        let sessions = case.checklist.items.iter().flat_map(|i| &i.sessions).filter(|s| s.outcome.is_none()).map(|s| s.expires_at);
+        let since = case.hold.iter().flat_map(|hold| &hold.sessions);
+        let sessions = case.checklist.items.iter().flat_map(|i| &i.sessions).chain(since).filter(|s| s.outcome.is_none()).map(|s| s.expires_at);
         let grants = case.grants.iter().filter(|g| g.revoked_at.is_none()).map(|g| g.expires_at);
         case.row.due.into_iter().chain(sessions).chain(grants).filter_map(|t| next_change(shared, t)).min()
     }

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
 
+use super::ways;
 use crate::api::case::{ApprovalDetail, CaseDetail, ChecklistItem, DutyInTheWay, ItemState, SealDetail};
 use crate::api::lists::{LogEntry, named};
 use crate::api::words::{CaseState, Decision};
@@ -80,6 +81,9 @@ pub(super) fn overview(case: &CaseDetail, shared: &Shared) -> Sheet {
     let row = &case.row;
     if let Some(next) = &case.checklist.next {
         s.fact_as("Next", clean(next), Role::Info);
+    }
+    if let Some(hold) = &case.hold {
+        ways::contacts(&mut s, hold, shared.server_now());
     }
     s.fact(
         "Asked by",
@@ -316,9 +320,7 @@ pub(in crate::console::screen) fn checklist_item(s: &mut Sheet, item: &Checklist
         }
     }
     if item.state != ItemState::Done {
-        for way in &item.startable {
-            s.more(format!("can be started: {}", super::acts::label(way)), Role::Text);
-        }
+        ways::startable(s, &item.startable);
         if item.startable.is_empty() && item.sessions.is_empty() {
             let any: Vec<&str> = item.methods.iter().map(|m| m.label()).collect();
             s.more(format!("any of: {}", any.join(", ")), Role::Dim);
