@@ -274,12 +274,11 @@ impl Case {
             }
             CaseEvent::Escalated { hold } => {
                 let due = self.times.due.take();
-                match (hold, self.hold.as_mut()) {
-                    (true, Some(h)) => h.escalated_at = Some(at),
-                    _ => {
-                        self.times.escalated_at = Some(at);
-                        self.times.passed = self.times.passed.or(due);
-                    }
+                if let (true, Some(frozen)) = (hold, self.hold.as_mut()) {
+                    frozen.escalated_at = Some(at);
+                } else {
+                    self.times.escalated_at = Some(at);
+                    self.times.passed = self.times.passed.or(due);
                 }
             }
             _ => {}

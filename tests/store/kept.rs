@@ -221,7 +221,7 @@ async fn an_order_to_carry_out_that_was_deleted_is_missed() {
     let before = store.case(id).await.unwrap().unwrap();
     let events = vec![
         CaseEvent::Decided { approval },
-        CaseEvent::StateChanged { to: countersign::domain::vocabulary::CaseState::Approved, due: None },
+        CaseEvent::StateChanged { to: countersign::domain::vocabulary::CaseState::Approved, due: None, used: None },
         CaseEvent::ExecutionScheduled { not_before },
     ];
     let mut change = world::change(now, operator("ruiz"));
