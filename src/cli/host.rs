@@ -296,6 +296,8 @@ async fn serve(from: &Config, out: Out) -> Result<(), Failure> {
         "metrics": address(listeners.metrics.as_ref()),
         "policy_waits": waiting,
     });
+    // Before anyone is told that it serves: whoever reads that may end it at once.
+    let (told, left) = (until_told(), until_left(ends_with_terminal));
     out.answer(&bound, |b| {
         let waits = if waiting { "\nThe policy file is not the policy in force: propose it with `countersign policy propose`." } else { "" };
         let (api, metrics) = (b["api"].as_str().unwrap_or_default(), b["metrics"].as_str().unwrap_or_default());
@@ -304,9 +306,9 @@ async fn serve(from: &Config, out: Out) -> Result<(), Failure> {
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "serving");
     let mut running = Running::start(parts, listeners);
     tokio::select! {
-        () = until_told() => {}
+        () = told => {}
         () = running.over() => {}
-        () = until_left(ends_with_terminal) => {}
+        () = left => {}
     }
     running.stop().await.map_err(failed)?;
     store.close();
@@ -344,19 +346,23 @@ fn limits(config: &ServerConfig) -> server::ServerConfig {
 }
 
 /// Until the terminal it was started from is gone. Any other hangup asks for certificates to be read again, which the listeners do, and never
-/// ends the server, with TLS or without.
-async fn until_left(ends_with_terminal: bool) {
+/// ends the server, with TLS or without. Listens from the call on.
+fn until_left(ends_with_terminal: bool) -> impl Future<Output = ()> {
     #[cfg(unix)]
-    if let Ok(mut hangup) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()) {
-        while hangup.recv().await.is_some() {
-            // The system takes the terminal away before it tells of it.
-            if ends_with_terminal && !has_terminal() {
-                return;
+    let hangup = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup());
+    async move {
+        #[cfg(unix)]
+        if let Ok(mut hangup) = hangup {
+            while hangup.recv().await.is_some() {
+                // The system takes the terminal away before it tells of it.
+                if ends_with_terminal && !has_terminal() {
+                    return;
+                }
+                tracing::info!("certificates are read again; other settings count from the next start");
             }
-            tracing::info!("certificates are read again; other settings count from the next start");
         }
+        std::future::pending::<()>().await;
     }
-    std::future::pending::<()>().await;
 }
 
 /// Whether the process has a controlling terminal.
@@ -374,17 +380,24 @@ fn ignores_hangups(status: &str) -> bool {
     mask.and_then(|m| u64::from_str_radix(m.trim(), 16).ok()).is_some_and(|m| m & 1 == 1)
 }
 
-/// Until the process is asked to end.
-async fn until_told() {
+/// Until the process is asked to end. Listens from the call on.
+fn until_told() -> impl Future<Output = ()> {
     #[cfg(unix)]
-    if let Ok(mut term) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-        tokio::select! {
-            _ = term.recv() => {}
-            _ = tokio::signal::ctrl_c() => {}
+    let asked = {
+        use tokio::signal::unix::{SignalKind, signal};
+        signal(SignalKind::terminate()).and_then(|term| Ok((term, signal(SignalKind::interrupt())?)))
+    };
+    async move {
+        #[cfg(unix)]
+        if let Ok((mut term, mut interrupt)) = asked {
+            tokio::select! {
+                _ = term.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            return;
         }
-        return;
+        let _ = tokio::signal::ctrl_c().await;
     }
-    let _ = tokio::signal::ctrl_c().await;
 }
 
 #[cfg(test)]

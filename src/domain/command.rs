@@ -66,7 +66,7 @@ pub enum Command {
     Retry,
     /// Undo what was done.
     RollBack { reason: TextRef },
-    /// End a grant early: staff with a reason, the subject by handing it back.
+    /// End a grant early: staff, who say why; that a subject hands it back, too.
     RevokeGrant { grant: GrantId, reason: Option<TextRef> },
     /// The target confirmed that a grant is gone (worker only).
     ConfirmRevoked { grant: GrantId },

@@ -292,7 +292,6 @@ fn sender(from: &str) -> Result<Mailbox, MailError> {
     from.parse().map_err(|e: lettre::address::AddressError| MailError::Setup(format!("sender {}: {e}", sanitise(from, false))))
 }
 
-/// An address that is one, and nothing besides.
 /// Reads a recorded address: at most 254 bytes, one bare address, nothing that could become a second header or recipient.
 pub fn address(text: &str) -> Result<Address, MailError> {
     if text.len() > 254 || text.chars().any(|c| c.is_control() || c.is_whitespace() || matches!(c, '<' | '>' | ',' | ';' | '"' | '\\')) {

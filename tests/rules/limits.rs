@@ -86,10 +86,12 @@ fn invariant_11_a_grant_ends_at_its_expiry_at_hand_back_at_a_hold_and_at_close_w
 
     let mut returned = Play::granted();
     let session = returned.case().sessions.keys().next().unwrap().clone();
-    let back = Command::RevokeGrant { grant: id("g-1"), reason: None };
-    returned.act(ActorRef::Subject { session }, &back).unwrap();
+    let back = |reason| Command::RevokeGrant { grant: id("g-1"), reason };
+    assert!(matches!(returned.ask(op("nadia"), &back(None)), Err(Refusal::Invalid { field: "text", .. })));
+    assert!(returned.ask(ActorRef::Subject { session }, &back(Some(text("done")))).is_err(), "handed back through the desk");
+    returned.act(op("nadia"), &back(Some(text("phoned")))).unwrap();
     assert_eq!(why(&returned), Some(GrantEnd::HandedBack));
-    assert!(returned.ask(op("nadia"), &back).is_err());
+    assert!(returned.ask(op("nadia"), &back(Some(text("again")))).is_err());
     let gone = Command::ConfirmRevoked { grant: id("g-1") };
     assert!(matches!(returned.ask(op("vega"), &gone), Err(Refusal::NotPermitted { .. })), "only the target's word ends it");
     returned.act(system(Worker::Grants), &gone).unwrap();

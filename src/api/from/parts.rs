@@ -13,7 +13,7 @@ use crate::base::ids::PersonId;
 use crate::domain::case::{
     Approval, Case, Execution, ExecutionOutcome, Grant, Hold, LineageEntry, MAX_ATTEMPTS_PER_CODE, Plan, ProofSession, Seal, SessionOutcome,
 };
-use crate::domain::checklist::{Item, Way};
+use crate::domain::checklist::{Item, Way, endpoint_problem};
 use crate::domain::command::World;
 use crate::domain::effect::Notice;
 use crate::domain::message::{Message, SentAt};
@@ -39,7 +39,7 @@ pub fn duty(entry: &LineageEntry, names: &BTreeMap<PersonId, Untrusted>, you: Op
 
 pub(super) fn subject(view: &CaseView, subject: &Subject) -> SubjectDetail {
     let shown = if view.row.subject_name.raw() == subject.id.as_str() { view.row.subject_name.clone() } else { subject.name.clone() };
-    let min_age = view.requirement.min_endpoint_age.duration();
+    let unusable = |id| endpoint_problem(&view.case, subject, &view.requirement, id);
     SubjectDetail {
         id: subject.id.clone(),
         name: shown,
@@ -51,18 +51,8 @@ pub(super) fn subject(view: &CaseView, subject: &Subject) -> SubjectDetail {
         owners: subject.owners_at(view.now).cloned().collect(),
         dependents: subject.dependents.clone(),
         entitled: subject.entitled(&view.case.route.target).iter().map(ToString::to_string).collect(),
-        endpoints: subject.endpoints.iter().map(|e| EndpointUse { id: e.id.clone(), kind: e.kind, unusable: unusable(view, e, min_age) }).collect(),
+        endpoints: subject.endpoints.iter().map(|e| EndpointUse { id: e.id.clone(), kind: e.kind, unusable: unusable(&e.id) }).collect(),
     }
-}
-
-fn unusable(view: &CaseView, endpoint: &crate::domain::subject::Endpoint, min_age: chrono::Duration) -> Option<String> {
-    if view.case.request.endpoint.as_ref() == Some(&endpoint.id) {
-        return Some("the request came over it".to_owned());
-    }
-    if endpoint.confirmed_at.is_none() {
-        return Some("it was never confirmed".to_owned());
-    }
-    (endpoint.recorded_at > view.case.request.opened_at - min_age).then(|| "it was recorded or changed too shortly before the request".to_owned())
 }
 
 pub(super) fn checklist(v: &CaseView) -> Checklist {

@@ -185,13 +185,12 @@ pub(super) fn end_grants(draft: &mut Draft<'_>, why: GrantEnd) {
     }
 }
 
-/// Ends a grant early: staff, who say why, or the subject handing it back.
+/// Ends a grant early: staff, who say why. A subject hands back through the desk; by itself it can only say that it wasn't them, which ends
+/// all of a case's grants.
 pub(super) fn revoke_grant(draft: &mut Draft<'_>, grant: &GrantId, reason: Option<&TextRef>) -> Result<(), Refusal> {
-    if !actor::is_subject(draft) {
-        actor::role(&draft.world.register, draft.ctx, draft.code, ENDERS)?;
-        if reason.is_none() {
-            return Err(Refusal::Invalid { field: "text", why: "say why the access is ended".to_owned() });
-        }
+    actor::role(&draft.world.register, draft.ctx, draft.code, ENDERS)?;
+    if reason.is_none() {
+        return Err(Refusal::Invalid { field: "text", why: "say why the access is ended".to_owned() });
     }
     match draft.case.grants.iter().find(|g| &g.id == grant) {
         None => Err(Refusal::Unknown(grant.to_string())),

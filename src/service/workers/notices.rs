@@ -219,7 +219,7 @@ impl Workers {
 }
 
 /// What became of a message to one address.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Posted {
     Told,
     Untold(Untold),
