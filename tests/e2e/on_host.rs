@@ -173,7 +173,7 @@ fn a_database_with_torn_pages_is_named_by_whatever_looks_and_nothing_is_made_of_
     let length = std::fs::metadata(&file).unwrap().len();
     let mut torn = std::fs::File::options().write(true).open(&file).unwrap();
     torn.seek(std::io::SeekFrom::Start(length / 2)).unwrap();
-    torn.write_all(&[0xa5; 20_000]).unwrap();
+    torn.write_all(&vec![0xa5; 20_000]).unwrap();
     drop(torn);
     let place = file.display().to_string();
     for arguments in [&["log verify"][..], &["backup", &backup.display().to_string()], &["serve"]] {
