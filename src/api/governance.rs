@@ -12,6 +12,7 @@ use super::case::{Accountable, Checklist};
 use super::words::{Role, Status};
 use crate::base::ids::{AutomationId, DelegationId, EmployerId, GroupId, OperatorId, PersonId, ProposalId, TeamId, TokenId};
 use crate::base::{Digest, Untrusted};
+pub use crate::domain::policy::settings::Lean;
 use crate::domain::register::Scope;
 use crate::domain::subject::Ownership;
 
@@ -225,6 +226,84 @@ pub struct PolicyView {
     pub text: String,
     /// Accountable owners by function.
     pub accountable: Vec<Accountable>,
+    /// Policies that are proposed in its place and do not count yet, at most 5.
+    #[serde(default)]
+    pub proposed: Vec<PolicyProposed>,
+}
+
+/// A policy that is proposed, beside the one in force.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PolicyProposed {
+    /// The proposal; `GET /v1/register/proposals/{id}` shows its text and which cases it changes.
+    pub proposal: ProposalId,
+    /// Its digest.
+    pub sha256: Digest,
+    /// Who proposed it.
+    pub proposed_by: PersonId,
+    /// Who approved it.
+    pub approved_by: Option<PersonId>,
+    /// From when it counts.
+    pub effective_at: Option<DateTime<Utc>>,
+    /// Each setting that differs from the policy in force, laxer ones first, at most 1,000.
+    pub settings: Vec<SettingRow>,
+}
+
+/// A setting of a policy that differs from the one in force.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SettingRow {
+    /// Its name as in the file, e.g. `governance.token_lifetime`.
+    pub name: String,
+    /// What is in force; empty where nothing is said.
+    pub was: String,
+    /// What is proposed; empty where nothing is said.
+    pub would_be: String,
+    /// Which way it leans.
+    pub lean: Lean,
+}
+
+/// `GET /v1/register/proposals/{id}`: what waits, whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ProposalView {
+    /// The proposal.
+    pub proposal: ProposalRow,
+    /// Of a policy: its text, and how it stands to the one in force.
+    pub policy: Option<PolicyCompared>,
+}
+
+/// A proposed policy compared with the one in force.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PolicyCompared {
+    /// Its digest.
+    pub sha256: Digest,
+    /// Its text, as TOML.
+    pub text: String,
+    /// Digest of the policy in force that it was compared with.
+    pub current_sha256: Digest,
+    /// Whether it is laxer anywhere.
+    pub laxer: bool,
+    /// Whether it is stricter anywhere.
+    pub stricter: bool,
+    /// Each setting that differs, laxer ones first, at most 1,000.
+    pub settings: Vec<SettingRow>,
+    /// How many classes of case there are that either policy tells apart; none if there are too many to look at.
+    pub classes: Option<u64>,
+    /// What changes for which cases, laxer ones first, at most 200.
+    pub cases: Vec<ClassesRow>,
+}
+
+/// One kind of difference between two policies.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ClassesRow {
+    /// How the new one stands to the old one, in words.
+    pub verdict: String,
+    /// How many classes of case it concerns.
+    pub classes: u64,
+    /// One of them.
+    pub example: String,
+    /// What only the policy in force asks for.
+    pub gone: Vec<String>,
+    /// What only the proposed one asks for.
+    pub added: Vec<String>,
 }
 
 /// `GET /v1/cases/{id}/policy`: what applies to a case, and why.

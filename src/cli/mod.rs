@@ -7,7 +7,8 @@
 //! 6 not found · 7 changed meanwhile.
 
 pub mod case;
-pub mod connect;
+pub mod compared;
+mod connect;
 pub mod console;
 pub mod decide;
 pub mod demo;

@@ -39,7 +39,7 @@ pub enum PolicyCommand {
         /// Which case.
         case: CaseId,
     },
-    /// Compare two policy files class by class: where the second is stricter, where laxer.
+    /// Compare two policy files: each setting that differs, and class by class of case where the second is stricter, where laxer.
     Diff {
         /// The one that is.
         old: PathBuf,
@@ -54,7 +54,8 @@ pub enum PolicyCommand {
         /// The policy file.
         file: PathBuf,
     },
-    /// Propose a policy file; it counts once a second person has approved it and the delay is over.
+    /// Propose a policy file; it counts once a second person has approved it and the delay is over. They read it, and what differs from the one
+    /// in force, with `register proposals --id`.
     Propose {
         /// The policy file.
         file: PathBuf,
@@ -78,9 +79,9 @@ pub async fn run(command: &PolicyCommand, arguments: &Arguments, out: Out) -> Re
             out.answer(&Checked { sha256: policy.sha256.to_string(), bytes: text.len(), smallest_crew }, checked)
         }
         PolicyCommand::Diff { old, new } => {
-            let ((_, old), (_, new)) = (read(Some(old))?, read(Some(new))?);
+            let ((_, old), (text, new)) = (read(Some(old))?, read(Some(new))?);
             let found = compare::diff(&old.bundle, &new.bundle);
-            out.answer(&compared(&found), |_| differences(&found))
+            out.answer(&compared(&found), |_| super::compared::words(&crate::api::policy_compared(&old, &new, text.clone()), "The second"))
         }
         PolicyCommand::Show => {
             let client = connect::client(arguments)?;
@@ -113,22 +114,11 @@ fn compared(found: &Comparison) -> serde_json::Value {
         .iter()
         .map(|d| json!({ "verdict": d.verdict.label(), "classes": d.classes, "gone": d.gone, "added": d.added, "example": d.example.to_string() }))
         .collect();
-    json!({ "loosens": found.loosens(), "classes": found.classes, "too_many": found.too_many, "loosened": found.loosened, "differences": differences })
-}
-
-fn differences(found: &Comparison) -> String {
-    let mut lines = vec![if found.loosens() { "The second is laxer in something." } else { "The second is laxer in nothing." }.to_owned()];
-    lines.extend(found.too_many.then(|| "There are too many classes of case to look at each.".to_owned()));
-    lines.extend(found.loosened.iter().map(|l| format!("laxer: {l}")));
-    for difference in &found.differences {
-        lines.push(format!("{} in {} of {} classes, e.g. {}", difference.verdict.label(), difference.classes, found.classes, difference.example));
-        lines.extend(difference.gone.iter().map(|g| format!("  - {g}")));
-        lines.extend(difference.added.iter().map(|a| format!("  + {a}")));
-    }
-    if found.differences.is_empty() && found.loosened.is_empty() {
-        lines.push("They ask the same of every case.".to_owned());
-    }
-    lines.join("\n")
+    let settings: Vec<_> = found.settings.iter().map(|s| json!({ "name": s.name, "was": s.was, "would_be": s.would_be, "lean": s.lean })).collect();
+    json!({
+        "loosens": found.loosens(), "tightens": found.tightens(), "settings": settings, "classes": found.classes, "too_many": found.too_many,
+        "loosened": found.loosened, "differences": differences
+    })
 }
 
 fn explained(found: &PolicyExplained) -> String {

@@ -11,7 +11,9 @@ use serde::Serialize;
 use super::out::{FAILED, Failure, Out, table};
 use super::shown::minute;
 use super::{Arguments, connect};
-use crate::api::governance::{ChangeRegister, IssueToken, PersonRow, ProposalRow, RegisterAnswer, RegisterView};
+use crate::api::governance::{
+    ChangeRegister, IssueToken, PersonRow, PolicyProposed, PolicyView, ProposalRow, ProposalView, RegisterAnswer, RegisterView,
+};
 use crate::api::lists::named;
 use crate::base::ids::{AutomationId, DelegationId, EmployerId, GroupId, OperatorId, PersonId, ProposalId, TeamId, TokenId};
 use crate::base::ports::{Clock as _, Random as _, SystemClock, SystemRandom};
@@ -67,9 +69,13 @@ pub enum RegisterCommand {
     ///
     /// What is recorded of everyone else `import`, without --write, compares with a file.
     Persons,
-    /// List what waits for a second person or its delay, in words and with names.
-    Proposals,
-    /// Approve someone else's proposal.
+    /// List what waits for a second person or its delay, in words and with names; of a policy each setting that would change.
+    Proposals {
+        /// Only this one, whole: of a policy its text too, and which cases it changes.
+        #[arg(long, value_name = "PROPOSAL")]
+        id: Option<ProposalId>,
+    },
+    /// Approve someone else's proposal; `proposals --id` shows what it says.
     Approve {
         /// Which proposal.
         proposal: ProposalId,
@@ -195,9 +201,14 @@ pub async fn run(command: &RegisterCommand, arguments: &Arguments, out: Out) -> 
     let client = connect::client(arguments)?;
     match command {
         RegisterCommand::Show => out.answer(&client.register_view().await?, shown),
-        RegisterCommand::Proposals => {
+        RegisterCommand::Proposals { id: None } => {
             let view = client.register_view().await?;
-            out.answer(&view.proposals, |all| proposals(all, &names(&view)))
+            let proposed = policies(&client, &view).await?;
+            out.answer(&view.proposals, |all| proposals(all, &names(&view), &proposed))
+        }
+        RegisterCommand::Proposals { id: Some(id) } => {
+            let (view, one) = (client.register_view().await?, client.proposal(id).await?);
+            out.answer(&one, |one| whole(one, &names(&view)))
         }
         RegisterCommand::Persons => out.answer(&client.register_view().await?.persons, |all| persons(all)),
         RegisterCommand::Approve { proposal } => said(&client.approve_proposal(proposal).await?, out),
@@ -355,12 +366,29 @@ async fn undone(client: &Client, answer: &RegisterAnswer) -> String {
     }
 }
 
+/// The policies that wait, if any do.
+async fn policies(client: &Client, view: &RegisterView) -> Result<Vec<PolicyProposed>, Failure> {
+    if !view.proposals.iter().any(|p| p.change.get("change").is_some_and(|c| c == "set_policy")) {
+        return Ok(Vec::new());
+    }
+    let policy: PolicyView = serde_json::from_value(client.policy().await?).map_err(|e| Failure::new(FAILED, e.to_string()))?;
+    Ok(policy.proposed)
+}
+
+/// One proposal with all there is to it.
+fn whole(one: &ProposalView, names: &BTreeMap<String, Untrusted>) -> String {
+    let row = proposals(std::slice::from_ref(&one.proposal), names, &[]);
+    let Some(policy) = &one.policy else { return row };
+    let (sha256, against) = (policy.sha256, policy.current_sha256);
+    format!("{row}\nsha256 {sha256}, compared with {against}, which is in force.\n{}\n\n{}", super::compared::words(policy, "It"), policy.text)
+}
+
 fn names(view: &RegisterView) -> BTreeMap<String, Untrusted> {
     view.persons.iter().map(|p| (p.id.to_string(), p.name.clone())).chain(view.names.clone()).collect()
 }
 
 /// What waits, a sentence each: who asks for what. Names are sanitised where they are put in, and stand beside their ids.
-fn proposals(all: &[ProposalRow], names: &BTreeMap<String, Untrusted>) -> String {
+fn proposals(all: &[ProposalRow], names: &BTreeMap<String, Untrusted>, policies: &[PolicyProposed]) -> String {
     let who = |id: &PersonId| names.get(id.as_str()).map_or_else(|| id.to_string(), |name| format!("{} ({id})", name.line()));
     let row = |p: &ProposalRow| {
         let stands = match (&p.approved_by, &p.effective_at) {
@@ -375,7 +403,12 @@ fn proposals(all: &[ProposalRow], names: &BTreeMap<String, Untrusted>) -> String
             },
         };
         let says = if p.says.is_empty() { p.change.to_string() } else { named(&p.says, names) };
-        format!("{}  proposed by {}, {stands}:\n  {says}\n", p.id, who(&p.proposed_by))
+        let mut lines = format!("{}  proposed by {}, {stands}:\n  {says}\n", p.id, who(&p.proposed_by));
+        if let Some(policy) = policies.iter().find(|policy| policy.proposal == p.id) {
+            policy.settings.iter().for_each(|s| lines.push_str(&format!("    {}\n", super::compared::setting(s))));
+            lines.push_str(&format!("    Its text, and which cases it changes: countersign register proposals --id {}\n", p.id));
+        }
+        lines
     };
     if all.is_empty() { "Nothing waits.".to_owned() } else { all.iter().map(row).collect() }
 }
@@ -411,7 +444,7 @@ fn shown(view: &RegisterView) -> String {
         table(&["account", "person", "roles", "groups", ""], &operators.collect::<Vec<_>>()),
         table(&["software", "owners", ""], &software.collect::<Vec<_>>()),
         table(&["delegation", "from", "to", "since", "until"], &delegations.collect::<Vec<_>>()),
-        proposals(&view.proposals, &names(view)),
+        proposals(&view.proposals, &names(view), &[]),
     ]
     .join("\n")
 }

@@ -4,13 +4,18 @@
 
 use super::writes::{json, strange};
 use super::{Client, ClientError};
-use crate::api::governance::{ChangeRegister, IssueToken, PolicyExplained, ProposePolicy, RegisterAnswer, RegisterView};
+use crate::api::governance::{ChangeRegister, IssueToken, PolicyExplained, ProposalView, ProposePolicy, RegisterAnswer, RegisterView};
 use crate::base::ids::{CaseId, ProposalId, TokenId};
 
 impl Client {
     /// The register.
     pub async fn register_view(&self) -> Result<RegisterView, ClientError> {
         self.get(self.address(&["register"])?).await
+    }
+
+    /// A proposal, whole: of a policy its text and how it stands to the one in force.
+    pub async fn proposal(&self, id: &ProposalId) -> Result<ProposalView, ClientError> {
+        self.get(self.address(&["register", "proposals", id.as_str()])?).await
     }
 
     /// What policy asks of one case, and why.

@@ -10,11 +10,12 @@ use axum::response::{IntoResponse, Response};
 use super::App;
 use super::authn::Caller;
 use super::cases::{After, log_page};
-use super::extract::Params;
+use super::extract::{Id, Params};
 use super::problem::Failure;
 use super::write::{Nothing, Write};
 use crate::api::governance as reg;
 use crate::api::lists::{LogPage, persons_in};
+use crate::base::Digest;
 use crate::base::ids::{PersonId, ProposalId, TokenId};
 use crate::domain::command::RegisterCommand;
 use crate::domain::event::{RegisterChange, RegisterEvent};
@@ -23,6 +24,32 @@ use crate::service::register::{Beside, Governed};
 
 type Answer = Result<Response, Failure>;
 
+/// Proposed policies that are shown beside the one in force.
+const MAX_PROPOSED: usize = 5;
+
+/// A proposal with the policy it is about.
+fn of_policy(proposal: &Proposal) -> Option<(&Proposal, Digest)> {
+    if let RegisterChange::SetPolicy { policy, .. } = &proposal.change { Some((proposal, *policy)) } else { None }
+}
+
+#[utoipa::path(get, path = "/v1/register/proposals/{id}", tag = "register", params(("id" = ProposalId, Path)), responses((status = 200, body = reg::ProposalView)))]
+pub(super) async fn proposal(State(app): State<Arc<App>>, _caller: Caller, Id(id): Id<ProposalId>) -> Answer {
+    let (register, current) = app.service.rules().await?;
+    let missing = || Failure::new(StatusCode::NOT_FOUND, "not-found", format!("The proposal {id} is not known, or waits no more."));
+    let found = register.proposals.get(&id).ok_or_else(missing)?;
+    let policy = match of_policy(found) {
+        None => None,
+        Some((_, sha256)) => {
+            let proposed = app.service.policy(&sha256).await?;
+            let text = app.service.store.policy(&sha256).await?.unwrap_or_default();
+            // Every class of case is looked at: too long to keep other requests waiting.
+            let compared = tokio::task::spawn_blocking(move || crate::api::policy_compared(&current, &proposed, text)).await;
+            Some(compared.map_err(|e| crate::service::ServiceError::Policy(e.to_string()))?)
+        }
+    };
+    Ok(Json(reg::ProposalView { proposal: crate::api::proposal_row(&register, found), policy }).into_response())
+}
+
 /// The longest life of a token in hours; policy may say less.
 const MAX_HOURS: u16 = 720;
 /// The longest chain that an automation's token names.
@@ -30,9 +57,14 @@ const MAX_CHAIN: usize = 8;
 
 #[utoipa::path(get, path = "/v1/policy", tag = "policy", responses((status = 200, body = reg::PolicyView)))]
 pub(super) async fn policy(State(app): State<Arc<App>>, _caller: Caller) -> Answer {
-    let (_, policy) = app.service.rules().await?;
+    let (register, policy) = app.service.rules().await?;
     let text = app.service.store.policy(&policy.sha256).await?.unwrap_or_default();
-    Ok(Json(crate::api::policy_view(&policy, text)).into_response())
+    let mut proposed = Vec::new();
+    for (proposal, sha256) in register.proposals.values().filter_map(of_policy).take(MAX_PROPOSED) {
+        let other = app.service.policy(&sha256).await?;
+        proposed.push(crate::api::policy_proposed(proposal, &policy, &other));
+    }
+    Ok(Json(crate::api::policy_view(&policy, text, proposed)).into_response())
 }
 
 #[utoipa::path(get, path = "/v1/log", tag = "log", params(After), responses((status = 200, body = LogPage)))]

@@ -66,6 +66,7 @@ pub const OPERATIONS: &[(&str, &str, Operation)] = &[
     ("GET", "/v1/policy", Operation::PolicyRead),
     ("GET", "/v1/log", Operation::LogRead),
     ("GET", "/v1/register", Operation::RegisterRead),
+    ("GET", "/v1/register/proposals/{id}", Operation::RegisterRead),
     ("POST", "/v1/register/changes", Operation::RegisterChange),
     ("POST", "/v1/register/policy", Operation::RegisterChange),
     ("POST", "/v1/register/proposals/{id}/approve", Operation::ProposalApprove),
@@ -119,6 +120,7 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(governance::policy))
         .routes(routes!(governance::log))
         .routes(routes!(governance::register,))
+        .routes(routes!(governance::proposal))
         .routes(routes!(governance::change))
         .routes(routes!(propose::propose))
         .routes(routes!(governance::approve))

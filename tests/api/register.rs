@@ -122,6 +122,38 @@ async fn a_policy_laxer_than_what_is_compiled_in_is_refused_with_every_mistake_a
 }
 
 #[tokio::test]
+async fn whoever_approves_a_policy_reads_its_text_and_what_differs_from_the_one_in_force_first() {
+    let house = House::new().await;
+    let text = DEFAULT.replace("token_lifetime = \"30 d\"", "token_lifetime = \"10 d\"").replace("linked_cases = \"7 d\"", "linked_cases = \"1 d\"");
+    let proposed = post(&house, "omar", "/v1/register/policy", "p1", &json!({ "text": text })).await;
+    let id = proposed.body["proposal"].as_str().unwrap_or_else(|| panic!("{}", proposed.body)).to_owned();
+    let path = format!("/v1/register/proposals/{id}");
+    let whole = house.get(&path, "ines").await;
+    let policy = &whole.body["policy"];
+    assert_eq!(
+        (whole.status, policy["text"].as_str(), &policy["laxer"], &policy["stricter"]),
+        (StatusCode::OK, Some(&*text), &json!(true), &json!(true))
+    );
+    let expected = json!([
+        {"name": "windows.linked_cases", "was": "7 d", "would_be": "1 d", "lean": "laxer"},
+        {"name": "governance.token_lifetime", "was": "30 d", "would_be": "10 d", "lean": "stricter"},
+    ]);
+    assert_eq!(policy["settings"], expected);
+    assert!(policy["cases"].as_array().unwrap().iter().all(|c| c["classes"].as_u64() > Some(0)), "{policy}");
+    let says = whole.body["proposal"]["says"].as_str().unwrap();
+    assert!(says.contains("in place of the one in force") && !says.contains("nobody"), "{says}");
+    // Everyone on the staff sees that something is to change; what waits in the register is for those who govern.
+    let in_force = house.get("/v1/policy", "nadia").await.body;
+    assert_eq!((&in_force["proposed"][0]["proposal"], &in_force["proposed"][0]["settings"]), (&json!(id), &expected));
+    told(&house.get(&path, "nadia").await, 403, "not-permitted");
+    told(&house.get("/v1/register/proposals/prp-none", "ines").await, 404, "not-found");
+    let ended = post(&house, "ines", &format!("{path}/end"), "e1", &json!({})).await;
+    assert_eq!(ended.status, StatusCode::OK, "{}", ended.body);
+    told(&house.get(&path, "ines").await, 404, "not-found");
+    assert_eq!(house.get("/v1/policy", "nadia").await.body["proposed"], json!([]));
+}
+
+#[tokio::test]
 async fn the_next_case_is_taken_once_and_by_one_and_the_queue_runs_dry_in_words() {
     let house = House::new().await;
     for key in ["k1", "k2"] {

@@ -134,5 +134,15 @@ fn policies_are_checked_compared_explained_and_proposed_from_the_command_line() 
     assert!(!cli.run("nadia", &["policy", "explain", &case], 0)["terms"].as_array().unwrap().is_empty());
     cli.run("nadia", &["policy", "explain", "CS-26-999999"], 6);
     cli.run("nadia", &["policy", "propose", &stricter], 3);
-    proposed(&cli.run("e.morgan", &["policy", "propose", &stricter], 0));
+    let compared = said(&program(folder.path()).args(["policy", "diff", &plain, &stricter]).output().unwrap());
+    assert!(compared.contains("stricter in something, laxer in nothing") && compared.contains("codes.email: 30 min -> 20 min"), "{compared}");
+    let proposal = proposed(&cli.run("e.morgan", &["policy", "propose", &stricter], 0));
+    // The second person reads what they approve, whole.
+    let waits = cli.read("a.lindqvist", &["register", "proposals"]);
+    assert!(waits.contains("stricter  codes.email: 30 min -> 20 min") && waits.contains("--id prp-") && !waits.contains("nobody"), "{waits}");
+    let whole = cli.read("a.lindqvist", &["register", "proposals", "--id", &proposal]);
+    assert!(whole.contains("stricter in something, laxer in nothing") && whole.contains("email = \"20 min\""), "{whole}");
+    assert_eq!(cli.run("a.lindqvist", &["register", "proposals", "--id", &proposal], 0)["policy"]["stricter"], true);
+    cli.run("a.lindqvist", &["register", "proposals", "--id", "prp-none"], 6);
+    cli.run("nadia", &["register", "proposals", "--id", &proposal], 3);
 }

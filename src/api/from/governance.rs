@@ -3,19 +3,80 @@
 use std::collections::BTreeMap;
 
 use super::{parts, principal};
-use crate::api::governance::{AutomationRow, DelegationRow, OperatorRow, PersonRow, PolicyView, ProposalRow, RegisterView, TokenRow};
+use crate::api::governance::{
+    AutomationRow, ClassesRow, DelegationRow, OperatorRow, PersonRow, PolicyCompared, PolicyProposed, PolicyView, ProposalRow, RegisterView,
+    SettingRow, TokenRow,
+};
 use crate::base::ids::PersonId;
 use crate::base::{Time, Untrusted};
-use crate::domain::policy::Policy;
-use crate::domain::register::{Holder, Register};
+use crate::domain::policy::settings::{Setting, settings};
+use crate::domain::policy::{Policy, compare};
+use crate::domain::register::{Holder, Proposal, Register};
 use crate::domain::subject::Ownership;
 
 /// The most rows of one kind that a register's view holds.
 const MAX_ROWS: usize = 1_000;
+/// The most kinds of difference between two policies that are listed.
+const MAX_KINDS: usize = 200;
 
-/// The policy in force.
-pub fn policy_view(policy: &Policy, text: String) -> PolicyView {
-    PolicyView { sha256: policy.sha256, text, accountable: parts::owners(policy) }
+/// The policy in force, and those that are proposed in its place.
+pub fn policy_view(policy: &Policy, text: String, proposed: Vec<PolicyProposed>) -> PolicyView {
+    PolicyView { sha256: policy.sha256, text, accountable: parts::owners(policy), proposed }
+}
+
+/// A proposed policy beside the one in force.
+pub fn policy_proposed(proposal: &Proposal, current: &Policy, proposed: &Policy) -> PolicyProposed {
+    PolicyProposed {
+        proposal: proposal.id.clone(),
+        sha256: proposed.sha256,
+        proposed_by: proposal.proposed_by.clone(),
+        approved_by: proposal.approved_by.clone(),
+        effective_at: proposal.effective_at,
+        settings: setting_rows(settings(&current.bundle, &proposed.bundle)),
+    }
+}
+
+/// A proposed policy compared with the one in force. Every class of case is looked at: not quick.
+pub fn policy_compared(current: &Policy, proposed: &Policy, text: String) -> PolicyCompared {
+    let found = compare::diff(&current.bundle, &proposed.bundle);
+    let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
+    let cases = found.differences.iter().take(MAX_KINDS).map(|d| ClassesRow {
+        verdict: d.verdict.label().to_owned(),
+        classes: count(d.classes),
+        example: d.example.to_string(),
+        gone: d.gone.clone(),
+        added: d.added.clone(),
+    });
+    PolicyCompared {
+        sha256: proposed.sha256,
+        text,
+        current_sha256: current.sha256,
+        laxer: found.loosens(),
+        stricter: found.tightens(),
+        classes: (!found.too_many).then(|| count(found.classes)),
+        cases: cases.collect(),
+        settings: setting_rows(found.settings),
+    }
+}
+
+fn setting_rows(all: Vec<Setting>) -> Vec<SettingRow> {
+    let row = |s: Setting| SettingRow { name: s.name, was: s.was, would_be: s.would_be, lean: s.lean };
+    all.into_iter().take(MAX_ROWS).map(row).collect()
+}
+
+/// A change that waits.
+pub fn proposal_row(register: &Register, p: &Proposal) -> ProposalRow {
+    ProposalRow {
+        id: p.id.clone(),
+        proposed_by: p.proposed_by.clone(),
+        proposed_at: p.proposed_at,
+        change: without_digests(serde_json::to_value(&p.change).unwrap_or_default()),
+        says: super::governs::proposed(register, &p.proposed_by, &p.change),
+        approvals: p.approvers().cloned().collect(),
+        approvals_missing: p.missing(),
+        approved_by: p.approved_by.clone(),
+        effective_at: p.effective_at,
+    }
 }
 
 fn now_only(all: &[Ownership], now: Time) -> Vec<PersonId> {
@@ -57,17 +118,7 @@ pub fn register_view(register: &Register, names: &BTreeMap<PersonId, Untrusted>,
         since: d.since,
         until: d.until,
     });
-    let proposals = register.proposals.values().take(MAX_ROWS).map(|p| ProposalRow {
-        id: p.id.clone(),
-        proposed_by: p.proposed_by.clone(),
-        proposed_at: p.proposed_at,
-        change: without_digests(serde_json::to_value(&p.change).unwrap_or_default()),
-        says: super::governs::proposed(register, &p.proposed_by, &p.change),
-        approvals: p.approvers().cloned().collect(),
-        approvals_missing: p.missing(),
-        approved_by: p.approved_by.clone(),
-        effective_at: p.effective_at,
-    });
+    let proposals = register.proposals.values().take(MAX_ROWS).map(|p| proposal_row(register, p));
     let live = register.tokens.values().filter(|t| t.revoked_at.is_none() && t.expires_at > now);
     let tokens = live.take(MAX_ROWS).map(|t| TokenRow {
         id: t.id.clone(),

@@ -85,6 +85,10 @@ fn changed(change: &RegisterChange) -> String {
         RegisterChange::RevokeDelegation { delegation, at } => format!("the delegation {delegation} ended {}", minute(*at)),
         RegisterChange::IssueToken(token) => issued(token),
         RegisterChange::RevokeToken { token, .. } => format!("the token {token} is revoked"),
+        // Who decides it is known once it counts.
+        RegisterChange::SetPolicy { policy, deciders } if deciders.is_empty() => {
+            format!("the policy {} in place of the one in force", policy.short())
+        }
         RegisterChange::SetPolicy { policy, deciders } => {
             let who = some(deciders.iter().map(|p| format!("person {p}")));
             format!("the policy {} is in force, decided by {who}", policy.short())
@@ -143,7 +147,7 @@ fn some<T: ToString>(all: impl Iterator<Item = T>) -> String {
     let more = all.len().saturating_sub(NAMED);
     let first = all.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
     match (all.len(), more) {
-        (0, _) => "nobody or nothing".to_owned(),
+        (0, _) => "none".to_owned(),
         (_, 0) => first,
         _ => format!("{first} and {more} more"),
     }
@@ -189,6 +193,10 @@ mod tests {
             (
                 json!({"event": "changed", "change": {"change": "set_policy", "to": {"policy": "0".repeat(64), "deciders": ["p-ines", "p-omar"]}}}),
                 "is in force, decided by person p-ines, person p-omar",
+            ),
+            (
+                proposed(json!({"change": "set_policy", "to": {"policy": "0".repeat(64), "deciders": []}})),
+                "for a second person to approve: the policy 00000000 in place of the one in force",
             ),
             (json!({"event": "changed", "change": {"change": "disable_operator", "to": "nadia"}}), "the account nadia may no longer sign in"),
             (

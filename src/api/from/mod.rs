@@ -19,7 +19,7 @@ use crate::domain::standing::Lacking;
 use crate::domain::view;
 
 pub use case::{explain, preview};
-pub use governance::{policy_view, register_view};
+pub use governance::{policy_compared, policy_proposed, policy_view, proposal_row, register_view};
 pub use parts::duty;
 
 impl From<view::CaseRow> for lists::CaseRow {

@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::Screen;
 use super::case::pages::{self, clean};
 use crate::api::case::{Accountable, Checklist};
+use crate::api::governance::{Lean, PolicyProposed};
 use crate::base::ids::CaseId;
 use crate::client::ClientError;
 use crate::console::action::Action;
@@ -61,6 +62,9 @@ fn known(s: &mut Sheet, value: &Value, shared: &Shared) {
         s.fact("Counts", text);
     }
     let part = |name: &str| map.get(name).cloned().unwrap_or(Value::Null);
+    if let Ok(all) = serde_json::from_value::<Vec<PolicyProposed>>(part("proposed")) {
+        all.iter().for_each(|one| proposed(s, one));
+    }
     if let Ok(owners) = serde_json::from_value::<Vec<Accountable>>(part("accountable")) {
         for a in &owners {
             s.fact("Accountable", format!("{}: {}", clean(&a.function), clean(&a.owner)));
@@ -82,10 +86,30 @@ fn known(s: &mut Sheet, value: &Value, shared: &Shared) {
         s.head("Its text");
         s.text(crate::base::text::sanitise(text, true), Role::Text);
     }
-    let shown = ["sha256", "pinned_sha256", "current_sha256", "approvals_needed", "accountable", "terms", "checklist", "text"];
+    let shown = ["sha256", "pinned_sha256", "current_sha256", "approvals_needed", "accountable", "terms", "checklist", "text", "proposed"];
     for (key, inner) in map.iter().filter(|(k, _)| !shown.contains(&k.as_str())) {
         any(s, key, inner, 0);
     }
+}
+
+/// A policy that waits, before the text of the one in force: what would change.
+fn proposed(s: &mut Sheet, one: &PolicyProposed) {
+    s.head("Proposed in its place");
+    s.fact("Proposal", one.proposal.to_string());
+    s.fact("Digest", one.sha256.to_string());
+    s.fact("Proposed by", format!("person {}", one.proposed_by));
+    let stands = match (&one.approved_by, one.effective_at) {
+        (Some(by), Some(at)) => format!("approved by person {by}, counts from {}", at.format("%Y-%m-%d %H:%M UTC")),
+        _ => "waits for a second person".to_owned(),
+    };
+    s.fact("Stands", stands);
+    for setting in &one.settings {
+        let said = |text: &str| if text.is_empty() { "not said".to_owned() } else { clean(text) };
+        let role = if matches!(setting.lean, Lean::Laxer | Lean::Depends) { Role::Warn } else { Role::Text };
+        let words = format!("{}: {}: {} → {}", setting.lean.label(), clean(&setting.name), said(&setting.was), said(&setting.would_be));
+        s.item(("•", Role::Dim), words, role);
+    }
+    s.text(format!("Its text, and which cases it changes: countersign register proposals --id {}", one.proposal), Role::Dim);
 }
 
 /// `name: 86400 s` as `name: 1d 00h`.

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::bundle::{Bundle, When};
 use super::derive::{Facts, is_temporary};
 use super::explain::items;
+use super::settings::{Lean, Setting, settings};
 use crate::domain::requirement::Requirement;
 use crate::domain::vocabulary::{Aal, Action, Environment, FlagKind, Ial, InventorySource, Path, SubjectKind, Tier};
 
@@ -86,9 +87,17 @@ pub struct Comparison {
     pub loosened: Vec<String>,
     /// Whether there were too many classes to look at; then it counts as laxer.
     pub too_many: bool,
+    /// Each setting that differs, by its name in the file.
+    pub settings: Vec<Setting>,
 }
 
 impl Comparison {
+    /// Whether the new policy is stricter anywhere.
+    pub fn tightens(&self) -> bool {
+        let stricter = |d: &Difference| matches!(d.verdict, Verdict::Stricter | Verdict::Mixed);
+        self.settings.iter().any(|s| s.lean == Lean::Stricter) || self.differences.iter().any(stricter)
+    }
+
     /// Whether the new policy is laxer anywhere.
     pub fn loosens(&self) -> bool {
         let laxer = |d: &Difference| matches!(d.verdict, Verdict::Laxer | Verdict::Mixed);
@@ -142,7 +151,26 @@ pub fn diff(old: &Bundle, new: &Bundle) -> Comparison {
         }
     });
     found.sort_by_key(|d| (std::cmp::Reverse(d.verdict), std::cmp::Reverse(d.classes)));
-    Comparison { differences: found, classes: classes.unwrap_or(0), loosened: loosened(old, new), too_many: classes.is_none() }
+    let mut settings = settings(old, new);
+    if classes.is_some() {
+        settings.iter_mut().for_each(|setting| weigh(setting, &found));
+        settings.sort_by_key(|s| s.lean);
+    }
+    Comparison { differences: found, classes: classes.unwrap_or(0), loosened: loosened(old, new), too_many: classes.is_none(), settings }
+}
+
+/// A setting of what cases need leans no way that no class of case does: what it asks for, another rule asks for too.
+fn weigh(setting: &mut Setting, found: &[Difference]) {
+    if !["base.", "rule ", "codes.", "windows."].iter().any(|of| setting.name.starts_with(of)) {
+        return;
+    }
+    let any = |verdict: Verdict| found.iter().any(|d| d.verdict == verdict || d.verdict == Verdict::Mixed);
+    setting.lean = match (setting.lean, any(Verdict::Laxer), any(Verdict::Stricter)) {
+        (Lean::Laxer | Lean::Depends, true, false) => Lean::Laxer,
+        (Lean::Stricter | Lean::Depends, false, true) => Lean::Stricter,
+        (lean, true, true) => lean,
+        _ => Lean::Neither,
+    };
 }
 
 fn compare(facts: &Facts, old: &Requirement, new: &Requirement) -> Option<Difference> {

@@ -4,7 +4,7 @@
 //! Knows nothing about files, storage or who asks.
 //!
 //! Reading order: [`bundle`] what a file says; [`ceilings`] what it may not say; [`mod@derive`] what follows for a case; [`explain`] why;
-//! [`compare`] two files; [`crew`] whom a file needs.
+//! [`compare`] two files, [`settings`] by their names; [`crew`] whom a file needs.
 
 mod below;
 pub mod bundle;
@@ -19,6 +19,7 @@ mod parse_rules;
 mod proofs;
 mod reader;
 mod recent;
+pub mod settings;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

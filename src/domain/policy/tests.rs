@@ -1,6 +1,7 @@
 //! Tests of policy files and of what follows from them.
 
 use super::compare::{Verdict, diff, loosens, requirements, simulate, verdict};
+use super::settings::{Lean, settings};
 use super::*;
 use crate::domain::vocabulary::*;
 
@@ -233,4 +234,63 @@ fn each_item_names_the_rules_that_asked_for_it() {
         let derived = ["min_record_age", "receipt_lifetime"].iter().any(|s| item.starts_with(s));
         assert!(!names.is_empty() || derived, "nobody asked for {item}");
     }
+}
+
+/// One setting changed: its text before and after, its name, and which way it leans.
+const CHANGES: &[(&str, &str, &str, Lean)] = &[
+    ("token_lifetime = \"30 d\"", "token_lifetime = \"10 d\"", "governance.token_lifetime", Lean::Stricter),
+    ("change_delay = \"24 h\"", "change_delay = \"48 h\"", "governance.change_delay", Lean::Stricter),
+    ("proposal_lifetime = \"7 d\"", "proposal_lifetime = \"3 d\"", "governance.proposal_lifetime", Lean::Stricter),
+    ("tokens_per_holder = 5", "tokens_per_holder = 3", "governance.tokens_per_holder", Lean::Stricter),
+    (", \"automation\", \"subject\"]", "]", "start.self_service", Lean::Stricter),
+    ("\"withdraw_own\", \"telemetry\"", "\"telemetry\"", "automation.may", Lean::Stricter),
+    ("lineage = \"90 d\"", "lineage = \"30 d\"", "windows.lineage", Lean::Laxer),
+    ("linked_cases = \"7 d\"", "linked_cases = \"1 d\"", "windows.linked_cases", Lean::Laxer),
+    ("email = \"30 min\"", "email = \"20 min\"", "codes.email", Lean::Stricter),
+    ("attempts_per_case = 10", "attempts_per_case = 8", "codes.attempts_per_case", Lean::Stricter),
+    ("triage_within = \"4 h\"", "triage_within = \"6 h\"", "base.triage_within", Lean::Laxer),
+    ("restriction = \"24 h\"", "restriction = \"48 h\"", "rule \"privileged tier\".restriction", Lean::Stricter),
+    ("business = \"Chief Operating Officer\"", "business = \"Board\"", "owners.business", Lean::Neither),
+    ("name = \"built-in\"", "name = \"ours\"", "name", Lean::Neither),
+];
+
+#[test]
+fn each_setting_that_differs_is_named_with_both_values_and_which_way_it_leans() {
+    let old = Policy::builtin().bundle;
+    assert!(settings(&old, &old).is_empty());
+    for (before, after, name, lean) in CHANGES {
+        assert!(DEFAULT.contains(before), "{before}");
+        let new = Policy::parse(&DEFAULT.replace(before, after)).unwrap_or_else(|e| panic!("{after}: {e:?}")).bundle;
+        let found = settings(&old, &new);
+        let one = found.iter().find(|s| s.name == *name).unwrap_or_else(|| panic!("{name}: {found:?}"));
+        assert!(found.iter().all(|s| s.lean == *lean && s.name.rsplit('.').next() == name.rsplit('.').next()), "{found:?}");
+        assert_ne!(one.was, one.would_be);
+        let expected = match lean {
+            Lean::Laxer => Lean::Stricter,
+            Lean::Stricter => Lean::Laxer,
+            other => *other,
+        };
+        assert_eq!(settings(&new, &old)[0].lean, expected, "and the other way round: {name}");
+    }
+    // All that is stricter together, which is as long to look at as one.
+    let stricter = CHANGES.iter().filter(|c| c.3 == Lean::Stricter).fold(DEFAULT.to_owned(), |text, c| text.replace(c.0, c.1));
+    let found = diff(&old, &Policy::parse(&stricter).unwrap().bundle);
+    assert!(found.tightens() && !found.loosens() && found.settings.iter().all(|s| s.lean == Lean::Stricter), "{:?}", found.settings);
+}
+
+#[test]
+fn a_rule_that_is_gone_or_new_is_named_and_leans_no_way_that_no_case_does() {
+    let old = Policy::builtin().bundle;
+    let start = DEFAULT.find("[[rule]]\nname = \"AI agents\"").unwrap();
+    let end = start + DEFAULT[start..].find("\n\n").unwrap();
+    let without = Policy::parse(&format!("{}{}", &DEFAULT[..start], &DEFAULT[end..])).unwrap().bundle;
+    let gone = diff(&old, &without);
+    assert_eq!((gone.settings.len(), gone.settings[0].name.as_str(), gone.settings[0].lean), (1, "rule \"AI agents\"", Lean::Laxer), "{gone:?}");
+    let new = diff(&without, &old);
+    assert!(new.settings[0].lean == Lean::Stricter && new.settings[0].would_be.contains("ai_agent"), "{:?}", new.settings);
+    // Asked for by another rule too: nothing changes for anyone.
+    let twice = format!("{DEFAULT}\n[[rule]]\nname = \"again\"\nwhy = \"no reason\"\nwhen = {{ kind = \"ai_agent\" }}\napprovals = 2\n");
+    let twice = diff(&old, &Policy::parse(&twice).unwrap().bundle);
+    assert_eq!((twice.settings[0].name.as_str(), twice.settings[0].lean), ("rule \"again\"", Lean::Neither), "{twice:?}");
+    assert!(!twice.loosens() && !twice.tightens());
 }

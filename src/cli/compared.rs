@@ -1,0 +1,35 @@
+//! A policy beside another one, in words: which settings differ and which way each leans, and which cases need something else.
+//!
+//! Contract: pure; shows what it is given and works nothing out. Texts are sanitised where they are printed.
+
+use crate::api::governance::{PolicyCompared, SettingRow};
+
+/// The whole comparison; `one` names the policy that would be, e.g. "The second".
+pub fn words(found: &PolicyCompared, one: &str) -> String {
+    let lean = match (found.laxer, found.stricter) {
+        (true, true) => "laxer in something and stricter in something else",
+        (true, false) => "laxer in something, stricter in nothing",
+        (false, true) => "stricter in something, laxer in nothing",
+        (false, false) => "laxer in nothing and stricter in nothing",
+    };
+    let mut lines = vec![format!("{one} is {lean}.")];
+    lines.extend(found.settings.iter().map(setting));
+    match (found.classes, found.cases.is_empty()) {
+        (None, _) => lines.push("There are too many classes of case to look at each: it counts as laxer.".to_owned()),
+        (Some(_), true) => lines.push("They ask the same of every case.".to_owned()),
+        (Some(all), false) => {
+            for difference in &found.cases {
+                lines.push(format!("{} in {} of {all} classes of case, e.g. {}", difference.verdict, difference.classes, difference.example));
+                lines.extend(difference.gone.iter().map(|g| format!("  - {g}")));
+                lines.extend(difference.added.iter().map(|a| format!("  + {a}")));
+            }
+        }
+    }
+    lines.join("\n")
+}
+
+/// `laxer     governance.token_lifetime: 10 d -> 30 d`.
+pub fn setting(row: &SettingRow) -> String {
+    let said = |text: &str| if text.is_empty() { "not said".to_owned() } else { text.to_owned() };
+    format!("{:<9} {}: {} -> {}", row.lean.label(), row.name, said(&row.was), said(&row.would_be))
+}
