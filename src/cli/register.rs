@@ -405,8 +405,9 @@ fn proposals(all: &[ProposalRow], names: &BTreeMap<String, Untrusted>, policies:
         let says = if p.says.is_empty() { p.change.to_string() } else { named(&p.says, names) };
         let mut lines = format!("{}  proposed by {}, {stands}:\n  {says}\n", p.id, who(&p.proposed_by));
         if let Some(policy) = policies.iter().find(|policy| policy.proposal == p.id) {
-            policy.settings.iter().for_each(|s| lines.push_str(&format!("    {}\n", super::compared::setting(s))));
-            lines.push_str(&format!("    Its text, and which cases it changes: countersign register proposals --id {}\n", p.id));
+            let settings = policy.settings.iter().map(super::compared::setting);
+            let whole = format!("Its text, and which cases it changes: countersign register proposals --id {}", p.id);
+            lines.extend(settings.chain([whole]).flat_map(|line| ["    ".to_owned(), line, "\n".to_owned()]));
         }
         lines
     };

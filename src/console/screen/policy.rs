@@ -63,7 +63,9 @@ fn known(s: &mut Sheet, value: &Value, shared: &Shared) {
     }
     let part = |name: &str| map.get(name).cloned().unwrap_or(Value::Null);
     if let Ok(all) = serde_json::from_value::<Vec<PolicyProposed>>(part("proposed")) {
-        all.iter().for_each(|one| proposed(s, one));
+        for one in &all {
+            proposed(s, one);
+        }
     }
     if let Ok(owners) = serde_json::from_value::<Vec<Accountable>>(part("accountable")) {
         for a in &owners {

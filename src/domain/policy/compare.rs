@@ -153,7 +153,9 @@ pub fn diff(old: &Bundle, new: &Bundle) -> Comparison {
     found.sort_by_key(|d| (std::cmp::Reverse(d.verdict), std::cmp::Reverse(d.classes)));
     let mut settings = settings(old, new);
     if classes.is_some() {
-        settings.iter_mut().for_each(|setting| weigh(setting, &found));
+        for setting in &mut settings {
+            weigh(setting, &found);
+        }
         settings.sort_by_key(|s| s.lean);
     }
     Comparison { differences: found, classes: classes.unwrap_or(0), loosened: loosened(old, new), too_many: classes.is_none(), settings }

@@ -101,6 +101,7 @@ fn list<'a>(all: impl IntoIterator<Item = &'a String>) -> String {
 }
 
 impl Found {
+    #[allow(clippy::needless_pass_by_value, reason = "numbers, days and texts are named where they are made")]
     fn add(&mut self, name: impl Into<String>, was: impl ToString, would_be: impl ToString, lean: Lean) {
         let (was, would_be) = (was.to_string(), would_be.to_string());
         if was != would_be {
