@@ -6,6 +6,7 @@
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use crossterm::event::{Event, KeyEventKind};
 use futures_util::{Stream, StreamExt as _};
@@ -23,6 +24,9 @@ use crate::base::ports::Clock;
 const MAX_DRAIN: usize = 1024;
 /// The most answers that wait to be taken in.
 pub const MAX_WAITING: usize = 1024;
+
+/// How long an answer that is still on its way is waited for before the terminal is given to somebody else, and the most events taken then.
+pub(super) const LAST_ANSWER: (Duration, usize) = (Duration::from_millis(50), 100);
 
 /// What comes from the terminal.
 pub type Input = Pin<Box<dyn Stream<Item = io::Result<Seen>> + Send>>;
@@ -43,7 +47,11 @@ pub trait Surface {
     fn attend(&mut self, _how: How, _text: &str) -> io::Result<()> {
         Ok(())
     }
-    /// Gives the terminal to `$EDITOR` with a text; returns what it was saved as, or why not.
+    /// Whether an answer of the terminal itself is still on its way.
+    fn awaits(&self) -> bool {
+        false
+    }
+    /// Gives the terminal to `$EDITOR` with a text; returns what it was saved as, or why not. Nobody reads the terminal's events meanwhile.
     fn edit(&mut self, text: &str) -> Result<String, String>;
 }
 
@@ -87,6 +95,9 @@ pub async fn drive(model: &mut Model, world: World<'_>, signed_in: bool) -> io::
                 Effect::AskBackground => surface.ask_background()?,
                 Effect::Attend(how, text) => surface.attend(how, &text)?,
                 Effect::Edit(text) => {
+                    if let Some(events) = input.as_mut() {
+                        inbox.extend(last_answer(events, surface).await);
+                    }
                     input = None;
                     inbox.push(Message::Edited(surface.edit(&text)));
                     model.shared.dirty = true;
@@ -125,6 +136,23 @@ pub async fn drive(model: &mut Model, world: World<'_>, signed_in: bool) -> io::
             effects.extend(update::update(model, message));
         }
     }
+}
+
+/// Takes in an answer of the terminal that is still on its way, so that the editor does not find it typed. It is read from the same stream as
+/// all else: whoever polled the terminal once that stream is dropped could take the word that ends its reader, which would then read on and take
+/// from the editor what is typed there.
+async fn last_answer(events: &mut Input, surface: &dyn Surface) -> Option<Message> {
+    for _ in 0..LAST_ANSWER.1 {
+        if !surface.awaits() {
+            break;
+        }
+        match tokio::time::timeout(LAST_ANSWER.0, events.next()).await {
+            Ok(Some(Ok(Seen::Background(background)))) => return Some(Message::Background(background)),
+            Ok(Some(Ok(Seen::Event(_)))) => {}
+            _ => break,
+        }
+    }
+    None
 }
 
 /// What is there without waiting. Asked with this task's own waker: crossterm's stream keeps the first waker it is asked with, and one that wakes

@@ -5,7 +5,6 @@
 use std::io::{self, Stdout, Write as _, stdout};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use crossterm::event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture, EventStream, poll, read};
 use crossterm::terminal::{Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
@@ -15,15 +14,12 @@ use ratatui::backend::CrosstermBackend;
 
 use super::attention::How;
 use super::background::{QUESTION, Sieve, Sieved};
-use super::drive::{Input, Surface};
+use super::drive::{LAST_ANSWER, Input, Surface};
 use super::model::Model;
 use super::view;
 
 /// The largest text taken back from an editor, in bytes.
 const MAX_EDITED: u64 = 256 * 1024;
-
-/// How long an answer that is still on its way is waited for before the terminal is given to somebody else, and the most events taken then.
-const LAST_ANSWER: (Duration, usize) = (Duration::from_millis(50), 100);
 
 type Screen = Terminal<CrosstermBackend<io::BufWriter<Stdout>>>;
 
@@ -79,7 +75,7 @@ impl Guard {
         Arc::clone(&self.awaited)
     }
 
-    /// Takes in an answer that is still on its way, so that whoever has the terminal next (a shell, an editor) does not find it typed.
+    /// Takes in an answer that is still on its way, so that the shell that has the terminal next does not find it typed.
     fn take_answer(&self) {
         if !self.awaited.swap(false, Ordering::Relaxed) {
             return;
@@ -139,9 +135,13 @@ impl Surface for Guard {
         out.flush()
     }
 
+    fn awaits(&self) -> bool {
+        self.awaited.load(Ordering::Relaxed)
+    }
+
     fn edit(&mut self, text: &str) -> Result<String, String> {
         let editor = self.editor.clone().ok_or("Set VISUAL or EDITOR to write texts in your own editor.")?;
-        self.take_answer();
+        self.awaited.store(false, Ordering::Relaxed);
         give_back();
         let edited = edit(&editor, text);
         let taken = enter(self.mouse).and_then(|()| blank()).map(|terminal| self.terminal = terminal);
