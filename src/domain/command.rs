@@ -254,7 +254,8 @@ pub struct Context {
 pub struct World {
     /// The case, unless it is to be opened.
     pub case: Option<Arc<Case>>,
-    /// Other cases of the same subject and target within the window, ended ones too.
+    /// Other cases of the same subject and target within the window, ended ones too; for one about to be opened, whatever else was asked for of
+    /// the same person lately.
     pub linked: Vec<Arc<Case>>,
     /// The subject.
     pub subject: Option<Arc<Subject>>,

@@ -118,7 +118,8 @@ impl Service {
             let undecided = |c: &&Arc<Case>| {
                 matches!(c.state, CaseState::New | CaseState::Proofing | CaseState::Sealed | CaseState::Approved | CaseState::Failed)
             };
-            self.look_again(loaded.world.linked.iter().filter(undecided).map(|c| c.id));
+            let linked = |c: &&Arc<Case>| after.linked.contains(&c.id) || after.is_about_the_same(c);
+            self.look_again(loaded.world.linked.iter().filter(linked).filter(undecided).map(|c| c.id));
         }
         Ok(Done { case: after, events, committed: Some(committed), world, now: loaded.now })
     }

@@ -116,11 +116,14 @@ impl Service {
         Loaded { world, reads, now: self.now(), answered: None }
     }
 
-    /// Other cases of the same subject and target, for a case that does not exist yet.
+    /// Other cases of the same subject and target, and what else was asked for lately of the same person, for a case that does not exist yet.
     async fn link_new(&self, loaded: &mut Loaded, route: &Route, id: CaseId) -> Result<(), ServiceError> {
         let Some(subject) = loaded.world.subject.clone() else { return Ok(()) };
         let since = loaded.now - loaded.world.current.requirement(&subject, route, &[]).linked_window.duration();
         for case in self.store.linked(&route.subject, &route.target, since, Some(id)).await? {
+            take(loaded, case);
+        }
+        for case in self.store.lately(&route.subject, subject.person.as_ref(), since).await? {
             take(loaded, case);
         }
         Ok(())

@@ -365,7 +365,7 @@ pub fn subject(sample: &Sample) -> Subject {
         id: id(name),
         kind,
         name: Untrusted::from(name),
-        person: Some(id("p-okafor")),
+        person: Some(id(&format!("p-{name}"))),
         tier: Tier::Standard,
         ial: Ial::Ial1,
         aal: Aal::Aal1,

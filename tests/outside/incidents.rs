@@ -37,9 +37,22 @@ async fn the_desk_that_resets_again_and_again_and_then_for_an_administrator_is_s
     house.ends_blocked(again.id).await;
     assert_eq!(house.account("okafor").generation, generation);
 
+    // The account with which Okafor administers: another record of the same person, whose access was given back a moment ago.
     let mut admin = okafor(|s| (s.kind, s.tier) = (SubjectKind::PrivilegedAdmin, Tier::Privileged));
     admin.id = id("lazy");
     house.record(vec![admin]).await;
+    let second = house.open(staff("nadia"), route("lazy", Action::MfaReenrolment, Path::Assisted, &["login"])).await.unwrap().case;
+    assert!(second.has_flag(FlagKind::RepeatRequest) && second.hold.as_ref().is_some_and(|h| h.source == HoldSource::Policy));
+    assert!(!second.linked.contains(&first) && !second.lineage.iter().any(|e| e.case.is_some()), "another record shares no lineage");
+    assert_eq!(refusal(house.triage("nadia", second.id).await), Refusal::Held);
+    house.ends_blocked(second.id).await;
+    house.untouched("lazy");
+
+    // Nor does it help to be somebody else: an administrator's factors are not reset on one code.
+    let mut other = okafor(|s| (s.kind, s.tier, s.person) = (SubjectKind::PrivilegedAdmin, Tier::Privileged, Some(id("p-vega"))));
+    other.id = id("lazy");
+    house.record(vec![other]).await;
+    house.live(8 * 24 * 3600, 8).await;
     let admin = house.routed("lazy", Action::MfaReenrolment).await;
     house.prove(admin, Method::IssuedCode, "e1").await;
     assert!(matches!(refusal(house.attempt("nadia", admin, Command::Seal).await), Refusal::ChecklistIncomplete { .. }));

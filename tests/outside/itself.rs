@@ -39,7 +39,7 @@ async fn self_service_opened_by_staff_is_proved_and_restored_and_an_elevated_one
     assert_eq!(house.case(case).await.state, CaseState::Restored);
 
     let mut shared = okafor(|s| s.tier = Tier::Elevated);
-    shared.id = id("vega");
+    (shared.id, shared.person) = (id("vega"), Some(id("p-vega")));
     house.record(vec![shared]).await;
     let case = house.open(staff("nadia"), route("vega", Action::PasswordReset, Path::SelfService, &["login"])).await.unwrap().case.id;
     house.prove(case, Method::IssuedCode, "e1").await;

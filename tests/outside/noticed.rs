@@ -14,7 +14,7 @@ use crate::house::{House, id, staff};
 /// A sealed case of a subject of its own, opened by someone.
 async fn sealed(house: &House, by: Actor, subject: &str) -> CaseId {
     let mut record = okafor(|s| s.name = Untrusted::from(subject));
-    record.id = id(subject);
+    (record.id, record.person) = (id(subject), Some(id(&format!("p-{subject}"))));
     house.record(vec![record]).await;
     let case = house.open(by, route(subject, Action::PasswordReset, Path::Assisted, &["login"])).await.unwrap().case.id;
     house.triage("nadia", case).await.unwrap();
@@ -61,7 +61,7 @@ async fn t18_a_subject_whose_name_looks_like_anothers_is_flagged_when_a_case_is_
     for (subject, name) in [("one", "vault-admin"), ("two", "vau1t-admin"), ("three", "namesake"), ("four", "Namesake"), ("five", "p\u{0430}yments")]
     {
         let mut record = okafor(|s| s.name = Untrusted::from(name));
-        record.id = id(subject);
+        (record.id, record.person) = (id(subject), Some(id(&format!("p-{subject}"))));
         records.push(record);
     }
     house.record(records).await;

@@ -8,6 +8,7 @@ mod play;
 mod attesting;
 mod clocks;
 mod duties;
+mod incidents;
 mod invariants;
 mod life;
 mod limits;

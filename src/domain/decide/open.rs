@@ -9,11 +9,10 @@ use super::draft::{Draft, recoverable};
 use crate::base::Time;
 use crate::base::ids::SessionId;
 use crate::domain::anomaly;
-use crate::domain::case::{ActorRef, Hand, Hold, Request, Requester};
+use crate::domain::case::{ActorRef, Case, Hand, Hold, LineageEntry, Request, Requester};
 use crate::domain::checklist;
 use crate::domain::command::{Context, Open, World};
 use crate::domain::event::CaseEvent;
-use crate::domain::lineage;
 use crate::domain::refusal::Refusal;
 use crate::domain::register::{Principal, Register, Scope};
 use crate::domain::subject::Subject;
@@ -45,7 +44,7 @@ pub(super) fn open(world: &World, open: &Open, ctx: &Context) -> Result<Vec<Case
         opened_at: ctx.now,
         summary: open.summary.clone(),
     };
-    let near = |c: &&std::sync::Arc<crate::domain::case::Case>| {
+    let near = |c: &&std::sync::Arc<Case>| {
         let same = c.route.subject == open.route.subject && c.targets.contains(&open.route.target);
         same && c.id != open.id && c.times.updated_at >= ctx.now - need.linked_window.duration()
     };
@@ -56,9 +55,9 @@ pub(super) fn open(world: &World, open: &Open, ctx: &Context) -> Result<Vec<Case
     let mut draft = Draft::opening(world, open.id, opened, ctx).ok_or_else(|| Refusal::Unknown("The case".to_owned()))?;
     draft.grow(first_hands(open, subject, ctx));
     notice(&mut draft, subject);
-    // What was given back lately is asked for again with someone of the staff: anyone could freeze the subject's cases by typing its name.
+    // Who was given something back lately asks with someone of the staff: anyone could freeze the subject's cases by typing its name.
     if draft.case.hold.is_some() && matches!(ctx.actor.who, ActorRef::Subject { .. }) {
-        return Err(actor::not_permitted(CODE, "someone of the staff, because the same was given back not long ago"));
+        return Err(actor::not_permitted(CODE, "someone of the staff, because something of theirs was given back not long ago"));
     }
     draft.look_ahead();
     if draft.runs_itself() {
@@ -103,11 +102,11 @@ fn by_the_subject(world: &World, open: &Open, session: &SessionId, now: Time) ->
     if world.subject.as_ref().is_some_and(|s| s.kind.is_non_human()) || !Action::BY_ONESELF.contains(&open.route.action) {
         return Err(actor::not_permitted(CODE, "a person, and what a person may ask for itself"));
     }
-    let same = |c: &&std::sync::Arc<crate::domain::case::Case>| c.route.subject == open.route.subject && c.route.target == open.route.target;
+    let same = |c: &&std::sync::Arc<Case>| c.route.subject == open.route.subject && c.route.target == open.route.target;
     if world.linked.iter().filter(same).any(|c| !c.state.is_ended() && c.state != CaseState::Restored) {
         return Err(Refusal::Already("A request for this is open already.".to_owned()));
     }
-    let own = |c: &&std::sync::Arc<crate::domain::case::Case>| {
+    let own = |c: &&std::sync::Arc<Case>| {
         matches!(c.request.opened_by, ActorRef::Subject { .. }) && c.request.opened_at > now - Duration::days(1)
     };
     if world.linked.iter().filter(same).filter(own).count() >= MAX_OWN_A_DAY {
@@ -144,13 +143,25 @@ fn first_hands(open: &Open, subject: &Subject, ctx: &Context) -> Vec<Hand> {
     out
 }
 
-/// What is unusual about the request. A second recovery of the same thing within the window is held until security looked at it
-/// (standards.md, "What past incidents ask"). What is a word alone doesn't count: a stranger could raise what the subject's own case asks for.
+/// What was asked for within the window of the same subject, in whatever target, or of another record of the same person.
+fn lately<'w>(world: &'w World, case: &Case, subject: &Subject, since: Time) -> impl Iterator<Item = &'w Case> {
+    let (own, person) = (case.id, subject.person.clone());
+    let same = subject.id.clone();
+    let theirs = move |c: &Case| {
+        let is_subject = |e: &LineageEntry| e.duty == Duty::Subject && e.case.is_none() && Some(&e.person) == person.as_ref();
+        c.route.subject == same || c.lineage.iter().any(is_subject)
+    };
+    world.linked.iter().map(AsRef::as_ref).filter(move |c| c.id != own && c.times.updated_at >= since && theirs(c))
+}
+
+/// What is unusual about the request. A second recovery of the same person or thing within the window, of whichever of their records and in
+/// whatever target, is held until security looked at it (standards.md, "What past incidents ask"). What is a word alone doesn't count: a
+/// stranger could raise what the subject's own case asks for.
 fn notice(draft: &mut Draft<'_>, subject: &Subject) {
     let now = draft.now();
     let need = draft.requirement();
-    let linked = lineage::linked(&draft.world, &draft.case, need.linked_window.duration());
-    let states: Vec<CaseState> = linked.iter().filter(|c| !c.is_word_alone()).map(|c| c.state).collect();
+    let others = lately(&draft.world, &draft.case, subject, now - need.linked_window.duration());
+    let states: Vec<CaseState> = others.filter(|c| !c.is_word_alone()).map(|c| c.state).collect();
     if !states.is_empty() {
         draft.notice(FlagKind::RepeatRequest);
     }

@@ -231,6 +231,11 @@ impl Store for SqliteStore {
         self.readers.ask(move |conn| reads::linked(conn, &kept, (&subject, &target), since, but)).await
     }
 
+    async fn lately(&self, subject: &SubjectId, person: Option<&PersonId>, since: Time) -> Result<Vec<Arc<Case>>, StoreError> {
+        let (kept, subject, person) = (Arc::clone(&self.kept), subject.clone(), person.cloned());
+        self.readers.ask(move |conn| around::lately(conn, &kept, &subject, person.as_ref(), since)).await
+    }
+
     async fn around(&self, about: About, since: Since) -> Result<Option<Around>, StoreError> {
         let kept = Arc::clone(&self.kept);
         self.readers.ask(move |conn| around::around(conn, &kept, &about, since)).await

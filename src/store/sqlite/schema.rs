@@ -24,6 +24,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../assets/migrations/0007_derived.sql"),
     include_str!("../../../assets/migrations/0008_passed.sql"),
     include_str!("../../../assets/migrations/0009_went.sql"),
+    include_str!("../../../assets/migrations/0010_person.sql"),
 ];
 /// The migration after which grants are put into their rows; it goes together with the table that it makes.
 const GRANTS: usize = 2;

@@ -1,0 +1,91 @@
+//! What past incidents ask of every case (standards.md), where the rules alone decide it; the stories end to end are under `outside`.
+
+use std::sync::Arc;
+
+use chrono::Duration;
+use countersign::domain::case::{Case, Hold};
+use countersign::domain::checklist;
+use countersign::domain::command::Command;
+use countersign::domain::refusal::Refusal;
+use countersign::domain::subject::Subject;
+use countersign::domain::vocabulary::*;
+
+use crate::play::*;
+
+/// A case of Sam's in the CRM, restored a moment ago; or one that got no further than that.
+fn before(restored: bool) -> (Play, Arc<Case>) {
+    let mut play = Play::sealed(Tier::Standard);
+    if restored {
+        play.approve("ruiz").unwrap();
+        play.restore();
+        assert_eq!(play.case().state, CaseState::Restored);
+    }
+    let case = play.world.case.take().unwrap();
+    (play, case)
+}
+
+/// Another case, opened later beside that one, about what is changed.
+fn again(restored: bool, after: Duration, change: impl FnOnce(&mut Subject)) -> (Play, Arc<Case>) {
+    let (mut play, first) = before(restored);
+    play.now += after;
+    play.world.linked = vec![first.clone()];
+    change(Arc::make_mut(play.world.subject.as_mut().unwrap()));
+    let mut request = open(2, Path::Assisted);
+    let subject = play.world.subject.clone().unwrap();
+    request.route.subject = subject.id.clone();
+    request.route.target = subject.entitlements.keys().next().unwrap().clone();
+    request.endpoint = None;
+    play.act(op("nadia"), &Command::Open(request)).unwrap();
+    (play, first)
+}
+
+fn another_record(s: &mut Subject) {
+    (s.id, s.kind) = (id("s-sam-admin"), SubjectKind::PrivilegedAdmin);
+}
+
+fn another_target(s: &mut Subject) {
+    let held = s.entitlements.remove(&id("crm")).unwrap();
+    s.entitlements.insert(id("vault"), held);
+}
+
+fn held_by_policy(play: &Play) -> bool {
+    matches!(&play.case().hold, Some(Hold { source: HoldSource::Policy, .. }))
+}
+
+#[test]
+fn the_desk_that_resets_again_and_again_and_then_for_an_administrator_is_held_whichever_record_or_target_it_names() {
+    let day = Duration::days(1);
+    let ways: [(&str, fn(&mut Subject)); 3] = [("the same", |_| {}), ("another record", another_record), ("another target", another_target)];
+    for (what, change) in ways {
+        let (mut play, _) = again(true, day, change);
+        assert!(play.case().has_flag(FlagKind::RepeatRequest) && held_by_policy(&play), "{what}");
+        assert_eq!(play.act(op("nadia"), &triage()), Err(Refusal::Held), "{what}");
+
+        // What is still under way is no second reset, but is asked for twice: policy asks for more.
+        let (play, _) = again(false, day, change);
+        assert!(play.case().has_flag(FlagKind::RepeatRequest) && play.case().hold.is_none(), "{what}");
+        let need = checklist::requirement(&play.world);
+        assert!(need.gates.contains(&Method::ManagerAttestation) && need.delay.0 >= 1_800 && need.review, "{what}: {need:?}");
+
+        let (play, _) = again(true, Duration::days(8), change);
+        assert!(!play.case().has_flag(FlagKind::RepeatRequest) && play.case().hold.is_none(), "{what}: after the window");
+    }
+}
+
+#[test]
+fn what_was_given_back_to_somebody_else_or_to_a_machine_of_theirs_holds_nothing() {
+    let somebody = |s: &mut Subject| (s.id, s.person) = (id("s-lind"), Some(id("lind")));
+    let machine = |s: &mut Subject| (s.id, s.person, s.kind) = (id("s-batch"), None, SubjectKind::ServiceAccount);
+    for change in [somebody as fn(&mut Subject), machine] {
+        let (play, first) = again(true, Duration::days(1), change);
+        assert!(!play.case().has_flag(FlagKind::RepeatRequest) && play.case().hold.is_none());
+        assert!(!play.case().linked.contains(&first.id));
+    }
+}
+
+#[test]
+fn invariant_02_a_case_about_another_record_of_the_same_person_hands_down_no_lineage() {
+    let (play, first) = again(true, Duration::days(1), another_record);
+    assert!(!play.case().linked.contains(&first.id));
+    assert!(play.case().lineage.iter().all(|e| e.case.is_none()), "{:?}", play.case().lineage);
+}
