@@ -10,6 +10,7 @@ use super::model::{Link, Model, Place, Screens, Shared, Tone};
 use super::overlay::{Choice, Picker};
 use super::theme::{EMBEDDED, Theme};
 use super::update::{self, applies};
+use crate::api::words::Decision;
 
 /// Every command that applies here, refused ones with their reasons.
 pub fn palette(model: &Model) -> Picker {
@@ -28,7 +29,13 @@ pub fn palette(model: &Model) -> Picker {
     let mut choices: Vec<Choice> = choices.collect();
     // What is asked for by name on the wrong screen is told, not lost.
     let elsewhere = Action::ALL.iter().filter(|a| !a.row().scope.meets(scope) && !a.row().scope.meets(Scope::FORM));
-    let refused = |a: Action| Some(if a.row().scope.meets(Scope::CASE) { "not here: open a case first" } else { "not on this screen" }.to_owned());
+    let refused = |a: Action| match (model.place(), a) {
+        (Place::Approve(_, Decision::Approve), Action::Approve) | (Place::Approve(_, Decision::Deny), Action::Deny) => {
+            Some(format!("you are at it: {} sends it", Action::Decide.row().name))
+        }
+        (Place::Approve(..), Action::Approve | Action::Deny) => Some("you are at the other one: leave that first".to_owned()),
+        _ => Some(if a.row().scope.meets(Scope::CASE) { "not here: open a case first" } else { "not on this screen" }.to_owned()),
+    };
     choices.extend(elsewhere.map(|a| Choice { refused: refused(*a), ..Choice::new(a.row().name, a.row().name, "") }));
     Picker::new("command", "Commands", choices)
 }

@@ -14,7 +14,7 @@ use ratatui::backend::CrosstermBackend;
 
 use super::attention::How;
 use super::background::{QUESTION, Sieve, Sieved};
-use super::drive::{LAST_ANSWER, Input, Surface};
+use super::drive::{Input, LAST_ANSWER, Surface};
 use super::model::Model;
 use super::view;
 

@@ -1,7 +1,7 @@
 //! The tour: one case from the queue to its restoration, step by step, on the real screens of `countersign demo`.
 //!
-//! Contract: only watches. A step is done when the server's rows and the screen in front say so, however the user got there; nothing is
-//! pretended and no key is taken. It can be left and taken up again at any time. Keys are named as the keymap has them. Knows no screen's
+//! Contract: only watches. A step is done when the server's rows and the screen in front say so, however the user got there; what was done
+//! while it was left counts too. Nothing is pretended and no key is taken. It can be left and taken up again at any time. Keys are named as the keymap has them. Knows no screen's
 //! inside.
 
 use ratatui::buffer::Buffer;
@@ -73,6 +73,12 @@ impl Seen<'_> {
     fn someone_else(&self) -> bool {
         self.me.is_some() && self.me != self.began_as
     }
+
+    /// The first step that what was done already leaves open: who went on without the tour is not asked to do it again.
+    fn least(&self) -> usize {
+        let reached = [(self.restored(), 11), (self.approved(), 10), (self.sealed(), 6), (self.proved(), 5)];
+        reached.iter().find(|(done, _)| *done).map_or(0, |(_, step)| *step)
+    }
 }
 
 /// A step: what to do, with names of actions in braces where their keys stand, and when it is done.
@@ -87,7 +93,7 @@ const STEPS: &[Step] = &[
         done: |s| s.filtered && !s.typing && s.row.is_some(),
     },
     Step {
-        says: "{take-next} takes the most urgent case of those shown that nobody works on. Taking a case is not routing it: it costs you nothing.",
+        says: "{take-next} in the queue takes the most urgent case shown that nobody works on; in the case, {assign} does. Taking is not routing: it costs nothing.",
         done: |s| s.row.is_some_and(|r| r.assignee.is_some() && r.assignee.as_ref() == s.me),
     },
     Step {
@@ -108,7 +114,7 @@ const STEPS: &[Step] = &[
     },
     Step { says: "Sealed. Now the heart of it: try to approve it yourself. In the case, {approve}.", done: |s| s.deciding() },
     Step {
-        says: "Refused, with the reason: it came in by a bot of yours. No role lifts that. {identity}, then d.ruiz: become a supervisor without a hand in it.",
+        says: "You can't, and it says why: you sealed it, and it came in by a bot of yours. No role lifts that. {identity}, d.ruiz: a supervisor without a hand in it.",
         done: |s| s.someone_else(),
     },
     Step {
@@ -124,7 +130,7 @@ const STEPS: &[Step] = &[
         done: |s| s.restored(),
     },
     Step {
-        says: "Restored. Each step, your refused try too, stands in the case's timeline (its page 5) and in the log ({log}). That was the tour: {tutor} ends it.",
+        says: "Restored. Each step, refused ones too, stands in the case's timeline (its page 5) and in the log ({log}). That was the tour: {tutor} ends it.",
         done: |_| false,
     },
 ];
@@ -258,7 +264,7 @@ pub(super) fn settle(model: &mut Model) {
         return;
     }
     let before = model.shared.tutor.at;
-    while let Some(step) = STEPS.get(model.shared.tutor.at) {
+    loop {
         let tutor = &model.shared.tutor;
         let seen = Seen {
             place: model.place(),
@@ -269,10 +275,12 @@ pub(super) fn settle(model: &mut Model) {
             began_as: tutor.began_as.as_ref(),
             mailed: tutor.mailed,
         };
-        if !(step.done)(&seen) {
+        let at = tutor.at.max(seen.least());
+        let on = STEPS.get(at).is_some_and(|step| (step.done)(&seen));
+        model.shared.tutor.at = at + usize::from(on);
+        if !on {
             break;
         }
-        model.shared.tutor.at += 1;
     }
     if model.shared.tutor.at != before {
         model.shared.dirty = true;
@@ -354,6 +362,29 @@ mod tests {
         let approve = |id| Place::Approve(id, crate::api::words::Decision::Approve);
         assert!(seen(approve(row.id), None).deciding() && !seen(approve(other), None).deciding());
         assert!(seen(Place::Queue, Some(true)).asked() && seen(Place::Queue, None).asked() && !seen(Place::Queue, Some(false)).asked());
+    }
+
+    #[test]
+    fn what_was_done_without_the_tour_is_not_asked_for_again() {
+        let mut row: CaseRow = serde_json::from_value(serde_json::json!({
+            "id": "CS-26-000001", "version": 3, "subject": "s-1", "subject_name": "Eva", "kind": "employee", "tier": "standard",
+            "action": "password_reset", "path": "assisted", "channel": "ticket", "state": "triage", "held": false, "risk": "low",
+            "proof_done": 0, "proof_needed": 1, "waiting_on": "agent", "approvals_missing": 0, "assignee": null, "due": null,
+            "opened_at": "2026-01-01T00:00:00Z", "updated_at": "2026-01-01T00:00:00Z", "flags": 0
+        }))
+        .unwrap();
+        let least = |row: &CaseRow| {
+            Seen { place: Place::Queue, typing: false, row: Some(row), filtered: false, me: None, began_as: None, mailed: None }.least()
+        };
+        assert_eq!(least(&row), 0);
+        row.proof_done = 1;
+        let said = |row: &CaseRow| STEPS[least(row)].says;
+        assert!(said(&row).starts_with("Proved."));
+        let then = [(CaseState::Sealed, "Sealed."), (CaseState::Executing, "Approved."), (CaseState::Restored, "Restored.")];
+        for (state, begins) in then {
+            row.state = state;
+            assert!(said(&row).starts_with(begins), "{state:?}: {}", said(&row));
+        }
     }
 
     #[test]

@@ -14,7 +14,7 @@ use super::model::{Model, Place, Shared, Tone};
 use crate::api::case::CaseDetail;
 use crate::api::lists::CaseRow;
 use crate::api::requests::Assign;
-use crate::api::words::Decision;
+use crate::api::words::{CaseState, Decision};
 use crate::base::Time;
 use crate::base::ids::{CaseId, OperatorId};
 use crate::client::{ClientError, Write};
@@ -58,16 +58,18 @@ impl Act {
 /// What can be taken back, and what is being taken back.
 #[derive(Debug, Default)]
 pub struct Undo {
-    acts: VecDeque<Act>,
+    acts: VecDeque<(u64, Act)>,
+    /// The number of the last of them: what could not be taken back keeps its place.
+    last: u64,
     /// Whose a case is that is about to be given to someone.
     knew: Option<(CaseId, Option<OperatorId>)>,
     /// Changes on their way, by the number of the question.
     sent: VecDeque<(u64, Write, Option<CaseId>, Option<OperatorId>)>,
     /// The case that is read before an act is taken back, and where that was asked for.
-    reading: Option<(u64, Act, Place)>,
+    reading: Option<(u64, (u64, Act), Place)>,
     /// The opposite that is on its way.
-    sending: Option<(u64, Act)>,
-    /// When undo was pressed last, if nothing was sent since.
+    sending: Option<(u64, (u64, Act))>,
+    /// When undo was pressed last, or answered, if nothing was sent since.
     pressed: Option<Time>,
 }
 
@@ -91,7 +93,22 @@ impl Undo {
         if self.acts.len() == MAX_ACTS {
             self.acts.pop_front();
         }
-        self.acts.push_back(act);
+        self.last += 1;
+        self.acts.push_back((self.last, act));
+    }
+
+    /// Puts an act that could not be taken back where it was; what was done since stays the last.
+    fn keep(&mut self, number: u64, act: Act) {
+        let at = self.acts.iter().position(|(n, _)| *n > number).unwrap_or(self.acts.len());
+        self.acts.insert(at, (number, act));
+        if self.acts.len() > MAX_ACTS {
+            self.acts.pop_front();
+        }
+    }
+
+    /// What undoing takes back before that act, in words, if something was done since.
+    fn first(&self, number: u64) -> Option<String> {
+        self.acts.back().filter(|(n, _)| *n > number).map(|(_, act)| act.words())
     }
 
     /// The queue showed this before the user asked for something else.
@@ -106,7 +123,7 @@ impl Undo {
 
     /// The answer to a change made here: what is known up to the version before it, is known up to it.
     fn follow(&mut self, row: &CaseRow) {
-        for act in &mut self.acts {
+        for (_, act) in &mut self.acts {
             if let Act::Given { case, version: Some(known), .. } = act
                 && *case == row.id
                 && known.saturating_add(1) == row.version
@@ -182,8 +199,10 @@ impl Shared {
 
 /// An answer came. Says whether it was one that only undoing waits for.
 pub(super) fn answered(model: &mut Model, seq: u64, reply: &Result<Reply, ClientError>) -> bool {
+    let now = model.shared.now;
     let undo = &mut model.shared.undo;
     if let Some((_, act, place)) = undo.reading.take_if(|(waits, ..)| *waits == seq) {
+        undo.pressed = Some(now);
         match reply {
             Ok(Reply::Case(case)) => read(model, act, place, case),
             Ok(_) => {}
@@ -192,12 +211,13 @@ pub(super) fn answered(model: &mut Model, seq: u64, reply: &Result<Reply, Client
         return true;
     }
     if let Some((_, act)) = undo.sending.take_if(|(waits, _)| *waits == seq) {
+        undo.pressed = Some(now);
         match reply {
             Ok(_) => {
-                if let Ok(Some(row)) = written(reply) {
+                if let Ok(Some((row, _))) = written(reply) {
                     model.shared.undo.follow(&row);
                 }
-                model.shared.say(Tone::Good, format!("Undone: {}.", act.words()));
+                model.shared.say(Tone::Good, format!("Undone: {}.", act.1.words()));
                 super::update::refresh(model);
             }
             Err(error) => failed(model, act, error),
@@ -207,14 +227,20 @@ pub(super) fn answered(model: &mut Model, seq: u64, reply: &Result<Reply, Client
     false
 }
 
+/// A case as an answer has it, and whether it is being carried out at once.
+type Known = (CaseRow, bool);
+
 /// The answer to a change that was done: the case as it is by it, if the server said.
-pub(super) fn written(reply: &Result<Reply, ClientError>) -> Result<Option<CaseRow>, ()> {
-    if let Ok(Reply::Written(written)) = reply { Ok(written.case.as_ref().map(|c| c.row.clone())) } else { Err(()) }
+pub(super) fn written(reply: &Result<Reply, ClientError>) -> Result<Option<Known>, ()> {
+    let known = |c: &CaseDetail| (c.row.clone(), c.execution_delay_seconds == 0 && c.row.state != CaseState::Sealed);
+    if let Ok(Reply::Written(written)) = reply { Ok(written.case.as_deref().map(known)) } else { Err(()) }
 }
 
 /// A change was answered, and that was told: from now on it can be undone, or not; refused, there is nothing to undo.
-pub(super) fn settled(shared: &mut Shared, seq: u64, written: Result<Option<CaseRow>, ()>) {
+pub(super) fn settled(shared: &mut Shared, seq: u64, written: Result<Option<Known>, ()>) {
     let (Some((write, asked, was)), Ok(case)) = (shared.undo.done(seq), written) else { return };
+    let at_once = case.as_ref().is_some_and(|(_, at_once)| *at_once);
+    let case = case.map(|(row, _)| row);
     if let Some(row) = &case {
         shared.undo.follow(row);
     }
@@ -235,7 +261,11 @@ pub(super) fn settled(shared: &mut Shared, seq: u64, written: Result<Option<Case
             None => return,
         },
     };
-    let can = !matches!(act, Act::Final(..));
+    // An approval that is carried out at once leaves no time for it; who tries is told what became of it.
+    let can = !match act {
+        Act::Approved(_) => at_once,
+        _ => matches!(act, Act::Final(..)),
+    };
     shared.undo.push(act);
     if can {
         shared.offer_undo();
@@ -244,7 +274,10 @@ pub(super) fn settled(shared: &mut Shared, seq: u64, written: Result<Option<Case
 
 /// Takes the last act back, or says why not.
 pub(super) fn take_back(model: &mut Model) {
+    let now = model.shared.now;
     let undo = &mut model.shared.undo;
+    // Whatever is answered: a key that is held down stays one press, also while a slow server is waited for.
+    let held = undo.pressed.replace(now).is_some_and(|before| (now - before).abs() < HELD_DOWN);
     if undo.reading.is_some() || undo.sending.is_some() {
         return model.shared.say(Tone::Info, "Still taking the last one back.");
     }
@@ -252,43 +285,44 @@ pub(super) fn take_back(model: &mut Model) {
     if !undo.sent.is_empty() {
         return model.shared.say(Tone::Info, "Still sending: nothing is undone. Undo again once it is answered.");
     }
-    let now = model.shared.now;
-    let held = undo.pressed.replace(now).is_some_and(|before| (now - before).abs() < HELD_DOWN);
-    if let Some(act @ (Act::Given { .. } | Act::Approved(_))) = undo.acts.back()
+    if let Some((_, act @ (Act::Given { .. } | Act::Approved(_)))) = undo.acts.back()
         && held
     {
         let text = format!("One at a time: undo again in a second takes back {}.", act.words());
         return model.shared.say(Tone::Info, text);
     }
-    match undo.acts.pop_back() {
-        None => model.shared.say(Tone::Info, "There is nothing to undo: nothing was done here that can be taken back."),
-        Some(Act::Final(what, why)) => {
-            let next = undo.acts.iter().rev().find(|a| !matches!(a, Act::Final(..))).map(Act::words);
-            undo.acts.truncate(undo.acts.iter().rposition(|a| !matches!(a, Act::Final(..))).map_or(0, |at| at + 1));
+    let Some((number, act)) = undo.acts.pop_back() else {
+        return model.shared.say(Tone::Info, "There is nothing to undo: nothing was done here that can be taken back.");
+    };
+    match act {
+        Act::Final(what, why) => {
+            let next = undo.acts.iter().rposition(|(_, a)| !matches!(a, Act::Final(..)));
+            undo.acts.truncate(next.map_or(0, |at| at + 1));
+            let next = undo.acts.back().map(|(_, a)| a.words());
             let again = next.map(|words| format!(" Undo again takes back {words}.")).unwrap_or_default();
             model.shared.say(Tone::Info, format!("{what} can't be undone because {why}.{again}"));
         }
-        Some(Act::Shown(filter, sort)) => {
+        Act::Shown(filter, sort) => {
             let text =
                 format!("Undone: the queue shows {}.", filter.as_deref().map_or_else(|| "all".to_owned(), |f| crate::base::text::sanitise(f, false)));
             model.screens.queue.show_again(&mut model.shared, filter, sort);
             model.shared.say(Tone::Good, text);
         }
-        Some(Act::Views(views)) => {
+        Act::Views(views) => {
             model.shared.views.clone_from(&views);
             model.shared.effects.push(Effect::KeepViews(views));
             model.shared.say(Tone::Good, "Undone: the saved views are as they were.");
         }
-        Some(act @ (Act::Given { case, .. } | Act::Approved(case))) => {
+        Act::Given { case, .. } | Act::Approved(case) => {
             let place = model.place();
             let seq = model.shared.ask(Place::Case(case), Ask::Case(case));
-            model.shared.undo.reading = Some((seq, act, place));
+            model.shared.undo.reading = Some((seq, (number, act), place));
         }
     }
 }
 
 /// The case is known as it is now: its act is taken back if that is still what it is about.
-fn read(model: &mut Model, act: Act, place: Place, case: &CaseDetail) {
+fn read(model: &mut Model, (number, act): (u64, Act), place: Place, case: &CaseDetail) {
     let shared = &mut model.shared;
     let id = case.row.id;
     let refused =
@@ -302,12 +336,14 @@ fn read(model: &mut Model, act: Act, place: Place, case: &CaseDetail) {
         // It may have been given away and back by someone who meant it.
         if version.is_some_and(|known| known != case.row.version) {
             let back = was.as_ref().map_or_else(|| "lets it go".to_owned(), |who| format!("gives it to {who}"));
+            let back = shared.undo.first(number).map_or(back, |first| format!("takes back {first} first"));
             shared.say(Tone::Info, format!("{id} changed since, and nothing was undone yet. Look at it; undo again {back}."));
-            return shared.undo.push(Act::Given { case: id, was: was.clone(), is: is.clone(), version: Some(case.row.version) });
+            let act = Act::Given { case: id, was: was.clone(), is: is.clone(), version: Some(case.row.version) };
+            return shared.undo.keep(number, act);
         }
         let order = shared.order(Write::Assign(Assign { operator: was.clone() }), Some(id), Some(case.row.version));
         let seq = shared.send_opposite(Place::Case(id), order);
-        shared.undo.sending = Some((seq, act));
+        shared.undo.sending = Some((seq, (number, act)));
         return;
     }
     if let Some(why) = refused("approval_take_back") {
@@ -315,8 +351,9 @@ fn read(model: &mut Model, act: Act, place: Place, case: &CaseDetail) {
     }
     // Whoever went on meanwhile, or types, or is asked something, stays there.
     if model.place() != place || model.overlay.is_some() || model.screen(place).typing() {
-        model.shared.undo.push(act);
-        return model.shared.say(Tone::Info, format!("Nothing was undone: you went on. Undo again takes back your approval of {id}."));
+        let next = model.shared.undo.first(number).map_or_else(|| act.words(), |first| format!("{first} first"));
+        model.shared.undo.keep(number, act);
+        return model.shared.say(Tone::Info, format!("Nothing was undone: you went on. Undo again takes back {next}."));
     }
     model.shared.go(Place::Case(id));
     model.shared.say(Tone::Info, "Say why you take it back; it is asked once more.");
@@ -325,10 +362,12 @@ fn read(model: &mut Model, act: Act, place: Place, case: &CaseDetail) {
 }
 
 /// It could not be taken back now: it can be tried again.
-fn failed(model: &mut Model, act: Act, error: &ClientError) {
-    model.shared.undo.push(act);
+fn failed(model: &mut Model, (number, act): (u64, Act), error: &ClientError) {
+    let first = model.shared.undo.first(number);
+    model.shared.undo.keep(number, act);
     model.shared.fail(error);
     if error.status() == Some(412) {
-        model.shared.say(Tone::Bad, "The case changed meanwhile and nothing was undone. Undo again tries it on the case as it is now.");
+        let again = first.map_or_else(|| "tries it on the case as it is now".to_owned(), |first| format!("takes back {first} first"));
+        model.shared.say(Tone::Bad, format!("The case changed meanwhile and nothing was undone. Undo again {again}."));
     }
 }

@@ -13,10 +13,13 @@ use super::model::{Link, Model, Place, Tone};
 use super::theme::Role;
 use super::tutor;
 use super::update::applies;
-use super::widget::{fit, put};
+use super::widget::{clear, fit, put, wrap};
 
 /// The least that is worked in: columns and rows.
 pub const LEAST: (u16, u16) = (60, 12);
+
+/// The most lines that a message takes at the bottom.
+const NOTICE: usize = 3;
 
 /// The area of a screen: without head line and hints, and without the rows the tour takes.
 pub fn body(size: (u16, u16), tour: u16) -> Rect {
@@ -140,10 +143,25 @@ fn foot(buffer: &mut Buffer, area: Rect, model: &Model) {
         } else {
             String::new()
         };
-        let x = put(buffer, area, area.x + 1, area.y, mark, shared.style(role));
-        let room = usize::from(area.width).saturating_sub(4 + more.width());
-        let x = put(buffer, area, x + 1, area.y, &fit(&notice.text, room), shared.style(role));
-        put(buffer, area, x, area.y, &more, shared.style(Role::Dim));
+        let room = usize::from(area.width).saturating_sub(4);
+        // What is said whole needs more lines now and then: it takes them from the screen until the next key, but never from a question.
+        let most = if model.overlay.is_some() { 1 } else { NOTICE };
+        let mut lines = wrap(&notice.text, room);
+        if lines.len() > most {
+            let rest = lines.split_off(most - 1).join(" ");
+            lines.push(fit(&rest, room.saturating_sub(more.width())));
+        }
+        // Where all is said, the way to the messages is worth no line of its own.
+        let more = if lines.last().is_some_and(|last| last.width() + more.width() <= room) { more } else { String::new() };
+        let top = area.y.saturating_sub(u16::try_from(lines.len() - 1).unwrap_or(0));
+        let area = Rect { y: top, height: area.bottom() - top, ..area };
+        clear(buffer, area, shared.style(Role::Text));
+        put(buffer, area, area.x + 1, area.y, mark, shared.style(role));
+        let mut x = area.x;
+        for (y, line) in (area.y..area.bottom()).zip(&lines) {
+            x = put(buffer, area, area.x + 3, y, line, shared.style(role));
+        }
+        put(buffer, area, x, area.bottom() - 1, &more, shared.style(Role::Dim));
         return;
     }
     let mut x = area.x + 1;
@@ -193,10 +211,10 @@ pub fn hints(model: &Model) -> Vec<(String, &'static str)> {
     let watches = model.shared.is(crate::api::words::Role::SecurityReviewer) && !model.shared.is(crate::api::words::Role::Supervisor);
     let hint = |a: Action| if a == Action::Hold && watches { "hold" } else { a.row().hint };
     let here = Action::ALL.iter().filter(|a| a.row().scope.meets(scope) && !hint(**a).is_empty());
-    // In a case nothing moves from row to row: there, only what can be done is hinted, and deciding, which tells why not.
+    // In a case nothing moves from row to row: there, only what can be done is hinted.
     let worth = |a: Action| match applies(model, a) {
-        Applies::Yes => true,
-        Applies::No(_) => !matches!(scope, Scope::CASE | Scope::APPROVE) || (matches!(a, Action::Approve | Action::Deny) && !watches),
+        Applies::Yes => model.screen(model.place()).hints(&model.shared, a),
+        Applies::No(_) => !matches!(scope, Scope::CASE | Scope::APPROVE),
         Applies::Hidden => false,
     };
     let mut hints: Vec<(String, &'static str)> =

@@ -18,6 +18,7 @@ mod ports;
 mod pty;
 mod queue;
 mod screens;
+mod small;
 mod stale;
 #[cfg(unix)]
 mod terminal;

@@ -253,6 +253,9 @@ fn nothing_is_undone_while_the_last_act_has_no_answer_yet() {
     let written = Written { version: Some(5), case: Some(Box::new(case)) };
     desk.tell(Message::Answer { seq, to, reply: Ok(Reply::Written(Box::new(written))) });
     desk.press("u");
+    assert_eq!(desk.orders.len(), 1, "a key that was held down all the while is no new press");
+    later(&mut desk);
+    desk.press("u");
     assert_eq!(assigned(desk.orders.last().unwrap()), Some("nadia"), "what was done last");
 }
 
@@ -324,4 +327,24 @@ fn whoever_signs_in_after_someone_else_finds_nothing_of_theirs() {
         assert_eq!(desk.orders.len(), if other { 1 } else { 2 });
         assert_eq!(desk.text().contains("There is nothing to undo"), other, "{}", desk.text());
     }
+}
+
+#[test]
+fn what_could_not_be_undone_keeps_its_place_below_what_was_done_since() {
+    let (mut desk, kept) = desk((120, 40));
+    desk.press("a");
+    let effects = unanswered(&mut desk, 'u');
+    let Some(Effect::Ask { seq, to, .. }) = effects.iter().find(|e| matches!(e, Effect::Ask { ask: Ask::Case(_), .. })) else {
+        panic!("{effects:?}")
+    };
+    let (seq, to) = (*seq, *to);
+    desk.press("s r");
+    let error = ClientError::Unreachable { server: "http://x".into(), why: "no answer in time".into() };
+    desk.tell(Message::Answer { seq, to, reply: Err(error) });
+    desk.press("u");
+    assert!(desk.text().contains("Undone: the queue shows"), "what was done last:\n{}", desk.text());
+    assert_eq!(desk.orders.len(), 1);
+    later(&mut desk);
+    desk.press("u");
+    assert_eq!(kept.lock().unwrap().assignee.as_deref(), Some("kofi"), "then what was done before");
 }

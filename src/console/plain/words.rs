@@ -36,7 +36,7 @@ mod tests {
     #[test]
     fn marks_and_hints_for_the_eye_become_words() {
         assert_eq!(said("✕ You can't approve: you routed it."), "refused or failed: You can't approve: you routed it.");
-        assert_eq!(said("CS-26-000060 Will Brown, waiting on ‖ held"), "CS-26-000060 Will Brown, waiting on held");
+        assert_eq!(said("Will Brown, state: ‖ held"), "Will Brown, state: held");
         assert_eq!(said("Take at least one with the space bar."), "Take at least one.");
         assert_eq!(said("Name: Nuno"), "Name: Nuno");
         assert!(for_the_eye("mouse") && !for_the_eye("approve"));

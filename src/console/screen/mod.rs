@@ -69,6 +69,11 @@ pub trait Screen {
         Applies::Yes
     }
 
+    /// Whether an action that can be used is worth a hint: deciding can be looked at where there is nothing to decide.
+    fn hints(&self, _shared: &Shared, _action: Action) -> bool {
+        true
+    }
+
     /// Whether what keys act on is there; while it is still asked for, they wait for it.
     fn loading(&self) -> Loading {
         Loading::Done

@@ -229,6 +229,12 @@ impl Form {
         }
     }
 
+    /// How many rows the field in focus takes, and the fewest in which a line of it and what is wrong with it are in sight.
+    pub fn rows(&self, width: u16) -> (usize, usize) {
+        let Some(field) = self.fields.get(self.focus) else { return (0, 0) };
+        (height(field, true, width), 2 + below(field, true, inside(Rect { x: 0, y: 0, width, height: 1 }).width).len())
+    }
+
     /// The first field that is drawn: as many before the one in focus as leave room for all of that one.
     fn first(&self, area: Rect) -> usize {
         let mut room = usize::from(area.height);
@@ -334,7 +340,9 @@ fn draw_field(field: &Field, focus: bool, frame: &mut Frame<'_>, area: Rect, sha
         Input::Text(text) | Input::Secret(text) => {
             let hidden = TextBox::line(&"•".repeat(text.text().chars().count().min(60)), 500);
             let shown = if matches!(field.input, Input::Secret(_)) { &hidden } else { text };
-            let (lines, (cx, cy)) = shown.seen(usize::from(inner.width), rows(text, focus));
+            // Where there is little room, what is wrong stays in sight below fewer lines of the text; a line of it always does.
+            let room = usize::from(inner.height).saturating_sub(below(field, focus, inner.width).len()).max(1);
+            let (lines, (cx, cy)) = shown.seen(usize::from(inner.width), rows(text, focus).min(room));
             let empty = lines.iter().all(String::is_empty);
             for (i, line) in lines.iter().enumerate() {
                 let row = inner.y + u16::try_from(i).unwrap_or(0);

@@ -16,13 +16,13 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 
 use super::case::forms::who_remains;
-use super::case::pages::{carried_out, clean};
+use super::case::pages::{carried_out, clean, when};
 use super::{Loading, Screen};
-use crate::api::case::{CaseDetail, Statement};
+use crate::api::case::{ApprovalDetail, CaseDetail, Statement};
 use crate::api::lists::Announcement;
 use crate::api::problem::Problem;
 use crate::api::requests::Decide;
-use crate::api::words::Decision;
+use crate::api::words::{CaseState, Decision};
 use crate::base::ids::CaseId;
 use crate::base::{Time, Untrusted};
 use crate::client::{ClientError, Write};
@@ -89,6 +89,15 @@ fn not_enough(case: &CaseDetail) -> Option<String> {
     Some(format!("Your approval alone is not enough: {}.", clean(&case.after_yours.as_ref()?.besides()?)))
 }
 
+/// By whom and when what was sealed last was decided, where that is what leaves nothing to decide.
+fn decided(case: &CaseDetail) -> Option<String> {
+    let revision = case.seal.as_ref().map(|s| s.revision);
+    let over = case.row.approvals_missing == 0 && case.row.state != CaseState::Sealed;
+    let counts = |a: &&ApprovalDetail| over && a.void.is_none() && a.revision.is_none_or(|r| Some(r) == revision);
+    let said = case.approvals.iter().filter(counts).map(|a| format!("{} {} it at {}", a.operator, words(a.decision).1, when(a.at)));
+    Some(said.collect::<Vec<_>>().join(", ")).filter(|said| !said.is_empty())
+}
+
 /// Whether the account decides at all, as far as is known.
 fn decides(shared: &Shared) -> bool {
     shared.me.as_ref().is_none_or(|me| me.operations.iter().any(|o| o == STATEMENT))
@@ -147,6 +156,9 @@ impl Approve {
         if !case.you_cannot_decide.is_empty() {
             let why: Vec<String> = case.you_cannot_decide.iter().map(|d| clean(&d.sentence)).collect();
             return Some(format!("{}. {}", why.join("; "), who_remains(case, None)));
+        }
+        if let Some(who) = decided(case) {
+            return Some(format!("{who}. It is {} now.", case.row.state.label()));
         }
         if let Some(refused) = case.refused_to(self.about?.1) {
             return Some(format!("{} {}", clean(&refused.reason), who_remains(case, None)));
@@ -211,9 +223,10 @@ impl Approve {
             format!("Reason: {}", clean(reason)),
         ];
         if decision == Decision::Approve {
-            lines.push(match not_enough(case) {
-                Some(why) => format!("{why} Nothing is carried out before."),
-                None => format!("Carried out {}. Until then undo takes it back, with a reason.", carried_out(case, true)),
+            lines.push(match (not_enough(case), case.execution_delay_seconds) {
+                (Some(why), _) => format!("{why} Nothing is carried out before."),
+                (None, 0) => format!("Carried out {}. There is no time to take it back.", carried_out(case, true)),
+                (None, _) => format!("Carried out {}. Until then undo takes it back, with a reason.", carried_out(case, true)),
             });
         }
         lines.extend(self.unread(case, shared));
@@ -465,7 +478,7 @@ impl Screen for Approve {
             put(frame.buffer_mut(), area, area.x + 1, area.y + u16::try_from(i).unwrap_or(0), &text, shared.style(role));
         }
         self.sheet(case, shared).draw(frame.buffer_mut(), self.page(area), self.scroll.0, shared);
-        let foot = self.foot_height();
+        let foot = self.foot_height().min(area.height.saturating_sub(1));
         self.draw_foot(frame, Rect { y: area.bottom().saturating_sub(foot), height: foot, ..area }, shared);
     }
 

@@ -12,7 +12,7 @@ use crate::console::screen::case::pages::{self, clean, when};
 use crate::console::screen::queue::draw::until;
 use crate::console::theme::Role;
 use crate::console::widget::sheet::Sheet;
-use crate::console::widget::{fit, put};
+use crate::console::widget::{clear, fit, put};
 
 impl Approve {
     pub(super) fn page(&self, area: Rect) -> Rect {
@@ -22,8 +22,9 @@ impl Approve {
 
     pub(super) fn draw_foot(&self, frame: &mut Frame<'_>, area: Rect, shared: &Shared) {
         let buffer = frame.buffer_mut();
+        let inner = Rect { x: area.x + 1, y: area.y + 1, width: area.width.saturating_sub(2), height: area.height.saturating_sub(2) };
+        clear(buffer, area, shared.style(Role::Text));
         put(buffer, area, area.x, area.y, &"─".repeat(usize::from(area.width)), shared.style(Role::Border));
-        let inner = Rect { x: area.x + 1, y: area.y + 1, width: area.width.saturating_sub(2), height: area.height.saturating_sub(1) };
         self.reason.draw(frame, inner, shared);
         let text = match (self.blocked(), self.sending.waits()) {
             (_, true) => ("Sending …", Role::Info),

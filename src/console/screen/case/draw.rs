@@ -117,18 +117,22 @@ impl Case {
             }
             return;
         };
+        let (page, _) = split(area, head);
+        let meaning = self.meaning(case, page.width, shared);
+        let needs = self.open.as_ref().map_or(0, |open| 2 + meaning.len() + open.form.rows(page.width.saturating_sub(2)).0);
+        // A form that has no room below the head takes all of it but the line that says which case it is about.
+        let head = if needs > usize::from(page.height) { 1 } else { head };
         self.draw_head(frame.buffer_mut(), Rect { height: head, ..area }, case, shared);
         let (page, beside) = split(area, head);
         match &self.open {
             Some(open) => {
                 let inner = boxed(frame.buffer_mut(), page, open.purpose.title(), shared.style(Role::Border), shared.style(Role::Heading));
                 let mut y = inner.y;
-                let me = shared.me.as_ref().and_then(|m| m.operator.as_ref());
-                for (text, role) in open.purpose.meaning(case, me) {
-                    for line in wrap(&text, usize::from(inner.width).saturating_sub(2)) {
-                        put(frame.buffer_mut(), inner, inner.x + 1, y, &line, shared.style(role));
-                        y += 1;
-                    }
+                // A line of what is typed, and what is wrong with it, come before what sending it means.
+                let room = usize::from(inner.height).saturating_sub(open.form.rows(inner.width).1);
+                for (line, role) in meaning.iter().take(room) {
+                    put(frame.buffer_mut(), inner, inner.x + 1, y, line, shared.style(*role));
+                    y += 1;
                 }
                 open.form.draw(frame, Rect { y, height: inner.bottom().saturating_sub(y), ..inner }, shared);
             }
@@ -137,6 +141,14 @@ impl Case {
         if let Some(beside) = beside {
             self.draw_beside(frame.buffer_mut(), beside, shared);
         }
+    }
+
+    /// What sending the open form means, in the lines it takes in a box of that width.
+    fn meaning(&self, case: &CaseDetail, width: u16, shared: &Shared) -> Vec<(String, Role)> {
+        let Some(open) = &self.open else { return Vec::new() };
+        let me = shared.me.as_ref().and_then(|m| m.operator.as_ref());
+        let lines = |(text, role): (String, Role)| wrap(&text, usize::from(width).saturating_sub(4)).into_iter().map(move |l| (l, role));
+        open.purpose.meaning(case, me).into_iter().flat_map(lines).collect()
     }
 
     fn draw_head(&self, buffer: &mut Buffer, area: Rect, case: &CaseDetail, shared: &Shared) {
@@ -232,7 +244,7 @@ impl Case {
     }
 
     /// Deciding can always be looked at; whether it can be done is the server's word on `decide`.
-    fn doable_now(&self, shared: &Shared, action: Action) -> Applies {
+    pub(super) fn doable_now(&self, shared: &Shared, action: Action) -> Applies {
         let refused = decision(action).and_then(|d| self.seen.as_ref()?.refused_to(d));
         refused.map_or_else(|| self.applies(shared, action), |refused| Applies::No(clean(&refused.reason)))
     }

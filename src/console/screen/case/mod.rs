@@ -298,6 +298,11 @@ impl Screen for Case {
         }
     }
 
+    fn hints(&self, shared: &Shared, action: Action) -> bool {
+        let none = self.seen.as_ref().is_some_and(|c| c.you_cannot_decide.is_empty());
+        !matches!(action, Action::Approve | Action::Deny) || (none && self.doable_now(shared, action) == Applies::Yes)
+    }
+
     fn act(&mut self, shared: &mut Shared, place: Place, action: Action) {
         if let Some(open) = &mut self.open {
             match action {

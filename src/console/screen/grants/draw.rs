@@ -135,10 +135,14 @@ impl Grants {
             let title = format!("End the access of {}", ending.row.subject_name.line());
             let inner = boxed(frame.buffer_mut(), page, &title, shared.style(Role::Border), shared.style(Role::Heading));
             let sheet = detail(&ending.row, shared.server_now());
-            let rows = u16::try_from(sheet.height(inner.width)).unwrap_or(0).min(inner.height / 2);
+            // A line of the reason, and what is wrong with it, come before all else.
+            let room = inner.height.saturating_sub(u16::try_from(ending.form.rows(inner.width).1).unwrap_or(0));
+            let rows = u16::try_from(sheet.height(inner.width)).unwrap_or(0).min(inner.height / 2).min(room);
             sheet.draw(frame.buffer_mut(), Rect { height: rows, ..inner }, 0, shared);
             let mut y = inner.y + rows;
-            for line in Action::Revoke.row().before().iter().flat_map(|text| wrap(text, usize::from(inner.width).saturating_sub(2))) {
+            let before = Action::Revoke.row().before();
+            let before = before.iter().flat_map(|text| wrap(text, usize::from(inner.width).saturating_sub(2)));
+            for line in before.take(usize::from(room - rows)) {
                 put(frame.buffer_mut(), inner, inner.x + 1, y, &line, shared.style(Role::Warn));
                 y += 1;
             }

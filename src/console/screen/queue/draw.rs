@@ -96,15 +96,16 @@ pub fn waiting(shared: &Shared, row: &CaseRow) -> String {
 pub fn spoken(shared: &Shared, row: &CaseRow) -> String {
     let due = row.due.map(|d| format!(", {}", spoken_deadline(d - shared.server_now()))).unwrap_or_default();
     let who = row.assignee.as_ref().map(|a| format!(", with {a}")).unwrap_or_default();
+    let waits = if row.held { "held".to_owned() } else { format!("waiting on {}", waiting(shared, row)) };
+    let flagged = if row.flags > 0 { ", flagged" } else { "" };
     format!(
-        "{} {} {}, risk {}, proofs {} of {}, waiting on {}{due}{who}",
+        "{} {} {}, risk {}, proofs {} of {}, {waits}{flagged}{due}{who}",
         row.id,
         row.subject_name.line(),
         row.action.label(),
         row.risk.label(),
         row.proof_done,
         row.proof_needed,
-        waiting(shared, row)
     )
 }
 

@@ -112,8 +112,10 @@ impl Routing {
             let form = Rect { width: rest.width / 2, ..rest };
             (form, Rect { x: form.right(), width: rest.width - form.width, ..rest })
         } else {
-            let height = rest.height.saturating_sub(7);
-            (Rect { height, ..rest }, Rect { y: rest.y + height, height: 7, ..rest })
+            // A line of the form, and what is wrong with it, come before the cost, which is asked once more before it is sent.
+            let cost = rest.height.saturating_sub(u16::try_from(self.form.rows(rest.width).1).unwrap_or(0)).min(7);
+            let height = rest.height - cost;
+            (Rect { height, ..rest }, Rect { y: rest.y + height, height: cost, ..rest })
         };
         self.form.draw(frame, form, shared);
         if area.width >= SPLIT {

@@ -309,7 +309,11 @@ impl Screen for Routing {
             Action::Cancel if self.subject.is_some() && self.case_id.is_none() => {
                 (self.subject, self.preview, self.unclear) = (None, None, None);
             }
-            Action::Cancel => shared.back(),
+            Action::Cancel => {
+                // Whoever left without choosing begins anew the next time.
+                self.begun &= self.subject.is_some();
+                shared.back();
+            }
             _ => {
                 self.form.act(action);
             }
