@@ -8,6 +8,8 @@ use std::collections::BTreeSet;
 use chrono::Duration;
 use unicode_security::MixedScript as _;
 
+use super::case::Case;
+use super::vocabulary::Duty;
 use crate::base::ids::PersonId;
 
 /// How far back approvals are looked at for odd pairs (T8).
@@ -28,6 +30,21 @@ pub struct Meeting {
     pub approver: PersonId,
     /// Who had opened or routed it.
     pub routers: BTreeSet<PersonId>,
+    /// Who else had software act in it: whoever owned or sponsored it then, or had it act for them.
+    pub through: BTreeSet<PersonId>,
+}
+
+/// What makes someone a person who had software act in a case.
+pub const THROUGH: [Duty; 3] = [Duty::AutomationOwner, Duty::AutomationSponsor, Duty::ActedFor];
+
+impl Meeting {
+    /// Who routed a case, themselves and through software; not who did with those that it is linked with.
+    pub fn at(case: &Case, approver: &PersonId) -> Self {
+        let who = |counts: &dyn Fn(Duty) -> bool| -> BTreeSet<PersonId> {
+            case.lineage.iter().filter(|e| e.case.is_none() && counts(e.duty)).map(|e| e.person.clone()).collect()
+        };
+        Self { approver: approver.clone(), routers: who(&|d| d == Duty::Router), through: who(&|d| THROUGH.contains(&d)) }
+    }
 }
 
 /// How often two persons met as router and approver, and how often each was one.
@@ -44,15 +61,18 @@ pub struct Met {
 }
 
 impl Met {
-    /// Counts.
-    pub fn of<'a>(meetings: impl IntoIterator<Item = &'a Meeting>, router: &PersonId, approver: &PersonId) -> Self {
-        let mut met = Self::default();
+    /// Counts, by what the one routed themselves, and by that together with what software did for them. Both are looked at: software that
+    /// acts in every case can't hide a pair, nor can a pair hide behind software.
+    pub fn of<'a>(meetings: impl IntoIterator<Item = &'a Meeting>, router: &PersonId, approver: &PersonId) -> [Self; 2] {
+        let mut met = [Self::default(); 2];
         for m in meetings {
-            let (theirs, hers) = (m.routers.contains(router), m.approver == *approver);
-            met.all += 1;
-            met.of_router += usize::from(theirs);
-            met.of_approver += usize::from(hers);
-            met.together += usize::from(theirs && hers);
+            let (own, hers) = (m.routers.contains(router), m.approver == *approver);
+            for (met, theirs) in met.iter_mut().zip([own, own || m.through.contains(router)]) {
+                met.all += 1;
+                met.of_router += usize::from(theirs);
+                met.of_approver += usize::from(hers);
+                met.together += usize::from(theirs && hers);
+            }
         }
         met
     }
@@ -91,13 +111,14 @@ mod tests {
     fn met(list: &[(&str, &str, usize)]) -> Vec<Meeting> {
         let one = |router: &str, approver: &str| Meeting {
             approver: PersonId::parse(approver).unwrap(),
-            routers: BTreeSet::from([PersonId::parse(router).unwrap()]),
+            routers: router.split('+').take(1).filter(|r| !r.is_empty()).map(|r| PersonId::parse(r).unwrap()).collect(),
+            through: router.split('+').skip(1).map(|r| PersonId::parse(r).unwrap()).collect(),
         };
         list.iter().flat_map(|(r, a, n)| vec![one(r, a); *n]).collect()
     }
 
     fn odd(list: &[(&str, &str, usize)]) -> bool {
-        Met::of(&met(list), &PersonId::parse("rae").unwrap(), &PersonId::parse("ann").unwrap()).is_odd()
+        Met::of(&met(list), &PersonId::parse("rae").unwrap(), &PersonId::parse("ann").unwrap()).iter().any(|m| m.is_odd())
     }
 
     #[test]
@@ -106,6 +127,14 @@ mod tests {
         assert!(!odd(&[("rae", "ann", 9), ("bo", "cy", 15), ("bo", "di", 15)]), "too few to say");
         assert!(!odd(&[("rae", "ann", 10), ("rae", "cy", 30), ("bo", "cy", 5)]), "as by chance");
         assert!(!odd(&[("rae", "ann", 12), ("bo", "ann", 13), ("bo", "cy", 60)]), "less than half of what she approves");
+    }
+
+    #[test]
+    fn t08_a_pair_hides_neither_behind_software_nor_behind_software_that_acts_everywhere() {
+        assert!(odd(&[("+rae", "ann", 10), ("bo", "cy", 30)]), "their bot routes what she approves");
+        assert!(odd(&[("+rae", "ann", 6), ("rae", "ann", 4), ("bo", "cy", 30)]), "now the bot, now they");
+        assert!(odd(&[("rae", "ann", 10), ("bo+rae", "cy", 30)]), "their bot adds something to every case");
+        assert!(!odd(&[("+rae", "ann", 10), ("+rae", "cy", 30)]), "as by chance");
     }
 
     #[test]

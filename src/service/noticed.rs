@@ -4,24 +4,24 @@
 //! accepted and again before anything is executed. Knows no rules: what is odd is `domain::anomaly`.
 
 use super::{Ask, Done, Service, ServiceError};
-use crate::domain::anomaly;
+use crate::domain::anomaly::{self, Meeting};
 use crate::domain::case::{Case, Worker};
 use crate::domain::command::Command;
 use crate::domain::refusal::Refusal;
-use crate::domain::vocabulary::{Duty, FlagKind};
+use crate::domain::vocabulary::FlagKind;
 
 impl Service {
-    /// Flags a case if one of its approvers and one of its routers meet too often.
+    /// Flags a case if one of its approvers and one of those who routed it, themselves or through software, meet too often.
     pub(super) async fn notice_pairs(&self, case: &Case) -> Result<Option<Done>, ServiceError> {
         let approvers: Vec<_> = case.live_approvals().map(|a| &a.person).collect();
-        let routers: Vec<_> = case.lineage.iter().filter(|e| e.duty == Duty::Router && e.case.is_none()).map(|e| &e.person).collect();
-        if approvers.is_empty() || routers.is_empty() || case.has_flag(FlagKind::OddPair) {
+        if approvers.is_empty() || case.has_flag(FlagKind::OddPair) {
             return Ok(None);
         }
         let since = self.now() - anomaly::WINDOW;
         for approver in &approvers {
-            for router in &routers {
-                if self.store.met(since, router, approver).await?.is_odd() {
+            let meeting = Meeting::at(case, approver);
+            for router in meeting.routers.union(&meeting.through) {
+                if self.store.met(since, router, approver).await?.iter().any(|met| met.is_odd()) {
                     return self.flag(case, FlagKind::OddPair).await;
                 }
             }

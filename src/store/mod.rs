@@ -403,7 +403,7 @@ pub trait Store: Send + Sync + 'static {
     /// Names of other subjects with that skeleton (UTS 39); at most twenty.
     async fn names_like(&self, skeleton: &str, but: &SubjectId) -> Result<Vec<Untrusted>, StoreError>;
     /// How often these two met as router and approver, among the latest approvals since then, at most [`crate::domain::anomaly::LOOKED_AT`].
-    async fn met(&self, since: Time, router: &PersonId, approver: &PersonId) -> Result<Met, StoreError>;
+    async fn met(&self, since: Time, router: &PersonId, approver: &PersonId) -> Result<[Met; 2], StoreError>;
     /// The hashes of a subject's saved codes that are unused.
     async fn saved_codes(&self, subject: &SubjectId) -> Result<Vec<String>, StoreError>;
     /// The register as it stands.

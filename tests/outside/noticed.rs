@@ -6,6 +6,7 @@ use countersign::base::ids::CaseId;
 use countersign::domain::case::{ActorRef, VoidReason};
 use countersign::domain::command::{Actor, Command};
 use countersign::domain::refusal::Refusal;
+use countersign::domain::register::Principal;
 use countersign::domain::vocabulary::*;
 
 use crate::desk::{helper, okafor, refusal, route};
@@ -52,6 +53,26 @@ async fn t08_a_router_and_an_approver_who_meet_too_often_are_flagged_and_that_ap
     // Someone else's approval of the same router's case is none of this.
     let other = sealed(&house, staff("nadia"), "by-nadia-10").await;
     assert_eq!(house.try_approve("lee", other).await.unwrap().case.state, CaseState::Approved);
+}
+
+#[tokio::test]
+async fn t08_whoever_owns_the_bot_that_routed_or_had_it_act_for_them_meets_the_approver_too() {
+    for (acting_for, approver) in [(vec![], "lee"), (vec![Principal::Person(id("p-kim"))], "lee")] {
+        let house = House::new().await;
+        for n in 0..10 {
+            let case = sealed(&house, staff("nadia"), &format!("by-nadia-{n:02}")).await;
+            house.try_approve("sam", case).await.ok();
+        }
+        let mut last = None;
+        for n in 0..10 {
+            let case = sealed(&house, helper(acting_for.clone()), &format!("by-the-bot-{n:02}")).await;
+            let done = house.try_approve(approver, case).await.unwrap();
+            assert_eq!(done.case.has_flag(FlagKind::OddPair), n == 9, "{n}");
+            last = Some(done.case);
+        }
+        let last = last.unwrap();
+        assert_eq!((last.state, last.approvals[0].void), (CaseState::Proofing, Some(VoidReason::Flagged)));
+    }
 }
 
 #[tokio::test]

@@ -116,7 +116,7 @@ impl Kept {
     }
 
     /// How often two met since then.
-    pub(super) fn met(&self, since: Time, router: &PersonId, approver: &PersonId) -> Met {
+    pub(super) fn met(&self, since: Time, router: &PersonId, approver: &PersonId) -> [Met; 2] {
         self.meetings.lock().unwrap_or_else(PoisonError::into_inner).count(since, router, approver)
     }
 

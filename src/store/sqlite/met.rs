@@ -11,7 +11,7 @@ use super::reads::all;
 use super::rows::{Ordinal as _, millis};
 use crate::base::Time;
 use crate::base::ids::PersonId;
-use crate::domain::anomaly::{LOOKED_AT, Meeting, Met};
+use crate::domain::anomaly::{LOOKED_AT, Meeting, Met, THROUGH};
 use crate::domain::case::{Approval, Case};
 use crate::domain::vocabulary::{Decision, Duty};
 use crate::store::StoreError;
@@ -27,13 +27,16 @@ impl Meetings {
     /// Reads what a store holds.
     pub(super) fn read(conn: &Connection) -> Result<Self, StoreError> {
         let sql = "SELECT a.at, a.person, (SELECT group_concat(DISTINCT l.person) FROM lineage l
-                                           WHERE l.case_key = a.case_key AND l.duty = ?1 AND l.from_case = 0)
-                   FROM approvals a WHERE a.decision = 0 ORDER BY a.at DESC, a.id LIMIT ?2";
+                                           WHERE l.case_key = a.case_key AND l.duty = ?1 AND l.from_case = 0),
+                                          (SELECT group_concat(DISTINCT l.person) FROM lineage l
+                                           WHERE l.case_key = a.case_key AND l.duty IN (?2, ?3, ?4) AND l.from_case = 0)
+                   FROM approvals a WHERE a.decision = 0 ORDER BY a.at DESC, a.id LIMIT ?5";
+        let [owner, sponsor, acted] = THROUGH.map(super::rows::Ordinal::ordinal);
         let person = |id: &str| PersonId::parse(id).map_err(|e| StoreError::Damaged(format!("a duty row: {e}")));
-        let mut found = all(conn, sql, params![Duty::Router.ordinal(), LOOKED_AT], |r| {
-            let (at, approver, routers): (i64, String, Option<String>) = (r.get(0)?, r.get(1)?, r.get(2)?);
-            let routers = routers.iter().flat_map(|all| all.split(',')).map(person).collect::<Result<_, _>>()?;
-            Ok((at, Meeting { approver: person(&approver)?, routers }))
+        let persons = |list: Option<String>| list.iter().flat_map(|all| all.split(',')).map(person).collect::<Result<_, _>>();
+        let mut found = all(conn, sql, params![Duty::Router.ordinal(), owner, sponsor, acted, LOOKED_AT], |r| {
+            let (at, approver): (i64, String) = (r.get(0)?, r.get(1)?);
+            Ok((at, Meeting { approver: person(&approver)?, routers: persons(r.get(2)?)?, through: persons(r.get(3)?)? }))
         })?;
         found.reverse();
         Ok(Self(found.into()))
@@ -50,7 +53,7 @@ impl Meetings {
     }
 
     /// How often two of them met since then.
-    pub(super) fn count(&self, since: Time, router: &PersonId, approver: &PersonId) -> Met {
+    pub(super) fn count(&self, since: Time, router: &PersonId, approver: &PersonId) -> [Met; 2] {
         let since = millis(since);
         Met::of(self.0.iter().rev().take_while(|m| m.0 >= since).map(|m| &m.1), router, approver)
     }
@@ -58,7 +61,5 @@ impl Meetings {
 
 /// What an approval adds; a denial adds nothing.
 pub(super) fn met(case: &Case, approval: &Approval) -> Option<Dated> {
-    let own = case.lineage.iter().filter(|e| e.duty == Duty::Router && e.case.is_none());
-    let meeting = || Meeting { approver: approval.person.clone(), routers: own.map(|e| e.person.clone()).collect() };
-    (approval.decision == Decision::Approve).then(|| (millis(approval.at), meeting()))
+    (approval.decision == Decision::Approve).then(|| (millis(approval.at), Meeting::at(case, &approval.person)))
 }

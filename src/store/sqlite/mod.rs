@@ -289,7 +289,7 @@ impl Store for SqliteStore {
         self.readers.ask(move |conn| reads::names_like(conn, &skeleton, &but)).await
     }
 
-    async fn met(&self, since: Time, router: &PersonId, approver: &PersonId) -> Result<Met, StoreError> {
+    async fn met(&self, since: Time, router: &PersonId, approver: &PersonId) -> Result<[Met; 2], StoreError> {
         Ok(self.kept.met(since, router, approver))
     }
 
