@@ -40,6 +40,8 @@ pub struct Order {
     pub revokes_old: bool,
     /// Whose credentials are rotated with it.
     pub rotates: BTreeSet<SubjectId>,
+    /// Whose credential must be a newer one afterwards; not sent, but compared.
+    pub renews: BTreeSet<SubjectId>,
     /// When it was ordered; the same on every retry.
     pub at: Time,
 }

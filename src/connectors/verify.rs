@@ -1,9 +1,11 @@
 //! Whether what a target holds is what was approved (invariant 10): the answer to an order is never believed, only this.
 //!
 //! Contract: pure. More than was approved, or more standing access than was recorded before, is `TooMuch`; no trace of the order is
-//! `NothingChanged`; anything else that differs is `Mismatch`. Knows nothing about how the target was asked.
+//! `NothingChanged`; an old credential or a dependent's that was not replaced is `OldKept` or `NotRotated`, by the generations that the target
+//! said before and says after; anything else that differs is `Mismatch`. Knows nothing about how the target was asked.
 
 use super::{Held, Order};
+use crate::domain::grant::Generations;
 use crate::domain::subject::Scopes;
 use crate::domain::vocabulary::{Action, FailureReason, Status};
 
@@ -44,6 +46,17 @@ fn judge_grant(order: &Order, entitled: &Scopes, held: &Held, until: crate::base
     if grant.scope == order.scope { Ok(grant.scope.clone()) } else { Err(FailureReason::Mismatch) }
 }
 
+/// Whether everyone whose credential the order renews has a newer one than before. Of whom nobody knows what they had, nobody can say so.
+pub fn renewed(order: &Order, before: &Generations, after: &Generations) -> Result<(), FailureReason> {
+    for subject in &order.renews {
+        let (Some(was), Some(is)) = (before.get(subject), after.get(subject)) else { return Err(FailureReason::Mismatch) };
+        if is <= was {
+            return Err(if subject == &order.subject { FailureReason::OldKept } else { FailureReason::NotRotated });
+        }
+    }
+    Ok(())
+}
+
 /// Whether the target shows the order as done.
 pub fn applied(order: &Order, held: &Held) -> bool {
     let reference = order.reference();
@@ -80,6 +93,7 @@ mod tests {
             expires_at: lifetime.map(|s| at + chrono::Duration::seconds(s)),
             revokes_old: true,
             rotates: std::collections::BTreeSet::new(),
+            renews: std::collections::BTreeSet::new(),
             at,
         }
     }
@@ -100,6 +114,19 @@ mod tests {
         assert_eq!(judge(&held(&["read", "write"], Some("cs-26-000001_2"))), Err(FailureReason::NothingChanged));
         let locked = Held { status: Some(Status::Locked), ..held(&["read", "write"], reference) };
         assert_eq!(judge(&locked), Err(FailureReason::Mismatch));
+    }
+
+    #[test]
+    fn invariant_10_what_was_to_be_revoked_or_rotated_is_newer_than_before() {
+        let ids = |list: &[&str]| list.iter().map(|s| SubjectId::parse(s).unwrap());
+        let order = Order { renews: ids(&["s", "d"]).collect(), ..order(None) };
+        let of = |s: u64, d: u64| ids(&["s", "d"]).zip([s, d]).collect::<Generations>();
+        assert_eq!(renewed(&order, &of(1, 7), &of(2, 8)), Ok(()));
+        assert_eq!(renewed(&order, &of(1, 7), &of(1, 8)), Err(FailureReason::OldKept));
+        assert_eq!(renewed(&order, &of(1, 7), &of(2, 7)), Err(FailureReason::NotRotated));
+        assert_eq!(renewed(&order, &of(1, 7), &of(0, 8)), Err(FailureReason::OldKept), "a smaller number is no newer credential");
+        assert_eq!(renewed(&order, &Generations::new(), &of(2, 8)), Err(FailureReason::Mismatch), "nobody knows what was there before");
+        assert_eq!(renewed(&Order { renews: ids(&[]).collect(), ..order }, &Generations::new(), &of(1, 1)), Ok(()));
     }
 
     #[test]

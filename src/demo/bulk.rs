@@ -21,7 +21,7 @@ use crate::domain::decide::decide;
 use crate::domain::event::CaseEvent;
 use crate::domain::policy::Policy;
 use crate::domain::register::{Register, Scope};
-use crate::domain::subject::{Endpoint, Scopes, Subject};
+use crate::domain::subject::{Endpoint, Subject};
 use crate::domain::vocabulary::{
     Aal, Action, CaseState, Channel, Decision, EndpointKind, Environment, FailureType, Ial, InventorySource, Method, Path, Status, SubjectKind, Tier,
 };
@@ -169,7 +169,7 @@ impl Bulk {
             register: Arc::clone(&self.register),
             pinned: Arc::clone(&self.policy),
             current: Arc::clone(&self.policy),
-            held: Some(Scopes::new()),
+            held: None,
         }
     }
 

@@ -19,7 +19,6 @@ use crate::domain::checklist::{self, Item};
 use crate::domain::command::{Actor, Command, Decide};
 use crate::domain::lineage;
 use crate::domain::register::Scope;
-use crate::domain::subject::Scopes;
 use crate::domain::vocabulary::{CaseState, Decision, EvidenceKind, FailureReason, HoldSource, Method, Status};
 use crate::proofing;
 use crate::service::open::NewCase;
@@ -303,7 +302,7 @@ impl Player {
     }
 
     async fn execute(&mut self, case: CaseId, fail: Option<FailureReason>) -> Result<(), DemoError> {
-        let ask = Ask::system(Worker::Executor).holding(Scopes::new());
+        let ask = Ask::system(Worker::Executor);
         let started = self.service.execute(&ask, case, &Command::StartExecution).await?.case;
         let attempt = u32::try_from(started.executions.len()).unwrap_or(u32::MAX);
         let plan = started.plan.clone().ok_or_else(|| DemoError::Sample("there is no plan".to_owned()))?;

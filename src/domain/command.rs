@@ -9,9 +9,10 @@ use std::sync::Arc;
 
 use super::case::{ActorRef, Case, ExecutionOutcome, Requester, Route, Signature, TextRef, TrustRoot};
 use super::event::RegisterChange;
+use super::grant::Generations;
 use super::policy::Policy;
 use super::register::{Person, Register, Scope, Token};
-use super::subject::{Scopes, Subject};
+use super::subject::Subject;
 use super::vocabulary::{Channel, Decision, EvidenceKind, FailureType, FlagKind, HoldSource, Method};
 use crate::base::ids::{
     ApprovalId, CaseId, EndpointId, EvidenceId, GrantId, OperatorId, PersonId, ProposalId, ReceiptId, RequestId, SessionId, TokenId,
@@ -265,6 +266,6 @@ pub struct World {
     pub pinned: Arc<Policy>,
     /// The policy in force.
     pub current: Arc<Policy>,
-    /// What the target is recorded to hold for the subject now, where that matters (execution).
-    pub held: Option<Scopes>,
+    /// What the target says before an execution of those whose credential it renews; `None` where that does not matter.
+    pub held: Option<Generations>,
 }

@@ -2,16 +2,21 @@
 //!
 //! Contract: plain data. Knows nothing about connectors.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::{Deserialize, Serialize};
 
 pub use super::vocabulary::{GrantEnd, GrantState};
 
-use super::case::TextRef;
+use super::case::{Plan, TextRef};
 use super::refusal::Refusal;
 use super::subject::Scopes;
-use super::vocabulary::FailureReason;
-use crate::base::ids::GrantId;
+use super::vocabulary::{Action, FailureReason};
+use crate::base::ids::{GrantId, SubjectId};
 use crate::base::{Digest, Time};
+
+/// How many credentials a target says that each of these had.
+pub type Generations = BTreeMap<SubjectId, u64>;
 
 /// One run of a plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +31,18 @@ pub struct Execution {
     pub outcome: Option<ExecutionOutcome>,
     /// When.
     pub ended_at: Option<Time>,
+    /// What the target said before of those whose credential is renewed; empty if nobody's is, or if it did not say.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub before: Generations,
+}
+
+impl Plan {
+    /// Whose credential must be a newer one after it than before: the subject's, if its old one is revoked, and that of each dependent that is
+    /// rotated. Of a secret that is only revoked nothing new is given; that nothing is left of it is compared instead.
+    pub fn renews(&self, subject: &SubjectId) -> BTreeSet<SubjectId> {
+        let own = self.revokes_old && self.action != Action::SecretRevocation;
+        own.then(|| subject.clone()).into_iter().chain(self.rotates.iter().cloned()).collect()
+    }
 }
 
 /// How an execution ended.

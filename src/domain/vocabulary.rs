@@ -403,6 +403,10 @@ words! {
         TooMuch = "too_much", "target granted more than was approved";
         /// What came back is less than or other than what was approved.
         Mismatch = "mismatch", "target holds something else than approved";
+        /// The new credential was not a newer one: the old one was to be revoked.
+        OldKept = "old_kept", "target did not replace the old credential";
+        /// A dependent's credential is still the one from before.
+        NotRotated = "not_rotated", "target did not rotate every dependent";
         /// A check at the time of execution no longer held.
         NoLongerAllowed = "no_longer_allowed", "no longer allowed when it was to be executed";
     }

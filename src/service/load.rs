@@ -10,9 +10,9 @@ use crate::base::Time;
 use crate::base::ids::{CaseId, SubjectId};
 use crate::domain::case::{Case, Route};
 use crate::domain::command::World;
+use crate::domain::grant::Generations;
 use crate::domain::policy::Policy;
 use crate::domain::register::Register;
-use crate::domain::subject::Scopes;
 use crate::store::{About, KeptAnswer, Reads, Since, SubjectRecord};
 
 /// A world and the versions of all that is in it.
@@ -45,13 +45,13 @@ impl Service {
     }
 
     /// The world of a case.
-    pub async fn load(&self, id: CaseId, held: Option<Scopes>) -> Result<Loaded, ServiceError> {
+    pub async fn load(&self, id: CaseId, held: Option<Generations>) -> Result<Loaded, ServiceError> {
         self.load_about(About { case: id, towards: None, once: None }, held).await
     }
 
     /// The world of a case that may be about to be sent to another target: what is linked there counts as well (invariant 2), so that
     /// nobody sheds a lineage, or misses one, by changing where the case goes.
-    pub(super) async fn load_about(&self, about: About, held: Option<Scopes>) -> Result<Loaded, ServiceError> {
+    pub(super) async fn load_about(&self, about: About, held: Option<Generations>) -> Result<Loaded, ServiceError> {
         let id = about.case;
         let (register, current) = self.rules().await?;
         // With the policy that the case was opened under in memory, one question is enough. It never has another one, so that what the first

@@ -37,8 +37,8 @@ use crate::base::ports::Ports;
 use crate::base::{Digest, Time, Untrusted};
 use crate::domain::case::{ActorRef, TextRef, Worker};
 use crate::domain::command::{Actor, Context};
+use crate::domain::grant::Generations;
 use crate::domain::policy::{Policy, Recent};
-use crate::domain::subject::Scopes;
 use crate::store::{CodeChange, NewText, Store};
 
 /// How often a use case is decided anew after something it had read moved (invariant 18), before it gives up.
@@ -79,8 +79,8 @@ pub struct Ask {
     pub texts: Vec<NewText>,
     /// Saved codes used or replaced with it.
     pub codes: Vec<CodeChange>,
-    /// What the target holds for the subject now, where that matters (execution).
-    pub held: Option<Scopes>,
+    /// What the target says before an execution of those whose credential it renews.
+    pub held: Option<Generations>,
     /// Whether a refusal of it is accounted for; all copies are one request and know the same.
     accounted: Arc<AtomicBool>,
 }
@@ -133,9 +133,9 @@ impl Ask {
         self
     }
 
-    /// With what the target was found to hold.
+    /// With what the target was found to say before.
     #[must_use]
-    pub fn holding(mut self, held: Scopes) -> Self {
+    pub fn holding(mut self, held: Generations) -> Self {
         self.held = Some(held);
         self
     }

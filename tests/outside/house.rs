@@ -349,6 +349,9 @@ pub const SUBJECTS: &[Sample] = &[
     ("slow", SubjectKind::Employee, Some(Misbehaviour::Slow)),
     ("busy", SubjectKind::Employee, Some(Misbehaviour::Unavailable)),
     ("keeper", SubjectKind::Employee, Some(Misbehaviour::KeepsGrants)),
+    ("hoarder", SubjectKind::Employee, Some(Misbehaviour::KeepsOld)),
+    ("parent", SubjectKind::Employee, None),
+    ("idler", SubjectKind::Employee, Some(Misbehaviour::RotatesNothing)),
 ];
 
 pub fn subject(sample: &Sample) -> Subject {
@@ -375,7 +378,7 @@ pub fn subject(sample: &Sample) -> Subject {
         manager: Some(id("p-kim")),
         inventory: InventorySource::Hr,
         environment: Environment::Corporate,
-        dependents: vec![],
+        dependents: if ["parent", "idler"].contains(&name) { vec![id("vega")] } else { vec![] },
         entitlements: BTreeMap::from([(id("directory"), BTreeSet::from([id::<ScopeId>("login"), id("mail")]))]),
         endpoints: vec![endpoint("e1", format!("{name}@corp.example")), endpoint("e2", format!("{name}@home.example"))],
     }

@@ -10,7 +10,11 @@ use countersign::domain::vocabulary::{Action, CaseState, FailureReason};
 use crate::house::{House, id};
 
 async fn ends(house: &House, subject: &str) -> (CaseState, Option<ExecutionOutcome>) {
-    let case = house.approved(subject, Action::PasswordReset).await;
+    ended(house, subject, Action::PasswordReset).await
+}
+
+async fn ended(house: &House, subject: &str, action: Action) -> (CaseState, Option<ExecutionOutcome>) {
+    let case = house.approved(subject, action).await;
     house.live(600, 60).await;
     let case = house.case(case).await;
     (case.state, case.executions.last().and_then(|e| e.outcome.clone()))
@@ -30,6 +34,31 @@ async fn invariant_10_a_target_that_grants_too_much_ends_failed_and_is_taken_bac
     let house = House::new().await;
     assert_eq!(ends(&house, "greedy").await, failed(FailureReason::TooMuch));
     assert!(!house.account("greedy").scope.contains(&id::<ScopeId>("everything")));
+}
+
+#[tokio::test]
+async fn invariant_10_a_target_that_keeps_the_old_credential_ends_failed() {
+    let house = House::new().await;
+    assert_eq!(ends(&house, "hoarder").await, failed(FailureReason::OldKept));
+    assert_eq!(house.account("hoarder").generation, 1);
+}
+
+#[tokio::test]
+async fn invariant_10_an_action_that_revokes_nothing_asks_for_no_newer_credential() {
+    let house = House::new().await;
+    let (state, outcome) = ended(&house, "hoarder", Action::AccountUnlock).await;
+    assert_eq!(state, CaseState::Restored, "{outcome:?}");
+}
+
+#[tokio::test]
+async fn invariant_10_dependents_are_rotated_or_it_ends_failed() {
+    let house = House::new().await;
+    let (state, outcome) = ended(&house, "parent", Action::TokenReissue).await;
+    assert_eq!(state, CaseState::Restored, "{outcome:?}");
+    assert_eq!((house.account("parent").generation, house.account("vega").generation), (2, 2));
+    let (state, outcome) = ended(&house, "idler", Action::TokenReissue).await;
+    assert_eq!((state, outcome), failed(FailureReason::NotRotated));
+    assert_eq!((house.account("idler").generation, house.account("vega").generation), (2, 2));
 }
 
 #[tokio::test]

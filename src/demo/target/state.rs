@@ -81,6 +81,10 @@ pub enum Misbehaviour {
     Unavailable,
     /// Answers that it ended a grant, and does not.
     KeepsGrants,
+    /// Gives what was ordered and leaves the old credential in force.
+    KeepsOld,
+    /// Rotates no dependent.
+    RotatesNothing,
 }
 
 /// How late a slow account answers: longer than anyone waits.
@@ -109,6 +113,9 @@ pub struct Order {
     pub scope: BTreeSet<ScopeId>,
     /// Until when, for temporary access.
     pub expires_at: Option<Time>,
+    /// Whether the old credential goes.
+    #[serde(default)]
+    pub revokes_old: bool,
     /// Accounts whose credentials are rotated too.
     #[serde(default)]
     pub rotates: BTreeSet<SubjectId>,
@@ -214,7 +221,7 @@ impl World {
         if let Some(why) = refusal {
             return Outcome::Refused(why);
         }
-        if message.kind == "recovery.execute" {
+        if message.kind == "recovery.execute" && manner != Some(Misbehaviour::RotatesNothing) {
             for dependent in &order.rotates {
                 if let Some(account) = self.accounts.get_mut(dependent) {
                     account.generation += 1;
@@ -237,6 +244,7 @@ fn execute(account: &mut Account, order: &Order, manner: Option<Misbehaviour>) -
         return Some("the account is suspended");
     }
     account.keep_before();
+    let newer = u64::from(manner != Some(Misbehaviour::KeepsOld));
     let mut scope = order.scope.clone();
     if manner == Some(Misbehaviour::TooMuch)
         && let Ok(more) = ScopeId::parse("everything")
@@ -245,6 +253,7 @@ fn execute(account: &mut Account, order: &Order, manner: Option<Misbehaviour>) -
     }
     if order.expires_at.is_some() {
         account.grants.push(Grant { order: order.order.clone(), scope, expires_at: order.expires_at });
+        account.generation += if order.revokes_old { newer } else { 0 };
         return None;
     }
     account.order = Some(order.order.clone());
@@ -260,7 +269,7 @@ fn execute(account: &mut Account, order: &Order, manner: Option<Misbehaviour>) -
         _ => {
             account.status = Status::Active;
             account.scope = scope;
-            account.generation += 1;
+            account.generation += newer;
         }
     }
     None

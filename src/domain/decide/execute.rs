@@ -10,7 +10,6 @@ use crate::domain::case::{Execution, ExecutionOutcome, Grant, GrantEnd, TextRef,
 use crate::domain::event::CaseEvent;
 use crate::domain::refusal::Refusal;
 use crate::domain::seal;
-use crate::domain::subject::Scopes;
 use crate::domain::vocabulary::{Action, CaseState, FailureReason, Role};
 
 /// Who may end what was given.
@@ -29,7 +28,9 @@ pub(super) fn start(draft: &mut Draft<'_>) -> Result<(), Refusal> {
     let seal = draft.case.seal.as_ref().map(|s| s.sha256).ok_or(Refusal::StaleSeal)?;
     let attempt = u32::try_from(draft.case.executions.len()).unwrap_or(u32::MAX).saturating_add(1);
     let allowed = still_allowed(draft);
-    draft.push(CaseEvent::ExecutionStarted { execution: Execution { attempt, seal, started_at: draft.now(), outcome: None, ended_at: None } });
+    let before = draft.world.held.clone().unwrap_or_default();
+    let started = Execution { attempt, seal, started_at: draft.now(), outcome: None, ended_at: None, before };
+    draft.push(CaseEvent::ExecutionStarted { execution: started });
     if allowed {
         draft.go(CaseState::Executing, None);
         return Ok(());
@@ -85,7 +86,7 @@ pub(super) fn end(draft: &mut Draft<'_>, attempt: u32, outcome: &ExecutionOutcom
     Ok(())
 }
 
-/// What came back, compared with what was approved; what the target held before does not count as given, if it was recorded.
+/// What came back, compared with what was approved and recorded.
 fn verify(draft: &Draft<'_>, outcome: &ExecutionOutcome) -> ExecutionOutcome {
     let ExecutionOutcome::Restored { scope } = outcome else { return outcome.clone() };
     let failed = |reason| ExecutionOutcome::Failed { reason };
@@ -95,9 +96,7 @@ fn verify(draft: &Draft<'_>, outcome: &ExecutionOutcome) -> ExecutionOutcome {
         return if scope.is_empty() { outcome.clone() } else { failed(FailureReason::TooMuch) };
     }
     let entitled = draft.world.subject.as_ref().map(|s| s.entitled(&plan.target)).unwrap_or_default();
-    let held = draft.world.held.clone().unwrap_or_default();
-    let allowed: Scopes = plan.scope.iter().chain(held.intersection(&entitled)).cloned().collect();
-    if !scope.is_subset(&allowed) || !scope.is_subset(&entitled) {
+    if !scope.is_subset(&plan.scope) || !scope.is_subset(&entitled) {
         failed(FailureReason::TooMuch)
     } else if plan.scope.is_subset(scope) {
         outcome.clone()

@@ -1,22 +1,34 @@
 //! Carries an approved plan out: intent, idempotent order, look at what the target holds, result (threats.md T28).
 //!
-//! Contract: `ExecutionStarted` is durable before anything is ordered; the order's reference comes from case and attempt; the result is what
+//! Contract: `ExecutionStarted`, with what the target said before of credentials that are renewed, is durable before anything is ordered; the order's reference comes from case and attempt; the result is what
 //! the target is found to hold, compared with plan and records. After a crash anywhere the same item is taken again and goes on from what
 //! the target holds. Knows no rules.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::{Step, Workers};
 use crate::base::Time;
-use crate::base::ids::{CaseId, GrantId};
-use crate::connectors::verify::{applied, judge};
-use crate::connectors::{CallError, Connector, Held, Order};
+use crate::base::ids::{CaseId, GrantId, SubjectId};
+use crate::connectors::verify::{applied, judge, renewed};
+use crate::connectors::{CallError, Connector, Order};
 use crate::domain::case::{Case, Execution, ExecutionOutcome, Worker};
 use crate::domain::command::Command;
+use crate::domain::grant::Generations;
 use crate::domain::subject::Scopes;
 use crate::domain::vocabulary::{Action, CaseState, FailureReason};
 use crate::service::{Ask, ServiceError};
 use crate::store::OutboxItem;
+
+/// Whether an attempt has begun.
+enum Begun {
+    /// It runs.
+    Runs(Arc<Case>),
+    /// There is nothing to do any more.
+    Ended,
+    /// The target did not say what it holds: it is asked again before anything begins.
+    NotYet,
+}
 
 /// How one pass over an execution ended.
 enum Pass {
@@ -29,9 +41,10 @@ enum Pass {
 impl Workers {
     /// Executes the case's plan, or goes on with an execution that was interrupted.
     pub(super) async fn execute_plan(&self, item: &OutboxItem, id: CaseId, attempt: u32) -> Result<Step, ServiceError> {
-        let case = match self.started(id, attempt).await {
-            Ok(Some(case)) => case,
-            Ok(None) => return Ok(Step::Finished),
+        let case = match self.started(item, id, attempt).await {
+            Ok(Begun::Runs(case)) => case,
+            Ok(Begun::Ended) => return Ok(Step::Finished),
+            Ok(Begun::NotYet) => return Ok(Step::Again),
             Err(error) => return Self::after_refusal(id, error),
         };
         let Some(order) = order(&case, attempt) else { return Ok(Step::Finished) };
@@ -49,19 +62,53 @@ impl Workers {
         }
     }
 
-    /// The case with the attempt begun and not ended; `None` if there is nothing to do any more.
-    async fn started(&self, id: CaseId, attempt: u32) -> Result<Option<Arc<Case>>, ServiceError> {
-        let Some(case) = self.service.store.case(id).await? else { return Ok(None) };
+    /// The case with the attempt begun, and in it what the target said before of those whose credential is renewed.
+    async fn started(&self, item: &OutboxItem, id: CaseId, attempt: u32) -> Result<Begun, ServiceError> {
+        let Some(case) = self.service.store.case(id).await? else { return Ok(Begun::Ended) };
         if is_running(&case, attempt) {
-            return Ok(Some(case));
+            return Ok(Begun::Runs(case));
         }
         if case.executions.iter().any(|e| e.attempt == attempt) {
-            return Ok(None);
+            return Ok(Begun::Ended);
+        }
+        let renews = case.plan.as_ref().map(|p| p.renews(&case.route.subject)).unwrap_or_default();
+        let before = match self.hands.connectors.get(&case.route.target) {
+            Some(connector) => self.generations(connector, &renews).await,
+            None => None,
+        };
+        if before.is_none() && case.hold.is_none() && self.may_wait(item, &case) {
+            return Ok(Begun::NotYet);
         }
         // Approved before a pair was looked for: what policy makes of it comes first.
         self.service.notice_pairs(&case).await?;
-        let done = self.service.execute(&Ask::system(Worker::Executor), id, &Command::StartExecution).await?;
-        Ok(Some(done.case).filter(|c| is_running(c, attempt)))
+        let ask = Ask::system(Worker::Executor).holding(before.unwrap_or_default());
+        let done = self.service.execute(&ask, id, &Command::StartExecution).await?;
+        Ok(if is_running(&done.case, attempt) { Begun::Runs(done.case) } else { Begun::Ended })
+    }
+
+    /// Whether a target that does not answer before anything is begun may be asked again, for as long as one that does not afterwards.
+    fn may_wait(&self, item: &OutboxItem, case: &Case) -> bool {
+        let (Some(connector), Some(due)) = (self.hands.connectors.get(&case.route.target), case.times.execute_after) else { return false };
+        item.tries < connector.tries() && self.service.now() - due <= self.long()
+    }
+
+    fn long(&self) -> chrono::Duration {
+        chrono::Duration::from_std(self.patience.execution).unwrap_or(chrono::Duration::MAX)
+    }
+
+    /// What the target says of each of them; `None` if it does not say it of all. One that it does not know has none.
+    async fn generations(&self, connector: &Arc<dyn Connector>, of: &BTreeSet<SubjectId>) -> Option<Generations> {
+        let mut said = Generations::new();
+        for subject in of {
+            match connector.held(subject, self.service.now()).await {
+                Ok(held) => said.insert(subject.clone(), held.generation),
+                Err(error) => {
+                    tracing::warn!(error = error.code(), "the target did not say what it holds");
+                    return None;
+                }
+            };
+        }
+        Some(said)
     }
 
     async fn pass(&self, item: &OutboxItem, case: &Case, order: &Order, connector: &Arc<dyn Connector>) -> Result<Pass, ServiceError> {
@@ -69,14 +116,18 @@ impl Workers {
             Some(record) => record.subject.entitled(&case.route.target),
             None => Scopes::new(),
         };
-        let long = chrono::Duration::from_std(self.patience.execution).unwrap_or(chrono::Duration::MAX);
-        let over = self.service.now() - order.at > long || item.tries >= connector.tries();
+        let over = self.service.now() - order.at > self.long() || item.tries >= connector.tries();
+        let before = case.executions.iter().find(|e| e.attempt == order.attempt).map(|e| e.before.clone()).unwrap_or_default();
         // Whatever happened before, the target knows: an order that it shows as done is not sent again.
         let known = connector.held(&order.subject, self.service.now()).await;
         if !known.is_ok_and(|held| applied(order, &held)) {
             if !self.may_order(case.id, order.attempt).await? {
                 // Held or ended meanwhile; what was ordered before that is found above.
                 return Ok(Pass::Again);
+            }
+            if !order.renews.iter().all(|s| before.contains_key(s)) {
+                // Nothing is ordered of which nobody could say afterwards whether it was done.
+                return Ok(Pass::End(failed(FailureReason::Unreachable)));
             }
             match connector.execute(order, self.service.now()).await {
                 Ok(()) => {}
@@ -95,10 +146,18 @@ impl Workers {
                 return Ok(if over { Pass::End(failed(FailureReason::Unreachable)) } else { Pass::Again });
             }
         };
-        self.concluded(item, order, &entitled, connector, held).await.map(|pass| match pass {
-            Pass::Again if over => Pass::End(failed(FailureReason::Unreachable)),
-            other => other,
-        })
+        let verdict = match judge(order, &entitled, &held) {
+            Ok(scope) => match self.generations(connector, &order.rotates).await {
+                Some(mut after) => {
+                    after.insert(order.subject.clone(), held.generation);
+                    renewed(order, &before, &after).map(|()| scope)
+                }
+                None if over => Err(FailureReason::Unreachable),
+                None => return Ok(Pass::Again),
+            },
+            Err(reason) => Err(reason),
+        };
+        Ok(self.concluded(item, order, connector, verdict).await)
     }
 
     /// Asked at the last moment before the target is: that the attempt still runs, and that nothing moves while the case is held.
@@ -107,18 +166,12 @@ impl Workers {
         Ok(case.is_some_and(|c| is_running(&c, attempt) && c.hold.is_none()))
     }
 
-    async fn concluded(
-        &self,
-        item: &OutboxItem,
-        order: &Order,
-        entitled: &Scopes,
-        connector: &Arc<dyn Connector>,
-        held: Held,
-    ) -> Result<Pass, ServiceError> {
-        match judge(order, entitled, &held) {
-            Ok(scope) => Ok(Pass::End(ExecutionOutcome::Restored { scope })),
+    async fn concluded(&self, item: &OutboxItem, order: &Order, connector: &Arc<dyn Connector>, verdict: Result<Scopes, FailureReason>) -> Pass {
+        use FailureReason::{NotRotated, NothingChanged, OldKept};
+        match verdict {
+            Ok(scope) => Pass::End(ExecutionOutcome::Restored { scope }),
             // A target may take a moment; one that never shows the order has changed nothing.
-            Err(FailureReason::NothingChanged) if item.tries < self.patience.looks => Ok(Pass::Again),
+            Err(NothingChanged | OldKept | NotRotated) if item.tries < self.patience.looks => Pass::Again,
             Err(reason) => {
                 if reason == FailureReason::TooMuch && order.action != Action::SecretRevocation {
                     // What is restored is never stronger than what was lost: taken back at once, and ordered again until it is confirmed.
@@ -126,7 +179,7 @@ impl Workers {
                         tracing::error!(case = %order.case, error = error.code(), "a target that granted too much did not take it back");
                     }
                 }
-                Ok(Pass::End(failed(reason)))
+                Pass::End(failed(reason))
             }
         }
     }
@@ -184,6 +237,7 @@ pub fn order(case: &Case, attempt: u32) -> Option<Order> {
         expires_at: plan.lifetime.map(|l| at + l.duration()),
         revokes_old: plan.revokes_old,
         rotates: plan.rotates.clone(),
+        renews: plan.renews(&case.route.subject),
         at,
     })
 }
