@@ -317,8 +317,70 @@ pub struct PolicyExplained {
     pub checklist: Checklist,
     /// Approvals, in words.
     pub approvals_needed: String,
+    /// Every rule that matched, by name.
+    #[serde(default)]
+    pub rules: Vec<RuleApplied>,
+    /// Each thing asked for, and the rules that asked for just that; what follows only from several together names none.
+    #[serde(default)]
+    pub asked: Vec<AskedFor>,
     /// Delays, lifetimes and deadlines as `name: value` sentences.
     pub terms: Vec<String>,
     /// Accountable owners by function.
     pub accountable: Vec<Accountable>,
+}
+
+/// A rule of policy that matched a case.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RuleApplied {
+    /// Its name; `base`, floors that are compiled in and `routing` among them.
+    pub rule: String,
+    /// Why it is there, in its own words.
+    pub why: String,
+    /// Its line in the policy's text; absent for what stands in no rule there.
+    pub line: Option<u32>,
+    /// What it asks for.
+    pub asks: Vec<String>,
+    /// In which of the two policies.
+    pub of: RuleOf,
+}
+
+/// In which policy a rule stands like that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RuleOf {
+    /// In the one that the case was opened under and in the one in force.
+    Both,
+    /// Only in the one that the case was opened under.
+    Pinned,
+    /// Only in the one in force.
+    Current,
+}
+
+impl RuleOf {
+    /// Said of a rule that is not in both; empty of one that is.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Both => "",
+            Self::Pinned => "only in the policy it was opened under",
+            Self::Current => "only in the policy in force",
+        }
+    }
+}
+
+impl RuleApplied {
+    /// Its name, with where it stands: `privileged (line 128)`.
+    pub fn title(&self) -> String {
+        let line = self.line.map(|line| format!("line {line}"));
+        let place: Vec<String> = line.into_iter().chain(Some(self.of.label().to_owned()).filter(|l| !l.is_empty())).collect();
+        if place.is_empty() { self.rule.clone() } else { format!("{} ({})", self.rule, place.join(", ")) }
+    }
+}
+
+/// One thing that policy asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AskedFor {
+    /// What, in words.
+    pub item: String,
+    /// The rules that asked for it.
+    pub rules: Vec<String>,
 }

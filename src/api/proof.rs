@@ -41,7 +41,7 @@ pub struct ChecklistItem {
     pub sessions: Vec<SessionDetail>,
     /// Every way there is to prove it, each with what it needs; whether the asker can start it now stands in it.
     pub startable: Vec<Startable>,
-    /// Why it needs this: the policy rule, in words.
+    /// What kind of demand it is; in `GET /v1/cases/{id}/policy` the rules that asked for it, by name, each with why it is there.
     pub why: String,
 }
 

@@ -130,6 +130,11 @@ fn explained(found: &PolicyExplained) -> String {
         lines.push(format!("{} {}  ({})", if item.receipt.is_some() { "[x]" } else { "[ ]" }, item.title, item.why));
     }
     lines.push(format!("approvals: {}", found.approvals_needed));
+    lines.push("rules that apply:".to_owned());
+    for rule in &found.rules {
+        lines.push(format!("  {}: {}", rule.title(), rule.why));
+        lines.extend(rule.asks.iter().map(|asks| format!("    {asks}")));
+    }
     lines.extend(found.terms.iter().map(|term| readable(term)));
     lines.extend(found.accountable.iter().map(|a| format!("accountable for {}: {}", a.function, a.owner)));
     lines.join("\n")

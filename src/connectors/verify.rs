@@ -118,15 +118,15 @@ mod tests {
 
     #[test]
     fn invariant_10_what_was_to_be_revoked_or_rotated_is_newer_than_before() {
-        let ids = |list: &[&str]| list.iter().map(|s| SubjectId::parse(s).unwrap());
-        let order = Order { renews: ids(&["s", "d"]).collect(), ..order(None) };
-        let of = |s: u64, d: u64| ids(&["s", "d"]).zip([s, d]).collect::<Generations>();
+        let ids = |list: &[&str]| list.iter().map(|s| SubjectId::parse(s).unwrap()).collect::<Vec<_>>();
+        let order = Order { renews: ids(&["s", "d"]).into_iter().collect(), ..order(None) };
+        let of = |s: u64, d: u64| ids(&["s", "d"]).into_iter().zip([s, d]).collect::<Generations>();
         assert_eq!(renewed(&order, &of(1, 7), &of(2, 8)), Ok(()));
         assert_eq!(renewed(&order, &of(1, 7), &of(1, 8)), Err(FailureReason::OldKept));
         assert_eq!(renewed(&order, &of(1, 7), &of(2, 7)), Err(FailureReason::NotRotated));
         assert_eq!(renewed(&order, &of(1, 7), &of(0, 8)), Err(FailureReason::OldKept), "a smaller number is no newer credential");
         assert_eq!(renewed(&order, &Generations::new(), &of(2, 8)), Err(FailureReason::Mismatch), "nobody knows what was there before");
-        assert_eq!(renewed(&Order { renews: ids(&[]).collect(), ..order }, &Generations::new(), &of(1, 1)), Ok(()));
+        assert_eq!(renewed(&Order { renews: ids(&[]).into_iter().collect(), ..order }, &Generations::new(), &of(1, 1)), Ok(()));
     }
 
     #[test]

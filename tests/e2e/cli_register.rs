@@ -131,7 +131,17 @@ fn policies_are_checked_compared_explained_and_proposed_from_the_command_line() 
     assert_eq!(cli.run("nadia", &["policy", "diff", &stricter, &plain], 0)["loosens"], true);
     cli.run("nadia", &["policy", "diff", &plain, "/nonexistent"], 2);
     let case = cli.run("nadia", &["case", "list", "--limit", "1"], 0)["rows"][0]["id"].as_str().unwrap().to_owned();
-    assert!(!cli.run("nadia", &["policy", "explain", &case], 0)["terms"].as_array().unwrap().is_empty());
+    let explained = cli.run("nadia", &["policy", "explain", &case], 0);
+    assert!(!explained["terms"].as_array().unwrap().is_empty());
+    let rules: Vec<&str> = explained["rules"].as_array().unwrap().iter().map(|r| r["rule"].as_str().unwrap()).collect();
+    assert!(rules.len() > 1 && rules[0] == "base", "{explained}");
+    let named = |text: &str| rules.iter().any(|rule| text.contains(&format!("{rule}: ")));
+    let items = explained["checklist"]["items"].as_array().unwrap();
+    assert!(!items.is_empty() && items.iter().all(|item| named(item["why"].as_str().unwrap())), "each item names its rules: {explained}");
+    let asked = explained["asked"].as_array().unwrap();
+    assert!(asked.iter().all(|a| a["rules"].as_array().is_some_and(|by| by.iter().all(|r| rules.contains(&r.as_str().unwrap())))), "{explained}");
+    let text = cli.read("nadia", &["policy", "explain", &case]);
+    assert!(text.contains("rules that apply:") && rules.iter().all(|rule| text.contains(rule)), "{text}");
     cli.run("nadia", &["policy", "explain", "CS-26-999999"], 6);
     cli.run("nadia", &["policy", "propose", &stricter], 3);
     let compared = said(&program(folder.path()).args(["policy", "diff", &plain, &stricter]).output().unwrap());

@@ -98,7 +98,7 @@ async fn invariant_03_and_04_the_database_alone_counts_live_approvals_before_an_
     world::sealed_case(&store, id, BTreeSet::new()).await;
     let seal = seal_digest(id, 1);
     let execute = |attempt| {
-        let execution = Execution { attempt, seal, started_at: now, outcome: None, ended_at: None };
+        let execution = Execution { attempt, seal, started_at: now, outcome: None, ended_at: None, before: std::collections::BTreeMap::new() };
         vec![CaseEvent::ExecutionStarted { execution }]
     };
     let executor = || ActorRef::System { worker: Worker::Executor };
@@ -119,7 +119,14 @@ async fn invariant_03_and_04_the_database_alone_counts_live_approvals_before_an_
     let nadia = operator("nadia");
     act(&store, none, nadia.clone(), vec![world::opened("payments-batch", &nadia, now, BTreeSet::new())], 0, now).await.unwrap();
     act(&store, none, nadia.clone(), vec![world::sealed(none, 1, &nadia, now)], 0, now).await.unwrap();
-    let execution = Execution { attempt: 1, seal: seal_digest(none, 1), started_at: now, outcome: None, ended_at: None };
+    let execution = Execution {
+        attempt: 1,
+        seal: seal_digest(none, 1),
+        started_at: now,
+        outcome: None,
+        ended_at: None,
+        before: std::collections::BTreeMap::new(),
+    };
     refused(&store, none, executor(), vec![CaseEvent::ExecutionStarted { execution }], "enough live approvals").await;
 }
 

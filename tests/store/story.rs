@@ -55,7 +55,14 @@ async fn approved_case(store: &dyn Store) -> CaseId {
     let state = CaseEvent::StateChanged { to: CaseState::Approved, due: None, used: None };
     act(store, id, operator("ruiz"), vec![CaseEvent::Decided { approval }, state], 0, at(START)).await.unwrap();
     assert_eq!(store.counts(Some(&person("p-ruiz"))).await.unwrap().approvals, 0);
-    let execution = Execution { attempt: 1, seal: world::seal_digest(id, 1), started_at: at(START), outcome: None, ended_at: None };
+    let execution = Execution {
+        attempt: 1,
+        seal: world::seal_digest(id, 1),
+        started_at: at(START),
+        outcome: None,
+        ended_at: None,
+        before: std::collections::BTreeMap::new(),
+    };
     act(store, id, ActorRef::System { worker: Worker::Executor }, vec![CaseEvent::ExecutionStarted { execution }], 0, at(START)).await.unwrap();
     let entries = store.case_entries(id, 0, 100).await.unwrap();
     assert_eq!(entries.len() as u64, store.case(id).await.unwrap().unwrap().version);

@@ -351,7 +351,14 @@ async fn invariant_04_unchecked_re_routing() {
     let route = countersign::domain::case::Route { scope: write, ..play::route(Path::Assisted) };
     let seal = house.store.case(id).await.unwrap().unwrap().seal.as_ref().unwrap().sha256;
     house.commit(id, &op("lind"), vec![CaseEvent::Routed { route }]).await.unwrap();
-    let execution = countersign::domain::case::Execution { attempt: 1, seal, started_at: at(START), outcome: None, ended_at: None };
+    let execution = countersign::domain::case::Execution {
+        attempt: 1,
+        seal,
+        started_at: at(START),
+        outcome: None,
+        ended_at: None,
+        before: std::collections::BTreeMap::new(),
+    };
     let executor = play::system(Worker::Executor);
     let run = |execution| vec![CaseEvent::ExecutionStarted { execution }];
     let tried = house.commit(id, &executor, run(execution.clone())).await;

@@ -189,5 +189,9 @@ pub fn preview() -> RoutePreview {
 pub fn explained() -> Value {
     json!({"pinned_sha256": digest("policy"), "current_sha256": digest("policy"), "approvals_needed": "2 persons, one of security",
         "checklist": proofing().checklist, "terms": ["delay before execution: 0 s", "a case expires after: 259200 s"],
+        "rules": [
+            {"rule": "base", "why": "every case", "line": null, "asks": ["approvals: 1"], "of": "both"},
+            {"rule": "privileged", "why": "Who holds much is proved by more.", "line": 128, "asks": ["approvals: 2", "approvals from security: 1"], "of": "both"}],
+        "asked": [{"item": "approvals: 2", "rules": ["privileged"]}],
         "accountable": [{"function": "business", "owner": "r.cole"}]})
 }

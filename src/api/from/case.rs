@@ -3,7 +3,6 @@
 use super::parts;
 use super::{actor_words, parts::duty};
 use crate::api::case::{CaseDetail, Comment, FlagDetail, RefusedAction, ReviewDetail, RoutePreview, SubjectDetail, TriageDetail};
-use crate::api::governance::PolicyExplained;
 use crate::api::problem::CouldDecide;
 use crate::base::Untrusted;
 use crate::base::ids::PersonId;
@@ -138,35 +137,5 @@ pub fn preview(v: &CaseView, problem: Option<String>) -> RoutePreview {
         checklist: parts::checklist(v),
         approvals_needed: next::approvals(&v.requirement.approvals),
         problem,
-    }
-}
-
-/// What policy applies to a case, and why.
-pub fn explain(v: &CaseView) -> PolicyExplained {
-    let r = &v.requirement;
-    let seconds = |name: &str, s: crate::domain::requirement::Seconds| format!("{name}: {} s", s.0);
-    let escalates: Vec<&str> = r.escalates_to.iter().map(|role| role.label()).collect();
-    PolicyExplained {
-        pinned_sha256: v.world.pinned.sha256,
-        current_sha256: v.world.current.sha256,
-        checklist: parts::checklist(v),
-        approvals_needed: next::approvals(&r.approvals),
-        terms: vec![
-            seconds("age an address must have before the request", r.min_endpoint_age),
-            seconds("a receipt counts for", r.receipt_lifetime),
-            seconds("an approval counts for", r.approval_lifetime),
-            seconds("delay before execution", r.delay),
-            seconds("grace to take an approval back", r.grace),
-            seconds("restriction after recovery", r.restriction),
-            seconds("deadline of triage", r.deadlines.triage),
-            seconds("deadline of proofing", r.deadlines.proofing),
-            seconds("deadline of approval", r.deadlines.approval),
-            seconds("a case expires after", r.deadlines.expiry),
-            seconds("a hold that nobody lifts escalates after", r.deadlines.hold),
-            seconds("ownership and delegation count back", r.lineage_window),
-            seconds("other cases of subject and target count back", r.linked_window),
-            format!("told of missed deadlines and failures: {}", if escalates.is_empty() { "supervisor".to_owned() } else { escalates.join(", ") }),
-        ],
-        accountable: parts::accountable(&v.world),
     }
 }

@@ -3,6 +3,7 @@
 //! Contract: the only place where both are known. Nothing that proves an identity leaves here (invariants 7 and 12).
 
 mod case;
+mod explained;
 mod governance;
 mod governs;
 mod log;
@@ -18,7 +19,8 @@ use crate::domain::register::Principal;
 use crate::domain::standing::Lacking;
 use crate::domain::view;
 
-pub use case::{explain, preview};
+pub use case::preview;
+pub use explained::explain;
 pub use governance::{policy_compared, policy_proposed, policy_view, proposal_row, register_view};
 pub use parts::duty;
 

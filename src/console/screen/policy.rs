@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::Screen;
 use super::case::pages::{self, clean};
 use crate::api::case::{Accountable, Checklist};
-use crate::api::governance::{Lean, PolicyProposed};
+use crate::api::governance::{Lean, PolicyProposed, RuleApplied};
 use crate::base::ids::CaseId;
 use crate::client::ClientError;
 use crate::console::action::Action;
@@ -78,6 +78,15 @@ fn known(s: &mut Sheet, value: &Value, shared: &Shared) {
             s.item(("•", Role::Dim), readable(&clean(term)), Role::Text);
         }
     }
+    if let Ok(rules) = serde_json::from_value::<Vec<RuleApplied>>(part("rules")) {
+        s.head("Rules that apply");
+        for rule in &rules {
+            s.item(("•", Role::Dim), format!("{}: {}", clean(&rule.title()), clean(&rule.why)), Role::Text);
+            if !rule.asks.is_empty() {
+                s.more(clean(&rule.asks.join("; ")), Role::Dim);
+            }
+        }
+    }
     if let Ok(list) = serde_json::from_value::<Checklist>(part("checklist")) {
         s.head("Proofs and gates");
         for item in &list.items {
@@ -88,7 +97,8 @@ fn known(s: &mut Sheet, value: &Value, shared: &Shared) {
         s.head("Its text");
         s.text(crate::base::text::sanitise(text, true), Role::Text);
     }
-    let shown = ["sha256", "pinned_sha256", "current_sha256", "approvals_needed", "accountable", "terms", "checklist", "text", "proposed"];
+    let shown =
+        ["sha256", "pinned_sha256", "current_sha256", "approvals_needed", "accountable", "terms", "checklist", "text", "proposed", "rules", "asked"];
     for (key, inner) in map.iter().filter(|(k, _)| !shown.contains(&k.as_str())) {
         any(s, key, inner, 0);
     }
