@@ -74,6 +74,10 @@ fn a_held_case_says_whom_to_reach_and_offers_only_contacts_since() {
     snap("held_overview", |size| keys(size, &vega(), &whole::held(), "1"));
     snap("held_contacts", |size| keys(size, &vega(), &whole::held(), "p"));
     snap("held_lift", |size| keys(size, &vega(), &whole::held(), "x l"));
+    let mut nobody = whole::held();
+    let hold = nobody.hold.as_mut().unwrap();
+    (hold.lifted_by, hold.sessions) = (Vec::new(), Vec::new());
+    snap("held_lift_nobody", |size| keys(size, &vega(), &nobody, "x l"));
     let mut desk = keys((100, 30), &vega(), &whole::held(), "p up enter");
     assert!(desk.orders.is_empty(), "the one that waits can't be picked: {:?}", desk.orders);
     desk.press("down enter");

@@ -106,9 +106,7 @@ fn by_the_subject(world: &World, open: &Open, session: &SessionId, now: Time) ->
     if world.linked.iter().filter(same).any(|c| !c.state.is_ended() && c.state != CaseState::Restored) {
         return Err(Refusal::Already("A request for this is open already.".to_owned()));
     }
-    let own = |c: &&std::sync::Arc<Case>| {
-        matches!(c.request.opened_by, ActorRef::Subject { .. }) && c.request.opened_at > now - Duration::days(1)
-    };
+    let own = |c: &&std::sync::Arc<Case>| matches!(c.request.opened_by, ActorRef::Subject { .. }) && c.request.opened_at > now - Duration::days(1);
     if world.linked.iter().filter(same).filter(own).count() >= MAX_OWN_A_DAY {
         return Err(Refusal::Limit { what: "What a subject asks for itself in a day", limit: MAX_OWN_A_DAY });
     }

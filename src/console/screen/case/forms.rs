@@ -127,6 +127,15 @@ impl Purpose {
             Self::Evidence => Some(gives_up("Keeping evidence")),
             Self::Comment => Some(("A comment is not routing: it costs you nothing. It is not part of what is sealed.".into(), Role::Dim)),
             Self::Triage => Some(gives_up("Triage")),
+            Self::LiftHold if contacts(case).is_empty() => {
+                let waits = case.hold.iter().flat_map(|h| &h.sessions).any(|s| s.outcome.is_none());
+                let first = if waits {
+                    "A contact was started and is not answered yet: this can be sent once it is."
+                } else {
+                    "Nobody was reached since the hold. First leave this form and reach somebody on another channel (prove); then lift it."
+                };
+                Some((format!("▲ {first}"), Role::Warn))
+            }
             Self::LiftHold => {
                 Some(("Needs someone outside the lineage, a reason, and contact made since the hold on another channel.".into(), Role::Dim))
             }

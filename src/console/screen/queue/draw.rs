@@ -173,6 +173,15 @@ impl Queue {
         let x = put(buffer, area, x, area.y, &format!("by {sort}"), shared.style(Role::Dim));
         if matches!(shared.link, Link::Lost(_)) && self.window.loaded() {
             put(buffer, area, x, area.y, "  as it was", shared.style(Role::Warn));
+        } else if Columns::of(area.width).who == 0
+            && let Some(row) = self.in_front().current()
+        {
+            // Where there is no column for it, whose the selected case is stands here.
+            let with = format!("with {}", row.assignee.as_ref().map_or("nobody", |a| a.as_str()));
+            let room = usize::from(area.right().saturating_sub(x + 3));
+            let with = fit(&with, room);
+            let at = area.right().saturating_sub(u16::try_from(with.width() + 1).unwrap_or(0));
+            put(buffer, area, at, area.y, &with, shared.style(Role::Dim));
         }
     }
 
@@ -298,7 +307,12 @@ fn draw_row(buffer: &mut Buffer, area: Rect, row: &CaseRow, (here, stale): (bool
     cell(columns.risk, columns.proof, mark, shared.style(role));
     cell(columns.proof, columns.waiting, &proof(row.proof_done, row.proof_needed), shared.style(Role::Info));
     let end = if columns.who > 0 { columns.who } else { columns.due };
-    cell(columns.waiting, end, &waiting(shared, row), if row.held { shared.style(Role::Bad) } else { text });
+    // Where there is no column for it, a case that waits for its agent waits for them by name.
+    let waits = match (&row.assignee, row.waiting_on) {
+        (Some(who), WaitingOn::Agent) if columns.who == 0 && !row.held && waiting(shared, row) != "you" => who.to_string(),
+        _ => waiting(shared, row),
+    };
+    cell(columns.waiting, end, &waits, if row.held { shared.style(Role::Bad) } else { text });
     if columns.who > 0 {
         cell(columns.who, columns.due, row.assignee.as_ref().map_or("", |a| a.as_str()), shared.style(Role::Dim));
     }
