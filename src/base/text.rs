@@ -94,6 +94,11 @@ pub fn sanitise(text: &str, keep_lines: bool) -> String {
     out
 }
 
+/// Whether a character is a control, is invisible, reorders its neighbours, or belongs to no script a reader sees.
+pub fn is_unseen(c: char) -> bool {
+    c.is_control() || steers(c)
+}
+
 /// Whether a character is invisible, reorders its neighbours, or belongs to no script a reader sees.
 fn steers(c: char) -> bool {
     matches!(c,

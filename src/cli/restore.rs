@@ -18,12 +18,16 @@ use crate::config::keys::ServerKeys;
 use crate::domain::case::Worker;
 use crate::domain::command::{Command, RegisterCommand};
 use crate::domain::event::{RegisterChange, RegisterEvent};
+use crate::domain::govern::restored;
 use crate::domain::register::{Operator, Register};
-use crate::domain::vocabulary::{HoldSource, Status};
-use crate::service::Ask;
+use crate::domain::vocabulary::Status;
 use crate::service::register::Beside;
-use crate::store::StoreError;
+use crate::service::{Ask, Service};
 use crate::store::sqlite::{Lost, RestoreError, Restoring, There};
+use crate::store::{PersonDetails, StoreError};
+
+/// Records written in one commit.
+const BATCH: usize = 500;
 
 /// A backup comes back.
 #[derive(Debug, Args)]
@@ -67,6 +71,10 @@ struct Taken {
     delegations: u64,
     /// Proposals that had been ended or applied: they have to be proposed anew.
     proposals_ended: u64,
+    /// Subjects' records that had lost something.
+    subjects: u64,
+    /// Persons whose mail address had changed: they have none until it is imported anew.
+    mailboxes: u64,
     /// Cases that are held, because more had happened in them.
     held: u64,
 }
@@ -141,12 +149,40 @@ async fn narrow(config: &ServerConfig, keys: ServerKeys, restoring: &Restoring, 
     let governed = service.govern(&ask, &command, &Beside::default()).await?;
     done.taken = counted_up(&register, &governed.events);
     done.not_disabled = still_there(&governed.register, &was);
-    for case in done.lost.iter().flat_map(|lost| &lost.moved) {
-        service.execute(&ask, *case, &Command::Hold { source: HoldSource::Restore, reason: None }).await?;
-        done.taken.held += 1;
+    for gone_on in done.lost.iter().flat_map(|lost| &lost.moved) {
+        let before = service.store.case(gone_on.case).await.map_err(kept)?.is_some_and(|c| c.hold.is_some());
+        let command = Command::TakeOver { hands: gone_on.hands.clone(), lineage: gone_on.lineage.clone() };
+        let done_there = service.execute(&ask, gone_on.case, &command).await?;
+        done.taken.held += u64::from(!before && done_there.case.hold.is_some());
+    }
+    if let Some(lost) = &done.lost {
+        records(&service, lost, &mut done.taken).await?;
     }
     drop(service);
     store.close();
+    Ok(())
+}
+
+/// Takes from the records of subjects what was taken from them since, and from persons a mail address that was changed.
+async fn records(service: &Service, lost: &Lost, taken: &mut Taken) -> Result<(), Failure> {
+    let mut narrowed = Vec::new();
+    for was in &lost.subjects {
+        let Some(record) = service.store.subject(&was.id).await.map_err(kept)? else { continue };
+        narrowed.extend(Some(restored::subject(&record.subject, was)).filter(|new| *new != *record.subject));
+    }
+    taken.subjects = narrowed.len() as u64;
+    for some in narrowed.chunks(BATCH) {
+        service.record_subjects(some.to_vec()).await?;
+    }
+    for some in lost.mailboxes.chunks(BATCH) {
+        let register = service.store.register().await.map_err(kept)?;
+        let known = service.store.people(some).await.map_err(kept)?;
+        let persons: Vec<_> = some.iter().filter_map(|id| register.persons.get(id)).filter(|p| known.contains_key(&p.id)).cloned().collect();
+        let people = persons.iter().filter_map(|p| known.get(&p.id)).map(|d| PersonDetails { email: None, ..d.clone() }).collect();
+        taken.mailboxes += persons.len() as u64;
+        let beside = Beside { people, ..Beside::default() };
+        service.govern(&Ask::system(Worker::Host), &RegisterCommand::RecordPersons { persons }, &beside).await?;
+    }
     Ok(())
 }
 
@@ -192,6 +228,7 @@ fn sentence(lost: &Lost) -> String {
     let all = listed([
         counted(lost.entries, "entry", "entries"),
         counted(lost.moved.len() as u64, "case that had gone on", "cases that had gone on"),
+        counted(lost.opened, "case that was opened since (open it anew)", "cases that were opened since (open them anew)"),
         counted(lost.denials, "denial", "denials"),
         lost.policy.then(|| "another policy in force (propose it anew)".to_owned()),
     ]);
@@ -216,6 +253,7 @@ fn words(done: &Restored, said: &str) -> String {
         counted(taken.narrowed, "may do less", "may do less"),
         counted(taken.persons_gone, "person stays gone", "persons stay gone"),
         counted(taken.delegations, "delegation", "delegations"),
+        counted(taken.subjects, "subject's record", "subjects' records"),
         counted(taken.proposals_ended, "proposal is ended", "proposals are ended"),
     ]);
     if !all.is_empty() {
@@ -227,6 +265,13 @@ fn words(done: &Restored, said: &str) -> String {
     }
     if let Some(held) = counted(taken.held, "case is held", "cases are held") {
         lines.push(format!("{held} until security has looked at the replaced database: more had happened there than the backup knows."));
+    }
+    if let Some(dropped) = counted(taken.mailboxes, "person's mail address was", "persons' mail addresses were") {
+        lines.push(format!(
+            "{dropped} changed since and can't be told from here: none is kept. Import persons and subjects anew before the server starts."
+        ));
+    } else if taken.subjects > 0 {
+        lines.push("Subjects keep only what both databases say of them. Import persons and subjects anew before the server starts.".to_owned());
     }
     if let Some(void) = done.lost.as_ref().and_then(|l| counted(l.codes, "saved code is", "saved codes are")) {
         lines.push(format!("{void} void, as there. Codes that were issued since are unknown now: their subjects need new ones."));

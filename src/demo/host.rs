@@ -14,6 +14,7 @@ use tokio::net::TcpListener;
 
 use super::clock::DemoClock;
 use super::fill::{self, Card, Filled};
+use super::folder::Folder;
 use super::{DemoError, organisation};
 use crate::base::ids::TargetId;
 use crate::base::ports::{Ports, SystemRandom};
@@ -36,7 +37,7 @@ const TARGET_START: Duration = Duration::from_secs(20);
 
 /// A demo before it is filled: the server answers already.
 pub struct Demo {
-    folder: throw_away::Folder,
+    folder: Folder,
     target: Option<tokio::process::Child>,
     /// Base address of the target.
     pub target_url: String,
@@ -58,40 +59,6 @@ pub struct Demo {
     name: String,
 }
 
-/// A folder of its own that is removed with its owner.
-mod throw_away {
-    use std::path::{Path, PathBuf};
-
-    use super::DemoError;
-    use crate::base::ports::{Random, SystemRandom};
-
-    /// The folder.
-    pub struct Folder(PathBuf);
-
-    impl Folder {
-        /// Makes one under the system's folder for temporary files, for its owner alone.
-        pub fn new() -> Result<Self, DemoError> {
-            let path = std::env::temp_dir().join(SystemRandom.id("countersign-demo"));
-            let mut builder = std::fs::DirBuilder::new();
-            #[cfg(unix)]
-            std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-            builder.create(&path).map_err(|e| DemoError::Machine(format!("{}: {e}", path.display())))?;
-            Ok(Self(path))
-        }
-
-        /// Where it is.
-        pub fn path(&self) -> &Path {
-            &self.0
-        }
-    }
-
-    impl Drop for Folder {
-        fn drop(&mut self) {
-            let _ = std::fs::remove_dir_all(&self.0);
-        }
-    }
-}
-
 fn machine(what: &str) -> impl Fn(std::io::Error) -> DemoError {
     let what = what.to_owned();
     move |e| DemoError::Machine(format!("{what}: {e}"))
@@ -100,7 +67,7 @@ fn machine(what: &str) -> impl Fn(std::io::Error) -> DemoError {
 impl Demo {
     /// Prepares everything but the cases, of which there will be so many beside the sample ones.
     pub async fn prepare(cases: u64) -> Result<Self, DemoError> {
-        let folder = throw_away::Folder::new()?;
+        let folder = Folder::new()?;
         let random = Arc::new(SystemRandom);
         let keys = ServerKeys::create(&folder.path().join("keys"), &*random).map_err(|e| DemoError::Machine(e.to_string()))?;
         let clock = Arc::new(DemoClock::behind(fill::founded_before(cases)));

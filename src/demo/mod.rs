@@ -8,6 +8,7 @@
 pub mod bulk;
 pub mod clock;
 pub mod fill;
+mod folder;
 pub mod host;
 pub mod organisation;
 pub mod player;

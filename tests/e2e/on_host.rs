@@ -165,6 +165,45 @@ fn t33_a_restore_brings_no_revoked_token_back_and_keeps_what_it_replaces() {
 }
 
 #[test]
+fn t33_a_restore_gives_no_case_and_no_record_back_what_it_lost_since() {
+    let mut host = Host::founded("", "");
+    let people = host.path("people.csv").display().to_string();
+    let person = |mail: &str| std::fs::write(&people, format!("id,name,email,employer\np-kim,Kim Sol,{mail},acme\n")).unwrap();
+    let subjects = host.path("subjects.json").display().to_string();
+    let subject = |status: &str, mail: &str| {
+        let record = json!([{"id": "ci-key", "kind": "api_key", "name": "CI key", "tier": "standard", "environment": "production", "owners": ["p-kim"],
+            "inventory": "secrets_manager", "status": status, "entitlements": {"ci": ["deploy"]},
+            "endpoints": [{"id": "e1", "kind": "email", "address": mail}]}]);
+        std::fs::write(&subjects, record.to_string()).unwrap();
+    };
+    person("kim@acme.example");
+    host.here(&["import", "persons", &people, "--write"], 0);
+    subject("active", "ci@acme.example");
+    host.here(&["import", "subjects", &subjects, "--write"], 0);
+    host.serve();
+    let open = ["case", "open", "ci-key", "api_key_reissue", "--target", "ci", "--scope", "deploy", "--channel", "portal"];
+    let opened = host.there("ben", &open, 0);
+    let case = opened["row"]["id"].as_str().or(opened["id"].as_str()).unwrap_or_else(|| panic!("{opened}")).to_owned();
+    let backup = host.path("today.db").display().to_string();
+    host.here(&["backup", &backup], 0);
+    host.there("ben", &["case", "comment", &case, "they rang twice"], 0);
+    host.stop();
+    person("kim.sol@acme.example");
+    host.here(&["import", "persons", &people, "--write"], 0);
+    subject("retired", "other@acme.example");
+    host.here(&["import", "subjects", &subjects, "--write"], 0);
+    let done = host.here(&["restore", &backup, "--replace"], 0);
+    assert_eq!((&done["held"], &done["subjects"], &done["mailboxes"]), (&json!(1), &json!(1), &json!(1)), "{done}");
+    assert_eq!(done["lost"]["moved"], json!([case]), "{done}");
+    host.here(&["log verify"], 0);
+    host.serve();
+    let seen = host.there("ben", &["case", "show", &case], 0);
+    assert_eq!(seen["hold"]["source"], "restore", "{seen}");
+    assert_eq!((&seen["subject"]["status"], &seen["subject"]["endpoints"]), (&json!("retired"), &json!([])), "{seen}");
+    host.stop();
+}
+
+#[test]
 fn a_database_with_torn_pages_is_named_by_whatever_looks_and_nothing_is_made_of_it() {
     use std::io::{Seek as _, Write as _};
     let host = Host::founded("", "");

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use chrono::Duration;
 use countersign::base::Digest;
 use countersign::base::ids::CaseId;
-use countersign::domain::case::{ActorRef, Case, ExecutionOutcome, Requester, Signature, TrustRoot, Worker};
+use countersign::domain::case::{ActorRef, Case, ExecutionOutcome, Hand, Requester, Signature, TrustRoot, Worker};
 use countersign::domain::command::{Command, Context, Decide, World};
 use countersign::domain::decide::decide;
-use countersign::domain::register::{Delegation, Operator, Register};
+use countersign::domain::register::{Delegation, Operator, Principal, Register};
 use countersign::domain::vocabulary::*;
 
 use super::Life;
@@ -258,6 +258,10 @@ fn step_command(state: &State, n: usize, step: &str) -> Option<(ActorRef, Comman
         "evidence" => (lee(), Command::AddEvidence { id: id("e1"), kind: EvidenceKind::Note, text: text("e") }, 0),
         "telemetry" => (bot(Vec::new()), Command::AddTelemetry { id: id("t1"), text: text("t") }, 0),
         "hold" => (op("vega"), Command::Hold { source: HoldSource::Security, reason: None }, 0),
+        "take_over" => {
+            let hands = BTreeSet::from([Hand { who: Principal::Person(id("omar")), duty: Duty::Router, at: case.request.opened_at }]);
+            (system(Worker::Host), Command::TakeOver { hands, lineage: BTreeSet::new() }, 0)
+        }
         "flag" => (op("vega"), Command::Flag { kind: FlagKind::Pressure }, 0),
         "withdraw" => (lee(), Command::Withdraw { reason: text("w") }, 0),
         "no_change" => (lee(), Command::NoChangeNeeded { reason: text("n") }, 0),

@@ -123,7 +123,7 @@ static EVERYTHING: acts::Bounds = acts::Bounds {
         ],
         &["withdraw"],
     ],
-    disturbing: [&["route", "reopen", "hold", "flag", "evidence", "telemetry", "failed_attempt", "withdraw", "no_change"], &[]],
+    disturbing: [&["route", "reopen", "hold", "flag", "evidence", "telemetry", "failed_attempt", "withdraw", "no_change", "take_over"], &[]],
     around: &["revoke", "loosen", "linked"],
     approvers: APPROVERS,
     deniers: &["sato", "nadia-sup"],
@@ -189,6 +189,7 @@ const ALL: &[&str] = &[
     "withdraw",
     "hold",
     "lift_hold",
+    "take_over",
     "flag",
     "tick",
     "reassess",
@@ -214,7 +215,7 @@ fn explore(bounds: &'static acts::Bounds) -> (BTreeSet<&'static str>, bool) {
 #[test]
 fn no_path_leads_past_an_invariant_and_every_command_fires() {
     let (fired, _) = explore(&EVERYTHING);
-    assert_eq!(ALL.iter().collect::<BTreeSet<_>>().len(), 32, "the table of `tests/rules` has as many commands");
+    assert_eq!(ALL.iter().collect::<BTreeSet<_>>().len(), 33, "the table of `tests/rules` has as many commands");
     let silent: Vec<&&str> = ALL.iter().filter(|c| !fired.contains(**c)).collect();
     assert!(silent.is_empty(), "never fired: {silent:?}");
 }

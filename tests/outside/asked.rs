@@ -176,13 +176,16 @@ async fn invariant_08_a_name_that_strangers_type_again_and_again_makes_one_case_
     house.service.note_strangers(house.service.now()).await;
     house.service.note_strangers(house.service.now()).await;
     assert_eq!(house.strangers().await, [19]);
-    // Once its code has run out, asking again sends another; not without end.
+    // Once its code has run out, asking again sends another: at first whenever it is asked for, then one in three hours, so that strangers who
+    // ask on and on neither fill a mailbox nor leave its owner without a code.
+    let mut sent = Vec::new();
     for _ in 0..10 {
         house.live(3600, 1).await;
         house.asks("okafor").await;
         house.works().await;
+        sent.push(codes(&house));
     }
-    assert_eq!((codes(&house), house.cases().await.len()), (3, 1));
+    assert_eq!((sent, house.cases().await.len()), (vec![2, 3, 3, 3, 4, 4, 4, 5, 5, 5], 1));
     assert_eq!(house.case(case).await.flags, flags, "a stranger raises no flag");
     // A case that ended makes room for another: so many a day.
     for _ in 0..5 {
@@ -351,6 +354,20 @@ async fn t35_a_name_typed_in_vain_tells_no_staff_ends_within_two_days_and_makes_
     assert_eq!(house.post(&letter.link("p"), &[("code", &letter.code())]).await.0, 200);
     house.live(120, 4).await;
     assert_eq!(house.case(new).await.state, CaseState::Restored);
+}
+
+#[tokio::test]
+async fn what_staff_worked_on_without_taking_it_does_not_end_without_a_word() {
+    let house = House::new().await;
+    house.asks("okafor").await;
+    house.works().await;
+    let [case] = house.cases().await[..] else { panic!("one case") };
+    let (text, ask) = house.text(case, "nadia", "rang them: they have no mail just now");
+    house.service.execute(&ask, case, &countersign::domain::command::Command::Comment { text }).await.unwrap();
+    assert!(!house.case(case).await.is_word_alone());
+    house.live(48 * 3600, 48).await;
+    assert_ne!(house.case(case).await.state, CaseState::Expired);
+    assert!(house.letters().iter().any(|l| !l.to.starts_with("okafor@") && l.body.contains(&case.to_string())), "somebody of the staff is told");
 }
 
 #[tokio::test]

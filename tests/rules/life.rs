@@ -274,3 +274,28 @@ fn invariant_05_a_subject_that_asks_for_itself_proves_nothing_through_the_sessio
     play.act(ActorRef::Subject { session: id("ses-1") }, &proof("ses-1", "rcp-1")).unwrap();
     assert_eq!(play.case().state, CaseState::Approved);
 }
+
+#[test]
+fn invariant_02_whoever_had_a_hand_in_the_log_that_a_restore_replaces_has_one_still() {
+    use countersign::domain::case::{Hand, LineageEntry};
+    use countersign::domain::register::Principal;
+    let mut play = Play::sealed(Tier::Standard);
+    assert!(Play::sealed(Tier::Standard).approve("ruiz").is_ok());
+    let hand = Hand { who: Principal::Person(id("ruiz")), duty: Duty::Router, at: play.now };
+    let entry = LineageEntry { person: id("lind"), duty: Duty::EvidenceEditor, via: None, case: Some(countersign::base::ids::CaseId::new(2026, 9)) };
+    let taken = Command::TakeOver { hands: [hand].into(), lineage: [entry].into() };
+    assert!(play.act(op("vega"), &taken).is_err(), "the host's command line alone");
+    play.act(system(Worker::Host), &taken).unwrap();
+    assert_eq!(play.case().hold.as_ref().map(|h| h.source), Some(HoldSource::Restore));
+    play.now += Duration::minutes(2);
+    play.act(op("vega"), &start_code("ses-held", "mail-1")).unwrap();
+    play.act(ActorRef::Subject { session: id("ses-held") }, &proof("ses-held", "rcp-held")).unwrap();
+    play.act(op("vega"), &Command::LiftHold { reason: text("spoken-to"), contact: id("ses-held") }).unwrap();
+    for who in ["ruiz", "lind"] {
+        let refusal = play.approve(who).unwrap_err();
+        assert_eq!(refusal.code(), "separation-of-duties", "{who}: {refusal}");
+    }
+    let before = play.case().clone();
+    play.act(system(Worker::Host), &taken).unwrap();
+    assert_eq!((play.case().hands.clone(), play.case().lineage.clone()), (before.hands, before.lineage), "it is taken over once");
+}

@@ -1,11 +1,12 @@
 //! The table of state x command: what becomes of each command in each state, asked by whoever may ask for it. Every cell is there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use chrono::Duration;
-use countersign::domain::case::{ActorRef, ExecutionOutcome, Worker};
+use countersign::domain::case::{ActorRef, ExecutionOutcome, Hand, Worker};
 use countersign::domain::command::Command;
+use countersign::domain::register::Principal;
 use countersign::domain::vocabulary::*;
 
 use crate::play::*;
@@ -122,6 +123,14 @@ pub fn commands(play: &mut Play) -> Vec<(&'static str, ActorRef, Command)> {
         ("hold", op("vega"), Command::Hold { source: HoldSource::Security, reason: None }),
         ("hold by the subject", session(), Command::Hold { source: HoldSource::NotMe, reason: None }),
         ("lift_hold", op("vega"), Command::LiftHold { reason: text("l"), contact: id("ses-open") }),
+        (
+            "take_over",
+            system(Worker::Host),
+            Command::TakeOver {
+                hands: BTreeSet::from([Hand { who: Principal::Person(id("lind")), duty: Duty::Router, at: play.now }]),
+                lineage: BTreeSet::new(),
+            },
+        ),
         ("flag", op("vega"), Command::Flag { kind: FlagKind::Pressure }),
         ("tick", system(Worker::Deadlines), Command::Tick),
         ("reassess", system(Worker::Reassess), Command::Reassess),
@@ -163,6 +172,7 @@ const fn number(command: &Command) -> usize {
         Command::Flag { .. } => 29,
         Command::Tick => 30,
         Command::Reassess => 31,
+        Command::TakeOver { .. } => 32,
     }
 }
 
@@ -170,7 +180,7 @@ const fn number(command: &Command) -> usize {
 fn every_command_has_a_row() {
     let mut play = reach(CaseState::Sealed);
     let numbers: std::collections::BTreeSet<usize> = commands(&mut play).iter().map(|(_, _, c)| number(c)).collect();
-    assert_eq!(numbers, (0..32).collect(), "one past the last number of `number`");
+    assert_eq!(numbers, (0..33).collect(), "one past the last number of `number`");
 }
 
 fn column(state: CaseState, held: bool) -> Vec<(&'static str, String)> {

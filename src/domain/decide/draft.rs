@@ -131,6 +131,12 @@ impl<'a> Draft<'a> {
             self.assist();
             return;
         }
+        self.grew(hands, &fresh);
+        self.assist();
+    }
+
+    /// Records them in entries of a size that stays bounded.
+    fn grew(&mut self, hands: BTreeSet<Hand>, fresh: &[LineageEntry]) {
         let mut hands = Some(hands);
         let mut chunks: Vec<BTreeSet<LineageEntry>> = fresh.chunks(CHUNK).map(|c| c.iter().cloned().collect()).collect();
         if chunks.is_empty() {
@@ -139,7 +145,16 @@ impl<'a> Draft<'a> {
         for lineage in chunks {
             self.push(CaseEvent::LineageGrew { hands: hands.take().unwrap_or_default(), lineage });
         }
-        self.assist();
+    }
+
+    /// Records a lineage that another log of the same case tells of, whatever it came from: it only grows (invariant 2).
+    pub fn grow_as_known(&mut self, hands: &BTreeSet<Hand>, lineage: &BTreeSet<LineageEntry>) {
+        self.grow(hands.iter().cloned().collect());
+        let fresh: Vec<LineageEntry> = lineage.difference(&self.case.lineage).cloned().collect();
+        if !fresh.is_empty() {
+            self.grew(BTreeSet::new(), &fresh);
+            self.assist();
+        }
     }
 
     /// Turns a runbook or self-service case into an assisted one if a decider of record has a hand in it (invariant 17).

@@ -3,12 +3,14 @@
 //! Contract: a hold lies over any state, ended ones too, and ends whatever access lives. Lifting takes a security person outside the lineage, a
 //! reason, and contact made since on another channel. A flag voids by itself only if it raises the requirement (invariant 4).
 
+use std::collections::BTreeSet;
+
 use super::actor;
 use super::draft::Draft;
 use super::execute::end_grants;
 use super::proof::left;
 use crate::base::ids::SessionId;
-use crate::domain::case::{ActorRef, Flag, GrantEnd, Hold, ProofSession, SessionOutcome, TextRef, VoidReason, Worker};
+use crate::domain::case::{ActorRef, Flag, GrantEnd, Hand, Hold, LineageEntry, ProofSession, SessionOutcome, TextRef, VoidReason, Worker};
 use crate::domain::event::CaseEvent;
 use crate::domain::refusal::Refusal;
 use crate::domain::seal;
@@ -19,8 +21,7 @@ pub(super) fn hold(draft: &mut Draft<'_>, source: HoldSource, reason: Option<&Te
     match (source, &draft.ctx.actor.who) {
         // "This wasn't me" comes through a notice's word, which can cause a hold and nothing else (invariant 13).
         (HoldSource::NotMe, ActorRef::Subject { .. } | ActorRef::System { worker: Worker::Notices })
-        | (HoldSource::Policy, ActorRef::System { .. })
-        | (HoldSource::Restore, ActorRef::System { worker: Worker::Host }) => {}
+        | (HoldSource::Policy, ActorRef::System { .. }) => {}
         (HoldSource::Security, _) => {
             actor::role(&draft.world.register, draft.ctx, draft.code, actor::SECURITY)?;
         }
@@ -53,6 +54,23 @@ pub(super) fn freeze(draft: &mut Draft<'_>, hold: Hold) {
     end_grants(draft, GrantEnd::Held);
     let due = draft.now() + draft.requirement().deadlines.hold.duration();
     draft.push(CaseEvent::ClockResumed { due });
+}
+
+/// Takes over what another log of the same case tells of: whoever had a hand in it has one still, ended or not (cases that are linked with it
+/// inherit it), and as nobody can tell here what else had happened, it is held unless nothing of it lives any more.
+pub(super) fn take_over(draft: &mut Draft<'_>, hands: &BTreeSet<Hand>, lineage: &BTreeSet<LineageEntry>) -> Result<(), Refusal> {
+    if !matches!(draft.ctx.actor.who, ActorRef::System { worker: Worker::Host }) {
+        return Err(actor::not_permitted(draft.code, "the host's command line"));
+    }
+    draft.grow_as_known(hands, lineage);
+    let lives = match draft.case.state {
+        CaseState::Restored => draft.case.live_grants().next().is_some(),
+        state => !state.is_ended(),
+    };
+    if lives && draft.case.hold.is_none() {
+        freeze(draft, Hold { source: HoldSource::Restore, reason: None, since: draft.now(), escalated_at: None });
+    }
+    Ok(())
 }
 
 /// Lifts the freeze.

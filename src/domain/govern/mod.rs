@@ -11,7 +11,7 @@
 mod apply;
 mod found;
 pub mod recover;
-mod restored;
+pub mod restored;
 mod sound;
 mod widens;
 

@@ -7,12 +7,12 @@ use std::collections::BTreeSet;
 
 use super::{is_host, not_permitted, stays_governable};
 use crate::base::Time;
-use crate::base::ids::{OperatorId, TokenId};
+use crate::base::ids::{OperatorId, TargetId, TokenId};
 use crate::domain::command::Context;
 use crate::domain::event::{RegisterChange, RegisterEvent};
 use crate::domain::refusal::Refusal;
 use crate::domain::register::{Automation, Holder, Operator, Person, Register};
-use crate::domain::subject::Ownership;
+use crate::domain::subject::{Endpoint, Ownership, Scopes, Subject};
 use crate::domain::vocabulary::Status;
 
 /// What was narrowed since, and every token that is still good with `every_token`.
@@ -122,5 +122,62 @@ fn automation(old: &Automation, now: &Automation) -> Automation {
         sponsors: both(&old.sponsors, &now.sponsors),
         scopes: old.scopes.intersection(&now.scopes).copied().collect(),
         enabled: old.enabled && now.enabled,
+    }
+}
+
+/// A subject's record as the backup has it, less whatever the record that it replaces had lost: in use only if both say so, only addresses,
+/// owners, a manager and entitlements that both name. What came since has to be imported anew.
+pub fn subject(old: &Subject, was: &Subject) -> Subject {
+    let strictest = |a: Status, b: Status| [Status::Retired, Status::Suspended].into_iter().find(|s| a == *s || b == *s).unwrap_or(a);
+    let same = |e: &&Endpoint| was.endpoints.iter().any(|w| (&w.id, w.kind, w.address.raw()) == (&e.id, e.kind, e.address.raw()));
+    let confirmed = |e: &Endpoint| {
+        let there = was.endpoints.iter().find(|w| w.id == e.id).and_then(|w| w.confirmed_at);
+        Endpoint { confirmed_at: e.confirmed_at.zip(there).map(|(a, b)| a.max(b)), ..e.clone() }
+    };
+    let ended = |o: &Ownership| {
+        let there = was.owners.iter().find(|w| (&w.person, w.since) == (&o.person, o.since));
+        let until = there.map_or(Some(o.until.unwrap_or(o.since)), |w| [o.until, w.until].into_iter().flatten().min());
+        Ownership { until, ..o.clone() }
+    };
+    let held = |(target, scopes): (&TargetId, &Scopes)| {
+        let both: Scopes = scopes.intersection(was.entitlements.get(target)?).cloned().collect();
+        (!both.is_empty()).then(|| (target.clone(), both))
+    };
+    Subject {
+        status: strictest(old.status, was.status),
+        endpoints: old.endpoints.iter().filter(same).map(confirmed).collect(),
+        owners: old.owners.iter().map(ended).collect(),
+        manager: old.manager.clone().filter(|m| was.manager.as_ref() == Some(m)),
+        entitlements: old.entitlements.iter().filter_map(held).collect(),
+        ..old.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::ids::PersonId;
+
+    #[test]
+    fn t33_of_a_subjects_record_only_what_both_databases_hold_is_left() {
+        let json = |status: &str, mail: &str, until: Option<&str>, manager: &str| -> Subject {
+            serde_json::from_value(serde_json::json!({
+                "id": "svc-1", "kind": "service_account", "name": "svc-1", "person": null, "tier": "standard", "ial": 1, "aal": 1, "status": status,
+                "employer": null, "owners": [{"person": "ana", "since": "2025-01-01T00:00:00Z", "until": until}], "manager": manager,
+                "inventory": "api", "environment": "corporate", "dependents": [], "entitlements": {"vault": ["read", "write"]},
+                "endpoints": [{"id": "e-1", "kind": "email", "address": mail, "recorded_at": "2025-01-01T00:00:00Z", "confirmed_at": "2025-01-02T00:00:00Z"}],
+            }))
+            .unwrap()
+        };
+        let old = json("active", "stolen@corp.example", None, "mona");
+        assert_eq!(subject(&old, &old), old, "what did not change stays as it is");
+        let mut was = json("retired", "new@corp.example", Some("2025-06-01T00:00:00Z"), "zoe");
+        was.entitlements.values_mut().for_each(|s| s.retain(|scope| scope.as_str() == "read"));
+        let left = subject(&old, &was);
+        assert_eq!((left.status, left.endpoints.len(), left.manager), (Status::Retired, 0, None::<PersonId>));
+        assert_eq!(left.owners[0].until, was.owners[0].until);
+        assert_eq!(left.entitlements, was.entitlements);
+        let wider = subject(&was, &old);
+        assert_eq!((wider.status, wider.owners[0].until), (Status::Retired, was.owners[0].until), "nothing is widened");
     }
 }

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use super::parse::{FromCells, optional};
 use crate::base::Untrusted;
 use crate::base::ids::{EmployerId, PersonId, TeamId};
+use crate::base::text::is_unseen;
 use crate::domain::register::{Person, Register, Shift};
 use crate::domain::vocabulary::Status;
 use crate::store::PersonDetails;
@@ -90,16 +91,20 @@ impl Mistakes {
         text.filter(|t| !t.is_empty()).and_then(|t| self.read(field, t))
     }
 
-    /// Letters that show as something else than they are: control characters, and those that turn the direction of writing.
+    /// Characters that are not seen, or that show as something else than they are.
     fn hidden(&mut self, field: &str, text: &str) {
-        let turns = |c: char| matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        if let Some(c) = text.chars().find(|c| c.is_control() || turns(*c)) {
+        if let Some(c) = text.chars().find(|c| is_unseen(*c)) {
             self.0.push(format!("{field}: holds U+{:04X}, a character that is not seen: take it out", u32::from(c)));
         }
     }
 
     pub(super) fn name(&mut self, text: &str) {
-        self.hidden("name", text);
+        // Between two letters of a script that joins them, a joiner is spelling (Unicode Standard, 23.2 "Layout Controls").
+        let letters: Vec<char> = text.chars().collect();
+        let spelled = |i: usize| i.checked_sub(1).and_then(|i| letters.get(i)).zip(letters.get(i + 1)).is_some_and(|(a, b)| joins(*a) && joins(*b));
+        let seen: String =
+            letters.iter().enumerate().filter(|(i, c)| !(matches!(c, '\u{200c}' | '\u{200d}') && spelled(*i))).map(|(_, c)| *c).collect();
+        self.hidden("name", &seen);
         if text.trim().is_empty() || text.len() > MAX_NAME {
             self.0.push(format!("name: needs 1 to {MAX_NAME} bytes"));
         }
@@ -154,4 +159,9 @@ fn shift(text: &str) -> Option<Shift> {
     };
     let (start, end) = text.split_once('-')?;
     Some(Shift { start: minutes(start.trim())?, end: minutes(end.trim())? })
+}
+
+/// Whether a letter belongs to a script in which joiners are part of how words are written: neither Latin, Greek nor Cyrillic.
+fn joins(c: char) -> bool {
+    !c.is_ascii() && !is_unseen(c) && !matches!(c, '\u{80}'..='\u{52f}' | '\u{1e00}'..='\u{1fff}')
 }

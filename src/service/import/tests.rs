@@ -118,6 +118,16 @@ fn letters_that_are_not_seen_are_refused_with_every_other_mistake_of_the_row() {
         assert!(why.iter().any(|w| w.starts_with(mistake)), "{mistake} not in {why:?}");
     }
     assert!(person::check(all[1].row.as_ref().unwrap(), &register(&[]), &BTreeSet::new()).is_ok());
+    let checked = |name: &str, email: &str| {
+        let csv = format!("id,name,email,employer\np-1,{name},{email},corp\n");
+        let all: Vec<Row<PersonIn>> = rows(Format::Csv, csv.as_bytes()).unwrap();
+        person::check(all[0].row.as_ref().unwrap(), &register(&[]), &BTreeSet::new())
+    };
+    for unseen in ["\u{200b}", "\u{2060}", "\u{feff}", "\u{ad}", "\u{e0041}", "\u{200d}"] {
+        assert!(checked(&format!("Ana{unseen} Ruiz"), "ana@corp.example").is_err(), "{unseen:?} in a name");
+        assert!(checked("Ana Ruiz", &format!("ana{unseen}@corp.example")).is_err(), "{unseen:?} in an address");
+    }
+    assert!(checked("\u{645}\u{200c}\u{646}", "ana@corp.example").is_ok(), "a joiner that is spelling stays");
 }
 
 #[test]

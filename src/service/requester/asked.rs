@@ -3,8 +3,8 @@
 //! Contract: taking a request reads no store and says nothing, so that neither the answer nor its time can depend on whom it is about (T24);
 //! what becomes of it is mail to recorded addresses, or nothing. At most [`MAX_WAITING`] wait; they are worked off one after the other. Anyone
 //! can type a name: so a name that is asked for again while a case is open makes no second one and no flag (a flag would raise what policy
-//! asks for, at a stranger's will), but is counted with the other strangers (invariant 8), and at most [`MAX_SENT`] codes of a case are sent in
-//! a day by the server itself. A case in which nothing was proved raises nothing for another one, tells no staff, and ends when the time for its
+//! asks for, at a stranger's will), but is counted with the other strangers (invariant 8), and after [`MAX_SENT`] codes of a case in a day that
+//! nobody typed the server sends one in [`SPACED`]: never none, so that no stranger shuts anybody out. A case in which nothing was proved raises nothing for another one, tells no staff, and ends when the time for its
 //! proofs is over. What a stranger can still do: have those few codes sent to the subject's own addresses. Knows no page.
 
 use std::collections::{BTreeSet, VecDeque};
@@ -27,8 +27,10 @@ use crate::service::{Ask, ServiceError};
 pub const MAX_WAITING: usize = 256;
 /// The longest name, address or system's name that is looked for, in characters (an address has at most 254, RFC 5321 §4.5.3.1).
 pub const MAX_NAME: usize = 254;
-/// Codes that came to nothing and that the server sends by itself in one case within a day, however often the subject is asked for.
+/// Codes that came to nothing and that the server sends by itself in one case within a day as often as the subject is asked for.
 pub const MAX_SENT: usize = 3;
+/// The time between two of them after that: few enough to be no nuisance, and whoever really waits for one gets it the same morning.
+const SPACED: chrono::Duration = chrono::Duration::hours(3);
 /// Recorded systems in which an open request is looked for.
 const MAX_TARGETS: usize = 50;
 
@@ -203,15 +205,15 @@ impl Requester {
         Ok(None)
     }
 
-    /// A person whose code ran out and who asks again gets another one: while none waits to be typed, and until
-    /// [`MAX_SENT`] came to nothing within a day.
+    /// A person whose code ran out and who asks again gets another one, while none waits to be typed; once [`MAX_SENT`] came to nothing within a
+    /// day, one in [`SPACED`].
     async fn send_again(&self, case: Arc<Case>) {
         let now = self.service.now();
         let waits = case.sessions.values().any(|s| s.outcome.is_none() && s.expires_at > now);
         // What was proved, or what someone of the staff sent, uses up nobody's tries.
         let in_vain = |s: &&ProofSession| s.outcome != Some(SessionOutcome::Proved) && matches!(s.by, ActorRef::System { .. });
-        let lately = case.sessions.values().filter(in_vain).filter(|s| s.opened_at > now - chrono::Duration::days(1)).count();
-        if !waits && lately < MAX_SENT {
+        let sent = |within| case.sessions.values().filter(in_vain).filter(|s| s.opened_at > now - within).count();
+        if !waits && (sent(chrono::Duration::days(1)) < MAX_SENT || sent(SPACED) == 0) {
             self.service.open_session(&case).await;
         }
     }

@@ -3,18 +3,19 @@
 //! Contract: a copy is of one moment and is made while the store is used; nothing is overwritten unless told, never a store that runs, and
 //! a copy that does not verify is not put anywhere. What is replaced is compared first and kept aside. Knows no rules.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, OptionalExtension as _};
 
-use super::rows::Ordinal as _;
 use super::vault::Vault;
-use super::{MasterKey, look, schema, sound, verify};
+use super::{MasterKey, look, reads, schema, sound, verify};
 use crate::base::Time;
-use crate::base::ids::CaseId;
+use crate::base::ids::{CaseId, PersonId};
+use crate::domain::case::{Hand, LineageEntry};
 use crate::domain::register::Register;
-use crate::domain::vocabulary::CaseState;
+use crate::domain::subject::Subject;
 use crate::store::StoreError;
 
 /// Why nothing was restored.
@@ -110,6 +111,22 @@ pub enum There {
     Same(Lost),
 }
 
+/// A case of the backup in which more had happened, with everyone who had a hand in it there. Nothing of it was verified, so it may keep people
+/// from deciding and never let them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Moved {
+    /// Which.
+    pub case: CaseId,
+    /// Who had acted in it.
+    pub hands: BTreeSet<Hand>,
+    /// Everyone in its lineage.
+    pub lineage: BTreeSet<LineageEntry>,
+}
+
+fn ids<S: serde::Serializer>(moved: &[Moved], to: S) -> Result<S::Ok, S::Error> {
+    to.collect_seq(moved.iter().map(|m| m.case))
+}
+
 /// What the database that is replaced knows and the backup does not.
 #[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize)]
 pub struct Lost {
@@ -118,8 +135,17 @@ pub struct Lost {
     /// The register it had, as it was found: nothing in it was verified, so it may narrow and never widen.
     #[serde(skip)]
     pub was: Box<Register>,
-    /// Cases that could still be decided or carried out, if nothing held them, and in which more had happened.
-    pub moved: Vec<CaseId>,
+    /// Subjects whose record had changed, as it was found there: it may narrow the backup's and never widen it.
+    #[serde(skip)]
+    pub subjects: Vec<Subject>,
+    /// Persons whose mail address had changed: which of the two is theirs now nobody can tell.
+    #[serde(skip)]
+    pub mailboxes: Vec<PersonId>,
+    /// Cases in which more had happened.
+    #[serde(serialize_with = "ids")]
+    pub moved: Vec<Moved>,
+    /// Cases that were opened since: the backup knows nothing of them.
+    pub opened: u64,
     /// Denials since.
     pub denials: u64,
     /// Saved codes that were used, replaced or taken away since, which the backup would have taken for good; void in it now.
@@ -280,24 +306,60 @@ fn compared(backup: &Path, there: &Path) -> Result<There, StoreError> {
     let sql = "SELECT count(*) FROM approvals WHERE decision = 1 AND seq >= ?1";
     let denials: i64 = old.query_row(sql, [i64::try_from(common).unwrap_or(i64::MAX)], |r| r.get(0))?;
     let policy = before.policy != was.policy;
-    let (moved, denials) = (moved(&new, &old)?, u64::try_from(denials).unwrap_or(0));
-    Ok(There::Same(Lost { entries: entries - common, was: Box::new(was), moved, denials, codes: 0, policy }))
+    let (subjects, mailboxes) = (subjects(&new, &old)?, mailboxes(&new, &old)?);
+    let ((moved, opened), denials) = (moved(&new, &old)?, u64::try_from(denials).unwrap_or(0));
+    Ok(There::Same(Lost { entries: entries - common, was: Box::new(was), subjects, mailboxes, moved, opened, denials, codes: 0, policy }))
 }
 
-/// Cases that the backup would let be decided or carried out, though they had gone on: held, denied, taken back, withdrawn or done, nobody can
-/// tell by the backup.
-fn moved(new: &Connection, old: &Connection) -> Result<Vec<CaseId>, StoreError> {
-    const OPEN: [CaseState; 4] = [CaseState::Sealed, CaseState::Approved, CaseState::Executing, CaseState::Failed];
-    let mut open = new.prepare("SELECT id, version FROM cases WHERE held = 0 AND state IN (?1, ?2, ?3, ?4) ORDER BY id")?;
-    let mut then = old.prepare("SELECT version FROM cases WHERE id = ?1")?;
-    let mut rows = open.query(params![OPEN[0].ordinal(), OPEN[1].ordinal(), OPEN[2].ordinal(), OPEN[3].ordinal()])?;
-    let mut moved = Vec::new();
+/// Cases of the backup in which more had happened, and how many it has not at all.
+fn moved(new: &Connection, old: &Connection) -> Result<(Vec<Moved>, u64), StoreError> {
+    let mut known = new.prepare("SELECT version FROM cases WHERE id = ?1")?;
+    let mut then = old.prepare("SELECT id, version FROM cases ORDER BY id")?;
+    let mut rows = then.query([])?;
+    let (mut moved, mut opened) = (Vec::new(), 0);
     while let Some(row) = rows.next()? {
-        let (key, version): (i64, i64) = (row.get(0)?, row.get(1)?);
-        let was: Option<i64> = then.query_row([key], |r| r.get(0)).optional()?;
-        moved.extend(CaseId::from_key(key).filter(|_| was != Some(version)));
+        let (key, was): (i64, i64) = (row.get(0)?, row.get(1)?);
+        let version: Option<i64> = known.query_row([key], |r| r.get(0)).optional()?;
+        let Some(case) = CaseId::from_key(key).filter(|_| version != Some(was)) else { continue };
+        if version.is_none() {
+            opened += 1;
+        } else if let Some(there) = reads::fold(old, case)? {
+            moved.push(Moved { case, hands: there.hands, lineage: there.lineage });
+        }
     }
-    Ok(moved)
+    Ok((moved, opened))
+}
+
+/// Subjects of the backup whose record is another by now.
+fn subjects(new: &Connection, old: &Connection) -> Result<Vec<Subject>, StoreError> {
+    let mut known = new.prepare("SELECT body FROM subjects WHERE id = ?1")?;
+    let mut then = old.prepare("SELECT id, body FROM subjects")?;
+    let mut rows = then.query([])?;
+    let mut changed = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (id, was): (String, String) = (row.get(0)?, row.get(1)?);
+        let body: Option<String> = known.query_row([&id], |r| r.get(0)).optional()?;
+        if body.is_some_and(|body| body != was) {
+            changed.push(serde_json::from_str(&was).map_err(|e| StoreError::Damaged(format!("a subject: {e}")))?);
+        }
+    }
+    Ok(changed)
+}
+
+/// Persons of the backup who have another mail address by now, or none.
+fn mailboxes(new: &Connection, old: &Connection) -> Result<Vec<PersonId>, StoreError> {
+    let mut known = new.prepare("SELECT email FROM people WHERE id = ?1")?;
+    let mut then = old.prepare("SELECT id, email FROM people")?;
+    let mut rows = then.query([])?;
+    let mut changed = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (id, was): (String, Option<String>) = (row.get(0)?, row.get(1)?);
+        let email: Option<Option<String>> = known.query_row([&id], |r| r.get(0)).optional()?;
+        if email.is_some_and(|email| email.is_some() && email != was) {
+            changed.extend(PersonId::parse(&id));
+        }
+    }
+    Ok(changed)
 }
 
 /// How many entries the second log has, and with how many of the same both begin. Entries hold their place and time, so logs that parted
