@@ -9,9 +9,11 @@ use super::{Ask, Service, ServiceError};
 use crate::base::ids::CaseId;
 use crate::domain::case::Worker;
 use crate::domain::command::Command;
+use crate::domain::effect::Notice;
 use crate::domain::event::CaseEvent;
-use crate::domain::message::Sent;
+use crate::domain::message::{Message, Sent};
 use crate::domain::refusal::Refusal;
+use crate::domain::vocabulary::FlagKind;
 
 impl Service {
     /// Why nobody could answer what this command would ask someone: no address of theirs is recorded, or it is the subject's.
@@ -28,8 +30,18 @@ impl Service {
         Ok(Some(Refusal::EndpointUnusable(why.to_owned())))
     }
 
-    /// Writes down what became of a message, and ends its item of the outbox with it.
+    /// Writes down what became of a message, and ends its item of the outbox with it. A recovery of which its subject could be told at none of
+    /// its addresses is flagged, as one is that has none: policy asks for more then.
     pub(super) async fn record_message(&self, item: i64, case: CaseId, sent: Sent) -> Result<(), ServiceError> {
+        let silent = sent.told == 0 && matches!(sent.message, Message::Notice { notice: Notice::Started });
+        if silent {
+            // Before the item ends: if this is not written, the message is looked at again.
+            let flag = Command::Flag { kind: FlagKind::Unreachable };
+            match Box::pin(self.execute(&Ask::system(Worker::Notices), case, &flag)).await {
+                Ok(_) | Err(ServiceError::Refused(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
         self.note_on_case(&Ask::system(Worker::Notices).finishing(item), case, &CaseEvent::MessageSent { sent }).await
     }
 }

@@ -113,6 +113,7 @@ async fn invariant_07_what_a_relay_refuses_is_not_said_to_be_sent() {
         Sent { message, told, untold: untold.iter().copied().collect() }
     };
     assert!(sent.len() == 2 && sent.contains(&notice(0, &[(Untold::Refused, 2)])) && sent.contains(&code(0, &[(Untold::Refused, 1)])), "{sent:?}");
+    assert!(house.case(case).await.has_flag(FlagKind::Unreachable), "told at no address is not told");
     let shown = house.shown(case).await;
     let sessions: Vec<_> = shown.checklist.items.iter().flat_map(|i| &i.sessions).collect();
     assert_eq!(sessions[0].unsent.as_deref(), Some("the mail relay refused it"));
@@ -123,6 +124,7 @@ async fn invariant_07_what_a_relay_refuses_is_not_said_to_be_sent() {
     let choosy = workers(&house.service, &house.keys, relay("home.example"), &house.connector, &house.pages);
     while choosy.run_outbox_once().await.unwrap() > 0 {}
     assert_eq!(house.sent(second).await, [notice(1, &[(Untold::Refused, 1)])]);
+    assert!(!house.case(second).await.has_flag(FlagKind::Unreachable), "told at one");
     let sentence = house.shown(second).await.messages[0].sentence.clone();
     assert!(sentence.contains("was sent to 1 address, and could not be sent to 1 address: the mail relay refused it"), "{sentence}");
 }
@@ -139,6 +141,7 @@ async fn invariant_13_a_relay_that_stays_away_is_given_up_and_that_is_seen() {
         house.clock.pass(15);
     }
     assert_eq!(house.sent(case).await, [notice(0, &[(Untold::Unreachable, 2)])]);
+    assert!(house.case(case).await.has_flag(FlagKind::Unreachable));
 }
 
 #[tokio::test]
