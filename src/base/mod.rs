@@ -5,6 +5,7 @@
 pub mod canonical;
 pub mod digest;
 pub mod ids;
+pub mod mailbox;
 pub mod ports;
 pub mod text;
 

@@ -170,6 +170,7 @@ impl Bulk {
             pinned: Arc::clone(&self.policy),
             current: Arc::clone(&self.policy),
             held: None,
+            mailboxes: Arc::default(),
         }
     }
 

@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 use super::case::{ActorRef, Receipt};
 use super::checklist::{Reach, reach};
 use super::command::World;
-use super::lineage;
 use super::vocabulary::{Method, Status};
+use super::{lineage, mailboxes};
 use crate::base::Time;
 use crate::base::ids::PersonId;
 
@@ -17,7 +17,7 @@ use crate::base::ids::PersonId;
 pub const QUORUM: usize = 2;
 
 /// Who can be asked to attest now: the present owners and, but for an owner quorum, the recorded manager; never the subject, nor whoever
-/// works the case. Nobody, where there are too few owners for a quorum.
+/// works the case, nor one whose mailbox is also theirs. Nobody, where there are too few owners, or mailboxes of owners, for a quorum.
 pub fn attesters(world: &World, method: Method, now: Time) -> BTreeSet<PersonId> {
     let (Some(subject), Reach::Attester) = (world.subject.as_deref(), reach(method)) else { return BTreeSet::new() };
     let owners = subject.owners_at(now).cloned();
@@ -26,9 +26,9 @@ pub fn attesters(world: &World, method: Method, now: Time) -> BTreeSet<PersonId>
     let mut out: BTreeSet<PersonId> = owners.chain(manager).filter(|p| subject.person.as_ref() != Some(p) && present(p)).collect();
     if !out.is_empty() {
         let working = lineage::working_hands(world, now);
-        out.retain(|p| !working.contains(p));
+        out.retain(|p| !working.contains(p) && !mailboxes::reads_along(world, p, &working) && !world.mailboxes.is_subjects(p));
     }
-    if method == Method::OwnerQuorum && out.len() < QUORUM {
+    if method == Method::OwnerQuorum && mailboxes::mailboxes(world, &out) < QUORUM {
         out.clear();
     }
     out
@@ -43,8 +43,10 @@ pub const fn giver(receipt: &Receipt) -> Option<&PersonId> {
 }
 
 /// Those of the receipts that are nobody's word about a case they work, whenever they came to work it: asked for an attestation first and sealed
-/// or routed by its giver later is one person's word too.
+/// or routed by its giver later is one person's word too, and so is what was sent to a mailbox that is theirs as well.
 pub fn impartial<'a>(world: &World, receipts: Vec<&'a Receipt>, now: Time) -> Vec<&'a Receipt> {
+    let read_along = |r: &Receipt| r.endpoint.as_ref().is_some_and(|e| mailboxes::is_a_hands(world, e, None, now));
+    let receipts: Vec<&Receipt> = receipts.into_iter().filter(|r| !read_along(r)).collect();
     if receipts.iter().all(|r| reach(r.method) != Reach::Attester) {
         return receipts;
     }
@@ -53,7 +55,7 @@ pub fn impartial<'a>(world: &World, receipts: Vec<&'a Receipt>, now: Time) -> Ve
     let owners: BTreeSet<&PersonId> = subject.owners_at(now).collect();
     let counts = |r: &&Receipt| match (reach(r.method), giver(r)) {
         (Reach::Attester, Some(person)) => {
-            let outside = !working.contains(person) && subject.person.as_ref() != Some(person);
+            let outside = !working.contains(person) && subject.person.as_ref() != Some(person) && !mailboxes::reads_along(world, person, &working);
             outside && (r.method != Method::OwnerQuorum || owners.contains(person))
         }
         (Reach::Attester, None) => false,

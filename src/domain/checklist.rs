@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::attest;
 use super::case::{Case, Flag, Plan, Receipt, Route};
 use super::command::World;
+use super::mailboxes;
 use super::requirement::{ApprovalNeed, CodeRules, Deadlines, ProofNeed, ProofSet, Requirement, Seconds};
 use super::subject::Subject;
 use super::vocabulary::{EndpointKind, Method};
@@ -171,7 +172,7 @@ pub fn sealed_progress(world: &World, now: Time) -> Progress {
 }
 
 /// Until when a receipt counts: as long as was said when it was recorded, or less where policy has become stricter since (invariant 14).
-fn counts_until(need: &Requirement, receipt: &Receipt) -> Time {
+pub(super) fn counts_until(need: &Requirement, receipt: &Receipt) -> Time {
     receipt.valid_until.min(receipt.at + need.receipt_lifetime.duration())
 }
 
@@ -347,9 +348,13 @@ fn startable(world: &World, need: &Requirement, method: Method, now: Time) -> Ve
     match reach(method) {
         Reach::Endpoint => {
             let usable = subject.endpoints.iter().filter(|e| endpoint_problem(case, subject, need, &e.id).is_none());
+            let usable = usable.filter(|e| !mailboxes::is_a_hands(world, &e.id, None, now));
             usable.filter(|e| e.kind == EndpointKind::Email).map(|e| (method, Some(e.id.clone()), None)).collect()
         }
-        Reach::Attester => attest::attesters(world, method, now).into_iter().map(|p| (method, None, Some(p))).collect(),
+        Reach::Attester => {
+            let others = attest::attesters(world, method, now).into_iter().filter(|p| mailboxes::double(world, p, now).is_none());
+            others.map(|p| (method, None, Some(p))).collect()
+        }
         Reach::Bound => vec![(method, None, None)],
     }
 }

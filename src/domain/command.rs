@@ -10,6 +10,7 @@ use std::sync::Arc;
 use super::case::{ActorRef, Case, ExecutionOutcome, Hand, LineageEntry, Requester, Route, Signature, TextRef, TrustRoot};
 use super::event::RegisterChange;
 use super::grant::Generations;
+use super::mailboxes::Mailboxes;
 use super::policy::Policy;
 use super::register::{Person, Register, Scope, Token};
 use super::subject::Subject;
@@ -272,4 +273,6 @@ pub struct World {
     pub current: Arc<Policy>,
     /// What the target says before an execution of those whose credential it renews; `None` where that does not matter.
     pub held: Option<Generations>,
+    /// Who reads the mailboxes that something can be sent to about the subject.
+    pub mailboxes: Arc<Mailboxes>,
 }

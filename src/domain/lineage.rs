@@ -10,6 +10,7 @@ use chrono::Duration;
 use super::case::{Case, LineageEntry};
 use super::checklist;
 use super::command::World;
+use super::mailboxes;
 use super::quorum::Voter;
 use super::refusal::CouldDecide;
 use super::register::{Principal, Register};
@@ -33,28 +34,49 @@ pub fn lineage(world: &World, now: Time) -> BTreeSet<LineageEntry> {
     for other in linked {
         walk.start_case(other, Some(other.id));
     }
+    for person in mailboxes::provers(world, case) {
+        walk.reach(person, Duty::Prover, None, None);
+    }
     walk.run();
     walk.out
 }
 
 /// Everyone who works the case or a linked one, or did: who routed, triaged, wrote evidence, started a proof or sealed it, and whoever owns,
-/// sponsors or is tied to them over the same history. Whoever asked for it, owns its subject or attested in it does not work it.
+/// sponsors or is tied to them over the same history. Whoever asked for it, owns its subject or attested in it does not work it, nor does
+/// software by being theirs.
 pub fn working_hands(world: &World, now: Time) -> BTreeSet<PersonId> {
+    hands_with(world, works, now)
+}
+
+/// The same, and whoever asked for the case, likewise.
+pub fn hands_and_asking(world: &World, now: Time) -> BTreeSet<PersonId> {
+    hands_with(world, |duty| works(duty) || duty == Duty::Requester, now)
+}
+
+const fn works(duty: Duty) -> bool {
+    matches!(duty, Duty::Router | Duty::ProofStarter | Duty::EvidenceEditor | Duty::Sealer | Duty::ActedFor)
+}
+
+fn hands_with(world: &World, counts: impl Fn(Duty) -> bool, now: Time) -> BTreeSet<PersonId> {
     let Some(case) = world.case.as_deref() else { return BTreeSet::new() };
-    let works = |duty: Duty| {
-        use Duty as D;
-        matches!(duty, D::Router | D::ProofStarter | D::EvidenceEditor | D::Sealer | D::ActedFor | D::AutomationOwner | D::AutomationSponsor)
-    };
     let (mut walk, linked) = Walk::over(world, case, now);
-    for case in linked.into_iter().chain([case]) {
-        for entry in case.lineage.iter().filter(|e| works(e.duty)) {
+    let cases: Vec<&Case> = linked.into_iter().chain([case]).collect();
+    for case in &cases {
+        for entry in case.lineage.iter().filter(|e| counts(e.duty)) {
             walk.reach(&entry.person, entry.duty, None, None);
         }
-        for hand in case.hands.iter().filter(|h| works(h.duty)) {
+        for hand in case.hands.iter().filter(|h| counts(h.duty)) {
             walk.visit(hand.who.clone(), None);
             if let Principal::Person(person) = &hand.who {
                 walk.reach(person, hand.duty, None, None);
             }
+        }
+    }
+    walk.run();
+    // Whoever owned the software behind such a hand then still counts, whatever the register says of it now.
+    for entry in cases.iter().flat_map(|c| &c.lineage).filter(|e| matches!(e.duty, Duty::AutomationOwner | Duty::AutomationSponsor)) {
+        if entry.via.as_ref().is_some_and(|via| walk.seen.contains(via)) {
+            walk.reach(&entry.person, entry.duty, None, None);
         }
     }
     walk.run();

@@ -17,6 +17,7 @@ pub mod event;
 pub mod govern;
 pub mod grant;
 pub mod lineage;
+pub mod mailboxes;
 pub mod message;
 pub mod next;
 pub mod policy;

@@ -5,6 +5,7 @@
 
 use super::derive::Keys;
 use crate::base::ids::{PersonId, SubjectId};
+pub use crate::base::mailbox::mailbox;
 use crate::domain::case::TrustRoot;
 use crate::domain::vocabulary::TrustRootKind;
 
@@ -29,21 +30,6 @@ impl Keys {
     pub fn contact_root(&self, person: &PersonId) -> TrustRoot {
         TrustRoot { kind: TrustRootKind::Contact, sha256: self.salted("root-contact", person.as_str()) }
     }
-}
-
-/// A mail address in the form in which addresses of one mailbox are equal: lower case, without a `+tag`, without the dots that some
-/// providers ignore, with its domain in ASCII.
-pub fn mailbox(address: &str) -> String {
-    let address = address.trim().to_lowercase();
-    let Some((local, domain)) = address.rsplit_once('@') else { return address };
-    let local = local.split('+').next().unwrap_or(local).replace('.', "");
-    let domain = domain.trim_end_matches('.');
-    let domain = match url::Host::parse(domain) {
-        Ok(url::Host::Domain(ascii)) => ascii,
-        _ => domain.to_owned(),
-    };
-    let domain = if domain == "googlemail.com" { "gmail.com".to_owned() } else { domain };
-    format!("{local}@{domain}")
 }
 
 #[cfg(test)]

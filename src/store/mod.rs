@@ -20,6 +20,7 @@ use crate::domain::anomaly::Met;
 use crate::domain::case::{ActorRef, Case};
 use crate::domain::effect::{Due, Effect};
 use crate::domain::event::{CaseEvent, Entry, RegisterEvent};
+use crate::domain::mailboxes::Mailboxes;
 use crate::domain::register::Register;
 use crate::domain::subject::{Recorded, Subject};
 use crate::domain::view::{CaseRow, Counts, GrantPage, GrantQuery, QueuePage, QueueQuery, Said, SubjectRow};
@@ -299,6 +300,8 @@ pub struct SubjectRecord {
     pub version: u64,
     /// How often a case of it was opened, routed or gained hands.
     pub linked: u64,
+    /// Who reads the mailboxes of its record, and those of whoever could attest for it.
+    pub mailboxes: Arc<Mailboxes>,
 }
 
 /// Which case a decision is about.

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 #![allow(missing_docs, reason = "a test's name says what it is")]
 
+mod along;
 mod asked;
 mod decisions;
 mod desk;

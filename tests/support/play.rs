@@ -120,6 +120,7 @@ impl Play {
             pinned: policy.clone(),
             current: policy,
             held: None,
+            mailboxes: Arc::default(),
         };
         Self { world, now: start(), log: Vec::new(), serial: 1 }
     }

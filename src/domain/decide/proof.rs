@@ -18,10 +18,14 @@ use crate::domain::event::CaseEvent;
 use crate::domain::refusal::Refusal;
 use crate::domain::requirement::{Requirement, Seconds};
 use crate::domain::vocabulary::{CaseState, Duty, EndpointKind, Method, TrustRootKind};
+use crate::domain::{lineage, mailboxes};
 
 /// Before the same proof is started again over the same address, or with the same person: a hundred requests in a row send one message (T22).
 /// Another proof, or another address, need not wait.
 pub const RESEND_AFTER: Duration = Duration::seconds(60);
+/// Why somebody can't attest over a mailbox that isn't theirs alone.
+const NOT_APART: &str = "The mailbox recorded for whom you would ask is also that of somebody who works this case: nothing is sent there. Ask someone \
+    else, and have the record put right.";
 /// The most sessions of one method a case may open.
 pub const MAX_SESSIONS_PER_METHOD: usize = 20;
 
@@ -55,6 +59,7 @@ pub(super) fn start(
         return Err(Refusal::EndpointUnusable("Nobody is reached by asking oneself.".to_owned()));
     }
     reachable(draft, &need, method, endpoint, attester)?;
+    own_mailbox(draft, endpoint, attester, staff.as_ref().map(|c| &c.person.id))?;
     gave_already(draft, method, attester)?;
     supersede(draft, method, endpoint, attester)?;
     let by = draft.ctx.actor.who.clone();
@@ -148,10 +153,16 @@ fn reachable(
         (Reach::Attester, _, None) => Err(Refusal::Invalid { field: "attester", why: "name whom to ask".to_owned() }),
         (Reach::Attester, _, Some(person)) => {
             let can = attest::attesters(&draft.world, method, draft.now());
+            let working = lineage::working_hands(&draft.world, draft.now());
             let why = match method {
                 _ if can.contains(person) => return Ok(()),
+                _ if draft.world.mailboxes.is_subjects(person) => {
+                    "The mail address recorded for whom you would ask is the subject's own: nothing is sent there. Ask someone else."
+                }
+                _ if !working.contains(person) && mailboxes::reads_along(&draft.world, person, &working) => NOT_APART,
                 Method::OwnerQuorum if can.is_empty() => {
-                    "An owner quorum takes two present owners who have no hand in the case; there are fewer. Prove it another way."
+                    "An owner quorum takes two present owners, each with a mailbox of their own, who have no hand in the case; there are fewer. Prove \
+                     it another way."
                 }
                 Method::OwnerQuorum => "Only a present owner who doesn't work the case, themselves or through software they own, counts here.",
                 _ => {
@@ -159,6 +170,32 @@ fn reachable(
                      through software they own."
                 }
             };
+            Err(Refusal::EndpointUnusable(why.to_owned()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Nothing is sent to a mailbox that is somebody else's in the case: of whoever opened or works it, of `caller`, who is about to, or of another
+/// who was asked (invariant 5).
+fn own_mailbox(draft: &Draft<'_>, endpoint: Option<&EndpointId>, attester: Option<&PersonId>, caller: Option<&PersonId>) -> Result<(), Refusal> {
+    nobody_reads_along(draft, endpoint, caller)?;
+    let Some(person) = attester else { return Ok(()) };
+    if caller.is_some_and(|caller| draft.world.mailboxes.shared(person, caller)) {
+        return Err(Refusal::EndpointUnusable(NOT_APART.to_owned()));
+    }
+    if let Some(other) = mailboxes::double(&draft.world, person, draft.now()) {
+        let why = format!("{other}, who was asked or said yes already, has the same mailbox: two who share one are not two. Ask someone else.");
+        return Err(Refusal::EndpointUnusable(why));
+    }
+    Ok(())
+}
+
+fn nobody_reads_along(draft: &Draft<'_>, endpoint: Option<&EndpointId>, caller: Option<&PersonId>) -> Result<(), Refusal> {
+    match endpoint {
+        Some(id) if mailboxes::is_a_hands(&draft.world, id, caller, draft.now()) => {
+            let why = "This address is also the recorded mailbox of somebody who opened or works this case: nothing is sent there. Prove it over \
+                another address or in another way, and have the record put right.";
             Err(Refusal::EndpointUnusable(why.to_owned()))
         }
         _ => Ok(()),
@@ -264,6 +301,7 @@ pub(super) fn proved(draft: &mut Draft<'_>, id: &SessionId, receipt: &ReceiptId,
     let need = draft.requirement();
     // The record may have changed since the session was opened.
     reachable(draft, &need, proof.method, proof.endpoint.as_ref(), proof.attester.as_ref())?;
+    nobody_reads_along(draft, proof.endpoint.as_ref(), None)?;
     if !rests_on(proof.method, root.kind) {
         return Err(Refusal::Invalid { field: "trust_root", why: format!("{} can't rest on that", proof.method.label()) });
     }

@@ -78,6 +78,7 @@ impl Verify<'_> {
         self.policies.extend(register.policy);
         self.subject_rows()?;
         self.people_rows(register)?;
+        self.mailboxes()?;
         self.code_rows()?;
         self.policy_rows()?;
         self.tie_rows(register)

@@ -11,6 +11,7 @@ use super::errors::to_json;
 use super::{duties, grants, handles, rows};
 use crate::base::canonical;
 use crate::base::ids::{CaseId, SubjectId};
+use crate::base::mailbox::mailbox;
 use crate::domain::anomaly::skeleton;
 use crate::domain::event::{Body, CaseEvent, Entry, MAX_ENTRY};
 use crate::domain::subject::Recorded;
@@ -249,12 +250,13 @@ impl Batch<'_> {
 
     fn put_people(&self, people: &[PersonDetails]) -> Result<(), CommitError> {
         for person in people {
+            let email = person.email.as_ref().map(crate::base::Untrusted::raw);
             self.conn
                 .prepare_cached(
-                    "INSERT INTO people (id, name, email) VALUES (?1, ?2, ?3)
-                     ON CONFLICT (id) DO UPDATE SET name = excluded.name, email = excluded.email",
+                    "INSERT INTO people (id, name, email, mailbox) VALUES (?1, ?2, ?3, ?4)
+                     ON CONFLICT (id) DO UPDATE SET name = excluded.name, email = excluded.email, mailbox = excluded.mailbox",
                 )?
-                .execute(params![person.id.as_str(), person.name.raw(), person.email.as_ref().map(crate::base::Untrusted::raw)])?;
+                .execute(params![person.id.as_str(), person.name.raw(), email, email.map(mailbox)])?;
         }
         Ok(())
     }

@@ -16,6 +16,7 @@ mod errors;
 mod grants;
 mod handles;
 mod look;
+mod mailboxes;
 mod met;
 mod outbox;
 mod plan;

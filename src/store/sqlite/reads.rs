@@ -12,6 +12,7 @@ use super::answers::ANSWER_LIFETIME_MS;
 use super::batch::Kept;
 use super::commit::int;
 use super::errors::from_json;
+use super::mailboxes;
 use super::rows::{self, millis};
 use crate::base::ids::{CaseId, PersonId, SubjectId, TargetId, TextId};
 use crate::base::{Digest, Time, Untrusted};
@@ -157,7 +158,9 @@ pub(super) fn subject_in(tx: &Transaction<'_>, id: &SubjectId) -> Result<Option<
     let cases: Option<i64> =
         tx.prepare_cached("SELECT cases FROM subject_cases WHERE subject = ?1")?.query_row([id.as_str()], |r| r.get(0)).optional()?;
     let number = |n: i64| u64::try_from(n).unwrap_or(0);
-    Ok(Some(SubjectRecord { subject: Arc::new(from_json("a subject", &body)?), version: number(version), linked: number(cases.unwrap_or(0)) }))
+    let subject: Subject = from_json("a subject", &body)?;
+    let mailboxes = Arc::new(mailboxes::of(tx, &subject)?);
+    Ok(Some(SubjectRecord { subject: Arc::new(subject), version: number(version), linked: number(cases.unwrap_or(0)), mailboxes }))
 }
 
 /// Subjects by the beginnings of words of their name or id.

@@ -25,6 +25,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../assets/migrations/0008_passed.sql"),
     include_str!("../../../assets/migrations/0009_went.sql"),
     include_str!("../../../assets/migrations/0010_person.sql"),
+    include_str!("../../../assets/migrations/0011_mailboxes.sql"),
 ];
 /// The migration after which grants are put into their rows; it goes together with the table that it makes.
 const GRANTS: usize = 2;
@@ -32,6 +33,8 @@ const GRANTS: usize = 2;
 const NAMED: usize = 6;
 /// The last migration with which due times are derived otherwise than before: they are written anew.
 const DUE: usize = 7;
+/// The migration after which the mailboxes of persons are put into their rows.
+const MAILBOXES: usize = 10;
 
 /// Prepared statements kept by each connection.
 const STATEMENTS: usize = 128;
@@ -222,6 +225,9 @@ fn migrate(conn: &mut Connection) -> Result<(), StoreError> {
         }
         if i == DUE {
             super::dues::fill(&tx)?;
+        }
+        if i == MAILBOXES {
+            super::mailboxes::fill(&tx)?;
         }
         tx.pragma_update(None, "user_version", i64::try_from(i + 1).unwrap_or(i64::MAX))?;
         tx.commit()?;
