@@ -12,7 +12,7 @@ use countersign::domain::policy::{DEFAULT, Policy, compare};
 use countersign::domain::refusal::Refusal;
 use countersign::domain::subject::{Ownership, Subject};
 use countersign::domain::vocabulary::*;
-use countersign::domain::{attest, checklist, lineage};
+use countersign::domain::{attest, checklist, lineage, mailboxes};
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -208,4 +208,48 @@ proptest! {
         prop_assert!(begin(&mut play, GATE, works).1.is_err(), "{works} is asked all the same");
         prop_assert_eq!(complete(&play), works != first && works != next, "{} worked it, and their yes counts", works);
     }
+}
+
+#[test]
+fn invariant_05_a_manager_tied_to_software_of_her_own_that_did_nothing_here_attests_and_her_yes_stays_good() {
+    for owner in ["mona", "own-1"] {
+        let mut play = machine(&OWNERS);
+        play.register(|r| {
+            let idle = r.automations.values().next().unwrap().clone();
+            let since = start() - Duration::days(100);
+            let owners = vec![Ownership { person: id(owner), since, until: None }];
+            r.automations.insert(id("idle"), countersign::domain::register::Automation { id: id("idle"), owners, sponsors: vec![], ..idle });
+        });
+        let principal = |p: &str| countersign::domain::register::Principal::Person(id(p));
+        play.delegate(principal(owner), countersign::domain::register::Principal::Automation(id("idle")), start() - Duration::days(50), None);
+        let method = if owner == "mona" { GATE } else { QUORUM };
+        yes(&mut play, method, owner).unwrap();
+        assert!(lineage::lineage(&play.world, play.now).iter().any(|e| e.person == id(owner) && e.duty == Duty::AutomationOwner));
+        let (_, again) = begin(&mut play, method, owner);
+        assert!(matches!(again, Err(Refusal::Already(_))), "it counts: {again:?}");
+    }
+}
+
+/// Two whose mailboxes are one, as whoever knows addresses tells it.
+fn one_mailbox(play: &mut Play, persons: &[&str]) {
+    let readers = mailboxes::Readers { persons: persons.iter().map(|p| id(p)).collect(), more: false };
+    let boxes = Arc::make_mut(&mut play.world.mailboxes);
+    boxes.attesters.extend(persons.iter().map(|p| (id(p), readers.clone())));
+}
+
+#[test]
+fn invariant_05_whose_mailbox_is_also_that_of_somebody_who_came_to_work_the_case_attests_no_more_and_their_yes_is_void() {
+    let mut play = machine(&OWNERS);
+    one_mailbox(&mut play, &["own-1", "sam"]);
+    yes(&mut play, QUORUM, "own-1").unwrap();
+    let given = |play: &Play| checklist::progress(&play.world, play.now).items.iter().filter(|i| i.receipt.is_some()).count();
+    assert_eq!(given(&play), 1);
+    play.act(op("nadia"), &Command::Assign { operator: Some(id("sam")) }).unwrap();
+    assert_eq!(given(&play), 0);
+    let refused = begin(&mut play, GATE, "own-1").1;
+    assert!(matches!(&refused, Err(Refusal::EndpointUnusable(why)) if why.contains("also that of somebody who works this case")), "{refused:?}");
+    // A mailbox of more persons than are named is nobody's own.
+    let many = mailboxes::Readers { persons: BTreeSet::new(), more: true };
+    Arc::make_mut(&mut play.world.mailboxes).attesters.insert(id("own-2"), many);
+    assert!(matches!(begin(&mut play, QUORUM, "own-2").1, Err(Refusal::EndpointUnusable(_))));
 }
