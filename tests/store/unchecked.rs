@@ -59,6 +59,7 @@ fn blind(case: Option<&Case>, register: &Register) -> World {
         pinned: policy.clone(),
         current: policy,
         held: None,
+        mailboxes: Arc::default(),
     }
 }
 
