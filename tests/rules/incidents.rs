@@ -54,8 +54,8 @@ fn held_by_policy(play: &Play) -> bool {
 
 #[test]
 fn the_desk_that_resets_again_and_again_and_then_for_an_administrator_is_held_whichever_record_or_target_it_names() {
-    let day = Duration::days(1);
     type Way = (&'static str, fn(&mut Subject));
+    let day = Duration::days(1);
     let ways: [Way; 3] = [("the same", |_| {}), ("another record", another_record), ("another target", another_target)];
     for (what, change) in ways {
         let (mut play, _) = again(true, day, change);
