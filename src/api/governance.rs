@@ -226,7 +226,7 @@ pub struct PolicyView {
     pub text: String,
     /// Accountable owners by function.
     pub accountable: Vec<Accountable>,
-    /// Policies that are proposed in its place and do not count yet, at most 5.
+    /// Policies that are proposed in its place and do not count yet: all that wait.
     #[serde(default)]
     pub proposed: Vec<PolicyProposed>,
 }
@@ -240,12 +240,24 @@ pub struct PolicyProposed {
     pub sha256: Digest,
     /// Who proposed it.
     pub proposed_by: PersonId,
-    /// Who approved it.
+    /// Who approved it so far.
+    #[serde(default)]
+    pub approvals: Vec<PersonId>,
+    /// How many approvals are missing: what starts or widens self-service or runbooks takes two besides its author's word.
+    #[serde(default)]
+    pub approvals_missing: u8,
+    /// Whose approval was the last that it takes.
     pub approved_by: Option<PersonId>,
     /// From when it counts.
     pub effective_at: Option<DateTime<Utc>>,
-    /// Each setting that differs from the policy in force, laxer ones first, at most 1,000.
+    /// Each setting that differs from the policy in force, laxer ones first, at most 1,000 of all proposed policies together.
     pub settings: Vec<SettingRow>,
+    /// How many more settings differ.
+    #[serde(default)]
+    pub more: u64,
+    /// Whether its text can't be read by this version: then no setting is listed.
+    #[serde(default)]
+    pub unreadable: bool,
 }
 
 /// A setting of a policy that differs from the one in force.

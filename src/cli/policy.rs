@@ -54,8 +54,8 @@ pub enum PolicyCommand {
         /// The policy file.
         file: PathBuf,
     },
-    /// Propose a policy file; it counts once a second person has approved it and the delay is over. They read it, and what differs from the one
-    /// in force, with `register proposals --id`.
+    /// Propose a policy file; it counts once a second person (two, where it starts or widens self-service or runbooks) has approved it and the
+    /// delay is over. They read it, and what differs from the one in force, with `register proposals --id`.
     Propose {
         /// The policy file.
         file: PathBuf,

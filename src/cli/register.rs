@@ -406,8 +406,10 @@ fn proposals(all: &[ProposalRow], names: &BTreeMap<String, Untrusted>, policies:
         let mut lines = format!("{}  proposed by {}, {stands}:\n  {says}\n", p.id, who(&p.proposed_by));
         if let Some(policy) = policies.iter().find(|policy| policy.proposal == p.id) {
             let settings = policy.settings.iter().map(super::compared::setting);
+            let more = (policy.more > 0).then(|| format!("{} more settings differ.", policy.more));
+            let unread = policy.unreadable.then(|| "This version can't read it: what it would change is not known.".to_owned());
             let whole = format!("Its text, and which cases it changes: countersign register proposals --id {}", p.id);
-            lines.extend(settings.chain([whole]).flat_map(|line| ["    ".to_owned(), line, "\n".to_owned()]));
+            lines.extend(settings.chain(more).chain(unread).chain([whole]).flat_map(|line| ["    ".to_owned(), line, "\n".to_owned()]));
         }
         lines
     };

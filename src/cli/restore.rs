@@ -121,9 +121,10 @@ fn said(there: &There, revoke_tokens: bool) -> Result<String, Failure> {
 
 /// Why nothing was begun: whatever it is, nothing was put anywhere yet.
 fn untouched(file: &std::path::Path, error: RestoreError) -> Failure {
-    let usage = matches!(error, RestoreError::Exists(_) | RestoreError::Store(StoreError::InUse(_)));
-    let failure = refused(error);
-    if usage {
+    // The others say themselves what can't be restored, and that nothing was changed.
+    let bare = matches!(&error, RestoreError::Io(_)) || matches!(&error, RestoreError::Store(store) if !matches!(store, StoreError::InUse(_)));
+    let failure = if let RestoreError::Io(why) = error { failed(why) } else { refused(error) };
+    if !bare {
         return failure;
     }
     let detail = format!("{} can't be restored: {}. Nothing was changed.", file.display(), failure.detail.trim_end_matches('.'));

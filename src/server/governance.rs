@@ -24,9 +24,6 @@ use crate::service::register::{Beside, Governed};
 
 type Answer = Result<Response, Failure>;
 
-/// Proposed policies that are shown beside the one in force.
-const MAX_PROPOSED: usize = 5;
-
 /// A proposal with the policy it is about.
 fn of_policy(proposal: &Proposal) -> Option<(&Proposal, Digest)> {
     if let RegisterChange::SetPolicy { policy, .. } = &proposal.change { Some((proposal, *policy)) } else { None }
@@ -42,9 +39,7 @@ pub(super) async fn proposal(State(app): State<Arc<App>>, _caller: Caller, Id(id
         Some((_, sha256)) => {
             let proposed = app.service.policy(&sha256).await?;
             let text = app.service.store.policy(&sha256).await?.unwrap_or_default();
-            // Every class of case is looked at: too long to keep other requests waiting.
-            let compared = tokio::task::spawn_blocking(move || crate::api::policy_compared(&current, &proposed, text)).await;
-            Some(compared.map_err(|e| crate::service::ServiceError::Policy(e.to_string()))?)
+            Some(app.compared.of(current, proposed, text).await?.as_ref().clone())
         }
     };
     Ok(Json(reg::ProposalView { proposal: crate::api::proposal_row(&register, found), policy }).into_response())
@@ -60,9 +55,14 @@ pub(super) async fn policy(State(app): State<Arc<App>>, _caller: Caller) -> Answ
     let (register, policy) = app.service.rules().await?;
     let text = app.service.store.policy(&policy.sha256).await?.unwrap_or_default();
     let mut proposed = Vec::new();
-    for (proposal, sha256) in register.proposals.values().filter_map(of_policy).take(MAX_PROPOSED) {
-        let other = app.service.policy(&sha256).await?;
-        proposed.push(crate::api::policy_proposed(proposal, &policy, &other));
+    let mut room = crate::api::MAX_SETTINGS;
+    for (proposal, sha256) in register.proposals.values().filter_map(of_policy) {
+        // One that can't be read hides neither the others nor the policy in force.
+        let other = match app.service.policy(&sha256).await {
+            Err(crate::service::ServiceError::Policy(_)) => None,
+            other => Some(other?),
+        };
+        proposed.push(crate::api::policy_proposed(proposal, sha256, &policy, other.as_deref(), &mut room));
     }
     Ok(Json(crate::api::policy_view(&policy, text, proposed)).into_response())
 }
@@ -85,7 +85,7 @@ pub(super) async fn register(State(app): State<Arc<App>>, caller: Caller) -> Ans
     let names = people.into_iter().map(|(id, p)| (id, p.name)).collect();
     let mut view = crate::api::register_view(&register, &names, app.service.now());
     let told = view.proposals.iter().flat_map(|p| persons_in(&p.says).map(PersonId::parse).filter_map(Result::ok));
-    let hands = view.proposals.iter().flat_map(|p| p.approved_by.iter().chain([&p.proposed_by]).cloned());
+    let hands = view.proposals.iter().flat_map(|p| p.approvals.iter().chain([&p.proposed_by]).cloned());
     view.names = app.service.names(told.chain(hands).collect(), &caller.actor).await?;
     Ok(Json(view).into_response())
 }

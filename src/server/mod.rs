@@ -7,6 +7,7 @@
 pub mod authn;
 mod cases;
 pub mod certificate;
+mod compared;
 mod document;
 pub mod edge;
 mod events;
@@ -105,6 +106,7 @@ pub struct App {
     outsiders: limit::Limits,
     rates: RateLimiter<String, DefaultKeyedStateStore<String>, DefaultClock>,
     in_flight: Mutex<HashSet<(String, String)>>,
+    compared: compared::Comparisons,
     streams: Mutex<HashMap<String, usize>>,
 }
 
@@ -128,6 +130,7 @@ impl App {
             outsiders: limit::Limits::new(outsiders),
             rates: RateLimiter::keyed(quota),
             in_flight: Mutex::default(),
+            compared: compared::Comparisons::default(),
             streams: Mutex::default(),
         })
     }

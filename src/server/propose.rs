@@ -24,10 +24,8 @@ const MAX_TOLD: usize = 3;
 
 #[utoipa::path(post, path = "/v1/register/policy", tag = "register", request_body = wire::ProposePolicy, responses((status = 200, body = wire::RegisterAnswer)))]
 pub(super) async fn propose(w: Write<wire::ProposePolicy>) -> Result<Response, Failure> {
-    // Every class of case is looked at: too long to keep other requests waiting.
     let text = w.body.text.clone();
-    let read = tokio::task::spawn_blocking(move || Policy::for_use(&text)).await;
-    let read = read.map_err(|e| crate::service::ServiceError::Policy(e.to_string()))?;
+    let read = w.app.compared.work(move || Policy::for_use(&text)).await?;
     let policy = read.map_err(|mistakes| {
         let lines: Vec<String> = mistakes.iter().take(MAX_MISTAKES).map(|m| sanitise(&m.to_string(), false)).collect();
         let first: Vec<&str> = lines.iter().take(MAX_TOLD).map(String::as_str).collect();
@@ -37,8 +35,7 @@ pub(super) async fn propose(w: Write<wire::ProposePolicy>) -> Result<Response, F
     })?;
     let current = w.app.service.rules().await?.1;
     let (read, with) = (policy.bundle.clone(), current.sha256);
-    let widens_alone = tokio::task::spawn_blocking(move || compare::widens_alone(&current.bundle, &read)).await;
-    let widens_alone = widens_alone.map_err(|e| crate::service::ServiceError::Policy(e.to_string()))?;
+    let widens_alone = w.app.compared.work(move || compare::widens_alone(&current.bundle, &read)).await?;
     let (_flight, kept) = w.begin().await?;
     let id: ProposalId = w.app.service.fresh("prp")?;
     if let Some((_, kept)) = kept {

@@ -47,7 +47,7 @@ fn an_import_is_looked_at_first_and_then_does_just_what_was_said() {
     assert!(dry["refusals"][0]["why"].to_string().contains("wizard") || dry["refusals"][0]["why"].to_string().contains("kind"), "{dry}");
     assert_eq!(counts(&host.here(&["import", "subjects", &subjects, "--write", "--partial"], 0)), [2, 1, 0, 0, 1]);
     assert_eq!(counts(&host.here(&["import", "subjects", &subjects, "--write", "--partial"], 0)), [2, 0, 0, 1, 1]);
-    host.here(&["import", "subjects", &host.path("nothing.json").display().to_string()], 1);
+    host.here(&["import", "subjects", &host.path("nothing.json").display().to_string()], 2);
     host.here(&["import", "subjects", &host.path("server.toml").display().to_string()], 2);
     std::fs::write(&subjects, "[{]").unwrap();
     host.here(&["import", "subjects", &subjects], 1);

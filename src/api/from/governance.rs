@@ -8,7 +8,7 @@ use crate::api::governance::{
     SettingRow, TokenRow,
 };
 use crate::base::ids::PersonId;
-use crate::base::{Time, Untrusted};
+use crate::base::{Digest, Time, Untrusted};
 use crate::domain::policy::settings::{Setting, settings};
 use crate::domain::policy::{Policy, compare};
 use crate::domain::register::{Holder, Proposal, Register};
@@ -24,15 +24,26 @@ pub fn policy_view(policy: &Policy, text: String, proposed: Vec<PolicyProposed>)
     PolicyView { sha256: policy.sha256, text, accountable: parts::owners(policy), proposed }
 }
 
-/// A proposed policy beside the one in force.
-pub fn policy_proposed(proposal: &Proposal, current: &Policy, proposed: &Policy) -> PolicyProposed {
+/// The most settings of all proposed policies together that are listed beside the policy in force.
+pub const MAX_SETTINGS: usize = 1_000;
+
+/// A proposed policy beside the one in force; none if its text can't be read. There is room for so many settings, which it takes from.
+pub fn policy_proposed(proposal: &Proposal, sha256: Digest, current: &Policy, proposed: Option<&Policy>, room: &mut usize) -> PolicyProposed {
+    let mut rows = proposed.map(|p| settings(&current.bundle, &p.bundle)).unwrap_or_default();
+    let more = u64::try_from(rows.len().saturating_sub(*room)).unwrap_or(u64::MAX);
+    rows.truncate(*room);
+    *room -= rows.len();
     PolicyProposed {
         proposal: proposal.id.clone(),
-        sha256: proposed.sha256,
+        sha256,
         proposed_by: proposal.proposed_by.clone(),
+        approvals: proposal.approvers().cloned().collect(),
+        approvals_missing: proposal.missing(),
         approved_by: proposal.approved_by.clone(),
         effective_at: proposal.effective_at,
-        settings: setting_rows(settings(&current.bundle, &proposed.bundle)),
+        settings: setting_rows(rows),
+        more,
+        unreadable: proposed.is_none(),
     }
 }
 

@@ -21,7 +21,7 @@ use crate::domain::view;
 
 pub use case::preview;
 pub use explained::explain;
-pub use governance::{policy_compared, policy_proposed, policy_view, proposal_row, register_view};
+pub use governance::{MAX_SETTINGS, policy_compared, policy_proposed, policy_view, proposal_row, register_view};
 pub use parts::duty;
 
 impl From<view::CaseRow> for lists::CaseRow {

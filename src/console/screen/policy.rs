@@ -11,7 +11,7 @@ use super::Screen;
 use super::case::pages::{self, clean};
 use crate::api::case::{Accountable, Checklist};
 use crate::api::governance::{Lean, PolicyProposed, RuleApplied};
-use crate::base::ids::CaseId;
+use crate::base::ids::{CaseId, PersonId};
 use crate::client::ClientError;
 use crate::console::action::Action;
 use crate::console::effect::Ask;
@@ -110,18 +110,32 @@ fn proposed(s: &mut Sheet, one: &PolicyProposed) {
     s.fact("Proposal", one.proposal.to_string());
     s.fact("Digest", one.sha256.to_string());
     s.fact("Proposed by", format!("person {}", one.proposed_by));
-    let stands = match (&one.approved_by, one.effective_at) {
-        (Some(by), Some(at)) => format!("approved by person {by}, counts from {}", at.format("%Y-%m-%d %H:%M UTC")),
-        _ => "waits for a second person".to_owned(),
-    };
-    s.fact("Stands", stands);
+    s.fact("Stands", stands(one));
+    if one.unreadable {
+        s.text("This version can't read it: what it would change is not known.", Role::Warn);
+    }
     for setting in &one.settings {
         let said = |text: &str| if text.is_empty() { "not said".to_owned() } else { clean(text) };
         let role = if matches!(setting.lean, Lean::Laxer | Lean::Depends) { Role::Warn } else { Role::Text };
         let words = format!("{}: {}: {} → {}", setting.lean.label(), clean(&setting.name), said(&setting.was), said(&setting.would_be));
         s.item(("•", Role::Dim), words, role);
     }
+    if one.more > 0 {
+        s.text(format!("{} more settings differ.", one.more), Role::Warn);
+    }
     s.text(format!("Its text, and which cases it changes: countersign register proposals --id {}", one.proposal), Role::Dim);
+}
+
+/// Who approved it so far, and whom it waits for.
+fn stands(one: &PolicyProposed) -> String {
+    let given: Vec<&PersonId> = if one.approvals.is_empty() { one.approved_by.iter().collect() } else { one.approvals.iter().collect() };
+    let given = given.iter().map(|id| format!("person {id}")).collect::<Vec<_>>().join(" and ");
+    match (&one.approved_by, one.effective_at) {
+        (Some(_), Some(at)) => format!("approved by {given}, counts from {}", at.format("%Y-%m-%d %H:%M UTC")),
+        _ if !given.is_empty() => format!("approved by {given}, waits for one more person"),
+        _ if one.approvals_missing > 1 => "waits for two further persons".to_owned(),
+        _ => "waits for a second person".to_owned(),
+    }
 }
 
 /// `name: 86400 s` as `name: 1d 00h`.

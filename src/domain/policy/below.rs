@@ -7,19 +7,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Mistake;
 use super::bundle::Bundle;
-use super::compare::{at_least, each_unflagged};
+use super::classes::each_unflagged;
+use super::compare::at_least;
 use super::derive::floors;
 use super::explain::items;
 
 /// Everything in which the file is laxer than a floor. A file that tells too many classes of case apart to look at each passes: the floors
 /// are added to its cases all the same.
 pub fn below(bundle: &Bundle) -> Vec<Mistake> {
-    let mut seen = BTreeSet::new();
     let mut found: BTreeMap<(&'static str, Vec<String>), (usize, String)> = BTreeMap::new();
-    let _ = each_unflagged(bundle, |key, facts| {
-        if !seen.insert(key) {
-            return;
-        }
+    let _ = each_unflagged(bundle, |_, facts, _| {
         let written = bundle.written(facts);
         for floor in floors(facts) {
             let mut raised = written.clone();

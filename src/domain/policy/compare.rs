@@ -1,19 +1,18 @@
 //! Compares policies class by class: where is one stricter, where laxer; what would other rules mean for cases that there are.
 //!
-//! Contract: pure and complete: values that no rule of either file tells apart form one class, and every combination of classes is looked at.
-//! Flags are looked at one by one, which is enough: each only ever adds. When there are too many classes to look at, the answer is "laxer".
+//! Contract: pure and complete: every class of case that [`super::classes`] tells apart is looked at. When there are too many classes to look
+//! at, the answer is "laxer". What is the same for many classes is worked out once.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap};
 
-use super::bundle::{Bundle, When};
-use super::derive::{Facts, is_temporary};
+use super::bundle::{Bundle, Start};
+use super::classes::{Key, each_class, each_of_paths};
+use super::derive::Facts;
 use super::explain::items;
 use super::settings::{Lean, Setting, settings};
 use crate::domain::requirement::Requirement;
-use crate::domain::vocabulary::{Aal, Action, Environment, FlagKind, Ial, InventorySource, Path, SubjectKind, Tier};
-
-/// The most classes that are looked at.
-pub const MAX_CLASSES: usize = 2_000_000;
+use crate::domain::register::Scope;
+use crate::domain::vocabulary::{Action, Path};
 
 /// How one requirement stands to another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -110,44 +109,91 @@ pub fn loosens(old: &Bundle, new: &Bundle) -> bool {
     diff(old, new).loosens()
 }
 
-/// Whether by `new` more may start self-service or a runbook than by `old`, or less is asked of such a case: nobody approves these one by
-/// one, so those who approve the rule do (invariant 17).
+/// Whether by `new` more may start self-service or a runbook than by `old`, or less is asked of such a case or follows from it: nobody approves
+/// these one by one, so those who approve the rule do (invariant 17).
 pub fn widens_alone(old: &Bundle, new: &Bundle) -> bool {
     const ALONE: [Path; 2] = [Path::SelfService, Path::Runbook];
-    if ALONE.iter().any(|path| wider_start(old, new, *path)) {
+    if ALONE.iter().any(|path| wider_start(old, new, *path)) || Action::ALL.iter().any(|action| undoes_less(old, new, *action) != (false, false)) {
         return true;
     }
-    let mut seen = BTreeSet::new();
+    let mut both = Both::of(old, new);
     let mut laxer = false;
-    let classes = each_class(&[old, new], |key, facts| {
-        if !laxer && ALONE.contains(&facts.path) && seen.insert(key) {
-            laxer = !at_least(&new.demanded(facts), &old.demanded(facts));
-        }
+    let classes = each_of_paths(&[old, new], &ALONE, |key, facts, _| {
+        laxer = laxer || both.differ(key) && !at_least(&new.demanded(facts), &old.demanded(facts));
     });
     laxer || classes.is_none()
 }
 
+/// Who may really start a path: software only what it may open, or send down that path, besides (`automation.may`).
+fn starters(bundle: &Bundle, path: Path) -> Start {
+    let start = bundle.start.get(&path).cloned().unwrap_or_default();
+    let may = bundle.automation.contains(&Scope::Open) || bundle.automation.contains(&Scope::Route);
+    Start { automation: start.automation && may, ..start }
+}
+
 /// Whether more may start a path.
 fn wider_start(old: &Bundle, new: &Bundle, path: Path) -> bool {
-    let (was, is) = (old.start.get(&path).cloned().unwrap_or_default(), new.start.get(&path).cloned().unwrap_or_default());
+    let (was, is) = (starters(old, path), starters(new, path));
     !is.roles.is_subset(&was.roles) || (is.automation && !was.automation) || (is.subject && !was.subject)
+}
+
+/// Whether an action no longer revokes the old credential, and whether it no longer rotates dependents.
+fn undoes_less(old: &Bundle, new: &Bundle, action: Action) -> (bool, bool) {
+    let (was, is) = (old.actions.get(&action).copied().unwrap_or_default(), new.actions.get(&action).copied().unwrap_or_default());
+    (was.revokes_old && !is.revokes_old, was.rotates_dependents && !is.rotates_dependents)
+}
+
+/// Two policies that are compared, with what they share.
+struct Both {
+    /// What the rules of either file ask for, the old file's first, as numbers: equal ones ask for the same.
+    asks: Vec<usize>,
+    /// How many of them are the old file's.
+    olds: usize,
+    same_base: bool,
+    before: Vec<usize>,
+    after: Vec<usize>,
+}
+
+impl Both {
+    fn of(old: &Bundle, new: &Bundle) -> Self {
+        let rules: Vec<_> = old.rules.iter().chain(&new.rules).collect();
+        let first = |rule: &&super::bundle::Rule| rules.iter().position(|r| r.demand == rule.demand).unwrap_or_default();
+        let asks = rules.iter().map(first).collect();
+        Self { asks, olds: old.rules.len(), same_base: old.base == new.base, before: Vec::new(), after: Vec::new() }
+    }
+
+    /// Whether the classes with that key may need something else: not where the same is added, in the same order, to the same base.
+    fn differ(&mut self, key: &Key) -> bool {
+        if !self.same_base {
+            return true;
+        }
+        self.before.clear();
+        self.after.clear();
+        for (at, ask) in self.asks.iter().enumerate().filter(|(at, _)| key.has(*at)) {
+            if at < self.olds { &mut self.before } else { &mut self.after }.push(*ask);
+        }
+        self.before != self.after
+    }
 }
 
 /// Compares two policies.
 pub fn diff(old: &Bundle, new: &Bundle) -> Comparison {
-    let mut seen: BTreeMap<Key, Option<usize>> = BTreeMap::new();
+    let mut both = Both::of(old, new);
     let mut found: Vec<Difference> = Vec::new();
-    let classes = each_class(&[old, new], |key, facts| {
-        let place = seen.entry(key).or_insert_with(|| {
-            let difference = compare(facts, &old.demanded(facts), &new.demanded(facts))?;
-            let same = |d: &Difference| d.verdict == difference.verdict && d.gone == difference.gone && d.added == difference.added;
-            Some(found.iter().position(same).unwrap_or_else(|| {
+    let mut kinds: HashMap<(Verdict, Vec<String>, Vec<String>), usize> = HashMap::new();
+    let classes = each_class(&[old, new], |key, facts, classes| {
+        if !both.differ(key) {
+            return;
+        }
+        if let Some(difference) = compare(facts, &old.demanded(facts), &new.demanded(facts)) {
+            let kind = (difference.verdict, difference.gone.clone(), difference.added.clone());
+            let at = *kinds.entry(kind).or_insert_with(|| {
                 found.push(difference);
                 found.len() - 1
-            }))
-        });
-        if let Some(difference) = place.and_then(|at| found.get_mut(at)) {
-            difference.classes += 1;
+            });
+            if let Some(difference) = found.get_mut(at) {
+                difference.classes += classes;
+            }
         }
     });
     found.sort_by_key(|d| (std::cmp::Reverse(d.verdict), std::cmp::Reverse(d.classes)));
@@ -199,9 +245,9 @@ fn loosened(old: &Bundle, new: &Bundle) -> Vec<String> {
         laxer.extend(wider_start(old, new, *path).then(|| format!("more may start {}", path.label())));
     }
     for action in Action::ALL {
-        let (was, is) = (old.actions.get(action).copied().unwrap_or_default(), new.actions.get(action).copied().unwrap_or_default());
-        laxer.extend((was.revokes_old && !is.revokes_old).then(|| format!("{} no longer revokes the old credential", action.label())));
-        laxer.extend((was.rotates_dependents && !is.rotates_dependents).then(|| format!("{} no longer rotates dependents", action.label())));
+        let (revokes, rotates) = undoes_less(old, new, *action);
+        laxer.extend(revokes.then(|| format!("{} no longer revokes the old credential", action.label())));
+        laxer.extend(rotates.then(|| format!("{} no longer rotates dependents", action.label())));
     }
     laxer
 }
@@ -237,168 +283,9 @@ pub fn simulate(old: &Bundle, new: &Bundle, cases: &[Facts], could: impl Fn(&Req
     result
 }
 
-/// One bit for each rule of the files that are compared (at most two files of 200 rules).
-type Mask = [u64; 7];
-
-/// Which rules of each file match, and which floors: two classes with the same key need the same.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Key {
-    rules: Mask,
-    floors: [bool; 8],
-}
-
-/// A value with the rules that it fits in its dimension.
-type Choice<T> = (T, Mask);
-
-/// The rules whose `when` a test accepts.
-fn mask(bundles: &[&Bundle], fits: impl Fn(&When) -> bool) -> Mask {
-    let mut mask = [0; 7];
-    let rules = bundles.iter().flat_map(|b| b.rules.iter());
-    for (at, _) in rules.enumerate().filter(|(_, rule)| fits(&rule.when)) {
-        if let Some(word) = mask.get_mut(at / 64) {
-            *word |= 1 << (at % 64);
-        }
-    }
-    mask
-}
-
-/// One value for each set of values that neither a rule nor a floor tells apart.
-fn apart<T: Copy + Ord>(all: &[T], bundles: &[&Bundle], of: impl Fn(&When) -> &BTreeSet<T>, floor: impl Fn(T) -> bool) -> Vec<Choice<T>> {
-    let mut seen = BTreeSet::new();
-    let signed = all.iter().map(|value| (*value, mask(bundles, |when| of(when).is_empty() || of(when).contains(value))));
-    signed.filter(|(value, mask)| seen.insert((*mask, floor(*value)))).collect()
-}
-
-/// Every dimension with the values that matter.
-struct Dimensions {
-    actions: Vec<Choice<Action>>,
-    paths: Vec<Choice<Path>>,
-    tiers: Vec<Choice<Tier>>,
-    ials: Vec<Choice<Ial>>,
-    aals: Vec<Choice<Aal>>,
-    kinds: Vec<Choice<SubjectKind>>,
-    environments: Vec<Choice<Environment>>,
-    inventories: Vec<Choice<InventorySource>>,
-    owners: [Choice<bool>; 2],
-    flags: Vec<Choice<Option<FlagKind>>>,
-}
-
-impl Dimensions {
-    fn of(bundles: &[&Bundle]) -> Self {
-        let temporary = |a: Action| matches!(a, Action::ControlPlaneAccess | Action::JitAccess | Action::EmergencyAccess);
-        let owner = |known: bool| (known, mask(bundles, |w| w.owner_known.is_none_or(|wanted| wanted == known)));
-        let unflagged = (None, mask(bundles, |w| w.flags.is_empty()));
-        let flagged = apart(FlagKind::ALL, bundles, |w| &w.flags, |_| false).into_iter().map(|(flag, mask)| (Some(flag), mask));
-        Self {
-            actions: apart(Action::ALL, bundles, |w| &w.actions, temporary),
-            paths: apart(Path::ALL, bundles, |w| &w.paths, |p| p == Path::Assisted)
-                .into_iter()
-                .filter(|(p, _)| *p != Path::BreakGlass)
-                .chain(apart(&[Path::BreakGlass], bundles, |w| &w.paths, |_| false))
-                .collect(),
-            tiers: apart(Tier::ALL, bundles, |w| &w.tiers, |t| t == Tier::Privileged),
-            ials: apart(Ial::ALL, bundles, |w| &w.ials, |_| false),
-            aals: apart(Aal::ALL, bundles, |w| &w.aals, |a| a == Aal::Aal1),
-            kinds: apart(SubjectKind::ALL, bundles, |w| &w.kinds, SubjectKind::is_non_human),
-            environments: apart(Environment::ALL, bundles, |w| &w.environments, |_| false),
-            inventories: apart(InventorySource::ALL, bundles, |w| &w.inventories, |i| i == InventorySource::None),
-            owners: [owner(true), owner(false)],
-            flags: std::iter::once(unflagged).chain(flagged).collect(),
-        }
-    }
-
-    fn sizes(&self) -> [usize; 10] {
-        let (a, b) = ([self.actions.len(), self.paths.len(), self.tiers.len(), self.ials.len(), self.aals.len()], 2);
-        let c = [self.kinds.len(), self.environments.len(), self.inventories.len(), b, self.flags.len()];
-        [a[0], a[1], a[2], a[3], a[4], c[0], c[1], c[2], c[3], c[4]]
-    }
-
-    /// The class at those places: its rules, and an example of it.
-    fn class(&self, at: [usize; 10]) -> (Mask, Facts) {
-        let (action, path, tier) = (self.actions[at[0]], self.paths[at[1]], self.tiers[at[2]]);
-        let (ial, aal, kind) = (self.ials[at[3]], self.aals[at[4]], self.kinds[at[5]]);
-        let (environment, inventory, owner, flag) = (self.environments[at[6]], self.inventories[at[7]], self.owners[at[8]], self.flags[at[9]]);
-        let masks = [action.1, path.1, tier.1, ial.1, aal.1, kind.1, environment.1, inventory.1, owner.1, flag.1];
-        let mut rules = [u64::MAX; 7];
-        for mask in masks {
-            rules.iter_mut().zip(mask).for_each(|(all, word)| *all &= word);
-        }
-        let facts = Facts {
-            action: action.0,
-            path: path.0,
-            tier: tier.0,
-            ial: ial.0,
-            aal: aal.0,
-            kind: kind.0,
-            environment: environment.0,
-            inventory: inventory.0,
-            owner_known: owner.0,
-            flags: flag.0.into_iter().collect(),
-        };
-        (rules, facts)
-    }
-}
-
-/// What the compiled floors look at; see [`super::derive::floors`].
-fn floor_key(facts: &Facts) -> [bool; 8] {
-    [
-        facts.path == Path::Assisted,
-        facts.path == Path::BreakGlass,
-        facts.tier == Tier::Privileged,
-        facts.kind.is_non_human(),
-        facts.aal == Aal::Aal1,
-        facts.owner_known,
-        facts.inventory == InventorySource::None,
-        is_temporary(facts),
-    ]
-}
-
-/// Calls `look` with one example of every class; `None` (and no call) if there are more than [`MAX_CLASSES`].
-pub fn each_class(bundles: &[&Bundle], look: impl FnMut(Key, &Facts)) -> Option<usize> {
-    each(&Dimensions::of(bundles), look)
-}
-
-/// As [`each_class`], of cases without any flag: as flags only ever add, nothing is laxer than these.
-pub fn each_unflagged(bundle: &Bundle, look: impl FnMut(Key, &Facts)) -> Option<usize> {
-    let mut dimensions = Dimensions::of(&[bundle]);
-    dimensions.flags.truncate(1);
-    each(&dimensions, look)
-}
-
-fn each(dimensions: &Dimensions, mut look: impl FnMut(Key, &Facts)) -> Option<usize> {
-    let sizes = dimensions.sizes();
-    let classes = sizes.iter().try_fold(1_usize, |product, n| product.checked_mul(*n)).filter(|n| *n <= MAX_CLASSES)?;
-    for at in 0..classes {
-        let mut left = at;
-        let places = sizes.map(|n| {
-            let place = left % n;
-            left /= n;
-            place
-        });
-        let (rules, facts) = dimensions.class(places);
-        look(Key { rules, floors: floor_key(&facts) }, &facts);
-    }
-    Some(classes)
-}
-
 /// The distinct requirements of a policy, each with one class that has it; `None` if there are too many classes.
 pub fn requirements(bundle: &Bundle) -> Option<Vec<(Facts, Requirement)>> {
-    let mut seen = BTreeSet::new();
     let mut found = Vec::new();
-    each_class(&[bundle], |key, facts| {
-        if seen.insert(key) {
-            found.push((facts.clone(), bundle.demanded(facts)));
-        }
-    })?;
+    each_class(&[bundle], |_, facts, _| found.push((facts.clone(), bundle.demanded(facts))))?;
     Some(found)
-}
-
-impl std::fmt::Display for Facts {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let owner = if self.owner_known { "" } else { ", no owner known" };
-        let temporary = if is_temporary(self) { ", temporary" } else { "" };
-        write!(f, "{} of a {} {} by {}", self.action, self.tier, self.kind, self.path)?;
-        write!(f, " ({}, {}, {}, {}{owner}{temporary})", self.ial, self.aal, self.environment, self.inventory)?;
-        self.flags.iter().try_for_each(|flag| write!(f, ", flagged: {flag}"))
-    }
 }

@@ -182,7 +182,12 @@ pub fn floors(facts: &Facts) -> Vec<Floor> {
 
 /// Whether a case of that class grants something that must end.
 pub fn is_temporary(facts: &Facts) -> bool {
-    facts.path == Path::BreakGlass || matches!(facts.action, Action::ControlPlaneAccess | Action::JitAccess | Action::EmergencyAccess)
+    facts.path == Path::BreakGlass || gives_for_a_time(facts.action)
+}
+
+/// Whether an action grants something that must end, whatever path it takes.
+pub(super) fn gives_for_a_time(action: Action) -> bool {
+    matches!(action, Action::ControlPlaneAccess | Action::JitAccess | Action::EmergencyAccess)
 }
 
 impl Bundle {

@@ -4,11 +4,12 @@
 //! Knows nothing about files, storage or who asks.
 //!
 //! Reading order: [`bundle`] what a file says; [`ceilings`] what it may not say; [`mod@derive`] what follows for a case; [`explain`] why;
-//! [`compare`] two files, [`settings`] by their names; [`crew`] whom a file needs.
+//! [`compare`] two files (`classes` by which cases), [`settings`] by their names; [`crew`] whom a file needs.
 
 mod below;
 pub mod bundle;
 pub mod ceilings;
+mod classes;
 pub mod compare;
 pub mod crew;
 pub mod derive;

@@ -212,6 +212,8 @@ fn invariant_17_what_starts_or_widens_self_service_and_runbooks_is_told_from_wha
         ("when = { path = [\"runbook\", \"self_service\"] }\nreview = true", "when = { path = \"self_service\" }\nreview = true"),
         ("when = { tier = \"elevated\" }\napprovals = 1", "when = { tier = \"elevated\", path = \"assisted\" }\napprovals = 1"),
         ("receipt_lifetime = \"24 h\"", "receipt_lifetime = \"48 h\""),
+        ("revokes_old = true", "revokes_old = false"),
+        ("rotates_dependents = true", "rotates_dependents = false"),
     ] {
         let new = changed(from, to);
         assert!(compare::widens_alone(&old, &new), "{from}");
@@ -224,6 +226,13 @@ fn invariant_17_what_starts_or_widens_self_service_and_runbooks_is_told_from_wha
     ] {
         assert!(!compare::widens_alone(&old, &changed(from, to)), "{from}");
     }
+    // Software that a path names starts it from the day that it may open, or send cases down it.
+    let may = |words: &str| changed("may = [\"open\", \"route\", \"withdraw_own\", \"telemetry\"]", &format!("may = [{words}]"));
+    let looks = may("\"telemetry\"");
+    for wider in ["\"open\", \"telemetry\"", "\"route\""] {
+        assert!(compare::widens_alone(&looks, &may(wider)) && !compare::widens_alone(&may(wider), &looks), "{wider}");
+    }
+    assert!(!compare::widens_alone(&looks, &may("\"telemetry\", \"withdraw_own\"")));
 }
 
 #[test]
