@@ -10,8 +10,8 @@ use super::classes::{Key, each_class, each_of_paths};
 use super::derive::Facts;
 use super::explain::items;
 use super::settings::{Lean, Setting, settings};
-use crate::domain::requirement::Requirement;
 use crate::domain::register::Scope;
+use crate::domain::requirement::Requirement;
 use crate::domain::vocabulary::{Action, Path};
 
 /// How one requirement stands to another.

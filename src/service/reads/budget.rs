@@ -25,7 +25,7 @@ const MAX_KNOWN: usize = 200_000;
 pub(super) enum Read {
     /// It is to be written down first.
     First,
-    /// It was, within the hour.
+    /// It is in the log, within the hour.
     Known,
     /// Not now, but after so many seconds.
     Later(u64),
@@ -37,7 +37,10 @@ struct Reader {
     finds: u32,
     records: u32,
     hour: i64,
+    /// Whose records or cases were read within the hour.
     known: HashSet<SubjectId>,
+    /// Of these the ones whose entry is in the log.
+    written: HashSet<SubjectId>,
     pending: BTreeSet<SubjectId>,
     /// The minute that `pending` began in.
     since: i64,
@@ -54,6 +57,7 @@ impl Reader {
             return 0;
         }
         self.hour = hour;
+        self.written.clear();
         std::mem::take(&mut self.known).len()
     }
 }
@@ -68,7 +72,10 @@ struct Table {
 impl Table {
     fn reader(&mut self, who: &ActorRef, now: Time) -> &mut Reader {
         if self.known >= MAX_KNOWN {
-            self.readers.values_mut().for_each(|r| r.known.clear());
+            for reader in self.readers.values_mut() {
+                reader.known.clear();
+                reader.written.clear();
+            }
             self.known = 0;
         }
         let reader = self.readers.entry(who.clone()).or_default();
@@ -104,22 +111,33 @@ impl Budget {
     pub(super) fn record(&self, who: &ActorRef, id: &SubjectId, now: Time) -> Read {
         let Ok(mut table) = self.table.lock() else { return Read::Later(wait(now)) };
         let reader = table.reader(who, now);
-        if reader.known.contains(id) {
+        if reader.written.contains(id) {
             return Read::Known;
         }
         if reader.records >= RECORDS_PER_MINUTE {
             return Read::Later(wait(now));
         }
         reader.records += 1;
-        reader.known.insert(id.clone());
-        table.known += 1;
+        table.known += usize::from(reader.known.insert(id.clone()));
         Read::First
+    }
+
+    /// The entry about these reads is in the log: within the hour there need be no other.
+    pub(super) fn written(&self, who: &ActorRef, subjects: &BTreeSet<SubjectId>) {
+        let Ok(mut table) = self.table.lock() else { return };
+        let Some(reader) = table.readers.get_mut(who) else { return };
+        // What was forgotten since for want of room stays so: there are never more of them than are known.
+        for id in subjects {
+            if reader.known.contains(id) {
+                reader.written.insert(id.clone());
+            }
+        }
     }
 
     /// A read that could not be written down did not happen.
     pub(super) fn forget(&self, who: &ActorRef, id: &SubjectId) {
         let Ok(mut table) = self.table.lock() else { return };
-        if table.readers.get_mut(who).is_some_and(|r| r.known.remove(id)) {
+        if table.readers.get_mut(who).is_some_and(|r| !r.written.contains(id) && r.known.remove(id)) {
             table.known = table.known.saturating_sub(1);
         }
     }
@@ -190,6 +208,7 @@ mod tests {
             assert_eq!(budget.record(&who(1), &subject(n), at(0)), Read::First);
         }
         assert_eq!(budget.record(&who(1), &subject(99), at(20)), Read::Later(40));
+        budget.written(&who(1), &BTreeSet::from([subject(0)]));
         assert_eq!(budget.record(&who(1), &subject(0), at(20)), Read::Known, "what was read within the hour adds nothing");
         assert_eq!(budget.record(&who(2), &subject(99), at(20)), Read::First, "another reader has a bound of its own");
         for _ in 0..FINDS_PER_MINUTE {
@@ -213,6 +232,9 @@ mod tests {
         assert_eq!(budget.due(at(59), false), [], "the minute is not over");
         assert_eq!(budget.due(at(60), false), [(who(1), BTreeSet::from([subject(8_000)]))]);
         assert_eq!(budget.due(at(60), true), []);
+        assert_eq!(budget.record(&who(1), &subject(8_000), at(61)), Read::First, "what was shown of a case counts only when its entry is written");
+        budget.written(&who(1), &BTreeSet::from([subject(8_000)]));
+        assert_eq!(budget.record(&who(1), &subject(8_000), at(61)), Read::Known);
         budget.give_back(&who(1), (0..250).map(subject).collect());
         let again = budget.due(at(61), false);
         assert_eq!(again.iter().map(|(_, all)| all.len()).collect::<Vec<_>>(), [100, 100, 50], "none is lost, and no entry is too large");

@@ -2,7 +2,7 @@
 //!
 //! Contract: a record that is read outside a case is an entry before it is shown; if the entry can't be written, nothing is shown. What a case
 //! shows of its subject is one entry a minute and principal, with every subject of it, written when the minute is over ([`Service::write_reads`])
-//! and when the server ends; a crash loses those of its minute. Whoever reads the same subject again within the hour adds no entry. How many are
+//! and when the server ends; a crash loses those of its minute. Whoever reads the same subject again within the hour of an entry adds none. How many are
 //! found, and how many records read, is bounded by the minute ([`FINDS_PER_MINUTE`], [`RECORDS_PER_MINUTE`]). Software reads no personal data
 //! and is neither counted nor named. Knows no wire types.
 
@@ -86,6 +86,9 @@ impl Service {
     }
 
     async fn write_read(&self, ask: &Ask, subjects: BTreeSet<SubjectId>) -> Result<(), ServiceError> {
-        self.store.commit(bare(ask, self.now(), vec![RegisterEvent::SubjectsRead { subjects }])).await.map(drop).map_err(ServiceError::from)
+        let event = RegisterEvent::SubjectsRead { subjects: subjects.clone() };
+        self.store.commit(bare(ask, self.now(), vec![event])).await.map_err(ServiceError::from)?;
+        self.reads.written(&ask.actor.who, &subjects);
+        Ok(())
     }
 }
