@@ -212,7 +212,6 @@ fn invariant_17_what_starts_or_widens_self_service_and_runbooks_is_told_from_wha
         ("when = { path = [\"runbook\", \"self_service\"] }\nreview = true", "when = { path = \"self_service\" }\nreview = true"),
         ("when = { tier = \"elevated\" }\napprovals = 1", "when = { tier = \"elevated\", path = \"assisted\" }\napprovals = 1"),
         ("receipt_lifetime = \"24 h\"", "receipt_lifetime = \"48 h\""),
-        ("revokes_old = true", "revokes_old = false"),
         ("rotates_dependents = true", "rotates_dependents = false"),
     ] {
         let new = changed(from, to);
