@@ -66,7 +66,7 @@ pub enum CaseCommand {
     Open(Open),
     /// Record what failed, how it was reproduced, and who owns the remedy.
     Triage(Triage),
-    /// End a case in which there is nothing to recover.
+    /// End a case in which, as its triage found, there is nothing to recover: a local fault, an outage, or another authenticator that works.
     NoChange(WithText),
     /// Send a case another way; voids approvals, and makes you its router.
     Route(RouteArgs),

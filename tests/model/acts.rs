@@ -240,6 +240,7 @@ fn step_command(state: &State, n: usize, step: &str) -> Option<(ActorRef, Comman
     let ask = Command::StartProof { session: id("m1"), method: Method::ManagerAttestation, endpoint: None, attester: Some(id("mona")) };
     Some(match step {
         "triage" => (lee(), play::triage(), 0),
+        "outage" => (lee(), play::triage_as(FailureType::Outage), 0),
         "start" => (lee(), play::start_code("p1", "mail-1"), 0),
         "prove" => (subject("p1"), play::proof("p1", "r1"), 0),
         "failed_attempt" => (subject("p1"), Command::RecordFailedAttempt { session: id("p1") }, 0),

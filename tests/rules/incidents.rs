@@ -90,3 +90,24 @@ fn invariant_02_a_case_about_another_record_of_the_same_person_hands_down_no_lin
     assert!(!play.case().linked.contains(&first.id));
     assert!(play.case().lineage.iter().all(|e| e.case.is_none()), "{:?}", play.case().lineage);
 }
+
+#[test]
+fn nothing_is_ended_as_nothing_to_recover_but_what_triage_found_to_be_so() {
+    for failure in FailureType::ALL.iter().copied() {
+        let mut play = Play::new(Tier::Standard);
+        play.open(op("nadia"), Path::Assisted);
+        let end = Command::NoChangeNeeded { reason: text("n") };
+        assert!(matches!(play.act(op("nadia"), &end), Err(Refusal::Already(why)) if why.starts_with("Triage it first")));
+        play.act(op("nadia"), &triage_as(failure)).unwrap();
+        let nothing = matches!(failure, FailureType::LocalConfiguration | FailureType::Outage | FailureType::AuthenticatorRemains);
+        match play.act(op("nadia"), &end) {
+            Ok(()) => assert!(nothing && play.case().state == CaseState::NoChangeNeeded, "{failure}"),
+            Err(refusal) => assert!(!nothing && refusal.to_string().contains(failure.label()), "{failure}: {refusal}"),
+        }
+        // What was found first may have been wrong: it is triaged anew.
+        if !nothing {
+            play.act(op("nadia"), &triage_as(FailureType::Outage)).unwrap();
+            play.act(op("nadia"), &end).unwrap();
+        }
+    }
+}

@@ -22,7 +22,10 @@ pub fn reach(state: CaseState) -> Play {
     match state {
         CaseState::New => return play,
         CaseState::Withdrawn => return step(play, op("nadia"), &Command::Withdraw { reason: text("w") }),
-        CaseState::NoChangeNeeded => return step(play, op("nadia"), &Command::NoChangeNeeded { reason: text("n") }),
+        CaseState::NoChangeNeeded => {
+            play.act(op("nadia"), &triage_as(FailureType::Outage)).unwrap();
+            return step(play, op("nadia"), &Command::NoChangeNeeded { reason: text("n") });
+        }
         CaseState::Expired => {
             play.now += Duration::days(30);
             return step(play, system(Worker::Deadlines), &Command::Tick);

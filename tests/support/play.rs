@@ -267,8 +267,12 @@ pub fn open(number: u32, path: Path) -> Open {
 }
 
 pub fn triage() -> Command {
+    triage_as(FailureType::LostCredential)
+}
+
+pub fn triage_as(failure: FailureType) -> Command {
     let owner: PersonId = id("vega");
-    Command::Triage { failure: FailureType::LostCredential, reproduction: text("seen"), triage_owner: owner.clone(), remedy_owner: owner }
+    Command::Triage { failure, reproduction: text("seen"), triage_owner: owner.clone(), remedy_owner: owner }
 }
 
 pub fn start_code(session: &str, endpoint: &str) -> Command {

@@ -40,11 +40,21 @@ pub(super) fn triage(draft: &mut Draft<'_>, failure: FailureType, reproduction: 
     Ok(())
 }
 
-/// Ends it: a local fault, an outage, or another authenticator that still works.
+/// Ends it: triage found a local fault, an outage, or another authenticator that still works. What is to be recovered ends some other way.
 pub(super) fn no_change_needed(draft: &mut Draft<'_>, reason: &TextRef) -> Result<(), Refusal> {
     actor::role(&draft.world.register, draft.ctx, draft.code, actor::AGENTS)?;
     draft.not_held()?;
     draft.stands(&[CaseState::New, CaseState::Proofing])?;
+    let found = draft.case.triage.as_ref().map(|t| t.failure);
+    if !found.is_some_and(nothing_to_recover) {
+        let why = found.map_or_else(
+            || "Triage it first: only a local configuration fault, an outage or another authenticator that still works leaves nothing to recover.".to_owned(),
+            |found| {
+                format!("Triage found: {}. That is to be recovered: triage it anew if it was something else, or withdraw the request.", found.label())
+            },
+        );
+        return Err(Refusal::Already(why));
+    }
     draft.push(CaseEvent::Commented { text: reason.clone() });
     draft.go(CaseState::NoChangeNeeded, None);
     Ok(())
