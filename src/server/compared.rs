@@ -24,11 +24,14 @@ const MAX_WAITING: usize = 8;
 /// The digests of two policies, the one in force first.
 type Pair = (Digest, Digest);
 
+/// What is kept, the oldest first.
+type Kept = Mutex<VecDeque<(Pair, Arc<PolicyCompared>)>>;
+
 /// Comparisons that were worked out, and the place where the next one is.
 pub(super) struct Comparisons {
     one: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
-    kept: Arc<Mutex<VecDeque<(Pair, Arc<PolicyCompared>)>>>,
+    kept: Arc<Kept>,
 }
 
 impl Default for Comparisons {
@@ -79,7 +82,7 @@ impl Comparisons {
     }
 }
 
-fn known(kept: &Mutex<VecDeque<(Pair, Arc<PolicyCompared>)>>, pair: Pair) -> Option<Arc<PolicyCompared>> {
+fn known(kept: &Kept, pair: Pair) -> Option<Arc<PolicyCompared>> {
     kept.lock().ok()?.iter().find(|(of, _)| *of == pair).map(|(_, found)| Arc::clone(found))
 }
 
