@@ -248,7 +248,7 @@ const TAMPERING: [(&str, &str); 30] = [
     ("UPDATE subjects SET body = replace(body, 'Payments batch', 'Payroll batch') WHERE id = 'payments-batch'", "subject payments-batch:"),
     ("UPDATE subjects SET salt = zeroblob(16) WHERE id = 'm.okafor'", "subject m.okafor:"),
     ("DELETE FROM subjects WHERE id = 'm.okafor'", "subjects:"),
-    ("INSERT INTO people VALUES ('p-ghost', 'Ghost', NULL)", "person p-ghost:"),
+    ("INSERT INTO people (id, name, email) VALUES ('p-ghost', 'Ghost', NULL)", "person p-ghost:"),
     ("UPDATE policies SET body = replace(body, 'approvals = 2', 'approvals = 1')", "policy "),
     ("DELETE FROM policies", "policy "),
     ("UPDATE needs SET persons = 1 WHERE persons = 2", "needs of policy "),
