@@ -48,7 +48,10 @@ pub(super) fn no_change_needed(draft: &mut Draft<'_>, reason: &TextRef) -> Resul
     let found = draft.case.triage.as_ref().map(|t| t.failure);
     if !found.is_some_and(nothing_to_recover) {
         let why = found.map_or_else(
-            || "Triage it first: only a local configuration fault, an outage or another authenticator that still works leaves nothing to recover.".to_owned(),
+            || {
+                "Triage it first: only a local configuration fault, an outage or another authenticator that still works leaves nothing to recover."
+                    .to_owned()
+            },
             |found| {
                 format!("Triage found: {}. That is to be recovered: triage it anew if it was something else, or withdraw the request.", found.label())
             },
