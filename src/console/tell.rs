@@ -95,7 +95,7 @@ impl Shared {
         }
     }
 
-    /// Writes the waiting draft now; before anyone is known it waits in memory ([`Shared::own_drafts`]).
+    /// Writes the waiting draft now; before anyone is known it waits in memory (its `own_drafts`).
     pub fn flush_draft(&mut self) {
         if let (Some((key, text)), Some(owner)) = (self.draft_waiting.take(), self.whose.clone()) {
             self.effects.push(Effect::Draft(owner, key, Some(text)));

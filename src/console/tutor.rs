@@ -368,7 +368,7 @@ mod tests {
     fn what_was_done_without_the_tour_is_not_asked_for_again() {
         let mut row: CaseRow = serde_json::from_value(serde_json::json!({
             "id": "CS-26-000001", "version": 3, "subject": "s-1", "subject_name": "Eva", "kind": "employee", "tier": "standard",
-            "action": "password_reset", "path": "assisted", "channel": "ticket", "state": "triage", "held": false, "risk": "low",
+            "action": "password_reset", "path": "assisted", "channel": "ticket", "state": "new", "held": false, "risk": "low",
             "proof_done": 0, "proof_needed": 1, "waiting_on": "agent", "approvals_missing": 0, "assignee": null, "due": null,
             "opened_at": "2026-01-01T00:00:00Z", "updated_at": "2026-01-01T00:00:00Z", "flags": 0
         }))

@@ -1,6 +1,6 @@
 //! The journal of a real server: each thing that whoever looks after it needs has a line with known keys, and nothing in it is anyone's.
 //!
-//! The server runs on a copy of the demo's organisation, so that there are accounts and cases; its mail relay and its target refuse.
+//! The server runs on a copy of the demo's organisation, so that there are accounts and cases; its mail relay and its target refuse what the test sends them.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -56,7 +56,7 @@ fn answering(each: impl Fn(TcpStream) + Send + Sync + Clone + 'static) -> u16 {
     port
 }
 
-/// A relay that takes no message, and says so with the address and the message's own words. What it heard is kept.
+/// A relay that takes no message to one person, and says so with the address and the message's own words. What it heard is kept.
 fn relay(heard: Arc<Mutex<String>>) -> u16 {
     answering(move |stream| {
         let (mut to, mut lines) = (stream.try_clone().unwrap(), BufReader::new(stream).lines().map_while(Result::ok));
@@ -72,7 +72,9 @@ fn relay(heard: Arc<Mutex<String>>) -> u16 {
                     let _ = to.write_all(b"354 go on\r\n");
                     let body: Vec<String> = lines.by_ref().take_while(|l| l != ".").collect();
                     heard.lock().unwrap().push_str(&body.join("\n"));
-                    format!("550 5.7.1 {whom} is not to have: {}", body.join(" ").chars().take(300).collect::<String>())
+                    let refused = whom.contains("ferreira");
+                    let why = format!("550 5.7.1 {whom} is not to have: {}", body.join(" ").chars().take(300).collect::<String>());
+                    if refused { why } else { "250 taken".to_owned() }
                 }
                 "QUIT" => return,
                 _ => "250 well".to_owned(),

@@ -176,6 +176,8 @@ fn console(demo: &Demo, who: &str) -> Pty {
 fn the_readme_shows_what_the_program_shows() {
     let demo = Demo::start();
     let mut nadia = console(&demo, "nadia");
+    // Her own view comes once the server has said who she is.
+    nadia.shows("mine unassigned");
     nadia.shows("Kunle");
     nadia.write("jj");
     nadia.until("the third row", |p| p.contents().lines().nth(5).is_some_and(|l| l.starts_with('▌')));

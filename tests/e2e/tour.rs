@@ -87,8 +87,8 @@ fn the_tour_leads_from_the_queue_to_restored() {
     pty.write("e");
     pty.write("called back, it was her");
     pty.shows("it was her");
-    pty.write("\u{13}");
-    pty.shows("Esc cancel");
+    // What is announced meanwhile is read first; whoever sends then is told so, and presses it again.
+    pty.again_until("Esc cancel", "\u{13}");
     pty.write("y");
     at_step(&mut pty, 12);
     pty.shows("Restored.");

@@ -162,9 +162,9 @@ mod tests {
     fn t33_of_a_subjects_record_only_what_both_databases_hold_is_left() {
         let json = |status: &str, mail: &str, until: Option<&str>, manager: &str| -> Subject {
             serde_json::from_value(serde_json::json!({
-                "id": "svc-1", "kind": "service_account", "name": "svc-1", "person": null, "tier": "standard", "ial": 1, "aal": 1, "status": status,
+                "id": "svc-1", "kind": "service_account", "name": "svc-1", "person": null, "tier": "standard", "ial": "ial1", "aal": "aal1", "status": status,
                 "employer": null, "owners": [{"person": "ana", "since": "2025-01-01T00:00:00Z", "until": until}], "manager": manager,
-                "inventory": "api", "environment": "corporate", "dependents": [], "entitlements": {"vault": ["read", "write"]},
+                "inventory": "secrets_manager", "environment": "production", "dependents": [], "entitlements": {"vault": ["read", "write"]},
                 "endpoints": [{"id": "e-1", "kind": "email", "address": mail, "recorded_at": "2025-01-01T00:00:00Z", "confirmed_at": "2025-01-02T00:00:00Z"}],
             }))
             .unwrap()

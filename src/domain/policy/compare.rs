@@ -1,6 +1,6 @@
 //! Compares policies class by class: where is one stricter, where laxer; what would other rules mean for cases that there are.
 //!
-//! Contract: pure and complete: every class of case that [`super::classes`] tells apart is looked at. When there are too many classes to look
+//! Contract: pure and complete: every class of case that `classes` tells apart is looked at. When there are too many classes to look
 //! at, the answer is "laxer". What is the same for many classes is worked out once.
 
 use std::collections::{BTreeSet, HashMap};
