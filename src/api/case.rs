@@ -11,7 +11,7 @@ use super::problem::{CouldDecide, Lacking};
 pub use super::proof::{Checklist, ChecklistItem, HoldDetail, ItemState, ReceiptDetail, Startable};
 use super::sent::MessageDetail;
 use super::words::{Decision, Duty, EndpointKind, Environment, EvidenceKind, FailureReason, FailureType, FlagKind, InventorySource, Status};
-use crate::base::ids::{ApprovalId, CaseId, EmployerId, EndpointId, EvidenceId, GrantId, OperatorId, PersonId, SubjectId, TargetId};
+use crate::base::ids::{ApprovalId, CaseId, EmployerId, EndpointId, EvidenceId, GrantId, GroupId, OperatorId, PersonId, SubjectId, TargetId};
 use crate::base::{Digest, Untrusted};
 pub use crate::domain::seal::SeenLog;
 
@@ -26,6 +26,9 @@ pub struct CaseDetail {
     pub target: TargetId,
     /// What is asked for.
     pub scope: Vec<String>,
+    /// Groups that whoever routed it picked its approvers from, beside what policy asks.
+    #[serde(default)]
+    pub approver_groups: Vec<GroupId>,
     /// Who asked, in words (`the subject`, a person's name, an automation).
     pub requester: Untrusted,
     /// Who opened it, in words.

@@ -39,9 +39,14 @@ pub(super) fn rows(rows: &[CaseRow]) -> String {
         .iter()
         .map(|r| {
             let state = if r.held { format!("{} (held)", r.state.label()) } else { r.state.label().to_owned() };
+            let flags = match r.flags {
+                0 => String::new(),
+                1 => ", 1 flag".to_owned(),
+                n => format!(", {n} flags"),
+            };
             let due = r.due.map(|d| d.format("%Y-%m-%d %H:%M").to_string()).unwrap_or_default();
             let proof = format!("{}/{}", r.proof_done, r.proof_needed);
-            let (risk, waits) = (r.risk.label().to_owned(), r.waiting_on.label().to_owned());
+            let (risk, waits) = (format!("{}{flags}", r.risk.label()), r.waiting_on.label().to_owned());
             vec![r.id.to_string(), r.subject_name.line(), r.action.label().to_owned(), state, risk, proof, waits, due]
         })
         .collect();
@@ -63,6 +68,10 @@ pub(super) fn detail(case: &CaseDetail) -> String {
         case.target
     );
     let _ = writeln!(text, "works on it: {}; expires {}", row.assignee.as_ref().map_or("nobody", OperatorId::as_str), minute(case.expires_at));
+    for flag in &case.flags {
+        let _ = writeln!(text, "flagged: {}, noticed by {} at {}", flag.kind.label(), sanitise(&flag.by, false), minute(flag.at));
+    }
+    text.push_str(&held(case));
     for item in &case.checklist.items {
         let mark = if item.receipt.is_some() { "done   " } else { "missing" };
         let _ = writeln!(text, "  {mark}  {}", sanitise(&item.title, false));
@@ -80,6 +89,25 @@ pub(super) fn detail(case: &CaseDetail) -> String {
         let _ = writeln!(text, "not carried out before {}", minute(at));
     }
     text.push_str(&who_may(case));
+    text
+}
+
+/// Who froze a case and why, what was tried since to reach somebody (lifting names the session), and whom to reach.
+fn held(case: &CaseDetail) -> String {
+    let mut text = String::new();
+    let Some(hold) = &case.hold else { return text };
+    let why = hold.reason.as_ref().map(|r| format!(": {}", r.line())).unwrap_or_default();
+    let _ = writeln!(text, "held since {} by {}{why}", minute(hold.since), hold.source.label());
+    for session in &hold.sessions {
+        let outcome = session.outcome.as_deref().map_or_else(|| format!("open until {}", minute(session.expires_at)), |o| sanitise(o, false));
+        let lifts = if hold.lifted_by.contains(&session.id) { format!("; lifts the hold: --contact {}", session.id) } else { String::new() };
+        let _ = writeln!(text, "  reached for: {} at {} ({}): {outcome}{lifts}", session.method.label(), minute(session.opened_at), session.id);
+    }
+    for way in hold.contacts.iter().filter(|w| w.refused.is_none()) {
+        let endpoint = way.endpoint.as_ref().map(|e| format!(" --endpoint {e}")).unwrap_or_default();
+        let attester = way.attester.as_ref().map(|a| format!(" --attester {a}")).unwrap_or_default();
+        let _ = writeln!(text, "  can be reached: `countersign case start-proof {} {}{endpoint}{attester}`", case.row.id, way.method.code());
+    }
     text
 }
 

@@ -11,7 +11,7 @@ use crate::base::ids::{CaseId, SubjectId};
 use crate::domain::case::{Case, Route};
 use crate::domain::command::World;
 use crate::domain::grant::Generations;
-use crate::domain::policy::Policy;
+use crate::domain::policy::{Policy, ceilings};
 use crate::domain::register::Register;
 use crate::store::{About, KeptAnswer, Reads, Since, SubjectRecord};
 
@@ -124,7 +124,9 @@ impl Service {
         for case in self.store.linked(&route.subject, &route.target, since, Some(id)).await? {
             take(loaded, case);
         }
-        for case in self.store.lately(&route.subject, subject.person.as_ref(), since).await? {
+        // What followed a privileged recovery may last longer than the window: it is looked for as far back as any policy can let it last.
+        let longest = loaded.now - ceilings::RESTRICTION.most.duration();
+        for case in self.store.lately(&route.subject, subject.person.as_ref(), since.min(longest)).await? {
             take(loaded, case);
         }
         Ok(())

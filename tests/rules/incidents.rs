@@ -26,7 +26,12 @@ fn before(restored: bool) -> (Play, Arc<Case>) {
 
 /// Another case, opened later beside that one, about what is changed.
 fn again(restored: bool, after: Duration, change: impl FnOnce(&mut Subject)) -> (Play, Arc<Case>) {
-    let (mut play, first) = before(restored);
+    let (play, first) = before(restored);
+    (beside(play, &first, after, change), first)
+}
+
+/// Another case, opened later beside that one.
+fn beside(mut play: Play, first: &Arc<Case>, after: Duration, change: impl FnOnce(&mut Subject)) -> Play {
     play.now += after;
     play.world.linked = vec![first.clone()];
     change(Arc::make_mut(play.world.subject.as_mut().unwrap()));
@@ -36,7 +41,7 @@ fn again(restored: bool, after: Duration, change: impl FnOnce(&mut Subject)) -> 
     request.route.target = subject.entitlements.keys().next().unwrap().clone();
     request.endpoint = None;
     play.act(op("nadia"), &Command::Open(request)).unwrap();
-    (play, first)
+    play
 }
 
 fn another_record(s: &mut Subject) {
@@ -70,6 +75,16 @@ fn the_desk_that_resets_again_and_again_and_then_for_an_administrator_is_held_wh
 
         let (play, _) = again(true, Duration::days(8), change);
         assert!(!play.case().has_flag(FlagKind::RepeatRequest) && play.case().hold.is_none(), "{what}: after the window");
+    }
+}
+
+#[test]
+fn while_what_followed_a_privileged_recovery_lasts_a_further_one_is_held_however_long_ago_it_was() {
+    for (lasts, held) in [(9, true), (7, false)] {
+        let (play, mut first) = before(true);
+        Arc::make_mut(&mut first).times.restricted_until = Some(play.now + Duration::days(lasts));
+        let play = beside(play, &first, Duration::days(8), another_target);
+        assert_eq!((play.case().has_flag(FlagKind::RepeatRequest), held_by_policy(&play)), (held, held), "{lasts} days");
     }
 }
 

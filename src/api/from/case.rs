@@ -22,6 +22,7 @@ impl From<&CaseView> for CaseDetail {
             subject: subject(v),
             target: case.route.target.clone(),
             scope: case.route.scope.iter().map(ToString::to_string).collect(),
+            approver_groups: case.route.picked_groups.iter().cloned().collect(),
             requester: requester(v),
             opened_by: actor_words(&case.request.opened_by),
             summary: case.request.summary.as_ref().and_then(text),

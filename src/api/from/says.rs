@@ -138,7 +138,7 @@ fn decision(event: &CaseEvent) -> Option<String> {
         CaseEvent::RollBackAsked { attempt, .. } => format!("asked for attempt {attempt} to be undone"),
         CaseEvent::TakingBack { attempt } => format!("the target gave more than was approved: told to take back what attempt {attempt} did"),
         CaseEvent::TakenBack { attempt } => format!("the target confirmed that nothing is left of attempt {attempt}"),
-        CaseEvent::Restricted { until } => format!("the subject is watched more closely until {}, after a privileged recovery", minute(*until)),
+        CaseEvent::Restricted { until } => format!("a further recovery of the subject is held until {}, after this privileged one", minute(*until)),
         CaseEvent::Refused { command, refusal, person } => refused(command, refusal, person.as_ref()),
         _ => return None,
     })

@@ -141,15 +141,15 @@ fn first_hands(open: &Open, subject: &Subject, ctx: &Context) -> Vec<Hand> {
     out
 }
 
-/// What was asked for within the window of the same subject, in whatever target, or of another record of the same person.
-fn lately<'w>(world: &'w World, case: &Case, subject: &Subject, since: Time) -> impl Iterator<Item = &'w Case> {
+/// What was asked for of the same subject, in whatever target, or of another record of the same person.
+fn lately<'w>(world: &'w World, case: &Case, subject: &Subject) -> impl Iterator<Item = &'w Case> {
     let (own, person) = (case.id, subject.person.clone());
     let same = subject.id.clone();
     let theirs = move |c: &Case| {
         let is_subject = |e: &LineageEntry| e.duty == Duty::Subject && e.case.is_none() && Some(&e.person) == person.as_ref();
         c.route.subject == same || c.lineage.iter().any(is_subject)
     };
-    world.linked.iter().map(AsRef::as_ref).filter(move |c| c.id != own && c.times.updated_at >= since && theirs(c))
+    world.linked.iter().map(AsRef::as_ref).filter(move |c| c.id != own && theirs(c))
 }
 
 /// What is unusual about the request. A second recovery of the same person or thing within the window, of whichever of their records and in
@@ -158,7 +158,10 @@ fn lately<'w>(world: &'w World, case: &Case, subject: &Subject, since: Time) -> 
 fn notice(draft: &mut Draft<'_>, subject: &Subject) {
     let now = draft.now();
     let need = draft.requirement();
-    let others = lately(&draft.world, &draft.case, subject, now - need.linked_window.duration());
+    // While what followed a privileged recovery lasts, it counts however long ago that was (standards.md, "restricted for the policy's hold time").
+    let since = now - need.linked_window.duration();
+    let counts = |c: &&Case| c.times.updated_at >= since || c.times.restricted_until.is_some_and(|until| until > now);
+    let others = lately(&draft.world, &draft.case, subject).filter(counts);
     let states: Vec<CaseState> = others.filter(|c| !c.is_word_alone()).map(|c| c.state).collect();
     if !states.is_empty() {
         draft.notice(FlagKind::RepeatRequest);

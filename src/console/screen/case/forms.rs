@@ -151,11 +151,7 @@ impl Purpose {
             Self::NoChange => {
                 (format!("End {number} without a recovery?"), vec!["The case ends. Nothing is changed in the target.".into()], "end it")
             }
-            Self::Reopen => (
-                format!("Open {number} again?"),
-                vec![voids(live), "It needs a new seal and new approvals. Opening it again is a hand in the case.".into()],
-                "open it again",
-            ),
+            Self::Reopen => (format!("Open {number} again?"), vec![voids(live), "It needs a new seal and new approvals.".into()], "open it again"),
             Self::Withdraw => (format!("Withdraw {number}?"), vec!["Nothing of it is carried out.".into()], "withdraw it"),
             Self::RollBack => {
                 (format!("Undo what {number} did?"), vec!["The target is told to undo the plan; that too is verified.".into()], "undo it")

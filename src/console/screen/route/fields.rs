@@ -7,7 +7,7 @@ use crate::api::lists::SubjectRow;
 use crate::api::requests::{OpenCase, PreviewRoute, RouteCase};
 use crate::api::words::{Action, Channel, Path};
 use crate::base::Untrusted;
-use crate::base::ids::{CaseId, ScopeId};
+use crate::base::ids::{CaseId, GroupId, ScopeId};
 use crate::console::widget::form::{Field, Form};
 
 /// A field that is wrong, and why.
@@ -35,7 +35,11 @@ pub(super) fn form(subject: &SubjectRow, case: Option<&CaseDetail>, summary: &st
         Field::choice("target", "Where (recorded entitlements)", targets, target),
         Field::several("scope", "Scope (recorded there; space takes one)", Vec::new()),
     ];
-    if case.is_none() {
+    if let Some(case) = case {
+        let picked: Vec<&str> = case.approver_groups.iter().map(GroupId::as_str).collect();
+        let field = Field::line("groups", "Approvers from (groups)", &picked.join(" "));
+        fields.push(field.with_help("Beside what policy asks; names of groups with blanks between, or nothing."));
+    } else {
         let channels = options(Channel::ALL.iter().map(|c| (c.code(), c.label())));
         let mut carried = vec![(String::new(), "not a recorded address".to_owned())];
         carried.extend(subject.endpoints.iter().map(|e| (e.id.to_string(), format!("{} {}", e.kind.label(), e.id))));
@@ -71,12 +75,13 @@ fn route(form: &Form) -> Result<RouteCase, Mistake> {
     if scope.is_empty() {
         return Err(("scope", "Take at least one with the space bar.".into()));
     }
+    let groups: Result<Vec<GroupId>, _> = form.value("groups").split_whitespace().map(str::parse).collect();
     Ok(RouteCase {
         action: form.value("action").parse().map_err(|e| ("action", format!("{e}")))?,
         path: form.value("path").parse().map_err(|e| ("path", format!("{e}")))?,
         target,
         scope,
-        approver_groups: Vec::new(),
+        approver_groups: groups.map_err(|e| ("groups", format!("{e}")))?,
     })
 }
 
