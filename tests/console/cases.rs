@@ -118,6 +118,19 @@ fn lists_and_forms_look_right() {
 }
 
 #[test]
+fn a_case_that_is_routed_again_keeps_the_approver_groups_that_were_picked() {
+    let mut case = whole::proofing();
+    case.approver_groups = vec!["security".parse().unwrap(), "payments".parse().unwrap()];
+    let mut desk = keys((120, 40), &canned::nadia(), &case, "r");
+    assert!(desk.text().contains("security payments"), "{}", desk.text());
+    desk.press("ctrl-s");
+    desk.press("y");
+    let order = desk.orders.pop().expect("it is sent");
+    let Write::Route(body) = order.write else { panic!("{order:?}") };
+    assert_eq!(body.approver_groups, case.approver_groups);
+}
+
+#[test]
 fn enter_takes_no_subject_of_a_list_that_answers_other_words() {
     let me = canned::nadia();
     let all = whole::subjects();
