@@ -7,18 +7,16 @@
 use clap::{Args, Subcommand};
 
 use super::decide::{Verdict, decide};
-use super::desk::{cost, more, numbers};
+use super::desk::{Way, cost, more, numbers};
 use super::out::{Failure, Out};
 use super::shown::{detail, entries, rows};
 use super::word::word;
 use super::{Arguments, connect};
 use crate::api::lists::QueueParams;
-use crate::api::requests::{
-    AddEvidence, AddFlag, AddReview, Assign, HandOver, Hold, LiftHold, OpenCase, RouteCase, StartProof, TakeNext, Text, TriageCase,
-};
+use crate::api::requests::{AddEvidence, AddFlag, AddReview, Assign, HandOver, Hold, LiftHold, OpenCase, StartProof, TakeNext, Text, TriageCase};
 use crate::api::words::{Action, Channel, Decision, EvidenceKind, FailureType, FlagKind, Method, Path};
 use crate::base::Untrusted;
-use crate::base::ids::{CaseId, EndpointId, GrantId, GroupId, OperatorId, PersonId, ScopeId, SessionId, SubjectId, TargetId};
+use crate::base::ids::{CaseId, EndpointId, GrantId, OperatorId, PersonId, ScopeId, SessionId, SubjectId, TargetId};
 use crate::client::{Client, ClientError, Write};
 
 /// Work on cases.
@@ -305,21 +303,8 @@ pub struct Triage {
 pub struct RouteArgs {
     /// Which case.
     pub case: CaseId,
-    /// What is to be restored.
-    #[arg(value_parser = word!(Action))]
-    pub action: Action,
-    /// In which system.
-    #[arg(long)]
-    pub target: TargetId,
-    /// How much of it; again for each.
-    #[arg(long)]
-    pub scope: Vec<ScopeId>,
-    /// Which way.
-    #[arg(long, default_value = "assisted", value_parser = word!(Path))]
-    pub path: Path,
-    /// Approver groups beside policy's; again for each.
-    #[arg(long)]
-    pub group: Vec<GroupId>,
+    #[command(flatten)]
+    pub way: Way,
 }
 
 /// Runs one.
@@ -417,11 +402,7 @@ fn write(command: &CaseCommand) -> (Option<CaseId>, Write) {
             let (triage_owner, remedy_owner) = (t.triage_owner.clone(), t.remedy_owner.clone());
             (Some(t.case), Write::Triage(Box::new(TriageCase { failure: t.failure, reproduction, triage_owner, remedy_owner })))
         }
-        C::Route(r) => {
-            let body =
-                RouteCase { action: r.action, path: r.path, target: r.target.clone(), scope: r.scope.clone(), approver_groups: r.group.clone() };
-            (Some(r.case), Write::Route(Box::new(body)))
-        }
+        C::Route(r) => (Some(r.case), Write::Route(Box::new(r.way.route()))),
         C::Assign { case, operator } => (Some(*case), Write::Assign(Assign { operator: operator.clone() })),
         C::HandOver { case, note, to } => (Some(*case), Write::HandOver(HandOver { note: note.as_str().into(), to: to.clone() })),
         C::Evidence { case, kind, text } => (Some(*case), Write::Evidence(AddEvidence { kind: *kind, text: text.as_str().into() })),

@@ -14,12 +14,10 @@ use crate::api::words::{Action, Path};
 use crate::base::ids::{CaseId, GroupId, ScopeId, SubjectId, TargetId};
 use crate::base::text::sanitise;
 
-/// A way that a case might go.
+/// The way of a case: of one that is routed, or that might be.
 #[derive(Debug, Clone, Args)]
-pub struct Preview {
-    /// Whose access.
-    pub subject: SubjectId,
-    /// What would be restored.
+pub struct Way {
+    /// What is to be restored.
     #[arg(value_parser = word!(Action))]
     pub action: Action,
     /// In which system.
@@ -34,6 +32,24 @@ pub struct Preview {
     /// Approver groups beside policy's; again for each.
     #[arg(long)]
     pub group: Vec<GroupId>,
+}
+
+impl Way {
+    /// As the server takes it.
+    pub fn route(&self) -> RouteCase {
+        let (target, scope, approver_groups) = (self.target.clone(), self.scope.clone(), self.group.clone());
+        RouteCase { action: self.action, path: self.path, target, scope, approver_groups }
+    }
+}
+
+/// A way that a case might go.
+#[derive(Debug, Clone, Args)]
+pub struct Preview {
+    /// Whose access.
+    pub subject: SubjectId,
+    /// Which way.
+    #[command(flatten)]
+    pub way: Way,
     /// The case that would be routed anew; a new one if absent.
     #[arg(long)]
     pub case: Option<CaseId>,
@@ -42,9 +58,7 @@ pub struct Preview {
 impl Preview {
     /// What the server is asked.
     pub fn asks(&self) -> PreviewRoute {
-        let (target, scope, approver_groups) = (self.target.clone(), self.scope.clone(), self.group.clone());
-        let route = RouteCase { action: self.action, path: self.path, target, scope, approver_groups };
-        PreviewRoute { subject: self.subject.clone(), case: self.case, route }
+        PreviewRoute { subject: self.subject.clone(), case: self.case, route: self.way.route() }
     }
 }
 

@@ -83,17 +83,21 @@ fn pages(demo: &Demo, few: Option<&Demo>, floor: &Floor) -> Result<Vec<Figure>, 
     Ok(figures)
 }
 
+/// Durable writes of the floor and of the server: with one client, a quarter of them, then with 32.
+fn durable(demo: &Demo, floor: &Floor, mut ready: Vec<Request>) -> Result<[(Load, f64); 4], Error> {
+    let many = ready.split_off(ready.len() / 4);
+    let (base, one) = (floor.load("POST", "/approve", 500, 1)?, demo.load(ready, 1)?);
+    let (base_many, thirty_two) = (floor.load("POST", "/approve", 3_000, 32)?, demo.load(many, 32)?);
+    Ok([base, one, base_many, thirty_two])
+}
+
 fn approvals(demo: &Demo, floor: &Floor) -> Result<Vec<Figure>, Error> {
-    let mut ready = demo.approvals(APPROVALS)?;
+    let ready = demo.approvals(APPROVALS)?;
     if ready.len() < 64 {
         eprintln!("only {} cases wait for approval: approvals are not measured; use more --cases", ready.len());
         return Ok(Vec::new());
     }
-    let many = ready.split_off(ready.len() / 4);
-    let (base, base_cpu) = floor.load("POST", "/approve", 500, 1)?;
-    let (one, one_cpu) = demo.load(ready, 1)?;
-    let (base_many, base_many_cpu) = floor.load("POST", "/approve", 3_000, 32)?;
-    let (thirty_two, many_cpu) = demo.load(many, 32)?;
+    let [(base, base_cpu), (one, one_cpu), (base_many, base_many_cpu), (thirty_two, many_cpu)] = durable(demo, floor, ready)?;
     Ok(vec![
         Figure::ratio_of("durable approvals a second, 1 client", one.per_second, base.per_second, "/s", Target::AtLeast(0.5)),
         Figure::ratio_of("durable approvals a second, 32 clients", thirty_two.per_second, base_many.per_second, "/s", Target::AtLeast(0.4)),
@@ -105,12 +109,8 @@ fn approvals(demo: &Demo, floor: &Floor) -> Result<Vec<Figure>, Error> {
 
 /// Durable writes that nothing follows: beside the approvals, whose executions, verifications and letters the same process works on meanwhile.
 fn writes(demo: &Demo, floor: &Floor) -> Result<Vec<Figure>, Error> {
-    let mut ready: Vec<Request> = demo.comments(COMMENTS)?.into_iter().map(|(request, _)| request).collect();
-    let many = ready.split_off(ready.len() / 4);
-    let (base, base_cpu) = floor.load("POST", "/approve", 500, 1)?;
-    let (one, one_cpu) = demo.load(ready, 1)?;
-    let (base_many, base_many_cpu) = floor.load("POST", "/approve", 3_000, 32)?;
-    let (thirty_two, many_cpu) = demo.load(many, 32)?;
+    let ready: Vec<Request> = demo.comments(COMMENTS)?.into_iter().map(|(request, _)| request).collect();
+    let [(base, base_cpu), (one, one_cpu), (base_many, base_many_cpu), (thirty_two, many_cpu)] = durable(demo, floor, ready)?;
     Ok(vec![
         Figure::ratio_of("durable comments a second, 1 client", one.per_second, base.per_second, "/s", Target::None),
         Figure::ratio_of("durable comments a second, 32 clients", thirty_two.per_second, base_many.per_second, "/s", Target::None),
