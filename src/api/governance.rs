@@ -229,6 +229,9 @@ pub struct PolicyView {
     /// Policies that are proposed in its place and do not count yet: all that wait.
     #[serde(default)]
     pub proposed: Vec<PolicyProposed>,
+    /// Names of the persons who proposed or approved them, by their ids, for those who may read names.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub names: BTreeMap<String, Untrusted>,
 }
 
 /// A policy that is proposed, beside the one in force.
@@ -278,8 +281,11 @@ pub struct SettingRow {
 pub struct ProposalView {
     /// The proposal.
     pub proposal: ProposalRow,
-    /// Of a policy: its text, and how it stands to the one in force.
+    /// Of a policy: its text, and how it stands to the one in force; none of one that this version can't read.
     pub policy: Option<PolicyCompared>,
+    /// Names of the persons whom it names, or who had a hand in it, by their ids, for those who may read names.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub names: BTreeMap<String, Untrusted>,
 }
 
 /// A proposed policy compared with the one in force.
@@ -301,6 +307,18 @@ pub struct PolicyCompared {
     pub classes: Option<u64>,
     /// What changes for which cases, laxer ones first, at most 200.
     pub cases: Vec<ClassesRow>,
+}
+
+impl PolicyCompared {
+    /// Which way it leans, as it follows "it is".
+    pub const fn leans(&self) -> &'static str {
+        match (self.laxer, self.stricter) {
+            (true, true) => "laxer in something and stricter in something else",
+            (true, false) => "laxer in something, stricter in nothing",
+            (false, true) => "stricter in something, laxer in nothing",
+            (false, false) => "laxer in nothing and stricter in nothing",
+        }
+    }
 }
 
 /// One kind of difference between two policies.

@@ -6,13 +6,7 @@ use crate::api::governance::{PolicyCompared, SettingRow};
 
 /// The whole comparison; `one` names the policy that would be, e.g. "The second".
 pub fn words(found: &PolicyCompared, one: &str) -> String {
-    let lean = match (found.laxer, found.stricter) {
-        (true, true) => "laxer in something and stricter in something else",
-        (true, false) => "laxer in something, stricter in nothing",
-        (false, true) => "stricter in something, laxer in nothing",
-        (false, false) => "laxer in nothing and stricter in nothing",
-    };
-    let mut lines = vec![format!("{one} is {lean}.")];
+    let mut lines = vec![format!("{one} is {}.", found.leans())];
     lines.extend(found.settings.iter().map(setting));
     match (found.classes, found.cases.is_empty()) {
         (None, _) => lines.push("There are too many classes of case to look at each: it counts as laxer.".to_owned()),

@@ -14,6 +14,7 @@ use url::Url;
 
 use super::ClientError;
 use crate::api::case::CaseDetail;
+use crate::api::governance::RegisterAnswer;
 use crate::api::problem::Problem;
 use crate::base::ports::Random;
 
@@ -59,6 +60,8 @@ pub struct Written {
     pub case: Option<Box<CaseDetail>>,
     /// Its version, from the `ETag`.
     pub version: Option<u64>,
+    /// What became of a change of the register, where it was one.
+    pub governed: Option<Box<RegisterAnswer>>,
 }
 
 impl Client {

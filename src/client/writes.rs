@@ -6,10 +6,11 @@ use serde::Serialize;
 
 use super::{Client, ClientError, Written};
 use crate::api::case::CaseDetail;
+use crate::api::governance::RegisterAnswer;
 use crate::api::requests::{
     AddEvidence, AddFlag, AddReview, Assign, Decide, HandOver, Hold, LiftHold, OpenCase, RouteCase, StartProof, TakeNext, Text, TriageCase,
 };
-use crate::base::ids::{CaseId, GrantId};
+use crate::base::ids::{CaseId, GrantId, ProposalId};
 
 /// A write, without the case it is about (that goes beside it).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,6 +63,10 @@ pub enum Write {
     RollBack(Text),
     /// End a temporary access now, and why.
     RevokeGrant(GrantId, Text),
+    /// Approve someone else's proposal.
+    ApproveProposal(ProposalId),
+    /// Withdraw one's own proposal, or refuse one.
+    EndProposal(ProposalId),
 }
 
 impl Write {
@@ -92,6 +97,8 @@ impl Write {
             Self::Retry => vec!["retry"],
             Self::RollBack(_) => vec!["roll-back"],
             Self::RevokeGrant(grant, _) => vec!["grants", grant.as_str(), "revoke"],
+            Self::ApproveProposal(proposal) => vec!["proposals", proposal.as_str(), "approve"],
+            Self::EndProposal(proposal) => vec!["proposals", proposal.as_str(), "end"],
         }
     }
 
@@ -118,7 +125,7 @@ impl Write {
             Self::LiftHold(body) => json(body),
             Self::Flag(body) => json(body),
             Self::Review(body) => json(body),
-            Self::Seal | Self::Close | Self::Retry => Ok(b"{}".to_vec()),
+            Self::Seal | Self::Close | Self::Retry | Self::ApproveProposal(_) | Self::EndProposal(_) => Ok(b"{}".to_vec()),
         }
     }
 }
@@ -132,14 +139,19 @@ impl Client {
         let mut parts = match (write, &number) {
             (Write::TakeNext(_), _) => vec!["queue"],
             (Write::Open(_), _) => vec!["cases"],
+            (Write::ApproveProposal(_) | Write::EndProposal(_), _) => vec!["register"],
             (_, Some(number)) => vec!["cases", number.as_str()],
             (_, None) => return Err(ClientError::Configuration("No case is named for this.".into())),
         };
         parts.extend(write.path());
         let (value, etag) = self.post(self.address(&parts)?, write.body()?, key, version).await?;
+        if matches!(write, Write::ApproveProposal(_) | Write::EndProposal(_)) {
+            let governed = serde_json::from_value::<RegisterAnswer>(value).map_err(|_| strange())?;
+            return Ok(Written { governed: Some(Box::new(governed)), ..Written::default() });
+        }
         let case = serde_json::from_value::<CaseDetail>(value).ok().map(Box::new);
         let version = etag.or_else(|| case.as_ref().map(|c| c.row.version));
-        Ok(Written { case, version })
+        Ok(Written { case, version, governed: None })
     }
 }
 

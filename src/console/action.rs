@@ -33,15 +33,17 @@ impl Scope {
     /// While a form has the keys.
     pub const FORM: Self = Self(1 << 11);
     /// Screens whose rows can be narrowed by words.
-    pub const FOUND: Self = Self(0b1_0000_0010);
+    pub const FOUND: Self = Self(0b1_0000_1010);
     /// Temporary access.
     pub const GRANTS: Self = Self(1 << 12);
     /// Where temporary access is shown.
     pub const ACCESS: Self = Self(0b1_0000_0000_0100);
     /// Every screen that has a list or text to move in.
-    pub const LIST: Self = Self(0b1_0111_1111_1110);
-    /// Screens that lists of cases are on, and those whose rows lead to a case.
-    pub const CASES: Self = Self(0b1_0000_1000_1010);
+    pub const LIST: Self = Self(0b11_0111_1111_1110);
+    /// A proposed policy.
+    pub const PROPOSAL: Self = Self(1 << 13);
+    /// Screens with something to open: lists of cases, rows that lead to a case, proposed policies.
+    pub const OPENS: Self = Self(0b1_0000_1100_1010);
     /// The queue and a case.
     pub const WORK: Self = Self(0b110);
     /// A case and the inbox of those who decide.
@@ -51,7 +53,7 @@ impl Scope {
     /// Every screen but forms and signing in.
     pub const ANY: Self = Self::LIST;
     /// All screens, without exception.
-    pub const ALL: Self = Self(0b1_1111_1111_1111);
+    pub const ALL: Self = Self(0b11_1111_1111_1111);
 
     /// Whether the two share a screen.
     pub const fn meets(self, other: Self) -> bool {
@@ -122,7 +124,7 @@ macro_rules! actions {
 }
 
 actions! {
-    Open, "open", Scope::CASES, ["enter"], "open", "Open the selected case";
+    Open, "open", Scope::OPENS, ["enter"], "open", "Open the selected case, or the proposed policy";
     TakeNext, "take-next", Scope::QUEUE, ["n"], "take next", "Take the most urgent case that nobody works on", writes = "take_next";
     Prove, "prove", Scope::CASE, ["p"], "prove", "Start a proof that the checklist asks for", writes = "proof_start",
         never "The proof" "who is asked is told at once";
@@ -133,6 +135,10 @@ actions! {
     Approve, "approve", Scope::DECIDE, ["d a"], "approve", "See all that would be signed, and approve it; or see why you can't";
     Deny, "deny", Scope::DECIDE, ["d d"], "deny", "See all that would be signed, and deny it; or see why you can't",
         never "The denial" GONE;
+    ApproveProposal, "approve-proposal", Scope::PROPOSAL, ["d a"], "approve", "Approve the proposed policy that is shown; it is asked once more",
+        writes = "proposal_approve", never "Your approval of the proposal" "it counts from then on; end-proposal stops the policy while its delay runs";
+    EndProposal, "end-proposal", Scope::PROPOSAL, ["d d"], "refuse", "Refuse the proposed policy that is shown, or withdraw your own",
+        writes = "proposal_end", never "The end of the proposal" "what is over must be proposed anew";
     Evidence, "add-evidence", Scope::CASE, ["e"], "evidence", "Keep a piece of evidence", writes = "case_evidence",
         never "Evidence" "what is kept stays, and so does whose hand it is from";
     Comment, "comment", Scope::CASE, ["c"], "comment", "Say something; commenting is not routing", writes = "case_comment",
@@ -181,7 +187,7 @@ actions! {
     Revoke, "revoke", Scope::ACCESS, ["x g"], "end it", "End a temporary access now, with a reason", writes = "grant_revoke",
         never "Ending the access" "the target is told at once; access anew takes a new case";
     Follow, "follow-case", Scope::LOG, ["f"], "this case only", "Show only the entries of the selected entry's case, or all again";
-    Filter, "filter", Scope::FOUND, ["/"], "filter", "Narrow the list while you type: in the queue by how names, ids, targets and case numbers begin, and by fields (risk:high subject:vault-* mine !ended); where none begins so, loaded rows that hold the letters in order";
+    Filter, "filter", Scope::FOUND, ["/"], "filter", "Narrow the list while you type: in queue and approvals by how names, ids, targets and case numbers begin, and by fields (risk:high subject:vault-* mine !ended); where none begins so, loaded rows that hold the letters in order";
     Unfilter, "unfilter", Scope::FOUND, ["backspace"], "", "Show what you began with";
     Views, "views", Scope::QUEUE, ["v"], "views", "Choose a saved view";
     SaveView, "save-view", Scope::QUEUE, ["V"], "", "Save filter and sorting as a view";

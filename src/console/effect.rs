@@ -12,7 +12,7 @@ use crate::api::lists::{GrantParams, QueueParams};
 use crate::api::requests::PreviewRoute;
 use crate::api::words::Decision;
 use crate::base::Time;
-use crate::base::ids::{CaseId, SubjectId};
+use crate::base::ids::{CaseId, ProposalId, SubjectId};
 use crate::client::Write;
 
 /// Something to be done.
@@ -106,6 +106,8 @@ pub enum Ask {
     Policy,
     /// What policy asks of a case.
     CasePolicy(CaseId),
+    /// A proposal, whole.
+    Proposal(ProposalId),
     /// The log, after an entry; how many entries at most.
     Log(Option<u64>, u16),
     /// What routing would cost.

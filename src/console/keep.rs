@@ -167,6 +167,29 @@ pub fn load_drafts(folder: Option<&Path>, owner: &str) -> BTreeMap<String, Strin
     drafts
 }
 
+/// Gives drafts that an earlier version kept for no one account, in the folder itself, to whoever is signed in first: those of the same key
+/// that are theirs already count, and nothing is left in the old place. Returns how many became theirs.
+pub fn adopt_drafts(folder: Option<&Path>, owner: &str) -> usize {
+    let Some((folder, entries)) = folder.filter(|_| fits(owner)).and_then(|f| Some((f, std::fs::read_dir(f).ok()?))) else { return 0 };
+    let mut adopted = 0;
+    for entry in entries.flatten().take(MAX_LOOKED_AT).filter(|e| e.file_type().is_ok_and(|t| t.is_file())) {
+        let path = entry.path();
+        let Some(key) = path.file_name().and_then(|n| n.to_str()).and_then(|n| n.strip_suffix(".draft")).filter(|k| fits(k)) else { continue };
+        let text = read_small(&path, MAX_DRAFT as u64).ok().and_then(|bytes| parse_draft(&bytes));
+        let theirs = folder.join(owner).join(format!("{key}.draft"));
+        let text = text.filter(|_| adopted < MAX_DRAFTS && !theirs.exists());
+        // One that can't be written anew stays where it is: the next start tries again.
+        let kept = match &text {
+            Some(text) => save_draft(Some(folder), (owner, key), Some(text)).is_ok(),
+            None => true,
+        };
+        if kept && std::fs::remove_file(&path).is_ok() {
+            adopted += usize::from(text.is_some());
+        }
+    }
+    adopted
+}
+
 /// A draft, as its file says it; none if it is no text, or is too long once what steers terminals became visible.
 pub fn parse_draft(bytes: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(bytes).ok().filter(|t| t.len() <= MAX_DRAFT)?;
@@ -264,6 +287,26 @@ mod tests {
         assert!(load_drafts(Some(&top), "drafts").len() <= MAX_DRAFTS);
         assert!(load_drafts(Some(&top), "../all/drafts").is_empty(), "an owner is no path");
         assert!(parse_draft(&vec![0x1b; MAX_DRAFT]).is_none(), "longer than allowed once it is visible");
+    }
+
+    #[test]
+    fn drafts_of_the_version_before_become_those_of_whoever_comes_first_and_none_stays_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let drafts = folder.path().join("drafts");
+        std::fs::create_dir_all(&drafts).unwrap();
+        for (name, text) in [("old", "half a thought"), ("both", "the older one"), ("empty", "")] {
+            std::fs::write(drafts.join(format!("{name}.draft")), text).unwrap();
+        }
+        std::fs::write(drafts.join("notes.txt"), "somebody's own file").unwrap();
+        save_draft(Some(&drafts), ("ann", "both"), Some("the newer one")).unwrap();
+        assert_eq!(adopt_drafts(Some(&drafts), "ann"), 1);
+        let of = |owner: &str| load_drafts(Some(&drafts), owner);
+        assert_eq!(of("ann").into_iter().collect::<Vec<_>>(), [("both".into(), "the newer one".into()), ("old".into(), "half a thought".into())]);
+        let mut left: Vec<_> = std::fs::read_dir(&drafts).unwrap().map(|e| e.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, ["ann", "notes.txt"]);
+        assert_eq!((adopt_drafts(Some(&drafts), "bob"), adopt_drafts(Some(&drafts), ".."), adopt_drafts(None, "ann")), (0, 0, 0));
+        assert!(of("bob").is_empty());
     }
 
     #[test]

@@ -10,6 +10,7 @@ use super::effect::Timer;
 use super::mail::Mails;
 use super::model::Place;
 use crate::api::case::{CaseDetail, RoutePreview, Statement};
+use crate::api::governance::ProposalView;
 use crate::api::lists::{Announcement, Counts, GrantPage, LogPage, Me, QueuePage, SubjectPage, SubjectRow};
 use crate::client::{ClientError, Written};
 
@@ -78,14 +79,16 @@ pub enum Reply {
     Preview(Box<RoutePreview>),
     /// Something the server words itself (policy).
     Value(Box<serde_json::Value>),
+    /// A proposal, whole.
+    Proposal(Box<ProposalView>),
     /// A write was done.
     Written(Box<Written>),
     /// Mail in the demo's folder; none if it is what the asker holds already.
     Mail(Option<Mails>),
     /// The subject's page took the code (demo).
     Typed,
-    /// Drafts found on disk, by key.
-    Drafts(BTreeMap<String, String>),
+    /// Drafts found on disk, by key, and how many of them an earlier version had kept for no one account.
+    Drafts(BTreeMap<String, String>, usize),
 }
 
 /// What the live stream says about itself and the server.

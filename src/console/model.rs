@@ -40,6 +40,8 @@ pub enum Place {
     Route(Option<CaseId>),
     /// The policy; of a case if one is named.
     Policy(Option<CaseId>),
+    /// A proposed policy: the one that was opened on the page of the policy.
+    Proposal,
     /// The log.
     Log,
     /// Temporary access.
@@ -63,6 +65,7 @@ impl Place {
             Self::Approve(..) => Scope::APPROVE,
             Self::Route(_) => Scope::ROUTE,
             Self::Policy(_) => Scope::POLICY,
+            Self::Proposal => Scope::PROPOSAL,
             Self::Log => Scope::LOG,
             Self::Grants => Scope::GRANTS,
             Self::Mailbox => Scope::MAILBOX,
@@ -435,6 +438,7 @@ impl Model {
             Place::Approve(..) => &self.screens.approve,
             Place::Approvals => &self.screens.inbox,
             Place::Policy(_) => &self.screens.policy,
+            Place::Proposal => &self.screens.policy.proposal,
             Place::Log => &self.screens.log,
             Place::Grants => &self.screens.grants,
             Place::Route(_) => &self.screens.route,
@@ -454,6 +458,7 @@ impl Model {
             Place::Approve(..) => &mut screens.approve,
             Place::Approvals => &mut screens.inbox,
             Place::Policy(_) => &mut screens.policy,
+            Place::Proposal => &mut screens.policy.proposal,
             Place::Log => &mut screens.log,
             Place::Grants => &mut screens.grants,
             Place::Route(_) => &mut screens.route,

@@ -105,7 +105,10 @@ impl Perform for Performer {
         match effect {
             Effect::Ask { seq, to, ask: Ask::Drafts(owner) } => {
                 let folder = self.paths.drafts.clone();
-                self.answer(seq, to, async move { Ok(Reply::Drafts(keep::load_drafts(folder.as_deref(), &owner))) });
+                self.answer(seq, to, async move {
+                    let adopted = keep::adopt_drafts(folder.as_deref(), &owner);
+                    Ok(Reply::Drafts(keep::load_drafts(folder.as_deref(), &owner), adopted))
+                });
             }
             Effect::Ask { seq, to, ask: Ask::Mail(held, now) } => {
                 let folder = self.mailbox.clone();
@@ -193,6 +196,7 @@ async fn fetch(client: &Client, ask: Ask) -> Result<Reply, ClientError> {
         Ask::Subject(id) => Reply::Subject(Box::new(client.subject(&id).await?)),
         Ask::Policy => Reply::Value(Box::new(client.policy().await?)),
         Ask::CasePolicy(id) => Reply::Value(Box::new(client.case_policy(id).await?)),
+        Ask::Proposal(id) => Reply::Proposal(Box::new(client.proposal(&id).await?)),
         Ask::Log(after, limit) => Reply::Log(client.log(after, Some(limit)).await?),
         Ask::RoutePreview(body) => Reply::Preview(Box::new(client.route_preview(&body).await?)),
         // Not the server's: answered above.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::effect::{Ask, Effect, Timer};
 use super::keep::State;
-use super::model::{Model, Place, Shared};
+use super::model::{Model, Place, Shared, Tone};
 use crate::api::lists::Me;
 use crate::base::Digest;
 use crate::base::ids::CaseId;
@@ -42,9 +42,13 @@ impl Shared {
 }
 
 /// The drafts on disk; what was typed since stays.
-pub(super) fn drafts(shared: &mut Shared, kept: BTreeMap<String, String>) {
+pub(super) fn drafts(shared: &mut Shared, kept: BTreeMap<String, String>, adopted: usize) {
     let typed = std::mem::replace(&mut shared.drafts, kept);
     shared.drafts.extend(typed);
+    if adopted > 0 {
+        let what = if adopted == 1 { "1 draft".to_owned() } else { format!("{adopted} drafts") };
+        shared.say(Tone::Info, format!("{what} of an earlier version, which kept them for no one account, stand in your forms from now on."));
+    }
 }
 
 /// The case that a place is about.

@@ -156,5 +156,7 @@ const fn did(write: &Write) -> &'static str {
         Write::Retry => "tried again",
         Write::RollBack(_) => "undone",
         Write::RevokeGrant(..) => "freed of that access",
+        Write::ApproveProposal(_) => "approved as a policy",
+        Write::EndProposal(_) => "ended as a proposal",
     }
 }

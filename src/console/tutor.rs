@@ -84,53 +84,68 @@ impl Seen<'_> {
 /// A step: what to do, with names of actions in braces where their keys stand, and when it is done.
 struct Step {
     says: &'static str,
+    /// What it says to whoever does not come from the tour's case, if that is something else.
+    away: Option<&'static str>,
     done: fn(&Seen<'_>) -> bool,
 }
 
 const STEPS: &[Step] = &[
     Step {
         says: "The queue: what waits, most urgent first; {down} and {up} move. Eva Sørensen lost her password: press {filter}, type sorensen, then Enter.",
+        away: None,
         done: |s| s.filtered && !s.typing && s.row.is_some(),
     },
     Step {
         says: "{take-next} in the queue takes the most urgent case shown that nobody works on; in the case, {assign} does. Taking is not routing: it costs nothing.",
+        away: None,
         done: |s| s.row.is_some_and(|r| r.assignee.is_some() && r.assignee.as_ref() == s.me),
     },
     Step {
         says: "Yours. What is missing: a proof that it is her. {prove}, down to \"send a code to the recorded address e.sorensen-mail\", Enter: it goes to her.",
+        away: None,
         done: |s| s.asked(),
     },
     Step {
         says: "The code is on its way to her; you never get to see it. For once, look over her shoulder: {mailbox} opens the demo's mailbox.",
+        away: None,
         done: |s| s.place == Place::Mailbox || s.proved(),
     },
     Step {
         says: "Her mail with the code comes to the front. Type the code on her page: in a browser ({copy} copies the link), or press {type-code} here.",
+        away: None,
         done: |s| s.proved(),
     },
     Step {
         says: "Proved. {back} leads back to the case. {request-approval}, then y: plan, evidence and proof are sealed, and approval is asked for.",
+        away: Some(
+            "Proved. Now to her case: {queue}, then {open}. There {request-approval}, then y: plan, evidence and proof are sealed, approval is asked for.",
+        ),
         done: |s| s.sealed(),
     },
-    Step { says: "Sealed. Now the heart of it: try to approve it yourself. In the case, {approve}.", done: |s| s.deciding() },
+    Step { says: "Sealed. Now the heart of it: try to approve it yourself. In the case, {approve}.", away: None, done: |s| s.deciding() },
     Step {
         says: "You can't, and it says why: you sealed it, and it came in by a bot of yours. No role lifts that. {identity}, d.ruiz: a supervisor without a hand in it.",
+        away: None,
         done: |s| s.someone_else(),
     },
     Step {
         says: "Now you decide. {approvals} shows what waits for you: choose Eva Sørensen's case, then {approve}: all that would be signed.",
+        away: None,
         done: |s| s.deciding() && s.someone_else(),
     },
     Step {
         says: "Read it: that, and nothing else, is what you approve. {write-reason} to write why (say: called back), {submit} to send, y to confirm.",
+        away: None,
         done: |s| s.approved(),
     },
     Step {
         says: "Approved. The server carries it out itself and compares what came back with what was approved. That takes a moment.",
+        away: None,
         done: |s| s.restored(),
     },
     Step {
         says: "Restored. Each step, refused ones too, stands in the case's timeline (its page 5) and in the log ({log}). That was the tour: {tutor} ends it.",
+        away: None,
         done: |_| false,
     },
 ];
@@ -159,6 +174,8 @@ pub struct Tutor {
     row: Option<Box<CaseRow>>,
     began_as: Option<OperatorId>,
     mailed: Option<bool>,
+    /// Whether the tour's case is neither in front nor what one would go back to.
+    away: bool,
     /// Whether steps are said as notes too, for those who hear.
     spoken: bool,
 }
@@ -264,6 +281,9 @@ pub(super) fn settle(model: &mut Model) {
         return;
     }
     let before = model.shared.tutor.at;
+    let case = model.shared.tutor.row.as_ref().map(|row| row.id);
+    let away = !model.stack.iter().any(|p| case.is_some_and(|id| matches!(p, Place::Case(at) if *at == id)));
+    model.shared.dirty |= std::mem::replace(&mut model.shared.tutor.away, away) != away;
     loop {
         let tutor = &model.shared.tutor;
         let seen = Seen {
@@ -309,7 +329,7 @@ fn text(shared: &Shared) -> String {
     } else if ended {
         "This case ended another way, as cases do. Leave with {tutor}; a new demo has a new one."
     } else {
-        STEPS.get(shared.tutor.at).map_or("", |s| s.says)
+        STEPS.get(shared.tutor.at).map_or("", |s| s.away.filter(|_| shared.tutor.away).unwrap_or(s.says))
     };
     let mut out = String::new();
     for (i, part) in says.split(['{', '}']).enumerate() {
@@ -389,12 +409,12 @@ mod tests {
 
     #[test]
     fn every_step_fits_and_names_actions_that_there_are() {
-        for step in STEPS {
-            for (i, part) in step.says.split(['{', '}']).enumerate() {
+        for says in STEPS.iter().flat_map(|step| std::iter::once(step.says).chain(step.away)) {
+            for (i, part) in says.split(['{', '}']).enumerate() {
                 assert!(i % 2 == 0 || Action::ALL.iter().any(|a| a.row().name == part), "{part}");
             }
             // A key takes no more room than five letters on the average.
-            let text: String = step.says.split(['{', '}']).enumerate().map(|(i, p)| if i % 2 == 1 { "g m" } else { p }).collect();
+            let text: String = says.split(['{', '}']).enumerate().map(|(i, p)| if i % 2 == 1 { "g m" } else { p }).collect();
             assert!(wrap(&text, 78).len() <= usize::from(LINES) && wrap(&text, 58).len() <= usize::from(LINES) + 1, "{text}");
         }
     }

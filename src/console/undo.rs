@@ -168,6 +168,8 @@ const fn act_of(write: &Write) -> Action {
         Write::Retry => Action::Retry,
         Write::RollBack(_) => Action::RollBack,
         Write::RevokeGrant(..) => Action::Revoke,
+        Write::ApproveProposal(_) => Action::ApproveProposal,
+        Write::EndProposal(_) => Action::EndProposal,
     }
 }
 

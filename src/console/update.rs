@@ -357,7 +357,7 @@ fn on_answer(model: &mut Model, seq: u64, to: Place, reply: Result<Reply, Client
             shared.dirty |= shared.counts != Some(counts);
             shared.counts = Some(counts);
         }
-        Ok(Reply::Drafts(drafts)) => recall::drafts(&mut model.shared, drafts),
+        Ok(Reply::Drafts(drafts, adopted)) => recall::drafts(&mut model.shared, drafts, adopted),
         reply => {
             if !undo::answered(model, seq, &reply) {
                 let (screen, shared) = model.screen_mut(to);

@@ -31,9 +31,9 @@ pub fn draw(frame: &mut Frame<'_>, model: &Model) {
     let area = frame.area();
     let shared = &model.shared;
     if area.width < LEAST.0 || area.height < LEAST.1 {
-        // What is needed comes first: it must be legible in the size that is too small.
-        let text = format!("Too small: {}x{} needed, not {}x{}", LEAST.0, LEAST.1, area.width, area.height);
-        put(frame.buffer_mut(), area, area.x, area.y, &text, shared.style(Role::Warn));
+        for (y, line) in (area.y..area.bottom()).zip(too_small((area.width, area.height))) {
+            put(frame.buffer_mut(), area, area.x, y, &line, shared.style(Role::Warn));
+        }
         return;
     }
     frame.buffer_mut().set_style(area, shared.style(Role::Text));
@@ -48,6 +48,19 @@ pub fn draw(frame: &mut Frame<'_>, model: &Model) {
         overlay.draw(frame, body, shared);
     }
     sweep(frame.buffer_mut());
+}
+
+/// What stands in a terminal that is too small, in lines that fit: the more is said the more room there is, the size that is needed first.
+fn too_small((width, height): (u16, u16)) -> Vec<String> {
+    let (columns, rows) = LEAST;
+    let needed = format!("{columns}x{rows}");
+    let forms = [format!("Too small: {needed} needed, not {width}x{height}"), format!("Too small: {needed}"), format!("Need {needed}")];
+    let lines = |text: &String| wrap(text, usize::from(width));
+    forms
+        .iter()
+        .map(lines)
+        .find(|l| l.len() <= usize::from(height) && l.iter().all(|l| l.len() <= usize::from(width)))
+        .unwrap_or_else(|| vec![needed])
 }
 
 /// Replaces what could steer a terminal or a reader's eyes: the last of several defences, for whatever a screen let through.
@@ -70,7 +83,7 @@ fn tabs(model: &Model) -> Vec<(String, Action, bool)> {
         (format!("Approvals{}", number(|c| c.approvals)), Action::GoApprovals, place == Place::Approvals),
         (format!("Grants{}", number(|c| c.grants)), Action::GoGrants, place == Place::Grants),
         (format!("Log{}", number(|c| c.log)), Action::GoLog, place == Place::Log),
-        ("Policy".to_owned(), Action::GoPolicy, matches!(place, Place::Policy(_))),
+        ("Policy".to_owned(), Action::GoPolicy, matches!(place, Place::Policy(_) | Place::Proposal)),
     ];
     if model.shared.mailbox {
         tabs.push(("Mailbox".to_owned(), Action::GoMailbox, place == Place::Mailbox));
@@ -138,15 +151,16 @@ fn foot(buffer: &mut Buffer, area: Rect, model: &Model) {
             Tone::Info => ("·", Role::Info),
             Tone::Bad => ("✕", Role::Bad),
         };
-        let more = if notice.tone == Tone::Bad {
-            shared.keymap.shown(Action::Messages).map(|k| format!("  ({k} all messages)")).unwrap_or_default()
-        } else {
-            String::new()
-        };
         let room = usize::from(area.width).saturating_sub(4);
         // What is said whole needs more lines now and then: it takes them from the screen until the next key, but never from a question.
         let most = if model.overlay.is_some() { 1 } else { NOTICE };
         let mut lines = wrap(&notice.text, room);
+        // What went wrong can be looked up; so can all that was noted and finds no room here.
+        let more = if notice.tone == Tone::Bad || (notice.number > 0 && lines.len() > most) {
+            shared.keymap.shown(Action::Messages).map(|k| format!("  ({k} all messages)")).unwrap_or_default()
+        } else {
+            String::new()
+        };
         if lines.len() > most {
             let rest = lines.split_off(most - 1).join(" ");
             lines.push(fit(&rest, room.saturating_sub(more.width())));
@@ -214,7 +228,7 @@ pub fn hints(model: &Model) -> Vec<(String, &'static str)> {
     // In a case nothing moves from row to row: there, only what can be done is hinted.
     let worth = |a: Action| match applies(model, a) {
         Applies::Yes => model.screen(model.place()).hints(&model.shared, a),
-        Applies::No(_) => !matches!(scope, Scope::CASE | Scope::APPROVE),
+        Applies::No(_) => !matches!(scope, Scope::CASE | Scope::APPROVE | Scope::POLICY | Scope::PROPOSAL),
         Applies::Hidden => false,
     };
     let mut hints: Vec<(String, &'static str)> =

@@ -19,6 +19,7 @@ use crate::base::Digest;
 use crate::base::ids::{PersonId, ProposalId, TokenId};
 use crate::domain::command::RegisterCommand;
 use crate::domain::event::{RegisterChange, RegisterEvent};
+use crate::domain::policy::Policy;
 use crate::domain::register::{Holder, Principal, Proposal, Token};
 use crate::service::register::{Beside, Governed};
 
@@ -30,19 +31,37 @@ fn of_policy(proposal: &Proposal) -> Option<(&Proposal, Digest)> {
 }
 
 #[utoipa::path(get, path = "/v1/register/proposals/{id}", tag = "register", params(("id" = ProposalId, Path)), responses((status = 200, body = reg::ProposalView)))]
-pub(super) async fn proposal(State(app): State<Arc<App>>, _caller: Caller, Id(id): Id<ProposalId>) -> Answer {
+pub(super) async fn proposal(State(app): State<Arc<App>>, caller: Caller, Id(id): Id<ProposalId>) -> Answer {
     let (register, current) = app.service.rules().await?;
     let missing = || Failure::new(StatusCode::NOT_FOUND, "not-found", format!("The proposal {id} is not known, or waits no more."));
     let found = register.proposals.get(&id).ok_or_else(missing)?;
     let policy = match of_policy(found) {
         None => None,
-        Some((_, sha256)) => {
-            let proposed = app.service.policy(&sha256).await?;
-            let text = app.service.store.policy(&sha256).await?.unwrap_or_default();
-            Some(app.compared.of(current, proposed, text).await?.as_ref().clone())
-        }
+        Some((_, sha256)) => match readable(&app, &sha256).await? {
+            None => None,
+            Some(proposed) => {
+                let text = app.service.store.policy(&sha256).await?.unwrap_or_default();
+                Some(app.compared.of(current, proposed, text).await?.as_ref().clone())
+            }
+        },
     };
-    Ok(Json(reg::ProposalView { proposal: crate::api::proposal_row(&register, found), policy }).into_response())
+    let row = crate::api::proposal_row(&register, found);
+    let told = persons_in(&row.says).map(PersonId::parse).filter_map(Result::ok);
+    let names = app.service.names(told.chain(hands(found)).collect(), &caller.actor).await?;
+    Ok(Json(reg::ProposalView { proposal: row, policy, names }).into_response())
+}
+
+/// Who proposed it, and who approved it so far.
+fn hands(proposal: &Proposal) -> impl Iterator<Item = PersonId> {
+    proposal.approvers().chain([&proposal.proposed_by]).cloned()
+}
+
+/// A policy's rules; none, if this version can't read them.
+async fn readable(app: &App, sha256: &Digest) -> Result<Option<Arc<Policy>>, Failure> {
+    match app.service.policy(sha256).await {
+        Err(crate::service::ServiceError::Policy(_)) => Ok(None),
+        other => Ok(Some(other?)),
+    }
 }
 
 /// The longest life of a token in hours; policy may say less.
@@ -51,20 +70,20 @@ const MAX_HOURS: u16 = 720;
 const MAX_CHAIN: usize = 8;
 
 #[utoipa::path(get, path = "/v1/policy", tag = "policy", responses((status = 200, body = reg::PolicyView)))]
-pub(super) async fn policy(State(app): State<Arc<App>>, _caller: Caller) -> Answer {
+pub(super) async fn policy(State(app): State<Arc<App>>, caller: Caller) -> Answer {
     let (register, policy) = app.service.rules().await?;
     let text = app.service.store.policy(&policy.sha256).await?.unwrap_or_default();
     let mut proposed = Vec::new();
     let mut room = crate::api::MAX_SETTINGS;
     for (proposal, sha256) in register.proposals.values().filter_map(of_policy) {
         // One that can't be read hides neither the others nor the policy in force.
-        let other = match app.service.policy(&sha256).await {
-            Err(crate::service::ServiceError::Policy(_)) => None,
-            other => Some(other?),
-        };
+        let other = readable(&app, &sha256).await?;
         proposed.push(crate::api::policy_proposed(proposal, sha256, &policy, other.as_deref(), &mut room));
     }
-    Ok(Json(crate::api::policy_view(&policy, text, proposed)).into_response())
+    let mut view = crate::api::policy_view(&policy, text, proposed);
+    let hands = register.proposals.values().filter_map(of_policy).flat_map(|(proposal, _)| hands(proposal)).collect();
+    view.names = app.service.names(hands, &caller.actor).await?;
+    Ok(Json(view).into_response())
 }
 
 #[utoipa::path(get, path = "/v1/log", tag = "log", params(After), responses((status = 200, body = LogPage)))]

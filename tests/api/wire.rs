@@ -45,7 +45,8 @@ async fn operations_have_the_same_codes_everywhere() {
     for action in Action::ALL {
         let Some(code) = action.row().operation else { continue };
         assert!(known.contains(&code), "{code} of the console is no operation");
-        assert!(code == "take_next" || told.iter().any(|t| t == code), "the case says nothing about {code}");
+        let of_no_case = matches!(code, "take_next" | "proposal_approve" | "proposal_end");
+        assert!(of_no_case || told.iter().any(|t| t == code), "the case says nothing about {code}");
     }
     let me = house.get("/v1/me", "nadia").await;
     assert!(me.body["operations"].as_array().unwrap().iter().all(|o| known.contains(&o.as_str().unwrap())));

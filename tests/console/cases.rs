@@ -3,7 +3,7 @@
 use countersign::api::case::{CaseDetail, RefusedAction};
 use countersign::api::lists::{Announcement, Me, QueuePage};
 use countersign::api::problem::{Lacking, Problem};
-use countersign::api::words::Decision;
+use countersign::api::words::{CaseState, Decision};
 use countersign::base::Untrusted;
 use countersign::client::{ClientError, Write, Written};
 use countersign::console::effect::{Ask, Effect, Timer};
@@ -328,7 +328,7 @@ fn routing_says_what_it_costs_before_anything_is_sent() {
     desk.tell(Message::Timer(Timer::Form));
     assert!(desk.text().contains("You give up deciding"), "{}", desk.text());
     let opened = whole::proofing();
-    desk.writes = Box::new(move |_| Ok(Written { case: Some(Box::new(opened.clone())), version: Some(1) }));
+    desk.writes = Box::new(move |_| Ok(Written { case: Some(Box::new(opened.clone())), version: Some(1), ..Written::default() }));
     desk.press("ctrl-s");
     assert!(desk.orders.is_empty(), "it is asked once more");
     desk.press("y");
@@ -377,6 +377,32 @@ fn naughty(text: &str) -> CaseDetail {
     text.clone_into(&mut case.plan.as_mut().unwrap().steps[0]);
     text.clone_into(&mut case.accountable[0].owner);
     case
+}
+
+#[test]
+fn who_lost_a_race_is_told_who_decided_it_and_that_there_is_nothing_to_decide() {
+    for size in SIZES {
+        let mut desk = keys(size, &whole::ruiz(), &whole::sealed(), "d a e");
+        desk.write("seen as well");
+        let mut over = whole::sealed();
+        (over.row.version, over.row.state, over.row.approvals_missing) = (over.row.version + 2, CaseState::Restored, 0);
+        let mut chen = over.approvals[0].clone();
+        (chen.operator, chen.id) = ("m.chen".parse().unwrap(), "ap-2".parse().unwrap());
+        over.approvals.push(chen);
+        let why = "\"decide\" has no place in a case that is restored.".to_owned();
+        over.refused_actions = vec![RefusedAction { action: "case_decide".into(), reason: why, code: "wrong-state".into() }];
+        desk.server = Box::new(move |ask| match ask {
+            Ask::Me => Some(Ok(Reply::Me(Box::new(whole::ruiz())))),
+            Ask::Case(_) => Some(Ok(Reply::Case(Box::new(over.clone())))),
+            Ask::Statement(..) => None,
+            other => usual(other),
+        });
+        desk.tell(Message::Timer(Timer::Case));
+        desk.press("ctrl-s");
+        let said = desk.text().split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(said.contains("m.chen approved it at 05 Mar 09:56Z. It is restored now."), "{}", desk.text());
+        assert!(!said.contains("has no place") && !said.contains("Could decide") && desk.orders.is_empty(), "{}", desk.text());
+    }
 }
 
 #[test]

@@ -46,7 +46,7 @@ pub fn usual(ask: &Ask) -> Option<Result<Reply, ClientError>> {
         Ask::Cases(params) => Reply::Cases(page(params)),
         Ask::Grants(_) => Reply::Grants(GrantPage { rows: canned::grants(), after: None }),
         Ask::Case(_) => Reply::Case(Box::new(canned::case())),
-        Ask::Drafts(_) => Reply::Drafts(std::collections::BTreeMap::default()),
+        Ask::Drafts(_) => Reply::Drafts(std::collections::BTreeMap::default(), 0),
         _ => return None,
     }))
 }

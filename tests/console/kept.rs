@@ -131,7 +131,7 @@ fn drafts_and_messages_are_those_of_who_is_signed_in() {
     desk.server = Box::new(move |ask| match ask {
         Ask::Drafts(owner) => {
             assert_ne!(*owner, of, "nobody is given another's drafts");
-            Some(Ok(Reply::Drafts(BTreeMap::from([("x".to_owned(), "ruiz wrote this".to_owned())]))))
+            Some(Ok(Reply::Drafts(BTreeMap::from([("x".to_owned(), "ruiz wrote this".to_owned())]), 0)))
         }
         other => as_ruiz(other),
     });
@@ -147,7 +147,7 @@ fn drafts_and_messages_are_those_of_who_is_signed_in() {
     desk.server = Box::new(move |ask| match ask {
         Ask::Drafts(owner) => {
             assert_eq!(*owner, of);
-            Some(Ok(Reply::Drafts(BTreeMap::from([("x".to_owned(), "nadia's own words".to_owned())]))))
+            Some(Ok(Reply::Drafts(BTreeMap::from([("x".to_owned(), "nadia's own words".to_owned())]), 0)))
         }
         other => usual(other),
     });

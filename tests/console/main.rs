@@ -9,11 +9,13 @@ mod cases;
 mod desk;
 mod frame;
 mod grants;
+mod inbox;
 mod kept;
 mod live;
 mod plain;
 #[path = "../support/ports.rs"]
 mod ports;
+mod proposals;
 #[path = "../support/pty.rs"]
 mod pty;
 mod queue;

@@ -39,7 +39,7 @@ impl Perform for Server {
                     Ask::Subjects(_) => Ok(Reply::Subjects(whole::subjects())),
                     Ask::Subject(_) => Ok(Reply::Subject(Box::new(whole::subject()))),
                     Ask::RoutePreview(_) => Ok(Reply::Preview(Box::new(whole::preview()))),
-                    other => usual(other).unwrap_or_else(|| Ok(Reply::Drafts(std::collections::BTreeMap::default()))),
+                    other => usual(other).unwrap_or_else(|| Ok(Reply::Drafts(std::collections::BTreeMap::default(), 0))),
                 };
                 Message::Answer { seq, to, reply }
             }

@@ -1,7 +1,7 @@
 //! The queue.
 
 use countersign::api::lists::{Announcement, QueuePage};
-use countersign::client::{ClientError, Write};
+use countersign::client::{ClientError, Write, Written};
 use countersign::console::effect::{Ask, Effect, Timer};
 use countersign::console::message::{Live, Message, Reply};
 use countersign::console::model::Place;
@@ -221,7 +221,7 @@ fn take_next_opens_what_was_handed_out_and_assign_names_the_version() {
     assert!(matches!(&order.write, Write::Assign(a) if a.operator.as_ref().is_some_and(|o| o.as_str() == "nadia")));
     let handed = Box::new(canned::case());
     let id = handed.row.id;
-    desk.writes = Box::new(move |_| Ok(countersign::client::Written { case: Some(handed.clone()), version: Some(3) }));
+    desk.writes = Box::new(move |_| Ok(Written { case: Some(handed.clone()), version: Some(3), ..Written::default() }));
     desk.press("n");
     assert_eq!(desk.model.place(), Place::Case(id));
     assert_ne!(desk.orders[0].key, desk.orders[1].key);

@@ -164,7 +164,7 @@ fn whoever_went_elsewhere_stays_there_when_the_answer_comes() {
     let [(seq, to)] = sent[..] else { panic!("{sent:?}") };
     desk.press("esc g q");
     assert_eq!(desk.model.place(), Place::Queue);
-    let written = Written { case: Some(Box::new(whole::sealed())), version: Some(4) };
+    let written = Written { case: Some(Box::new(whole::sealed())), version: Some(4), ..Written::default() };
     desk.tell(Message::Answer { seq, to, reply: Ok(Reply::Written(Box::new(written))) });
     assert_eq!(desk.model.place(), Place::Queue);
     assert!(desk.text().contains("is approved by you"), "{}", desk.text());

@@ -1,8 +1,12 @@
 //! The tour: offered, begun, left, taken up again, and never in the way. The whole of it is played in `tests/e2e/tour.rs`.
 
+use countersign::api::lists::QueuePage;
+use countersign::console::effect::Ask;
+use countersign::console::message::{Message, Reply};
 use insta::assert_snapshot;
 
 use crate::desk::{Desk, usual};
+use crate::whole;
 
 fn desk((columns, rows): (u16, u16)) -> Desk {
     Desk::new(columns, rows, |c| c.tour = Some("s-1".parse().unwrap()), Box::new(usual), true)
@@ -35,6 +39,26 @@ fn it_can_be_left_and_taken_up_again() {
         desk.press("T");
         assert!(desk.text().contains("Tour, step 2 of 12"), "{}", desk.text());
     }
+}
+
+#[test]
+fn whoever_is_not_at_the_case_is_led_to_it() {
+    let server = |ask: &Ask| match ask {
+        Ask::Case(_) => {
+            let mut case = whole::proofing();
+            (case.row.proof_done, case.row.proof_needed) = (1, 1);
+            Some(Ok(Reply::Case(Box::new(case))))
+        }
+        Ask::Cases(_) => Some(Ok(Reply::Cases(QueuePage { rows: vec![whole::proofing().row], before: None, after: None }))),
+        other => usual(other),
+    };
+    let mut desk = Desk::new(80, 24, |c| c.tour = Some("s-1".parse().unwrap()), Box::new(server), true);
+    desk.press("T");
+    desk.tell(Message::Open(whole::proofing().row.id));
+    let said = |desk: &Desk| desk.text().split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(said(&desk).contains("Proved. Esc leads back to the case. s, then y"), "{}", desk.text());
+    desk.press("esc");
+    assert!(said(&desk).contains("Proved. Now to her case: g q, then ⏎. There s, then y"), "{}", desk.text());
 }
 
 #[test]

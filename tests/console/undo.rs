@@ -49,7 +49,7 @@ fn desk(size: (u16, u16)) -> (Desk, Arc<Mutex<Kept>>) {
             _ => {}
         }
         kept.version += 1;
-        Ok(Written { version: Some(kept.version), case: Some(Box::new(detail(&kept))) })
+        Ok(Written { version: Some(kept.version), case: Some(Box::new(detail(&kept))), ..Written::default() })
     });
     desk.press("j");
     (desk, kept)
@@ -250,7 +250,7 @@ fn nothing_is_undone_while_the_last_act_has_no_answer_yet() {
         (kept.assignee, kept.version) = (None, 5);
         detail(&kept)
     };
-    let written = Written { version: Some(5), case: Some(Box::new(case)) };
+    let written = Written { version: Some(5), case: Some(Box::new(case)), ..Written::default() };
     desk.tell(Message::Answer { seq, to, reply: Ok(Reply::Written(Box::new(written))) });
     desk.press("u");
     assert_eq!(desk.orders.len(), 1, "a key that was held down all the while is no new press");

@@ -296,7 +296,7 @@ fn a_case_that_was_taken_is_said_once_it_is_written() {
     desk.press("g q j");
     let (seq, to) = sends(&mut desk, KeyEvent::from(KeyCode::Char('L')));
     desk.press("g l");
-    let written = Written { case: Some(Box::new(canned::case())), version: Some(4) };
+    let written = Written { case: Some(Box::new(canned::case())), version: Some(4), ..Written::default() };
     desk.tell(Message::Answer { seq, to, reply: Ok(Reply::Written(Box::new(written))) });
     assert!(desk.text().contains("CS-26-004127 is kofi's now."), "{}", desk.text());
 }
@@ -410,7 +410,7 @@ fn an_answer_closes_only_the_form_it_belongs_to() {
     desk.press("c");
     desk.write("hello");
     let (seq, to) = sends(&mut desk, CTRL_S);
-    desk.press("esc e tab");
+    desk.press("esc e");
     desk.write("what I saw");
     assert!(desk.model.screen(Place::Case(id)).typing() && desk.model.shared.drafts.len() == 2, "{}", desk.text());
     desk.tell(Message::Answer { seq, to, reply: Ok(Reply::Written(Box::default())) });

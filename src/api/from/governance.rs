@@ -21,7 +21,7 @@ const MAX_KINDS: usize = 200;
 
 /// The policy in force, and those that are proposed in its place.
 pub fn policy_view(policy: &Policy, text: String, proposed: Vec<PolicyProposed>) -> PolicyView {
-    PolicyView { sha256: policy.sha256, text, accountable: parts::owners(policy), proposed }
+    PolicyView { sha256: policy.sha256, text, accountable: parts::owners(policy), proposed, names: BTreeMap::new() }
 }
 
 /// The most settings of all proposed policies together that are listed beside the policy in force.

@@ -107,7 +107,7 @@ impl Talk {
         if let ("pick", Some(n)) = (word, number(rest).filter(|n| *n <= MAX_PICKED)) {
             return match (model.scope(), model.place()) {
                 // What is read and not chosen from; each step would lay all of it out anew.
-                (Scope::CASE | Scope::APPROVE | Scope::POLICY, _) => (vec![], vec!["There is no list here to pick from.".into()]),
+                (Scope::CASE | Scope::APPROVE | Scope::POLICY | Scope::PROPOSAL, _) => (vec![], vec!["There is no list here to pick from.".into()]),
                 (Scope::FORM, _) | (_, Place::Queue) => (nth(n, up()), vec![]),
                 _ => (nth(n, vec![Message::Act(Action::First)]), vec![]),
             };

@@ -1,8 +1,11 @@
 //! Where those who decide and those who watch begin: cases that wait for a decision, held ones, flagged ones, ones to look back at.
 //!
-//! Contract: each page is one filter that the server reads; rows follow the server, the selection follows the case. Bounded.
+//! Contract: each page is one filter that the server reads, and what is typed after `/` narrows it by the queue's words; rows follow the server,
+//! the selection follows the case. Bounded.
 
-use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
+use std::time::Duration;
+
+use crossterm::event::{KeyCode, KeyEvent, MouseButton, MouseEvent, MouseEventKind};
 use ratatui::Frame;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -10,6 +13,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::paged::{self, Paged};
 use super::queue::draw::{deadline, next_change, risk, spoken_deadline, until};
+use super::queue::filter::{MAX_FILTER, ready};
 use super::{Loading, Screen};
 use crate::api::lists::{Announcement, CaseRow, QueueParams};
 use crate::api::words::{Decision, Role as Duty};
@@ -19,19 +23,22 @@ use crate::console::action::{Action, Applies};
 use crate::console::effect::{Ask, Timer};
 use crate::console::keep::State;
 use crate::console::message::Reply;
-use crate::console::model::{Link, Place, Shared};
+use crate::console::model::{Link, Place, Shared, Tone};
 use crate::console::theme::Role;
+use crate::console::widget::text::TextBox;
 use crate::console::widget::{fit, put, wrap};
 
 /// Where the rest is found, where there are more rows than are held.
 const BEYOND: &str = "the queue's filter finds the others.";
+/// How long the typing rests before the list follows it.
+const REST: Duration = Duration::from_millis(200);
 
 /// A page: its name, the filter, and what stands there when it is empty.
 const PAGES: [(&str, &str, &str); 4] = [
     ("To decide", "state:sealed decidable", "Nothing waits for your decision."),
     ("Held", "held", "No case is frozen."),
     ("Flagged", "flagged !ended", "No open case carries a flag."),
-    ("To look back at", "state:restored", "No restored case waits for a look back."),
+    ("To look back at", "waiting:review", "No restored case waits for a look back."),
 ];
 
 /// Whether the user's roles decide anything.
@@ -44,19 +51,32 @@ fn first_page(shared: &Shared) -> usize {
     if shared.is(Duty::SecurityReviewer) && !shared.is(Duty::Supervisor) { 2 } else { 0 }
 }
 
-/// What stands on a page without rows.
-fn empty(shared: &Shared, page: usize) -> &'static str {
-    if page == 0 && !decides(shared) { "Supervisors and security reviewers decide; nothing waits for you here." } else { PAGES[page].2 }
-}
-
 /// The inbox.
 #[derive(Debug, Default)]
 pub struct Inbox {
     page: Option<usize>,
     list: Paged<CaseRow>,
+    /// What the page is narrowed to.
+    words: TextBox,
+    /// Whether that is being typed.
+    typing: bool,
 }
 
 impl Inbox {
+    /// What stands on a page without rows.
+    fn empty(&self, shared: &Shared) -> &'static str {
+        match self.page() {
+            0 if !decides(shared) => "Supervisors and security reviewers decide; nothing waits for you here.",
+            _ if !self.words.text().trim().is_empty() => "No case of this page is found by that.",
+            page => PAGES[page].2,
+        }
+    }
+
+    /// What the page is narrowed to, for the reader.
+    fn narrowed(&self) -> String {
+        crate::base::text::sanitise(self.words.text().trim(), false)
+    }
+
     fn page(&self) -> usize {
         self.page.unwrap_or(0)
     }
@@ -77,7 +97,9 @@ impl Inbox {
     }
 
     fn ask(&mut self, shared: &mut Shared, after: paged::Place) {
-        let filter = Some(PAGES[self.page()].1.to_owned());
+        // While it is typed, a field that is only begun finds nothing yet.
+        let words = if self.typing { ready(self.words.text()) } else { self.words.text().trim().to_owned() };
+        let filter = Some([PAGES[self.page()].1, &words].join(" ").trim_end().to_owned());
         let params = QueueParams { filter, sort: None, after, before: None, limit: Some(paged::PAGE) };
         self.list.begin(shared.ask(Place::Approvals, Ask::Cases(params)));
     }
@@ -91,8 +113,30 @@ impl Inbox {
     }
 
     fn show(&mut self, shared: &mut Shared, page: usize) {
-        *self = Self { page: Some(page % PAGES.len()), ..Self::default() };
+        *self = Self { page: Some(page % PAGES.len()), words: std::mem::take(&mut self.words), ..Self::default() };
         self.load(shared);
+    }
+
+    /// What is typed changed: the list follows once the typing rests; where lines are typed, once it is sent.
+    fn retyped(shared: &mut Shared) {
+        if !shared.plain {
+            shared.timer(Timer::Narrow, REST);
+        }
+    }
+
+    /// Reads the page as far as it is narrowed now, from its first row.
+    fn narrow(&mut self, shared: &mut Shared) {
+        self.list.want(None);
+        self.load(shared);
+    }
+
+    /// Ends the typing; the list shows what was typed, or all again.
+    fn end_typing(&mut self, shared: &mut Shared, keep: bool) {
+        self.typing = false;
+        if !keep {
+            self.words = TextBox::line("", MAX_FILTER);
+        }
+        self.narrow(shared);
     }
 
     /// The user is known: who did nothing yet begins where their work is.
@@ -147,6 +191,37 @@ impl Inbox {
             let late = left < chrono::TimeDelta::zero();
             cell(columns.due, 10, &deadline(left), shared.style(if late { Role::Bad } else { Role::Text }));
         }
+    }
+
+    /// What the page is narrowed to, in the line below the pages' names.
+    fn draw_words(&self, frame: &mut Frame<'_>, area: Rect, shared: &Shared) {
+        if !self.typing && self.words.text().trim().is_empty() {
+            return;
+        }
+        let line = Rect { y: area.y + 1, height: 1, ..area };
+        let buffer = frame.buffer_mut();
+        // Rows that stand there although the words could not be read are not what was found.
+        let (after, role) = match self.list.failed() {
+            Some(why) => (format!("  ✕ {why}"), Role::Bad),
+            None if self.typing => (String::new(), Role::Dim),
+            None => (Self::all_again(shared), Role::Dim),
+        };
+        let mark = if self.typing { " / " } else { " only " };
+        let x = put(buffer, line, line.x, line.y, mark, shared.style(Role::Key));
+        let all = usize::from(line.right().saturating_sub(x + 1));
+        let room = all.saturating_sub(after.width()).max(all / 3);
+        let (seen, (at, _)) = self.words.seen(room, 1);
+        let seen = seen.first().map_or("", String::as_str);
+        let end = put(buffer, line, x, line.y, seen, shared.style(if self.typing { Role::Input } else { Role::Accent }));
+        put(buffer, line, end, line.y, &fit(&after, usize::from(line.right().saturating_sub(end))), shared.style(role));
+        if self.typing {
+            frame.set_cursor_position((x + at, line.y));
+        }
+    }
+
+    /// How all of the page is shown again.
+    fn all_again(shared: &Shared) -> String {
+        shared.keymap.shown(Action::Unfilter).map(|key| format!("  {key} shows all of the page")).unwrap_or_default()
     }
 
     fn spoken(shared: &Shared, row: &CaseRow) -> String {
@@ -209,6 +284,7 @@ impl Screen for Inbox {
         match action {
             Action::Open | Action::Copy | Action::Approve | Action::Deny if self.current().is_none() => Applies::Hidden,
             Action::Approve | Action::Deny if self.page() != 0 => Applies::Hidden,
+            Action::Unfilter if self.words.text().is_empty() => Applies::Hidden,
             Action::Back if shared.me.is_none() => Applies::Hidden,
             _ => Applies::Yes,
         }
@@ -233,8 +309,37 @@ impl Screen for Inbox {
             (Action::Tab2, _) => self.show(shared, 1),
             (Action::Tab3, _) => self.show(shared, 2),
             (Action::Tab4, _) => self.show(shared, 3),
+            (Action::Filter, _) => {
+                (self.words, self.typing) = (TextBox::line(self.words.text(), MAX_FILTER), true);
+            }
+            (Action::Submit, _) => self.end_typing(shared, true),
+            (Action::Cancel | Action::Unfilter, _) => self.end_typing(shared, false),
             _ => {}
         }
+    }
+
+    fn typing(&self) -> bool {
+        self.typing
+    }
+
+    fn typed(&mut self, shared: &mut Shared, _place: Place, key: KeyEvent) {
+        match key.code {
+            KeyCode::Enter | KeyCode::Down | KeyCode::Up => self.end_typing(shared, true),
+            _ if self.words.key(key) => Self::retyped(shared),
+            _ => {}
+        }
+    }
+
+    fn pasted(&mut self, shared: &mut Shared, text: &str, _whole: bool) {
+        self.words.insert(text.trim());
+        if let Some(why) = self.words.excess() {
+            shared.say(Tone::Bad, why);
+        }
+        Self::retyped(shared);
+    }
+
+    fn typing_hints(&self) -> &'static [(&'static str, &'static str)] {
+        &[("Enter", "look at what is found"), ("Esc", "all of the page")]
     }
 
     fn mouse(&mut self, shared: &mut Shared, place: Place, event: MouseEvent, area: Rect) {
@@ -286,6 +391,9 @@ impl Screen for Inbox {
     }
 
     fn timer(&mut self, shared: &mut Shared, _place: Place, timer: Timer) {
+        if timer == Timer::Narrow && self.typing {
+            self.narrow(shared);
+        }
         if timer == Timer::Refresh
             && (self.page() != 0 || decides(shared))
             && let Some(from) = self.list.again(shared)
@@ -306,6 +414,8 @@ impl Screen for Inbox {
             let role = if i == self.page() { Role::Selected } else { Role::Dim };
             x = put(buffer, area, x, area.y, text, shared.style(role)) + 3;
         }
+        self.draw_words(frame, area, shared);
+        let buffer = frame.buffer_mut();
         let columns = Columns::of(area.width);
         let waiting = if self.page() == 0 { "Approvals" } else { "State" };
         let heads = [
@@ -326,7 +436,7 @@ impl Screen for Inbox {
             let (text, role) = match (self.list.failed(), self.list.loaded()) {
                 (Some(why), _) => (format!("✕ {why} Ctrl-r tries again."), Role::Bad),
                 (None, false) => ("Asking the server …".to_owned(), Role::Dim),
-                (None, true) => (empty(shared, self.page()).to_owned(), Role::Dim),
+                (None, true) => (self.empty(shared).to_owned(), Role::Dim),
             };
             for (i, line) in wrap(&text, usize::from(area.width).saturating_sub(2)).iter().enumerate() {
                 put(buffer, list, list.x + 1, list.y + u16::try_from(i).unwrap_or(0), line, shared.style(role));
@@ -346,11 +456,14 @@ impl Screen for Inbox {
     fn lines(&self, shared: &Shared, _place: Place) -> Vec<String> {
         let name = PAGES[self.page()].0;
         let mut lines = vec![format!("Approvals, page {}: {name}. Pages: {}", self.page() + 1, Self::heads().join(", "))];
+        if !self.words.text().trim().is_empty() {
+            lines.push(format!("Narrowed to: {}. unfilter shows all of the page.", self.narrowed()));
+        }
         let rows = self.list.rows();
         if !self.list.loaded() {
             lines.push(self.list.failed().unwrap_or("Asking the server.").to_owned());
         } else if rows.is_empty() {
-            lines.push(empty(shared, self.page()).to_owned());
+            lines.push(self.empty(shared).to_owned());
         }
         let here = |i| if i == self.list.cursor().at { "selected: " } else { "" };
         lines.extend(rows.iter().enumerate().map(|(i, r)| format!("{}{}", here(i), Self::spoken(shared, r))));

@@ -107,9 +107,9 @@ impl Answers {
             Ask::Subject(_) => Reply::Subject(Box::new(self.subject.clone())),
             Ask::Policy | Ask::CasePolicy(_) => Reply::Value(Box::new(self.policy.clone())),
             Ask::RoutePreview(_) => Reply::Preview(Box::new(self.preview.clone())),
-            Ask::Drafts(_) => Reply::Drafts(std::collections::BTreeMap::new()),
+            Ask::Drafts(_) => Reply::Drafts(std::collections::BTreeMap::new(), 0),
             Ask::Mail(..) => Reply::Mail(None),
-            Ask::TypeCode(..) | Ask::Attest(..) => return None,
+            Ask::Proposal(_) | Ask::TypeCode(..) | Ask::Attest(..) => return None,
         }))
     }
 }
@@ -364,7 +364,7 @@ pub fn kept(bytes: &[u8]) {
     let draft = words.clone();
     let mail = std::sync::Arc::new(mail::parse(&words));
     let server: Server = Box::new(move |ask| match ask {
-        Ask::Drafts(_) => Some(Ok(Reply::Drafts([("case-CS-26-004127-approve".to_owned(), draft.clone())].into()))),
+        Ask::Drafts(_) => Some(Ok(Reply::Drafts([("case-CS-26-004127-approve".to_owned(), draft.clone())].into(), 0))),
         Ask::Mail(..) => Some(Ok(Reply::Mail(Some(Mails { stamp: 1, mails: vec![mail.clone()] })))),
         ask => HONEST.answer(ask),
     });

@@ -226,7 +226,8 @@ impl Purpose {
             ],
             Self::Evidence => {
                 let kinds = EvidenceKind::ALL.iter().filter(|k| !matches!(k, EvidenceKind::Telemetry));
-                vec![Field::choice("kind", "Kind", words(kinds.map(|k| (k.code(), k.label()))), 0), many("Evidence")]
+                // The text has the keys first: what is typed at once is evidence, and changes no kind.
+                vec![many("Evidence"), Field::choice("kind", "Kind", words(kinds.map(|k| (k.code(), k.label()))), 0)]
             }
             Self::Comment => vec![many("Comment")],
             Self::HandOver => vec![many("Note"), Field::line("to", "To (account; empty for whoever takes it)", "")],

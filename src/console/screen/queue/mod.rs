@@ -5,7 +5,7 @@
 
 mod acts;
 pub(super) mod draw;
-mod filter;
+pub(super) mod filter;
 mod live;
 mod views;
 mod window;

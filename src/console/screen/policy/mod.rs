@@ -1,27 +1,35 @@
 //! The policy: what applies to a case and why, or the bundle in force with its owners.
 //!
-//! Contract: shows what the server words; numbers and rules are never worked out here. What it does not know it shows as it came.
+//! Contract: shows what the server words; numbers and rules are never worked out here. What it does not know it shows as it came. Policies that
+//! wait to be approved stand first; each opens as a page of its own.
+
+mod proposal;
 
 use crossterm::event::{MouseEvent, MouseEventKind};
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use serde_json::Value;
 
-use super::Screen;
+use self::proposal::{Names, may, setting, stands, who};
 use super::case::pages::{self, clean};
+use super::{Loading, Screen};
 use crate::api::case::{Accountable, Checklist};
-use crate::api::governance::{Lean, PolicyProposed, RuleApplied};
-use crate::base::ids::{CaseId, PersonId};
+use crate::api::governance::{PolicyProposed, RuleApplied};
+use crate::api::lists::Announcement;
+use crate::base::ids::CaseId;
 use crate::client::ClientError;
-use crate::console::action::Action;
-use crate::console::effect::Ask;
+use crate::console::action::{Action, Applies};
+use crate::console::effect::{Ask, Timer};
 use crate::console::message::Reply;
 use crate::console::model::{Latest, Place, Shared};
+use crate::console::overlay::{Choice, Picker};
 use crate::console::theme::Role;
 use crate::console::widget::sheet::{Scroll, Sheet};
 
 /// How deep an unknown value is shown.
 const MAX_DEPTH: u16 = 4;
+/// The operation that reads a proposal whole, as the server calls it.
+const READ: &str = "register_read";
 
 /// The policy.
 #[derive(Debug, Default)]
@@ -31,9 +39,42 @@ pub struct Policy {
     failed: Option<String>,
     scroll: Scroll,
     asked: Latest,
+    /// The proposed policy that was opened.
+    pub(in crate::console) proposal: proposal::Proposal,
+}
+
+/// A part of what the server sent, if it is what this version knows.
+fn part<T: serde::de::DeserializeOwned>(value: &Value, name: &str) -> Option<T> {
+    serde_json::from_value(value.get(name)?.clone()).ok()
 }
 
 impl Policy {
+    /// The policies that wait.
+    fn proposed(&self) -> Vec<PolicyProposed> {
+        self.value.as_deref().and_then(|value| part(value, "proposed")).unwrap_or_default()
+    }
+
+    /// Names of those who had a hand in them.
+    fn names(&self) -> Names {
+        self.value.as_deref().and_then(|value| part(value, "names")).unwrap_or_default()
+    }
+
+    /// Opens a proposed policy; where there are several, which one is asked.
+    fn open(&mut self, shared: &mut Shared, wanted: Option<&str>) {
+        let (all, names) = (self.proposed(), self.names());
+        let one = all.iter().find(|one| wanted == Some(one.proposal.as_str())).or_else(|| all.first().filter(|_| all.len() == 1));
+        if let Some(one) = one {
+            self.proposal.about(one, &names);
+            shared.go(Place::Proposal);
+        } else if wanted.is_none() {
+            let choice = |one: &PolicyProposed| {
+                let label = format!("{} by {}", one.proposal, who(&one.proposed_by, &names));
+                Choice::new(one.proposal.as_str(), label, stands(one, &names))
+            };
+            shared.pick(Picker::new("proposal", "Open which proposed policy", all.iter().map(choice).collect()));
+        }
+    }
+
     fn sheet(&self, shared: &Shared) -> Sheet {
         let mut s = Sheet::default();
         match self.about {
@@ -61,16 +102,14 @@ fn known(s: &mut Sheet, value: &Value, shared: &Shared) {
         let text = if pinned == current { "the same policy" } else { "the stricter of the two counts, rule by rule" };
         s.fact("Counts", text);
     }
-    let part = |name: &str| map.get(name).cloned().unwrap_or(Value::Null);
-    if let Ok(all) = serde_json::from_value::<Vec<PolicyProposed>>(part("proposed")) {
-        for one in &all {
-            proposed(s, one);
-        }
-    }
-    if let Ok(owners) = serde_json::from_value::<Vec<Accountable>>(part("accountable")) {
+    if let Some(owners) = part::<Vec<Accountable>>(value, "accountable") {
         for a in &owners {
             s.fact("Accountable", format!("{}: {}", clean(&a.function), clean(&a.owner)));
         }
+    }
+    let names: Names = part(value, "names").unwrap_or_default();
+    for one in part::<Vec<PolicyProposed>>(value, "proposed").unwrap_or_default() {
+        proposed(s, &one, &names, shared);
     }
     if let Some(terms) = map.get("terms").and_then(Value::as_array) {
         s.head("Delays, lifetimes, deadlines");
@@ -78,7 +117,7 @@ fn known(s: &mut Sheet, value: &Value, shared: &Shared) {
             s.item(("•", Role::Dim), readable(&clean(term)), Role::Text);
         }
     }
-    if let Ok(rules) = serde_json::from_value::<Vec<RuleApplied>>(part("rules")) {
+    if let Some(rules) = part::<Vec<RuleApplied>>(value, "rules") {
         s.head("Rules that apply");
         for rule in &rules {
             s.item(("•", Role::Dim), format!("{}: {}", clean(&rule.title()), clean(&rule.why)), Role::Text);
@@ -87,7 +126,7 @@ fn known(s: &mut Sheet, value: &Value, shared: &Shared) {
             }
         }
     }
-    if let Ok(list) = serde_json::from_value::<Checklist>(part("checklist")) {
+    if let Some(list) = part::<Checklist>(value, "checklist") {
         s.head("Proofs and gates");
         for item in &list.items {
             pages::checklist_item(s, item, shared.server_now());
@@ -97,45 +136,49 @@ fn known(s: &mut Sheet, value: &Value, shared: &Shared) {
         s.head("Its text");
         s.text(crate::base::text::sanitise(text, true), Role::Text);
     }
-    let shown =
-        ["sha256", "pinned_sha256", "current_sha256", "approvals_needed", "accountable", "terms", "checklist", "text", "proposed", "rules", "asked"];
+    let shown = [
+        "sha256",
+        "pinned_sha256",
+        "current_sha256",
+        "approvals_needed",
+        "accountable",
+        "terms",
+        "checklist",
+        "text",
+        "proposed",
+        "names",
+        "rules",
+        "asked",
+    ];
     for (key, inner) in map.iter().filter(|(k, _)| !shown.contains(&k.as_str())) {
         any(s, key, inner, 0);
     }
 }
 
 /// A policy that waits, before the text of the one in force: what would change.
-fn proposed(s: &mut Sheet, one: &PolicyProposed) {
+fn proposed(s: &mut Sheet, one: &PolicyProposed, names: &Names, shared: &Shared) {
     s.head("Proposed in its place");
     s.fact("Proposal", one.proposal.to_string());
     s.fact("Digest", one.sha256.to_string());
-    s.fact("Proposed by", format!("person {}", one.proposed_by));
-    s.fact("Stands", stands(one));
+    s.fact("Proposed by", who(&one.proposed_by, names));
+    s.fact("Stands", stands(one, names));
     if one.unreadable {
         s.text("This version can't read it: what it would change is not known.", Role::Warn);
     }
-    for setting in &one.settings {
-        let said = |text: &str| if text.is_empty() { "not said".to_owned() } else { clean(text) };
-        let role = if matches!(setting.lean, Lean::Laxer | Lean::Depends) { Role::Warn } else { Role::Text };
-        let words = format!("{}: {}: {} → {}", setting.lean.label(), clean(&setting.name), said(&setting.was), said(&setting.would_be));
-        s.item(("•", Role::Dim), words, role);
-    }
+    one.settings.iter().for_each(|row| setting(s, row));
     if one.more > 0 {
         s.text(format!("{} more settings differ.", one.more), Role::Warn);
     }
-    s.text(format!("Its text, and which cases it changes: countersign register proposals --id {}", one.proposal), Role::Dim);
+    s.text(opens(shared), Role::Dim);
 }
 
-/// Who approved it so far, and whom it waits for.
-fn stands(one: &PolicyProposed) -> String {
-    let given: Vec<&PersonId> = if one.approvals.is_empty() { one.approved_by.iter().collect() } else { one.approvals.iter().collect() };
-    let given = given.iter().map(|id| format!("person {id}")).collect::<Vec<_>>().join(" and ");
-    match (&one.approved_by, one.effective_at) {
-        (Some(_), Some(at)) => format!("approved by {given}, counts from {}", at.format("%Y-%m-%d %H:%M UTC")),
-        _ if !given.is_empty() => format!("approved by {given}, waits for one more person"),
-        _ if one.approvals_missing > 1 => "waits for two further persons".to_owned(),
-        _ => "waits for a second person".to_owned(),
+/// How the rest of it is read, and by whom.
+fn opens(shared: &Shared) -> String {
+    if !may(shared, READ) {
+        return "Its text, and which cases it changes, is for supervisors, security reviewers and policy owners.".to_owned();
     }
+    let key = shared.keymap.shown(Action::Open).filter(|_| !shared.plain).unwrap_or_else(|| Action::Open.row().name.to_owned());
+    format!("{key} opens it: its text, which cases it changes, and approving it.")
 }
 
 /// `name: 86400 s` as `name: 1d 00h`.
@@ -187,11 +230,46 @@ impl Screen for Policy {
         self.asked.begin(shared.ask(place, ask));
     }
 
+    fn loading(&self) -> Loading {
+        Loading::of(self.value.is_some(), self.failed.is_some())
+    }
+
+    fn applies(&self, shared: &Shared, action: Action) -> Applies {
+        match action {
+            Action::Open if self.proposed().is_empty() => Applies::Hidden,
+            Action::Open if !may(shared, READ) => Applies::No(opens(shared)),
+            _ => Applies::Yes,
+        }
+    }
+
     fn act(&mut self, shared: &mut Shared, _place: Place, action: Action) {
         let area = shared.body();
         let sheet = self.sheet(shared);
-        if !self.scroll.act(action, sheet.height(area.width), usize::from(area.height)) && action == Action::Copy {
-            shared.copy(sheet.lines().join("\n"));
+        if self.scroll.act(action, sheet.height(area.width), usize::from(area.height)) {
+            return;
+        }
+        match action {
+            Action::Open => self.open(shared, None),
+            Action::Copy => shared.copy(sheet.lines().join("\n")),
+            _ => {}
+        }
+    }
+
+    fn picked(&mut self, shared: &mut Shared, _place: Place, purpose: &str, value: &str) {
+        if purpose == "proposal" {
+            self.open(shared, Some(value));
+        }
+    }
+
+    fn news(&mut self, shared: &mut Shared, _place: Place, news: &Announcement) {
+        if matches!(news, Announcement::Register | Announcement::Lagged) {
+            shared.timer_once(Timer::Refresh, proposal::AGAIN);
+        }
+    }
+
+    fn timer(&mut self, shared: &mut Shared, place: Place, timer: Timer) {
+        if timer == Timer::Refresh {
+            self.refresh(shared, place);
         }
     }
 

@@ -1,0 +1,322 @@
+//! A proposed policy, whole: how it differs from the one in force, for which cases, its text; and approving or ending it.
+//!
+//! Contract: what is approved is what was shown: a proposal never changes, and its digest stands in the question. Nothing is sent unconfirmed.
+//! Whether one may is the server's word; what is known before it is asked (an account that may not, one's own proposal) is said first.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crossterm::event::{MouseEvent, MouseEventKind};
+use ratatui::Frame;
+use ratatui::layout::Rect;
+
+use super::super::case::pages::{clean, when};
+use super::super::{Loading, Screen};
+use crate::api::governance::{Lean, PolicyCompared, PolicyProposed, ProposalView, RegisterAnswer, SettingRow};
+use crate::api::lists::Announcement;
+use crate::base::Untrusted;
+use crate::base::ids::PersonId;
+use crate::client::{ClientError, Write};
+use crate::console::action::{Action, Applies};
+use crate::console::effect::{Ask, Timer};
+use crate::console::message::Reply;
+use crate::console::model::{Latest, Place, Shared, Tone};
+use crate::console::overlay::{CONFIRM, Confirmation};
+use crate::console::theme::Role;
+use crate::console::widget::sheet::{Scroll, Sheet};
+
+/// How often it is asked for again at most while the register changes.
+pub(super) const AGAIN: Duration = Duration::from_millis(700);
+
+/// Names of persons by their ids.
+pub(super) type Names = BTreeMap<String, Untrusted>;
+
+/// The proposal in front.
+#[derive(Debug, Default)]
+pub struct Proposal {
+    /// As the policy page has it.
+    about: Option<PolicyProposed>,
+    names: Names,
+    view: Option<Box<ProposalView>>,
+    failed: Option<String>,
+    scroll: Scroll,
+    /// The farthest it was scrolled: what is below was not seen.
+    farthest: usize,
+    asked: Latest,
+    writing: Latest,
+}
+
+/// A person by name, with the id beside it; where the name is not told, by id.
+pub(super) fn who(id: &PersonId, names: &Names) -> String {
+    names.get(id.as_str()).map_or_else(|| format!("person {id}"), |name| format!("{} ({id})", name.line()))
+}
+
+/// `one further person`, `two further persons`.
+fn further(missing: u8) -> String {
+    match missing {
+        0 | 1 => "one further person".to_owned(),
+        2 => "two further persons".to_owned(),
+        n => format!("{n} further persons"),
+    }
+}
+
+/// Who approved it so far, and how many it waits for.
+pub(super) fn stands(one: &PolicyProposed, names: &Names) -> String {
+    let given: Vec<&PersonId> = if one.approvals.is_empty() { one.approved_by.iter().collect() } else { one.approvals.iter().collect() };
+    let given = given.iter().map(|id| who(id, names)).collect::<Vec<_>>().join(" and ");
+    match (&one.approved_by, one.effective_at) {
+        (Some(_), Some(at)) => format!("approved by {given}, counts from {}", when(at)),
+        _ if given.is_empty() => format!("waits for {}", further(one.approvals_missing)),
+        _ => format!("approved by {given}, waits for {}", further(one.approvals_missing)),
+    }
+}
+
+/// A setting that differs, as an item.
+pub(super) fn setting(s: &mut Sheet, row: &SettingRow) {
+    let said = |text: &str| if text.is_empty() { "not said".to_owned() } else { clean(text) };
+    let role = if matches!(row.lean, Lean::Laxer | Lean::Depends) { Role::Warn } else { Role::Text };
+    s.item(("•", Role::Dim), format!("{}: {}: {} → {}", row.lean.label(), clean(&row.name), said(&row.was), said(&row.would_be)), role);
+}
+
+/// Whether the account may ask for an operation at all, as far as is known.
+pub(super) fn may(shared: &Shared, operation: &str) -> bool {
+    shared.me.as_ref().is_some_and(|me| me.operations.iter().any(|o| o == operation))
+}
+
+impl Proposal {
+    /// Which one it is about from now on.
+    pub(super) fn about(&mut self, one: &PolicyProposed, names: &Names) {
+        *self = Self { about: Some(one.clone()), names: names.clone(), ..Self::default() };
+    }
+
+    fn load(&mut self, shared: &mut Shared) {
+        if let Some(one) = &self.about {
+            let id = one.proposal.clone();
+            self.asked.begin(shared.ask(Place::Proposal, Ask::Proposal(id)));
+        }
+    }
+
+    fn sheet(&self) -> Sheet {
+        let mut s = Sheet::default();
+        let Some(one) = &self.about else { return s };
+        s.head(format!("Proposed policy {}", one.proposal));
+        if let Some(why) = &self.failed {
+            s.item(("✕", Role::Bad), why.clone(), Role::Bad);
+        }
+        let at = self.view.as_ref().map(|v| format!(", {}", when(v.proposal.proposed_at))).unwrap_or_default();
+        s.fact("Proposed by", format!("{}{at}", who(&one.proposed_by, &self.names)));
+        s.fact("Stands", stands(one, &self.names));
+        s.fact("Digest", one.sha256.to_string());
+        match self.view.as_deref() {
+            Some(ProposalView { policy: Some(policy), .. }) => compared(&mut s, policy),
+            Some(_) => s.text("This version can't read it: what it would change is not known.", Role::Warn),
+            None if self.failed.is_none() => s.text("Asking the server …", Role::Dim),
+            None => {}
+        }
+        s
+    }
+
+    /// Why an act can't be done, as far as is known before the server is asked.
+    fn refused(&self, shared: &Shared, action: Action) -> Option<String> {
+        let one = self.about.as_ref()?;
+        if !action.row().operation.is_some_and(|code| may(shared, code)) {
+            return Some("Security reviewers and policy owners decide about proposals; your account does not.".into());
+        }
+        if let Some(why) = &self.failed {
+            return Some(why.clone());
+        }
+        let me = shared.me.as_ref().and_then(|me| me.person.as_ref());
+        match (action, &self.view) {
+            (Action::EndProposal, _) => None,
+            _ if me == Some(&one.proposed_by) => Some("You proposed it: somebody else must approve it.".into()),
+            _ if one.approved_by.is_some() => Some("It is approved already.".into()),
+            _ if one.approvals.iter().any(|id| Some(id) == me) => Some("You approved it already: somebody else must.".into()),
+            (_, Some(view)) if view.policy.is_none() => Some("This version can't read it: what nobody can read nobody approves.".into()),
+            _ => None,
+        }
+    }
+
+    /// How much of it was never in sight, if any of it; whoever listens has heard it all.
+    fn unread(&self, shared: &Shared) -> Option<String> {
+        let area = shared.body();
+        let seen = self.farthest.max(self.scroll.0) + usize::from(area.height);
+        let below = self.sheet().height(area.width).saturating_sub(seen);
+        let lines = if below == 1 { "line" } else { "lines" };
+        (below > 0 && !shared.plain).then(|| format!("Not yet read: {below} {lines} below what you saw of it."))
+    }
+
+    /// Asks once more before it is approved or ended.
+    fn ask_first(&self, shared: &mut Shared, action: Action) {
+        let Some(one) = &self.about else { return };
+        if self.writing.waits() {
+            return shared.say(Tone::Info, "Still sending.");
+        }
+        let own = shared.me.as_ref().and_then(|me| me.person.as_ref()) == Some(&one.proposed_by);
+        let mut lines = vec![format!("Proposed by {}.", who(&one.proposed_by, &self.names)), format!("Digest {}", one.sha256)];
+        let (write, question, label) = if action == Action::ApproveProposal {
+            if let Some(policy) = self.view.as_ref().and_then(|v| v.policy.as_ref()) {
+                lines.push(format!("It is {}; settings that differ: {}.", policy.leans(), policy.settings.len()));
+            }
+            lines.push(match one.approvals_missing {
+                0 | 1 => "Yours is the last approval that it takes: it counts once its delay is over.".to_owned(),
+                more => format!("It takes {} after you.", further(more - 1)),
+            });
+            lines.extend(self.unread(shared));
+            (Write::ApproveProposal(one.proposal.clone()), "Approve this policy?", "approve it")
+        } else {
+            lines.push("It is proposed no more; the policy in force stays.".to_owned());
+            let question = if own { "Withdraw your proposal?" } else { "Refuse this proposal?" };
+            (Write::EndProposal(one.proposal.clone()), question, if own { "withdraw it" } else { "refuse it" })
+        };
+        let order = shared.order(write, None, None);
+        let (question, label) = (question.to_owned(), label.to_owned());
+        shared.confirm(Confirmation { number: 0, question, lines, key: CONFIRM, label, top: 0, to: Place::Proposal, order });
+    }
+
+    fn written(&mut self, shared: &mut Shared, reply: Result<Reply, ClientError>) {
+        shared.dirty = true;
+        match reply {
+            Ok(Reply::Written(written)) => {
+                let governed = written.governed.unwrap_or_default();
+                shared.say(Tone::Good, became(&governed));
+                let over = governed.approvals_missing == 0 && governed.effective_at.is_none();
+                if over {
+                    return shared.done_with(Place::Proposal, None);
+                }
+            }
+            Ok(_) => {}
+            Err(error) => shared.fail(&error),
+        }
+        self.load(shared);
+    }
+}
+
+/// What an approval or an end led to.
+fn became(answer: &RegisterAnswer) -> String {
+    match answer.effective_at {
+        _ if answer.approvals_missing > 0 => format!("Approved. It waits for {}.", further(answer.approvals_missing)),
+        Some(at) => format!("Approved: it counts from {}.", when(at)),
+        None if answer.events.iter().any(|e| e == "proposal_ended") => "Ended: it is proposed no more.".to_owned(),
+        None if answer.events.iter().any(|e| e == "changed") => "Approved: it is in force now.".to_owned(),
+        None => "Done: it is proposed no more.".to_owned(),
+    }
+}
+
+/// How it stands to the policy in force: settings first, then for which cases, then all of it.
+fn compared(s: &mut Sheet, policy: &PolicyCompared) {
+    s.head(format!("How it differs: {}", policy.leans()));
+    if policy.settings.is_empty() {
+        s.text("No setting differs.", Role::Dim);
+    }
+    policy.settings.iter().for_each(|row| setting(s, row));
+    s.head("Which cases it changes");
+    match (policy.classes, policy.cases.is_empty()) {
+        (None, _) => s.text("There are too many classes of case to look at each: it counts as laxer.", Role::Warn),
+        (Some(_), true) => s.text("Both ask the same of every case.", Role::Text),
+        (Some(all), false) => {
+            for kind in &policy.cases {
+                let text = format!("{} in {} of {all} classes of case, e.g. {}", clean(&kind.verdict), kind.classes, clean(&kind.example));
+                s.item(("•", Role::Dim), text, Role::Text);
+                kind.gone.iter().for_each(|gone| s.more(format!("no more: {}", clean(gone)), Role::Warn));
+                kind.added.iter().for_each(|added| s.more(format!("new: {}", clean(added)), Role::Text));
+            }
+        }
+    }
+    s.head("Its text");
+    s.text(crate::base::text::sanitise(&policy.text, true), Role::Text);
+}
+
+impl Screen for Proposal {
+    fn refresh(&mut self, shared: &mut Shared, _place: Place) {
+        self.load(shared);
+    }
+
+    fn loading(&self) -> Loading {
+        Loading::of(self.view.is_some(), self.failed.is_some())
+    }
+
+    fn applies(&self, shared: &Shared, action: Action) -> Applies {
+        match action {
+            Action::ApproveProposal | Action::EndProposal => self.refused(shared, action).map_or(Applies::Yes, Applies::No),
+            _ => Applies::Yes,
+        }
+    }
+
+    fn act(&mut self, shared: &mut Shared, _place: Place, action: Action) {
+        let area = shared.body();
+        let sheet = self.sheet();
+        if self.scroll.act(action, sheet.height(area.width), usize::from(area.height)) {
+            self.farthest = self.farthest.max(self.scroll.0);
+            return;
+        }
+        match action {
+            Action::ApproveProposal | Action::EndProposal => self.ask_first(shared, action),
+            Action::Copy => shared.copy(sheet.lines().join("\n")),
+            _ => {}
+        }
+    }
+
+    fn mouse(&mut self, shared: &mut Shared, place: Place, event: MouseEvent, _area: Rect) {
+        match event.kind {
+            MouseEventKind::ScrollDown => self.act(shared, place, Action::Down),
+            MouseEventKind::ScrollUp => self.act(shared, place, Action::Up),
+            _ => return,
+        }
+        shared.dirty = true;
+    }
+
+    fn sent(&mut self, _shared: &mut Shared, _place: Place, seq: u64) {
+        self.writing.begin(seq);
+    }
+
+    fn answer(&mut self, shared: &mut Shared, _place: Place, seq: u64, reply: Result<Reply, ClientError>) {
+        if self.writing.take(seq) {
+            return self.written(shared, reply);
+        }
+        if !self.asked.take(seq) {
+            return;
+        }
+        shared.dirty = true;
+        match reply {
+            Ok(Reply::Proposal(view)) => {
+                self.failed = None;
+                self.names.extend(view.names.clone());
+                if let Some(one) = &mut self.about {
+                    let row = &view.proposal;
+                    one.approvals.clone_from(&row.approvals);
+                    one.approved_by.clone_from(&row.approved_by);
+                    (one.approvals_missing, one.effective_at) = (row.approvals_missing, row.effective_at);
+                }
+                self.view = Some(view);
+            }
+            Ok(_) => {}
+            Err(error) => {
+                self.failed = Some(crate::base::text::sanitise(&error.to_string(), false));
+                shared.fail(&error);
+            }
+        }
+    }
+
+    fn news(&mut self, shared: &mut Shared, _place: Place, news: &Announcement) {
+        if matches!(news, Announcement::Register | Announcement::Lagged) {
+            shared.timer_once(Timer::Refresh, AGAIN);
+        }
+    }
+
+    fn timer(&mut self, shared: &mut Shared, _place: Place, timer: Timer) {
+        if timer == Timer::Refresh && !self.writing.waits() {
+            self.load(shared);
+        }
+    }
+
+    fn draw(&self, frame: &mut Frame<'_>, area: Rect, shared: &Shared, _place: Place) {
+        self.sheet().draw(frame.buffer_mut(), area, self.scroll.0, shared);
+    }
+
+    fn lines(&self, shared: &Shared, _place: Place) -> Vec<String> {
+        let mut lines = self.sheet().lines();
+        let why = self.refused(shared, Action::ApproveProposal);
+        lines.push(why.unwrap_or_else(|| "approve-proposal approves it, end-proposal refuses it; each is asked once more.".to_owned()));
+        lines
+    }
+}
