@@ -269,6 +269,7 @@ const NOTED: &[&str] = &[
     "item",
     "tries",
     "error",
+    "addresses",
     "engine",
     "refusal",
     "state",

@@ -10,6 +10,7 @@ use super::decide::{Verdict, decide};
 use super::desk::{Way, cost, more, numbers};
 use super::out::{Failure, Out};
 use super::shown::{detail, entries, rows};
+use super::ways::unnamed;
 use super::word::word;
 use super::{Arguments, connect};
 use crate::api::lists::QueueParams;
@@ -380,7 +381,11 @@ fn unread(error: ClientError) -> Failure {
 }
 
 pub(super) async fn finish(client: &Client, case: Option<CaseId>, write: &Write, version: Option<u64>, out: Out) -> Result<(), Failure> {
-    let written = client.send(write, case, version, &client.key()).await?;
+    let written = match (client.send(write, case, version, &client.key()).await, case, write) {
+        (Ok(written), ..) => written,
+        (Err(error), Some(case), Write::Proof(start)) => return Err(unnamed(client, case, start.method, error).await),
+        (Err(error), ..) => return Err(error.into()),
+    };
     match written.case {
         Some(case) => out.answer(&*case, |c| rows(std::slice::from_ref(&c.row))),
         None => out.answer(&serde_json::json!({ "version": written.version }), |_| "done".to_owned()),

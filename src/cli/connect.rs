@@ -36,7 +36,8 @@ fn read(parse: impl FnOnce(&str, &Variables) -> Result<ClientConfig, ConfigError
 
 /// The server's address and the token to use there.
 pub fn access(server: Option<&str>, settings: &Settings) -> Result<(String, Option<SecretString>), Failure> {
-    let own = std::env::var("COUNTERSIGN_TOKEN").ok().map(|t| SecretString::from(t.trim().to_owned()));
+    let own = std::env::var("COUNTERSIGN_TOKEN").ok().filter(|t| !t.trim().is_empty());
+    let own = own.map(|t| SecretString::from(t.trim().to_owned()));
     let (session, broken) = session_of(&settings.paths.session_file(), own.is_some())?;
     let kept = session.as_ref().map(|s| s.server.clone());
     let server = server.map(str::to_owned).or_else(|| settings.config.server.clone()).or_else(|| kept.clone());

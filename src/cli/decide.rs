@@ -59,7 +59,12 @@ pub(super) async fn decide(client: &Client, with: &Verdict, decision: Decision, 
         (Ok(statement), _) => statement,
         // Who gets no statement may not decide. Asking all the same, of whatever seal and without a nonce that counts, names the duty in the
         // way, and the attempt stands in the log.
-        (Err(error), Some(seal)) if error.status() == Some(403) => return send(seal.sha256, "none".to_owned()).await,
+        (Err(error), Some(seal)) if error.status() == Some(403) => {
+            if with.seal.is_none() {
+                attempt(&case, &error.to_string(), decision)?;
+            }
+            return send(seal.sha256, "none".to_owned()).await;
+        }
         (Err(error), _) => return Err(error.into()),
     };
     let seal = statement.seal_sha256;
@@ -90,10 +95,23 @@ fn ask(case: &CaseDetail, statement: &Statement, decision: Decision) -> Result<(
         let _ = writeln!(shown, "Your approval alone is not enough: {}.", sanitise(&besides, false));
     }
     let _ = write!(shown, "Type {} to {} it: ", case.row.id, decision.label());
+    confirmed(case, &shown)
+}
+
+/// Asks whoever may not decide whether they try all the same: nobody is written down by mistake.
+fn attempt(case: &CaseDetail, why: &str, decision: Decision) -> Result<(), Failure> {
+    let (id, why) = (case.row.id, sanitise(why, false));
+    confirmed(
+        case,
+        &format!("{why}\nTo try all the same, which is refused and stands in the log under your name, type {id} to {} it: ", decision.label()),
+    )
+}
+
+fn confirmed(case: &CaseDetail, shown: &str) -> Result<(), Failure> {
     let failed = |e: std::io::Error| Failure::new(FAILED, format!("can't ask: {e}"));
     let mut screen = std::io::stderr().lock();
     // Each part was made harmless where it was put in; that all of it is must not rest on that.
-    screen.write_all(sanitise(&shown, true).as_bytes()).and_then(|()| screen.flush()).map_err(failed)?;
+    screen.write_all(sanitise(shown, true).as_bytes()).and_then(|()| screen.flush()).map_err(failed)?;
     let mut answer = String::new();
     std::io::stdin().lock().take(ANSWER).read_line(&mut answer).map_err(failed)?;
     if answer.trim() == case.row.id.to_string() { Ok(()) } else { Err(Failure::new(FAILED, "Nothing was sent.")) }

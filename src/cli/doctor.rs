@@ -22,7 +22,7 @@ use crate::domain::govern::recover;
 use crate::domain::register::{Holder, Register, Token};
 use crate::outbound::mail::Mailer;
 use crate::server::certificate::examine;
-use crate::store::sqlite::{UNCHECKED, head_of, older_file, pulse_of, register_of, verify_file};
+use crate::store::sqlite::{SharedMailbox, UNCHECKED, head_of, older_file, pulse_of, register_of, shared_mailboxes, verify_file};
 
 /// How long connecting to a target or mail server may take.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -34,6 +34,9 @@ const CLOCK_BEHIND: i64 = 10_000;
 const RENEW: chrono::Duration = chrono::Duration::days(14);
 /// Governing tokens that end within that time are a finding.
 const GOVERN_SOON: chrono::Duration = chrono::Duration::hours(2);
+
+/// The most persons that a finding names for one mailbox.
+const SHARERS: usize = 4;
 
 /// What a finding begins with that is not wrong, and not what a server in use has.
 const NOTICE: &str = "NOTICE: ";
@@ -81,6 +84,9 @@ pub async fn run(from: &Config, out: Out) -> Result<(), Failure> {
         found.add("database", kept_private(&config.database).and_then(|()| whole(&config.database, keys.as_ref().ok())));
         found.add("governance", governance(&config.database, now));
         found.add("outbox", outbox(&config.database));
+        if older_file(&config.database).is_ok_and(|older| older.is_none()) {
+            found.add("mailboxes", mailboxes(&config.database, now));
+        }
     }
     if let Some(tls) = &config.tls {
         found.add("certificate", certificate(tls, &config, now));
@@ -195,6 +201,36 @@ fn outbox(database: &Path) -> Result<String, String> {
         0 => Ok(format!("{} waiting, none of them tried in vain", pulse.waiting)),
         stuck => Err(format!("{stuck} of {} waiting were tried three times or more: look at mail and targets", pulse.waiting)),
     }
+}
+
+/// Mailboxes that are more than one's. Nothing is wrong with the server then, but with what HR or the inventory says, or it is a team's.
+fn mailboxes(database: &Path, now: Time) -> Result<String, String> {
+    let shared = shared_mailboxes(database, now).map_err(|e| e.to_string())?;
+    let whose = |one: &SharedMailbox| {
+        let more = one.persons.len().saturating_sub(SHARERS);
+        let first = one.persons.iter().take(SHARERS).map(ToString::to_string).collect::<Vec<_>>();
+        if more > 0 { format!("{} and {more} more", first.join(", ")) } else { first.join(" and ") }
+    };
+    let all = |kept: &[SharedMailbox], more: u64, says: &dyn Fn(&SharedMailbox) -> String| {
+        let more = (more > 0).then(|| format!("and {more} more"));
+        kept.iter().map(says).chain(more).collect::<Vec<_>>().join("; ")
+    };
+    let mut says = Vec::new();
+    if !shared.persons.is_empty() {
+        says.push(format!("persons with one mailbox: {}", all(&shared.persons, shared.more_persons, &whose)));
+    }
+    if !shared.subjects.is_empty() {
+        let of = |one: &SharedMailbox| match &one.of {
+            Some((subject, address)) => format!("{subject}'s {address} that of {}", whose(one)),
+            None => whose(one),
+        };
+        says.push(format!("a subject's address is somebody else's mailbox: {}", all(&shared.subjects, shared.more_subjects, &of)));
+    }
+    if says.is_empty() {
+        return Ok("each is one person's".to_owned());
+    }
+    let meant = "Persons who share one count as one where two have to say yes, and no code goes to a mailbox of somebody who works the case: put right                  what is not meant so";
+    Ok(format!("{NOTICE}{}. {meant}", says.join(". ")))
 }
 
 /// The pair as the listener reads it, its dates, and whether it is made out for the name that requesters are sent to.

@@ -18,7 +18,7 @@ use crate::base::Untrusted;
 use crate::base::ids::{EmployerId, OperatorId, PersonId};
 use crate::base::ports::Ports;
 use crate::config::founding::Founding;
-use crate::config::keys::{ServerKeys, write_private};
+use crate::config::keys::{Reserved, ServerKeys};
 use crate::domain::case::Worker;
 use crate::domain::command::RegisterCommand;
 use crate::domain::event::RegisterChange;
@@ -151,20 +151,32 @@ pub async fn run(init: &Init, out: Out) -> Result<(), Failure> {
     let by = <[PersonId; 2]>::try_from(persons).map_err(|_| failed("two persons are needed"))?;
     let command = RegisterCommand::Found { changes, by, policy: policy.sha256 };
     let beside = Beside { people, policy: Some((policy.sha256, text)), ..Beside::default() };
-    for (file, token) in &tokens {
-        write_private(file, token)?;
+    // Both or neither: a token that is left behind would stand in the way of the next try.
+    let reserved = tokens.iter().map(|(file, _)| Reserved::new(file)).collect::<Result<Vec<_>, _>>()?;
+    let mut written = Vec::new();
+    for (file, (_, token)) in reserved.into_iter().zip(&tokens) {
+        match file.fill(token) {
+            Ok(file) => written.push(file),
+            Err(why) => {
+                remove(&written);
+                return Err(why.into());
+            }
+        }
     }
     if let Err(error) = service.govern(&Ask::system(Worker::Host), &command, &beside).await {
         // Tokens of a founding that did not take place open nothing; they only confuse.
-        for (file, _) in &tokens {
-            drop(std::fs::remove_file(file));
-        }
+        remove(&written);
         return Err(error.into());
     }
-    let tokens = tokens.into_iter().map(|(file, _)| file).collect();
-    out.answer(&Founded { tokens, database: config.database.clone(), keys: config.keys.clone() }, |f| {
+    out.answer(&Founded { tokens: written, database: config.database.clone(), keys: config.keys.clone() }, |f| {
         let files: Vec<String> = f.tokens.iter().map(|t| t.display().to_string()).collect();
         let keys = f.keys.display();
         format!("Founded. Each of the two takes their token, good for a day: {}\nKeep {keys} safe and apart from backups.", files.join(", "))
     })
+}
+
+fn remove(written: &[PathBuf]) {
+    for file in written {
+        drop(std::fs::remove_file(file));
+    }
 }

@@ -13,17 +13,17 @@ use std::time::Duration;
 use clap::{Args, Subcommand, ValueEnum};
 use tokio::net::TcpListener;
 
-use super::journal;
 use super::out::{FAILED, Failure, Out, REFUSED};
+use super::{ending, journal};
 use crate::base::ids::SubjectId;
 use crate::base::ports::Ports;
-use crate::config::keys::{ServerKeys, write_private};
+use crate::config::keys::{Reserved, ServerKeys};
 use crate::config::{self, ServerConfig, paths::Paths};
 use crate::connectors::configured::connectors;
 use crate::outbound::mail::Mailer;
 use crate::server::host::{Parts, Running};
 use crate::server::{self, Listeners};
-use crate::service::import::{Format, Kind};
+use crate::service::import::{Format, Kind, Report};
 use crate::service::workers::Patience;
 use crate::service::{Keys, Service, ServiceError};
 use crate::store::sqlite::{SqliteOptions, SqliteStore};
@@ -59,8 +59,8 @@ pub struct Import {
     /// Write it; without this the file is only looked at.
     #[arg(long)]
     write: bool,
-    /// Write what can be written although rows are refused. Without it a file with refused rows is left alone as a whole, and the
-    /// exit code is 1.
+    /// Write what can be written although rows are refused. Without it, and where every row is refused, the file is left alone as a
+    /// whole, and the exit code is 1.
     #[arg(long)]
     partial: bool,
     /// Only look, which is what happens without --write too.
@@ -231,7 +231,8 @@ async fn bring(import: &Import, out: Out) -> Result<(), Failure> {
     }
     let bytes = std::fs::read(&import.file).map_err(unread)?;
     let mut report = service.import(kind, format, &bytes, true).await.map_err(failed)?;
-    let whole = report.refused == 0 || import.partial;
+    // Of a file of which nothing is good there is no part to write.
+    let whole = report.refused == 0 || (import.partial && report.refused < report.rows);
     if import.write && whole {
         report = service.import(kind, format, &bytes, false).await.map_err(failed)?;
     }
@@ -241,11 +242,7 @@ async fn bring(import: &Import, out: Out) -> Result<(), Failure> {
         for row in &r.refusals {
             text = format!("{text}\nline {}: {}: {}", row.line, row.id.as_deref().unwrap_or("?"), row.why.join("; "));
         }
-        match (r.dry_run, whole) {
-            (false, _) => text,
-            (true, true) => text + "\nNothing was written: give --write to record it.",
-            (true, false) => text + "\nNothing was written: mend the refused rows, or give --write --partial to record the others.",
-        }
+        text + &warned(r) + unwritten(r, whole)
     })?;
     if whole {
         Ok(())
@@ -254,20 +251,51 @@ async fn bring(import: &Import, out: Out) -> Result<(), Failure> {
     }
 }
 
+/// Rows that are taken and worth looking at.
+fn warned(report: &Report) -> String {
+    let mut text = match report.warned {
+        0 => return String::new(),
+        1 => "\n1 row is taken with a warning:".to_owned(),
+        n => format!("\n{n} rows are taken with a warning:"),
+    };
+    for row in &report.warnings {
+        text = format!("{text}\nline {}: {}: {}", row.line, row.id, row.says.join("; "));
+    }
+    let more = report.warned.saturating_sub(report.warnings.len() as u64);
+    if more > 0 { format!("{text}\nand {more} more of them") } else { text }
+}
+
+/// What was not written, and what to do about it.
+fn unwritten(report: &Report, whole: bool) -> &'static str {
+    let good = report.new + report.changed;
+    match (report.dry_run, whole) {
+        (false, _) if good == 0 => "\nThere was nothing to write.",
+        (false, _) => "",
+        (true, true) if good == 0 => "\nThere is nothing to write.",
+        (true, true) => "\nNothing was written: give --write to record it.",
+        (true, false) if report.refused == report.rows => "\nNothing was written: every row is refused. Mend them.",
+        (true, false) => "\nNothing was written: mend the refused rows, or give --write --partial to record the others.",
+    }
+}
+
 async fn codes(from: &Config, subject: &SubjectId, file: &Path, out: Out) -> Result<(), Failure> {
     let (_, _, service) = opened(from)?;
     if file.exists() {
         return Err(Failure::usage(format!("{} is there already.", file.display())));
     }
+    // Before the former set is void: codes that can't be written down are codes that nobody has.
+    let reserved = Reserved::new(file)?;
     let set = service.issue_saved_codes(subject).await?;
     let lines: Vec<&str> = set.iter().map(|c| c.as_str()).collect();
-    write_private(file, &(lines.join("\n") + "\n"))?;
+    if let Err(why) = reserved.fill(&(lines.join("\n") + "\n")) {
+        let says = "The former set is void and nobody has the new one: run it again with another file.";
+        return Err(Failure::new(FAILED, format!("{why}. {says}")));
+    }
     out.answer(&file, |f| format!("Written to {}. Hand them to their subject and remove the file; the former set is void.", f.display()))
 }
 
 async fn serve(from: &Config, out: Out) -> Result<(), Failure> {
-    // Asked before anybody listens to SIGHUP, which undoes what `nohup` said.
-    let ends_with_terminal = has_terminal() && !hangups_ignored();
+    let ends_with_terminal = ending::with_terminal();
     let (_, config) = settings(from)?;
     let _journal = journal::keep(config.journal, std::io::stderr(), std::io::stderr().is_terminal());
     founded(&config)?;
@@ -297,7 +325,7 @@ async fn serve(from: &Config, out: Out) -> Result<(), Failure> {
         "policy_waits": waiting,
     });
     // Before anyone is told that it serves: whoever reads that may end it at once.
-    let (told, left) = (until_told(), until_left(ends_with_terminal));
+    let (told, left) = (ending::until_told(), ending::until_left(ends_with_terminal));
     out.answer(&bound, |b| {
         let waits = if waiting { "\nThe policy file is not the policy in force: propose it with `countersign policy propose`." } else { "" };
         let (api, metrics) = (b["api"].as_str().unwrap_or_default(), b["metrics"].as_str().unwrap_or_default());
@@ -342,71 +370,5 @@ fn limits(config: &ServerConfig) -> server::ServerConfig {
         connections: usize::try_from(config.limits.connections).unwrap_or(4_096),
         trusted_proxy: config.trusted_proxy,
         tls: config.tls.as_ref().map(|t| (t.certificate.clone(), t.key.clone())),
-    }
-}
-
-/// Until the terminal it was started from is gone. Any other hangup asks for certificates to be read again, which the listeners do, and never
-/// ends the server, with TLS or without. Listens from the call on.
-fn until_left(ends_with_terminal: bool) -> impl Future<Output = ()> {
-    #[cfg(unix)]
-    let hangup = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup());
-    async move {
-        #[cfg(unix)]
-        if let Ok(mut hangup) = hangup {
-            while hangup.recv().await.is_some() {
-                // The system takes the terminal away before it tells of it.
-                if ends_with_terminal && !has_terminal() {
-                    return;
-                }
-                tracing::info!("certificates are read again; other settings count from the next start");
-            }
-        }
-        std::future::pending::<()>().await;
-    }
-}
-
-/// Whether the process has a controlling terminal.
-fn has_terminal() -> bool {
-    cfg!(unix) && std::fs::File::open("/dev/tty").is_ok()
-}
-
-/// Whether whoever started the process had hangups ignored, as `nohup` has; false where the system does not say.
-fn hangups_ignored() -> bool {
-    std::fs::read_to_string("/proc/self/status").is_ok_and(|status| ignores_hangups(&status))
-}
-
-fn ignores_hangups(status: &str) -> bool {
-    let mask = status.lines().find_map(|l| l.strip_prefix("SigIgn:"));
-    mask.and_then(|m| u64::from_str_radix(m.trim(), 16).ok()).is_some_and(|m| m & 1 == 1)
-}
-
-/// Until the process is asked to end. Listens from the call on.
-fn until_told() -> impl Future<Output = ()> {
-    #[cfg(unix)]
-    let asked = {
-        use tokio::signal::unix::{SignalKind, signal};
-        signal(SignalKind::terminate()).and_then(|term| Ok((term, signal(SignalKind::interrupt())?)))
-    };
-    async move {
-        #[cfg(unix)]
-        if let Ok((mut term, mut interrupt)) = asked {
-            tokio::select! {
-                _ = term.recv() => {}
-                _ = interrupt.recv() => {}
-            }
-            return;
-        }
-        let _ = tokio::signal::ctrl_c().await;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::ignores_hangups;
-
-    #[test]
-    fn nohup_is_known_by_the_signals_that_are_ignored() {
-        assert!(ignores_hangups("Name:\tx\nSigIgn:\t0000000000001001\nSigCgt:\t0\n"));
-        assert!(!ignores_hangups("SigIgn:\t0000000000001000\n") && !ignores_hangups("SigBlk:\t0000000000000001\n"));
     }
 }

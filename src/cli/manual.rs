@@ -60,7 +60,7 @@ pub const EXITS: &[(u8, &str)] = &[
     (0, "Done. For doctor and log verify: all is in order."),
     (
         1,
-        "Failed. For import: rows are refused, and nothing was written (with --partial that is 0). For doctor and log verify: something is wrong, and is named.",
+        "Failed. For import: rows are refused, and nothing was written (with --partial that is 0, unless every row is refused). For doctor and log verify: something is wrong, and is named.",
     ),
     (2, "Wrong usage or configuration; every mistake is listed."),
     (3, "Refused by a rule, e.g. by separation of duties."),

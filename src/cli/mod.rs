@@ -10,10 +10,12 @@ pub mod case;
 pub mod compared;
 mod connect;
 pub mod console;
+mod course;
 pub mod decide;
 pub mod demo;
 pub mod desk;
 pub mod doctor;
+mod ending;
 pub mod events;
 mod every;
 pub mod found;
@@ -29,6 +31,7 @@ mod restore;
 mod said;
 mod shown;
 pub mod subject;
+mod ways;
 mod word;
 
 use std::io::Write as _;
@@ -160,6 +163,7 @@ fn run(arguments: &Arguments, out: Out) -> Result<(), Failure> {
         Some(Command::Whoami) => block(case::whoami(arguments, out)),
         Some(Command::Demo(command)) => block(demo::run(command, arguments, out)),
         Some(Command::DemoTarget(command)) => block(demo::target(command, out)),
+        None if arguments.json => Err(Failure::usage("The console prints no JSON: name a command, e.g. `countersign case list --json`.")),
         None => block(console::run(arguments)),
     }
 }

@@ -72,6 +72,8 @@ impl From<ClientError> for Failure {
         let code = match (error.status(), &error) {
             (_, ClientError::Unreachable { .. }) => UNREACHABLE,
             (_, ClientError::Configuration(_)) => USAGE,
+            // Whose answer that is, nobody knows: no rule's.
+            (_, ClientError::NotUnderstood { .. }) => FAILED,
             (Some(401), _) => NOT_SIGNED_IN,
             // What was asked for can't be read, or means nothing: the asker's arguments, not a rule.
             (Some(400 | 413 | 414 | 422), _) if matches!(error.code(), "invalid" | "too-large" | "uri-too-long") => USAGE,

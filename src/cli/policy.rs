@@ -72,6 +72,7 @@ struct Checked {
 /// Runs one.
 pub async fn run(command: &PolicyCommand, arguments: &Arguments, out: Out) -> Result<(), Failure> {
     match command {
+        PolicyCommand::Default if out.is_json() => out.answer(&json!({ "text": policy::DEFAULT }), |_| String::new()),
         PolicyCommand::Default => out.raw(policy::DEFAULT.as_bytes()),
         PolicyCommand::Check { file } => {
             let (text, policy) = read(file.as_deref())?;

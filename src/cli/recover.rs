@@ -142,7 +142,11 @@ async fn proved(service: &Service, by: &[OperatorId; 2], files: &[PathBuf]) -> R
         match service.once_held(&presented).await? {
             Some(account) if by.contains(&account) => _ = shown.insert(account),
             _ => {
-                let why = format!("{} holds no token that was issued to one of the two and never revoked.", file.display());
+                let why = format!(
+                    "{} holds no token that was issued to one of the two and never revoked: it proves nothing. Without --proof the two are let \
+                     back in as well, and count after policy's delay, once everyone who governs was told.",
+                    file.display()
+                );
                 return Err(Failure::new(REFUSED, why));
             }
         }

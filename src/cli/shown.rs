@@ -12,11 +12,13 @@ use super::decide::signed;
 use super::desk::more;
 use super::every::command_of;
 use super::out::table;
+use super::ways;
 use crate::api::case::{ApprovalDetail, CaseDetail, RefusedAction};
 use crate::api::lists::{CaseRow, LogPage, named};
 use crate::api::words::Decision;
 use crate::base::Untrusted;
 use crate::base::ids::OperatorId;
+use crate::base::ports::{Clock as _, SystemClock};
 use crate::base::text::sanitise;
 use crate::domain::access::Operation;
 
@@ -35,6 +37,20 @@ fn command(code: &str) -> String {
 
 /// Cases in a table.
 pub(super) fn rows(rows: &[CaseRow]) -> String {
+    rows_at(rows, SystemClock::new().now())
+}
+
+/// By how much a deadline has passed, as the console says it; nothing before that.
+fn late(by: chrono::Duration) -> String {
+    match by.num_seconds() {
+        ..=0 => String::new(),
+        s @ ..36_000 => format!(" late {}:{:02}", s / 3_600, s / 60 % 60),
+        s @ ..86_400 => format!(" late {}h", s / 3_600),
+        s => format!(" late {}d", s / 86_400),
+    }
+}
+
+fn rows_at(rows: &[CaseRow], now: DateTime<Utc>) -> String {
     let cells: Vec<Vec<String>> = rows
         .iter()
         .map(|r| {
@@ -44,7 +60,7 @@ pub(super) fn rows(rows: &[CaseRow]) -> String {
                 1 => ", 1 flag".to_owned(),
                 n => format!(", {n} flags"),
             };
-            let due = r.due.map(|d| d.format("%Y-%m-%d %H:%M").to_string()).unwrap_or_default();
+            let due = r.due.map(|d| format!("{}{}", d.format("%Y-%m-%d %H:%M"), late(now - d))).unwrap_or_default();
             let proof = format!("{}/{}", r.proof_done, r.proof_needed);
             let (risk, waits) = (format!("{}{flags}", r.risk.label()), r.waiting_on.label().to_owned());
             vec![r.id.to_string(), r.subject_name.line(), r.action.label().to_owned(), state, risk, proof, waits, due]
@@ -72,9 +88,13 @@ pub(super) fn detail(case: &CaseDetail) -> String {
         let _ = writeln!(text, "flagged: {}, noticed by {} at {}", flag.kind.label(), sanitise(&flag.by, false), minute(flag.at));
     }
     text.push_str(&held(case));
+    text.push_str(&super::course::course(case));
     for item in &case.checklist.items {
         let mark = if item.receipt.is_some() { "done   " } else { "missing" };
         let _ = writeln!(text, "  {mark}  {}", sanitise(&item.title, false));
+        if item.receipt.is_none() && case.hold.is_none() {
+            text.push_str(&ways::lines(&item.startable, "           start-proof "));
+        }
     }
     for message in case.messages.iter().filter(|m| m.session.is_none() || m.told == 0) {
         let _ = writeln!(text, "  {}", crate::base::text::sanitise(&message.sentence, false));
@@ -103,10 +123,8 @@ fn held(case: &CaseDetail) -> String {
         let lifts = if hold.lifted_by.contains(&session.id) { format!("; lifts the hold: --contact {}", session.id) } else { String::new() };
         let _ = writeln!(text, "  reached for: {} at {} ({}): {outcome}{lifts}", session.method.label(), minute(session.opened_at), session.id);
     }
-    for way in hold.contacts.iter().filter(|w| w.refused.is_none()) {
-        let endpoint = way.endpoint.as_ref().map(|e| format!(" --endpoint {e}")).unwrap_or_default();
-        let attester = way.attester.as_ref().map(|a| format!(" --attester {a}")).unwrap_or_default();
-        let _ = writeln!(text, "  can be reached: `countersign case start-proof {} {}{endpoint}{attester}`", case.row.id, way.method.code());
+    if !hold.contacts.is_empty() {
+        text.push_str(&ways::lines(&hold.contacts, "  can be reached by: start-proof "));
     }
     text
 }

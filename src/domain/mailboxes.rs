@@ -9,6 +9,9 @@ use super::case::{Case, ProofSession};
 use super::checklist;
 use super::command::World;
 use super::lineage;
+use super::register::Register;
+use super::subject::Subject;
+use super::vocabulary::Status;
 use crate::base::Time;
 use crate::base::ids::{EndpointId, PersonId};
 
@@ -81,6 +84,19 @@ pub fn double<'a>(world: &'a World, attester: &PersonId, now: Time) -> Option<&'
     let asked = case.sessions.values().filter(|s| s.outcome.is_none() && s.expires_at > now).filter_map(|s| s.attester.as_ref());
     let counting = case.receipts.iter().filter(|r| checklist::counts_until(&need, r) > now);
     asked.chain(counting.filter_map(super::attest::giver)).find(|other| world.mailboxes.shared(attester, other))
+}
+
+/// Who of a mailbox's readers is worth a word to whoever keeps a subject's record: nobody who left, nor the subject's own person, nor an owner who
+/// doesn't sign in, whose mailbox is what a machine's should be.
+pub fn others<'a>(subject: &Subject, readers: &'a Readers, register: &Register, now: Time) -> Vec<&'a PersonId> {
+    let own = |p: &PersonId| subject.person.as_ref() == Some(p);
+    let owns = |p: &PersonId| subject.owners_at(now).any(|o| o == p) && register.accounts_of(p).next().is_none();
+    readers.persons.iter().filter(|p| is_here(register, p) && !own(p) && !owns(p)).collect()
+}
+
+/// Whether somebody is recorded and has not left.
+pub fn is_here(register: &Register, person: &PersonId) -> bool {
+    register.persons.get(person).is_some_and(|p| p.status != Status::Retired)
 }
 
 /// How many mailboxes these persons have among them.

@@ -45,7 +45,8 @@ pub(super) async fn proposal(State(app): State<Arc<App>>, caller: Caller, Id(id)
             }
         },
     };
-    let row = crate::api::proposal_row(&register, found);
+    let along = app.service.read_along(std::iter::once(found)).await?;
+    let row = crate::api::proposal_row(&register, found, &along);
     let told = persons_in(&row.says).map(PersonId::parse).filter_map(Result::ok);
     let names = app.service.names(told.chain(hands(found)).collect(), &caller.actor).await?;
     Ok(Json(reg::ProposalView { proposal: row, policy, names }).into_response())
@@ -102,7 +103,8 @@ pub(super) async fn register(State(app): State<Arc<App>>, caller: Caller) -> Ans
     let persons: Vec<PersonId> = register.operators.values().map(|o| o.person.clone()).take(1_000).collect();
     let people = app.service.store.people(&persons).await?;
     let names = people.into_iter().map(|(id, p)| (id, p.name)).collect();
-    let mut view = crate::api::register_view(&register, &names, app.service.now());
+    let along = app.service.read_along(register.proposals.values()).await?;
+    let mut view = crate::api::register_view(&register, &names, &along, app.service.now());
     let told = view.proposals.iter().flat_map(|p| persons_in(&p.says).map(PersonId::parse).filter_map(Result::ok));
     let hands = view.proposals.iter().flat_map(|p| p.approvals.iter().chain([&p.proposed_by]).cloned());
     view.names = app.service.names(told.chain(hands).collect(), &caller.actor).await?;

@@ -3,21 +3,23 @@
 //! Contract: as `execute`, for the register. A change that could move someone's lineage or a requirement wakes the reassessment; nothing
 //! depends on when it runs, since every decision and execution looks at the register as it then stands.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::refused::bare;
 use super::{Ask, MAX_TRIES, Service, ServiceError};
 use crate::base::Digest;
-use crate::base::ids::CaseId;
+use crate::base::ids::{CaseId, PersonId};
+use crate::base::mailbox::mailbox;
 use crate::domain::case::Worker;
 use crate::domain::command::{Command, RegisterCommand};
 use crate::domain::effect::register_effects;
 use crate::domain::event::{RegisterChange, RegisterEvent};
 use crate::domain::govern::decide_register;
+use crate::domain::mailboxes::Readers;
 use crate::domain::policy::Policy;
 use crate::domain::refusal::Refusal;
-use crate::domain::register::Register;
+use crate::domain::register::{Proposal, Register};
 use crate::domain::subject::{Recorded, Subject};
 use crate::store::{Change, PersonDetails, Reads};
 
@@ -125,6 +127,20 @@ impl Service {
             }
             (None, None) => Err(ServiceError::NotFounded),
         }
+    }
+
+    /// Who reads the mailbox of each person for whom an account is proposed, themselves among them.
+    pub async fn read_along(&self, proposals: impl Iterator<Item = &Proposal> + Send) -> Result<BTreeMap<PersonId, Readers>, ServiceError> {
+        let about = |p: &Proposal| if let RegisterChange::SetOperator(o) = &p.change { Some(o.person.clone()) } else { None };
+        let persons: Vec<PersonId> = proposals.filter_map(about).collect();
+        if persons.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let known = self.store.people(&persons).await?;
+        let mailboxes: BTreeMap<PersonId, String> =
+            known.into_iter().filter_map(|(id, details)| details.email.map(|e| (id, mailbox(e.raw())))).collect();
+        let readers = self.store.mailbox_readers(&mailboxes.values().cloned().collect::<Vec<_>>()).await?;
+        Ok(mailboxes.into_iter().filter_map(|(id, mailbox)| Some((id, readers.get(&mailbox)?.clone()))).collect())
     }
 
     async fn refuse_register(&self, ask: &Ask, command: &RegisterCommand, refusal: Refusal) -> ServiceError {

@@ -20,7 +20,7 @@ use crate::domain::anomaly::Met;
 use crate::domain::case::{ActorRef, Case};
 use crate::domain::effect::{Due, Effect};
 use crate::domain::event::{CaseEvent, Entry, RegisterEvent};
-use crate::domain::mailboxes::Mailboxes;
+use crate::domain::mailboxes::{Mailboxes, Readers};
 use crate::domain::register::Register;
 use crate::domain::subject::{Recorded, Subject};
 use crate::domain::view::{CaseRow, Counts, GrantPage, GrantQuery, QueuePage, QueueQuery, Said, SubjectRow};
@@ -413,6 +413,8 @@ pub trait Store: Send + Sync + 'static {
     async fn register(&self) -> Result<Arc<Register>, StoreError>;
     /// Names and mail addresses of persons.
     async fn people(&self, ids: &[PersonId]) -> Result<BTreeMap<PersonId, PersonDetails>, StoreError>;
+    /// Whose recorded mailboxes these are, as [`crate::base::mailbox::mailbox`] writes them; those that are nobody's are missing.
+    async fn mailbox_readers(&self, mailboxes: &[String]) -> Result<BTreeMap<String, Readers>, StoreError>;
     /// A policy's text.
     async fn policy(&self, sha256: &Digest) -> Result<Option<String>, StoreError>;
     /// Texts of a case; erased ones are missing.

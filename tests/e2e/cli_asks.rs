@@ -130,6 +130,8 @@ fn what_is_not_founded_or_not_there_is_said_with_its_name() {
     std::fs::write(&rows, "id,kind,name,tier,environment,entitlements\nsub,employee,Sub,standard,production,nonsense\n").unwrap();
     let told = run(&["import", "--config", &config, "subjects", &rows.display().to_string()], 1);
     assert!(told.contains("line 2: sub: entitlements") && told.contains("One row is refused."), "{told}");
+    let told = run(&["import", "--config", &config, "--write", "--partial", "subjects", &rows.display().to_string()], 1);
+    assert!(told.contains("Nothing was written: every row is refused."), "{told}");
     let (copy, database) = (folder.path().join("copy.db"), folder.path().join("countersign.db"));
     run(&["backup", "--config", &config, &copy.display().to_string()], 0);
     let whole = std::fs::read(&copy).unwrap();

@@ -221,6 +221,13 @@ async fn a_servers_journal_has_a_line_for_what_matters_and_nothing_of_anyone() {
     line(&host, &[("message", json!("page")), ("route", json!("/ask"))]);
     let given_up = [("message", json!("a message is given up")), ("case", json!(case)), ("error", json!("refused")), ("status", json!(550))];
     assert_eq!(line(&host, &given_up)["level"], "ERROR");
+    let all = std::fs::read_to_string(host.path("journal.jsonl")).unwrap();
+    let items = all.lines().filter(|l| l.contains("a message is given up")).map(|l| serde_json::from_str::<Value>(l).unwrap()["item"].clone());
+    let (mut items, mut each): (Vec<Value>, Vec<Value>) = (items.collect(), Vec::new());
+    items.sort_by_key(ToString::to_string);
+    each.clone_from(&items);
+    each.dedup();
+    assert_eq!(items, each, "each message is given up once, however many addresses it had");
     let order = [("message", json!("the target refused the order")), ("case", json!(sealed)), ("status", json!(422))];
     assert_eq!(line(&host, &order)["level"], "WARN");
     host.stop();

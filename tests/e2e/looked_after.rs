@@ -85,3 +85,26 @@ fn mail_and_targets_that_do_not_answer_are_named_and_nothing_is_sent() {
     let refused = host.here(&["doctor"], 2);
     assert!(refused["mistakes"][0].as_str().unwrap().contains("nonsense"), "{refused}");
 }
+
+#[test]
+fn a_mailbox_of_two_is_told_of_by_the_import_by_doctor_and_to_whoever_approves_an_account() {
+    let mut host = Host::founded("", "");
+    let (people, subjects) = (host.path("people.csv").display().to_string(), host.path("subjects.csv").display().to_string());
+    let rows = "p-ana,Ana,ana@acme.example,acme\np-ana2,Ana B.,Ana+b@acme.example,acme\np-kim,Kim,kim@acme.example,acme\n";
+    std::fs::write(&people, format!("id,name,email,employer\n{rows}")).unwrap();
+    assert!(finding(&host.here(&["doctor"], 0), "mailboxes").1.contains("each is one person's"));
+    let done = host.here(&["import", "persons", &people, "--write"], 0);
+    assert_eq!((&done["warned"], &done["refused"]), (&2.into(), &0.into()), "{done}");
+    assert!(done["warnings"][1]["says"][0].as_str().unwrap().contains("p-ana (signs in as ana)"), "{done}");
+    let row = "kim,employee,Kim,p-kim,standard,corporate,e1|email|ANA@acme.example\n";
+    std::fs::write(&subjects, format!("id,kind,name,person,tier,environment,endpoints\n{row}")).unwrap();
+    assert_eq!(host.here(&["import", "subjects", &subjects, "--write"], 0)["warned"], 1);
+    let (ok, says) = finding(&host.here(&["doctor"], 0), "mailboxes");
+    let both = says.contains("one mailbox: p-ana and p-ana2") && says.contains("kim's e1 that of p-ana and p-ana2");
+    assert!(ok && says.starts_with("NOTICE: ") && both, "{says}");
+    host.serve();
+    host.there("ana", &["register", "operator", "ana9", "--person", "p-ana2", "--role", "supervisor"], 0);
+    let waits = host.there("ben", &["register", "proposals"], 0).to_string();
+    assert!(waits.contains("their mailbox is also that of person p-ana"), "{waits}");
+    host.stop();
+}

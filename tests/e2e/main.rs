@@ -7,6 +7,7 @@ mod asked;
 mod attempts;
 mod cli;
 mod cli_asks;
+mod cli_json;
 mod cli_later;
 mod cli_register;
 mod edges;

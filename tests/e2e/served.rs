@@ -168,3 +168,26 @@ fn a_server_started_with_nohup_outlives_its_terminal() {
         assert!(Instant::now() < until, "it does not end");
     }
 }
+
+#[test]
+fn a_server_that_outlived_its_terminal_is_ended_by_no_later_hangup() {
+    // A job of its own, as an interactive shell has: the end of the shell hangs up to the job in front alone.
+    let line = r#"set -m; sh -c 'echo $$ >"$FOLDER/id"; exec "$0" serve --config "$CONFIG" --json 2>"$FOLDER/journal"' "$1" >"$OUT" & wait"#;
+    let (host, api) = left_alone(line);
+    let (id, journal) = (written(&host.path("id")), host.path("journal"));
+    let notes = |words: &str| {
+        let until = Instant::now() + SOON;
+        while !std::fs::read_to_string(&journal).unwrap().contains(words) {
+            assert!(Instant::now() < until, "{words:?} is never noted: {}", std::fs::read_to_string(&journal).unwrap());
+            std::thread::park_timeout(Duration::from_millis(20));
+        }
+    };
+    let signal = |name: &str| assert!(std::process::Command::new("kill").args([name, &id]).status().unwrap().success());
+    notes("the terminal is gone without a hangup");
+    signal("-HUP");
+    notes("certificates are read again");
+    let still = answers(&api);
+    signal("-TERM");
+    notes("ended in order");
+    assert!(still && !answers(&api));
+}

@@ -47,3 +47,38 @@ async fn subjects_are_recorded_and_a_changed_address_is_young() {
     let record = house.store.subject(&id("ci-key")).await.unwrap().unwrap();
     assert_eq!(record.subject.endpoints[0].recorded_at, house.service.now());
 }
+
+#[tokio::test]
+async fn mailboxes_that_are_somebody_elses_are_warned_of_and_nothing_is_refused_for_them() {
+    let house = House::new().await;
+    let persons = "id,name,email,employer,status\np-one,One,team@corp.example,corp,\np-two,Two,Te.am+x@corp.example,corp,\n\
+                   p-double,N. H.,Nadia@CORP.example,corp,\np-alone,Al,alone@corp.example,corp,\np-gone,Gone,team@corp.example,corp,retired\n";
+    let run = |kind, text: &str, dry| {
+        let (service, text) = (house.service.clone(), text.to_owned());
+        async move { service.import(kind, Format::Csv, text.as_bytes(), dry).await.unwrap() }
+    };
+    let dry = run(Kind::Persons, persons, true).await;
+    let real = run(Kind::Persons, persons, false).await;
+    let again = run(Kind::Persons, persons, false).await;
+    assert_eq!((dry.new, dry.refused, dry.warned, again.unchanged), (5, 0, 3, 5), "{dry:?}");
+    assert!(dry.warnings == real.warnings && real.warnings == again.warnings, "{again:?}");
+    let says = |line: u64| real.warnings.iter().find(|w| w.line == line).map(|w| w.says.join("; ")).unwrap_or_default();
+    assert!(says(2).starts_with("email: is also the mailbox of p-two:") && says(3).contains("of p-one:"), "{real:?}");
+    assert!(says(4).contains("p-nadia (signs in as nadia)") && says(5).is_empty(), "{real:?}");
+
+    let subjects = "id,kind,name,person,tier,environment,owners,endpoints\n\
+        alone,employee,Al,p-alone,standard,corporate,,e1|email|alone@corp.example;e2|email|n.adia@corp.example\n\
+        apart,employee,One,p-one,standard,corporate,,e1|email|one@home.example\n\
+        theirs,api_key,Theirs,,standard,production,p-alone,e1|email|alone@corp.example\n\
+        mine,api_key,Mine,,standard,production,p-nadia,e1|email|nadia@corp.example\n\
+        teams,api_key,Teams,,standard,production,p-alone,e1|email|team@corp.example\n";
+    let dry = run(Kind::Subjects, subjects, true).await;
+    let real = run(Kind::Subjects, subjects, false).await;
+    assert_eq!((&dry.warnings, dry.refused, dry.warned), (&real.warnings, 0, 3), "{dry:?}");
+    let says: Vec<(u64, String)> = real.warnings.iter().map(|w| (w.line, w.says.join("; "))).collect();
+    assert!(
+        says[0].0 == 2 && says[0].1.starts_with("endpoints: e2 is also the mailbox of p-nadia (signs in as nadia), p-double: no code goes there"),
+        "{says:?}"
+    );
+    assert!(says[1].0 == 5 && says[1].1.contains("e1") && says[2].0 == 6 && says[2].1.contains("p-one, p-two"), "{says:?}");
+}

@@ -9,6 +9,8 @@ use crate::api::governance::{
 };
 use crate::base::ids::PersonId;
 use crate::base::{Digest, Time, Untrusted};
+use crate::domain::event::RegisterChange;
+use crate::domain::mailboxes::Readers;
 use crate::domain::policy::settings::{Setting, settings};
 use crate::domain::policy::{Policy, compare};
 use crate::domain::register::{Holder, Proposal, Register};
@@ -75,14 +77,15 @@ fn setting_rows(all: Vec<Setting>) -> Vec<SettingRow> {
     all.into_iter().take(MAX_ROWS).map(row).collect()
 }
 
-/// A change that waits.
-pub fn proposal_row(register: &Register, p: &Proposal) -> ProposalRow {
+/// A change that waits. `along` says who reads the mailboxes of persons whom changes are about.
+pub fn proposal_row(register: &Register, p: &Proposal, along: &BTreeMap<PersonId, Readers>) -> ProposalRow {
+    let about = if let RegisterChange::SetOperator(o) = &p.change { along.get(&o.person) } else { None };
     ProposalRow {
         id: p.id.clone(),
         proposed_by: p.proposed_by.clone(),
         proposed_at: p.proposed_at,
         change: without_digests(serde_json::to_value(&p.change).unwrap_or_default()),
-        says: super::governs::proposed(register, &p.proposed_by, &p.change),
+        says: super::governs::proposed(register, &p.proposed_by, &p.change, about),
         approvals: p.approvers().cloned().collect(),
         approvals_missing: p.missing(),
         approved_by: p.approved_by.clone(),
@@ -95,7 +98,7 @@ fn now_only(all: &[Ownership], now: Time) -> Vec<PersonId> {
 }
 
 /// The register as staff see it.
-pub fn register_view(register: &Register, names: &BTreeMap<PersonId, Untrusted>, now: Time) -> RegisterView {
+pub fn register_view(register: &Register, names: &BTreeMap<PersonId, Untrusted>, along: &BTreeMap<PersonId, Readers>, now: Time) -> RegisterView {
     let with_account: std::collections::BTreeSet<&PersonId> = register.operators.values().map(|o| &o.person).collect();
     let persons = with_account.into_iter().filter_map(|id| register.persons.get(id)).take(MAX_ROWS).map(|p| PersonRow {
         id: p.id.clone(),
@@ -129,7 +132,7 @@ pub fn register_view(register: &Register, names: &BTreeMap<PersonId, Untrusted>,
         since: d.since,
         until: d.until,
     });
-    let proposals = register.proposals.values().take(MAX_ROWS).map(|p| proposal_row(register, p));
+    let proposals = register.proposals.values().take(MAX_ROWS).map(|p| proposal_row(register, p, along));
     let live = register.tokens.values().filter(|t| t.revoked_at.is_none() && t.expires_at > now);
     let tokens = live.take(MAX_ROWS).map(|t| TokenRow {
         id: t.id.clone(),

@@ -6,6 +6,7 @@
 use super::says::{because, minute};
 use crate::base::ids::PersonId;
 use crate::domain::event::{RegisterChange, RegisterEvent};
+use crate::domain::mailboxes::{Readers, is_here};
 use crate::domain::register::{Automation, Holder, Operator, Person, Principal, Register, Token};
 use crate::domain::subject::Ownership;
 
@@ -58,19 +59,23 @@ pub(super) fn sentence(event: &RegisterEvent) -> String {
     }
 }
 
-/// What a proposal would change, and whether it is about another account of whoever proposed it.
-pub(super) fn proposed(register: &Register, by: &PersonId, change: &RegisterChange) -> String {
+/// What a proposal would change; of an account also whose other accounts there are, whether it is its proposer's own, and `along`, who has the same
+/// mailbox as its person.
+pub(super) fn proposed(register: &Register, by: &PersonId, change: &RegisterChange, along: Option<&Readers>) -> String {
     let says = changed(change);
     let RegisterChange::SetOperator(operator) = change else { return says };
-    if &operator.person != by {
-        return says;
+    let others: Vec<String> = register.accounts_of(&operator.person).filter(|o| o.id != operator.id).map(|o| o.id.to_string()).collect();
+    let says = match (&operator.person == by, others.is_empty()) {
+        (true, true) => format!("{says}; it is the account of whoever proposed it"),
+        (true, false) => format!("{says}; it is a further account of whoever proposed it, who has {}", some(others.into_iter())),
+        (false, false) => format!("{says}; it is a further account of that person, who has {}", some(others.into_iter())),
+        (false, true) => says,
+    };
+    let along = along.map(|r| r.persons.iter().filter(|p| **p != operator.person && is_here(register, p)).map(|p| format!("person {p}")));
+    match along.map(Iterator::collect::<Vec<_>>) {
+        Some(all) if !all.is_empty() => format!("{says}; their mailbox is also that of {}", some(all.into_iter())),
+        _ => says,
     }
-    let others = register.accounts_of(by).filter(|o| o.id != operator.id).map(|o| o.id.to_string());
-    let others: Vec<String> = others.collect();
-    if others.is_empty() {
-        return format!("{says}; it is the account of whoever proposed it");
-    }
-    format!("{says}; it is a further account of whoever proposed it, who has {}", some(others.into_iter()))
 }
 
 /// What is different now, or would be.
@@ -163,15 +168,31 @@ mod tests {
     }
 
     #[test]
-    fn a_proposal_about_the_proposers_own_second_account_says_so() {
+    fn a_proposal_about_somebodys_further_account_or_shared_mailbox_says_so() {
         let operator = |id: &str, person: &str| -> Operator {
             serde_json::from_value(serde_json::json!({"id": id, "person": person, "roles": ["supervisor"], "groups": [], "enabled": true})).unwrap()
         };
         let mut register = Register::default();
         register.operators.insert("ana".parse().unwrap(), operator("ana", "p-ana"));
-        let says = |id: &str, person: &str| proposed(&register, &"p-ana".parse().unwrap(), &RegisterChange::SetOperator(operator(id, person)));
+        let person = |id: &str| -> Person {
+            serde_json::from_value(
+                serde_json::json!({"id": id, "employer": "corp", "team": null, "manager": null, "shift": null, "on_call": false, "status": "active"}),
+            )
+            .unwrap()
+        };
+        register.operators.insert("cy".parse().unwrap(), operator("cy", "p-cy"));
+        for id in ["p-ana", "p-cleo", "p-cy"] {
+            register.persons.insert(id.parse().unwrap(), person(id));
+        }
+        let along = Readers { persons: ["p-cleo", "p-cy"].map(|p| p.parse().unwrap()).into(), more: false };
+        let told =
+            |id: &str, person: &str, along| proposed(&register, &"p-ana".parse().unwrap(), &RegisterChange::SetOperator(operator(id, person)), along);
+        let says = |id: &str, person: &str| told(id, person, None);
         assert!(says("ana2", "p-ana").ends_with("a further account of whoever proposed it, who has ana"), "{}", says("ana2", "p-ana"));
         assert!(!says("cleo", "p-cleo").contains("proposed it") && says("ana", "p-ana").contains("the account of whoever proposed it"));
+        assert!(says("cy2", "p-cy").ends_with("as supervisor; it is a further account of that person, who has cy"), "{}", says("cy2", "p-cy"));
+        let shared = told("cleo", "p-cleo", Some(&along));
+        assert!(shared.ends_with("as supervisor; their mailbox is also that of person p-cy"), "{shared}");
     }
 
     #[test]

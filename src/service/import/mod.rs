@@ -6,6 +6,7 @@
 
 pub mod parse;
 mod person;
+mod shared;
 mod subject;
 #[cfg(test)]
 mod tests;
@@ -14,6 +15,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 pub use parse::Format;
+
+use shared::{Taken, TakenSubject};
 
 use super::register::Beside;
 use super::{Ask, Service, ServiceError};
@@ -31,6 +34,8 @@ pub const MAX_FILE: usize = 64 * 1024 * 1024;
 pub const MAX_ROWS: usize = 200_000;
 /// The most refused rows that a report lists; all are counted.
 pub const MAX_LISTED: usize = 1_000;
+/// The most rows with a warning that a report lists; all are counted.
+pub const MAX_WARNED: usize = 100;
 /// Rows written in one commit: each commit also writes the register as it then stands, so fewer and larger ones are quicker.
 const BATCH: usize = 5_000;
 
@@ -72,6 +77,17 @@ pub struct RefusedRow {
     pub why: Vec<String>,
 }
 
+/// A row that is taken, and something about it that is worth looking at.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct WarnedRow {
+    /// Line in the file, from 1.
+    pub line: u64,
+    /// Its id.
+    pub id: String,
+    /// What about it.
+    pub says: Vec<String>,
+}
+
 /// What an import did, or would do.
 #[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize)]
 pub struct Report {
@@ -87,7 +103,11 @@ pub struct Report {
     pub refused: u64,
     /// The first of them, with reasons.
     pub refusals: Vec<RefusedRow>,
-    /// Whether anything was written.
+    /// Rows that are taken and worth looking at: a mailbox in them is somebody else's as well.
+    pub warned: u64,
+    /// The first of them.
+    pub warnings: Vec<WarnedRow>,
+    /// Whether the file was only looked at.
     pub dry_run: bool,
 }
 
@@ -96,6 +116,16 @@ impl Report {
         self.refused += 1;
         if self.refusals.len() < MAX_LISTED {
             self.refusals.push(RefusedRow { line, id, why });
+        }
+    }
+}
+
+impl Report {
+    /// Counts a row, and has it say what it warns of only if it is listed.
+    fn warn(&mut self, line: u64, id: &impl ToString, says: impl FnOnce() -> Vec<String>) {
+        self.warned += 1;
+        if self.warnings.len() < MAX_WARNED {
+            self.warnings.push(WarnedRow { line, id: id.to_string(), says: says() });
         }
     }
 }
@@ -132,6 +162,7 @@ impl Service {
         let context = Ask::system(Worker::Host).context(self.now());
         // The register as it will be after the rows so far: a dry run refuses just what a run refuses.
         let (mut after, mut seen, mut batch) = (Register::clone(&register), BTreeSet::new(), Batch::default());
+        let mut taken: Vec<Taken> = Vec::new();
         for row in rows {
             let checked = row.row.map_err(|why| (row.id, vec![why])).and_then(|p| {
                 let id = Some(crate::base::text::sanitise(&p.id, false));
@@ -149,8 +180,10 @@ impl Service {
                 }
             };
             let old = register.persons.get(&person.id);
+            let row_taken = Taken::of(row.line, &person, &details);
             if old == Some(&person) && known.get(&person.id) == Some(&details) {
                 report.unchanged += 1;
+                taken.push(row_taken);
                 continue;
             }
             // Also where only name or address changed: what is recorded of a person never changes without an entry (invariant 8).
@@ -159,6 +192,7 @@ impl Service {
                 continue;
             }
             *if old.is_none() { &mut report.new } else { &mut report.changed } += 1;
+            taken.push(row_taken);
             batch.persons.push(person);
             batch.details.push(details);
             if batch.details.len() >= BATCH {
@@ -166,6 +200,7 @@ impl Service {
             }
         }
         self.write_persons(batch, dry_run).await?;
+        self.warn_of_persons(&taken, &after, &mut report).await?;
         Ok(report)
     }
 
@@ -193,26 +228,35 @@ impl Service {
         let register = self.store.register().await.map_err(ServiceError::from)?;
         let mut report = Report { rows: rows.len() as u64, dry_run, ..Report::default() };
         let mut seen = BTreeSet::new();
-        let mut batch: Vec<Subject> = Vec::new();
+        let mut batch: Vec<TakenSubject> = Vec::new();
         for row in rows {
             let Some(subject) = self.one_subject(row, &register, &mut seen, &mut report).await? else { continue };
             batch.push(subject);
             if batch.len() == BATCH {
-                self.write_subjects(std::mem::take(&mut batch), dry_run).await?;
+                self.take_subjects(std::mem::take(&mut batch), &register, &mut report).await?;
             }
         }
-        self.write_subjects(batch, dry_run).await?;
+        self.take_subjects(batch, &register, &mut report).await?;
         Ok(report)
     }
 
-    /// The subject of a row as it is to be recorded; `None` if it is refused or recorded already.
+    async fn take_subjects(&self, batch: Vec<TakenSubject>, register: &Register, report: &mut Report) -> Result<(), ServiceError> {
+        self.warn_of_subjects(&batch, register, report).await?;
+        let subjects: Vec<Subject> = batch.into_iter().filter(|t| t.differs).map(|t| t.subject).collect();
+        if report.dry_run || subjects.is_empty() {
+            return Ok(());
+        }
+        self.record_subjects(subjects).await
+    }
+
+    /// The subject of a row as it is to be recorded, or is already; `None` if it is refused.
     async fn one_subject(
         &self,
         row: parse::Row<subject::SubjectIn>,
         register: &Arc<Register>,
         seen: &mut BTreeSet<SubjectId>,
         report: &mut Report,
-    ) -> Result<Option<Subject>, ServiceError> {
+    ) -> Result<Option<TakenSubject>, ServiceError> {
         let read = match row.row {
             Ok(read) => read,
             Err(why) => {
@@ -229,25 +273,19 @@ impl Service {
             Ok(id) => self.store.subject(&id).await?.map(|r| r.subject),
             Err(_) => None,
         };
-        match subject::check(&read, register, known.as_deref(), self.now()) {
-            Ok(subject) if known.as_deref() == Some(&subject) => report.unchanged += 1,
-            Ok(subject) => {
-                if known.is_some() {
-                    report.changed += 1;
-                } else {
-                    report.new += 1;
-                }
-                return Ok(Some(subject));
+        let subject = match subject::check(&read, register, known.as_deref(), self.now()) {
+            Ok(subject) => subject,
+            Err(why) => {
+                report.refuse(row.line, shown, why);
+                return Ok(None);
             }
-            Err(why) => report.refuse(row.line, shown, why),
-        }
-        Ok(None)
-    }
-
-    async fn write_subjects(&self, subjects: Vec<Subject>, dry_run: bool) -> Result<(), ServiceError> {
-        if dry_run || subjects.is_empty() {
-            return Ok(());
-        }
-        self.record_subjects(subjects).await
+        };
+        let differs = known.as_deref() != Some(&subject);
+        *match (differs, &known) {
+            (false, _) => &mut report.unchanged,
+            (true, Some(_)) => &mut report.changed,
+            (true, None) => &mut report.new,
+        } += 1;
+        Ok(Some(TakenSubject { line: row.line, subject, differs }))
     }
 }

@@ -1,12 +1,11 @@
 //! Word to everyone who governs that two of them were let back in on the server's own machine.
 //!
 //! Contract: goes to every policy owner and security reviewer who is here, at their recorded address, the two included; mail that can't be
-//! delivered for good is given up and logged by person: with [`super::Patience`] as it is, a relay that is dead or turns some away is tried 24
+//! delivered for good is given up, and one line of the journal says so of all it went to: with [`super::Patience`] as it is, a relay that is dead or turns some away is tried 24
 //! times, for about three hours of a running server. Only when every message is handed over or given up does the recovery's delay begin, so that
 //! it can neither run out unseen nor be held up for ever. What is told of one
 //! recovery begins only that one's delay. Knows nothing about why nobody's token counted.
 
-use super::notices::worse;
 use super::recipients::MAX_RECIPIENTS;
 use super::{Step, Workers, letters};
 use crate::base::ids::{PersonId, TokenId};
@@ -63,17 +62,15 @@ impl Workers {
         for _ in all.iter().filter(|p| !to.iter().any(|t| t.id == super::recipients::owner_id(p))) {
             tracing::warn!("someone who governs has no recorded mail address and is not told of a recovery");
         }
-        let mut step = Step::Finished;
+        let (mut again, mut given_up, mut addresses) = (false, None, 0_u32);
         for to in to {
             let key = format!("recovered {} {}", item.id, to.id);
             let letter = Letter { to: to.address, subject: subject.clone(), body: body.clone(), key, at: self.service.now() };
-            step = match self.hands.mailer.send(&letter).await {
-                Ok(()) => step,
-                Err(error) if error.is_lasting() || item.tries >= self.patience.mail_tries => {
-                    tracing::error!(item = item.id, error = error.code(), status = error.status(), "a message is given up");
-                    step
-                }
+            match self.hands.mailer.send(&letter).await {
+                Ok(()) => {}
+                Err(error) if error.is_lasting() || item.tries >= self.patience.mail_tries => (given_up, addresses) = (Some(error), addresses + 1),
                 Err(error) => {
+                    again = true;
                     tracing::warn!(
                         item = item.id,
                         tries = item.tries,
@@ -81,12 +78,17 @@ impl Workers {
                         status = error.status(),
                         "a message will be tried again"
                     );
-                    worse(Step::Again, step)
                 }
-            };
+            }
         }
-        if at_once || step != Step::Finished {
-            return Ok(step);
+        if again {
+            return Ok(Step::Again);
+        }
+        if let Some(error) = given_up {
+            tracing::error!(item = item.id, error = error.code(), status = error.status(), addresses, "a message is given up");
+        }
+        if at_once {
+            return Ok(Step::Finished);
         }
         let told =
             self.service.govern(&Self::ask(Worker::Notices, item), &RegisterCommand::RecoveryTold { tokens: waiting }, &Beside::default()).await;

@@ -109,12 +109,12 @@ impl Workers {
         }
         persons.truncate(MAX_RECIPIENTS);
         let about = self.about(&case, &subject);
-        let mut step = Step::Finished;
+        let mut tally = Tally::default();
         for to in self.persons(&persons).await? {
             let text = letters::waiting(&about, reminder, case.times.due);
-            step = worse(step, self.post(item, id, &to, text, &format!("waiting {id} {} {}", item.id, to.id)).await);
+            tally.add(self.hand_over(item, id, &to, text, &format!("waiting {id} {} {}", item.id, to.id)).await);
         }
-        Ok(step)
+        Ok(tally.ends(item, id))
     }
 
     /// Tells security that a held case waits for them; those with a hand in it can't lift it and are not asked.
@@ -130,12 +130,12 @@ impl Workers {
         let persons: BTreeSet<PersonId> = world.register.operators.values().filter(fit).map(|o| o.person.clone()).collect();
         let persons: Vec<PersonId> = persons.into_iter().take(MAX_RECIPIENTS).collect();
         let about = self.about(&case, &subject);
-        let mut step = Step::Finished;
+        let mut tally = Tally::default();
         for to in self.persons(&persons).await? {
             let text = letters::held(&about, hold.source, escalated);
-            step = worse(step, self.post(item, id, &to, text, &format!("held {id} {} {}", item.id, to.id)).await);
+            tally.add(self.hand_over(item, id, &to, text, &format!("held {id} {} {}", item.id, to.id)).await);
         }
-        Ok(step)
+        Ok(tally.ends(item, id))
     }
 
     /// Writes down what became of a message once that is known for every address: until then it is tried again, for all of them, under the same
@@ -144,29 +144,20 @@ impl Workers {
         if tally.again {
             return Ok(Step::Again);
         }
-        match self.service.record_message(item.id, case, tally.sent(message)).await {
-            Ok(()) => Ok(Step::Committed),
-            Err(ServiceError::NotFound(_)) => Ok(Step::Finished),
-            Err(other) => Err(other),
-        }
+        let step = match self.service.record_message(item.id, case, tally.sent(message)).await {
+            Ok(()) => Step::Committed,
+            Err(ServiceError::NotFound(_)) => Step::Finished,
+            Err(other) => return Err(other),
+        };
+        tally.ends(item, case);
+        Ok(step)
     }
 
-    pub(super) async fn post(&self, item: &OutboxItem, case: CaseId, to: &Recipient, text: Text, key: &str) -> Step {
-        if matches!(self.hand_over(item, case, to, text, key).await, Posted::Again) { Step::Again } else { Step::Finished }
-    }
-
-    async fn hand_over(&self, item: &OutboxItem, case: CaseId, to: &Recipient, (subject, body): Text, key: &str) -> Posted {
+    pub(super) async fn hand_over(&self, item: &OutboxItem, case: CaseId, to: &Recipient, (subject, body): Text, key: &str) -> Posted {
         let letter = Letter { to: to.address.clone(), subject, body, key: key.to_owned(), at: self.service.now() };
         match self.hands.mailer.send(&letter).await {
             Ok(()) => Posted::Told,
-            Err(error) if error.is_lasting() || item.tries >= self.patience.mail_tries => {
-                tracing::error!(%case, item = item.id, error = error.code(), status = error.status(), "a message is given up");
-                Posted::Untold(match error {
-                    MailError::Address => Untold::Unusable,
-                    other if other.is_lasting() => Untold::Refused,
-                    _ => Untold::Unreachable,
-                })
-            }
+            Err(error) if error.is_lasting() || item.tries >= self.patience.mail_tries => Posted::GivenUp(error),
             Err(error) => {
                 tracing::warn!(%case, item = item.id, tries = item.tries, error = error.code(), status = error.status(), "a message will be tried again");
                 Posted::Again
@@ -219,35 +210,63 @@ impl Workers {
 }
 
 /// What became of a message to one address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Posted {
+#[derive(Debug)]
+pub(super) enum Posted {
     Told,
     Untold(Untold),
+    GivenUp(MailError),
     Again,
 }
 
 /// What became of it at all its addresses.
 #[derive(Default)]
-struct Tally {
+pub(super) struct Tally {
     told: u32,
     untold: BTreeMap<Untold, u32>,
     again: bool,
+    /// The last reason why an address was given up.
+    given_up: Option<MailError>,
 }
 
 impl Tally {
-    fn add(&mut self, posted: Posted) {
+    pub(super) fn add(&mut self, posted: Posted) {
         match posted {
             Posted::Told => self.told += 1,
-            Posted::Untold(why) => *self.untold.entry(why).or_default() += 1,
+            Posted::Untold(why) => self.without(why),
+            Posted::GivenUp(error) => {
+                self.without(match &error {
+                    MailError::Address => Untold::Unusable,
+                    other if other.is_lasting() => Untold::Refused,
+                    _ => Untold::Unreachable,
+                });
+                self.given_up = Some(error);
+            }
             Posted::Again => self.again = true,
         }
     }
 
-    fn sent(mut self, message: Message) -> Sent {
-        if self.told == 0 && self.untold.is_empty() {
-            self.untold.insert(Untold::NoAddress, 1);
+    fn without(&mut self, why: Untold) {
+        *self.untold.entry(why).or_default() += 1;
+    }
+
+    /// What becomes of the message now. One that is given up is a line of the journal when it ends, however many addresses and tries it had.
+    pub(super) fn ends(&self, item: &OutboxItem, case: CaseId) -> Step {
+        if self.again {
+            return Step::Again;
         }
-        Sent { message, told: self.told, untold: self.untold }
+        if let Some(error) = &self.given_up {
+            let addresses = self.untold.values().sum::<u32>();
+            tracing::error!(%case, item = item.id, error = error.code(), status = error.status(), addresses, "a message is given up");
+        }
+        Step::Finished
+    }
+
+    fn sent(&self, message: Message) -> Sent {
+        let mut untold = self.untold.clone();
+        if self.told == 0 && untold.is_empty() {
+            untold.insert(Untold::NoAddress, 1);
+        }
+        Sent { message, told: self.told, untold }
     }
 }
 
@@ -261,8 +280,4 @@ fn session_recipients(subject: &Subject, proof: &ProofSession) -> Vec<Recipient>
         None if proof.method == Method::SavedCode => recipients::of_subject(subject),
         None => Vec::new(),
     }
-}
-
-pub(super) fn worse(a: Step, b: Step) -> Step {
-    if a == Step::Again { a } else { b }
 }

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use super::notices::worse;
+use super::notices::Tally;
 use super::recipients::MAX_RECIPIENTS;
 use super::{Step, Workers, letters};
 use crate::base::Time;
@@ -37,12 +37,12 @@ impl Workers {
             tracing::warn!(case = %id, state = state.code(), "a case is overdue and policy names nobody present who could be told");
         }
         let about = self.about(&case, &subject);
-        let mut step = Step::Finished;
+        let mut tally = Tally::default();
         for to in self.persons(&to).await? {
             let text = letters::overdue(&about, state);
-            step = worse(step, self.post(item, id, &to, text, &format!("overdue {id} {} {}", item.id, to.id)).await);
+            tally.add(self.hand_over(item, id, &to, text, &format!("overdue {id} {} {}", item.id, to.id)).await);
         }
-        Ok(step)
+        Ok(tally.ends(item, id))
     }
 }
 

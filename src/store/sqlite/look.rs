@@ -4,10 +4,11 @@
 
 use std::path::Path;
 
+use super::mailboxes::{self, Shared};
 use super::vault::Vault;
 use super::{MasterKey, backup, reads, schema, sound, verify};
-use crate::base::Digest;
 use crate::base::ids::CaseId;
+use crate::base::{Digest, Time};
 use crate::domain::policy::derive::Facts;
 use crate::domain::register::Register;
 use crate::domain::subject::Subject;
@@ -84,6 +85,14 @@ pub fn pulse_of(path: &Path) -> Result<Pulse, StoreError> {
 /// The register as it stands in the file.
 pub fn register_of(path: &Path) -> Result<Register, StoreError> {
     read_register(&schema::open_reader(path)?)
+}
+
+/// Mailboxes that are more than one person's, and addresses of subjects that are somebody else's mailbox.
+pub fn shared_mailboxes(path: &Path, now: Time) -> Result<Shared, StoreError> {
+    let mut conn = schema::open_reader(path)?;
+    let tx = conn.transaction()?;
+    let register = read_register(&tx)?;
+    mailboxes::shared(&tx, &register, now)
 }
 
 pub(super) fn read_register(conn: &rusqlite::Connection) -> Result<Register, StoreError> {

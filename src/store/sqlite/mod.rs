@@ -58,7 +58,8 @@ use crate::domain::view::{CaseRow, Counts, GrantPage, GrantQuery, QueuePage, Que
 
 pub use backup::{Lost, RestoreError, Restoring, There, restore};
 pub use beside::UNCHECKED;
-pub use look::{MAX_SURVEY, Pulse, Survey, backup_of, head_of, older_file, pulse_of, register_of, survey, verify_file};
+pub use look::{MAX_SURVEY, Pulse, Survey, backup_of, head_of, older_file, pulse_of, register_of, shared_mailboxes, survey, verify_file};
+pub use mailboxes::{Shared, SharedMailbox};
 pub use sound::{damage_of, quick_damage_of};
 pub use vault::MasterKey;
 
@@ -306,6 +307,11 @@ impl Store for SqliteStore {
     async fn people(&self, ids: &[PersonId]) -> Result<BTreeMap<PersonId, PersonDetails>, StoreError> {
         let ids = ids.to_vec();
         self.readers.ask(move |conn| reads::people(conn, &ids)).await
+    }
+
+    async fn mailbox_readers(&self, mailboxes: &[String]) -> Result<BTreeMap<String, crate::domain::mailboxes::Readers>, StoreError> {
+        let mailboxes = mailboxes.to_vec();
+        self.readers.ask(move |conn| mailboxes::of_all(conn, mailboxes)).await
     }
 
     async fn policy(&self, sha256: &Digest) -> Result<Option<String>, StoreError> {
