@@ -31,6 +31,7 @@ const KEYS: &[&str] = &[
     "grant",
     "item",
     "tries",
+    "addresses",
     "error",
     "engine",
     "refusal",
