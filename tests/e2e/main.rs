@@ -14,6 +14,7 @@ mod edges;
 mod governors;
 mod held;
 mod journal;
+mod killed;
 mod looked_after;
 mod on_host;
 mod pictures;

@@ -98,8 +98,26 @@ impl Host {
 
     /// Starts it, and waits until it listens. Its journal is `journal.jsonl` in the folder.
     pub fn serve(&mut self) {
+        self.start(program(self.folder.path()));
+    }
+
+    /// Starts it as another program's child, e.g. `strace`'s; [`Self::end_under`] ends both.
+    pub fn serve_under(&mut self, other: &str, words: &[&str]) {
+        let plain = program(self.folder.path());
+        let mut command = Command::new(other);
+        command.args(words).arg(plain.get_program()).stdin(Stdio::null());
+        for (name, value) in plain.get_envs() {
+            if let Some(value) = value {
+                command.env(name, value)
+            } else {
+                command.env_remove(name)
+            };
+        }
+        self.start(command);
+    }
+
+    fn start(&mut self, mut command: Command) {
         let journal = std::fs::File::create(self.path("journal.jsonl")).unwrap();
-        let mut command = program(self.folder.path());
         command.arg("serve").arg("--config").arg(self.path("server.toml")).arg("--json");
         let mut child = command.stdout(Stdio::piped()).stderr(journal).spawn().unwrap();
         let mut output = BufReader::new(child.stdout.take().unwrap());
@@ -118,6 +136,23 @@ impl Host {
     pub fn signal(&self, name: &str) {
         let child = self.child.as_ref().expect("it runs");
         assert!(Command::new("kill").arg(format!("-{name}")).arg(child.id().to_string()).status().unwrap().success());
+    }
+
+    /// Kills it.
+    pub fn kill(&mut self) {
+        let mut child = self.child.take().expect("it runs");
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    /// Sends a signal to the server that was started with [`Self::serve_under`], and waits until the other program ends with it.
+    pub fn end_under(&mut self, signal: &str) {
+        let mut child = self.child.take().expect("it runs");
+        let children = format!("/proc/{0}/task/{0}/children", child.id());
+        for id in std::fs::read_to_string(children).unwrap().split_whitespace() {
+            assert!(Command::new("kill").arg(format!("-{signal}")).arg(id).status().unwrap().success());
+        }
+        child.wait().unwrap();
     }
 
     /// Ends it in order.
