@@ -9,7 +9,7 @@ use std::str::FromStr;
 use crate::base::Time;
 use crate::base::ids::{OperatorId, PersonId};
 use crate::domain::view::{Cursor, QueueFilter, Sort};
-use crate::domain::vocabulary::{Action, CaseState, Channel, Path, Risk, SubjectKind, Tier, UnknownWord, WaitingOn};
+use crate::domain::vocabulary::{Action, CaseState, Channel, FlagKind, Path, Risk, SubjectKind, Tier, UnknownWord, WaitingOn};
 
 /// The longest filter, in bytes.
 pub const MAX_FILTER: usize = 500;
@@ -47,7 +47,7 @@ pub fn parse(text: &str, asker: &Asker, now: Time) -> Result<QueueFilter, Filter
             return Err(FilterError(format!("a filter has at most {MAX_WORDS} words")));
         }
         let (negated, bare) = token.strip_prefix('!').map_or((false, token.as_str()), |rest| (true, rest));
-        if flag(&mut filter, bare, negated, asker)? {
+        if flag(&mut filter, bare, negated, asker, now)? {
             continue;
         }
         match bare.split_once(':') {
@@ -70,12 +70,13 @@ pub fn parse(text: &str, asker: &Asker, now: Time) -> Result<QueueFilter, Filter
 }
 
 /// Takes a flag word; whether it was one.
-fn flag(filter: &mut QueueFilter, word: &str, negated: bool, asker: &Asker) -> Result<bool, FilterError> {
+fn flag(filter: &mut QueueFilter, word: &str, negated: bool, asker: &Asker, now: Time) -> Result<bool, FilterError> {
     match word {
         "ended" => filter.ended = Some(!negated),
         "held" => filter.held = Some(!negated),
         "flagged" => filter.flagged = Some(!negated),
-        "mine" | "unassigned" | "decidable" if negated => {
+        "overdue" if !negated => filter.due_before = Some(now),
+        "mine" | "unassigned" | "decidable" | "overdue" if negated => {
             return Err(FilterError(format!("\"!{word}\" can't be asked for; \"!\" goes before ended, held or flagged")));
         }
         "unassigned" => filter.unassigned = true,
@@ -102,13 +103,18 @@ fn field(filter: &mut QueueFilter, name: &str, value: &str, asker: &Asker, now: 
         "kind" => words(&mut filter.kinds, SubjectKind::ALL, value),
         "tier" => words(&mut filter.tiers, Tier::ALL, value),
         "waiting" => words(&mut filter.waiting_on, WaitingOn::ALL, value),
+        "flag" if value == "any" => {
+            filter.flagged = Some(true);
+            Ok(())
+        }
+        "flag" => words(&mut filter.flags, FlagKind::ALL, value),
         "subject" => {
             let stem = value.strip_suffix('*').unwrap_or(value);
             crate::base::ids::SubjectId::parse(stem).map_err(|e| FilterError(format!("subject: {e}; a trailing * stands for any ending")))?;
             filter.subject = Some(value.to_owned());
             Ok(())
         }
-        "assignee" if value == "me" => flag(filter, "mine", false, asker).map(drop),
+        "assignee" if value == "me" => flag(filter, "mine", false, asker, now).map(drop),
         "assignee" => {
             for one in value.split(',') {
                 filter.assignees.insert(OperatorId::parse(one).map_err(|e| FilterError(format!("assignee: {e}")))?);
@@ -120,7 +126,7 @@ fn field(filter: &mut QueueFilter, name: &str, value: &str, asker: &Asker, now: 
             Ok(())
         }
         _ => Err(FilterError(format!(
-            "\"{}:\" is not a field; there are risk, state, action, path, channel, kind, tier, waiting, subject, assignee and due",
+            "\"{}:\" is not a field; there are risk, state, action, path, channel, kind, tier, waiting, flag, subject, assignee and due",
             crate::base::text::sanitise(name, false)
         ))),
     }
@@ -246,6 +252,17 @@ mod tests {
         assert!(filter.unassigned && filter.assignees.len() == 1);
         assert_eq!((filter.ended, filter.held, filter.flagged), (Some(false), Some(true), Some(false)));
         assert_eq!(filter.due_before, Some(Time::default() + chrono::Duration::hours(2)));
+    }
+
+    #[test]
+    fn flags_and_what_is_late_are_asked_for() {
+        let filter = read("flag:pressure,look_alike overdue").unwrap();
+        assert_eq!(filter.flags, BTreeSet::from([FlagKind::Pressure, FlagKind::LookAlike]));
+        assert_eq!((filter.due_before, filter.text), (Some(Time::default()), None));
+        assert_eq!(read("flag:any").unwrap(), read("flagged").unwrap());
+        assert_eq!(read("overdue").unwrap(), read("due:overdue").unwrap());
+        assert!(read("flag:haste").unwrap_err().0.contains("pressure"), "{}", read("flag:haste").unwrap_err());
+        assert!(read("!overdue").is_err());
     }
 
     #[test]

@@ -305,8 +305,14 @@ pub struct PolicyCompared {
     pub settings: Vec<SettingRow>,
     /// How many classes of case there are that either policy tells apart; none if there are too many to look at.
     pub classes: Option<u64>,
+    /// How many more settings differ.
+    #[serde(default)]
+    pub more_settings: u64,
     /// What changes for which cases, laxer ones first, at most 200.
     pub cases: Vec<ClassesRow>,
+    /// How many more differences there are.
+    #[serde(default)]
+    pub more_cases: u64,
 }
 
 impl PolicyCompared {

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::words::{Action, CaseState, Channel, GrantEnd, GrantState, Path, Risk, Role, SubjectKind, Tier, WaitingOn};
+use super::words::{Action, CaseState, Channel, FlagKind, GrantEnd, GrantState, Path, Risk, Role, SubjectKind, Tier, WaitingOn};
 use crate::base::ids::{AutomationId, CaseId, GrantId, OperatorId, PersonId, SubjectId, TargetId};
 use crate::base::{Digest, Untrusted};
 
@@ -57,6 +57,9 @@ pub struct CaseRow {
     pub updated_at: DateTime<Utc>,
     /// Flags it carries.
     pub flags: u8,
+    /// Of which kinds, each once.
+    #[serde(default)]
+    pub flag_kinds: Vec<FlagKind>,
 }
 
 /// A page of the queue, in sort order.
@@ -68,6 +71,31 @@ pub struct QueuePage {
     pub before: Option<String>,
     /// Pass as `after` to go down; absent at the end.
     pub after: Option<String>,
+}
+
+/// An account that a case could be assigned to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AssignableRow {
+    /// The account.
+    pub operator: OperatorId,
+    /// The name of its person.
+    pub name: Untrusted,
+    /// Its roles.
+    pub roles: Vec<Role>,
+    /// Whether its person is on shift or on call now.
+    pub on_shift: bool,
+    /// Whether what the case waits for is theirs to do: an agent's work, an approval that they could give, or security's look.
+    pub fits: bool,
+}
+
+/// Whom a case could be assigned to, besides whoever has it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+pub struct Assignable {
+    /// Those whom it waits for first, of these those on shift first; at most 50.
+    pub rows: Vec<AssignableRow>,
+    /// How many more there are.
+    #[serde(default)]
+    pub more: u64,
 }
 
 /// Query of `GET /v1/cases`.
@@ -275,6 +303,9 @@ pub struct LogEntry {
     pub case: Option<CaseId>,
     /// What happened, in a sentence made of codes and ids only.
     pub summary: String,
+    /// Whose records were read, where the entry is of that: all of them, of which the sentence names the first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub subjects: Vec<SubjectId>,
     /// Text kept beside it (a reason, a comment), if it is not erased and the reader may see it.
     pub text: Option<Untrusted>,
     /// RFC 6962 leaf hash of the entry.

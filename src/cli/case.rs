@@ -7,7 +7,7 @@
 use clap::{Args, Subcommand};
 
 use super::decide::{Verdict, decide};
-use super::desk::{Way, cost, more, numbers};
+use super::desk::{self, Way, cost, more, numbers};
 use super::out::{Failure, Out};
 use super::shown::{detail, entries, rows};
 use super::ways::unnamed;
@@ -69,6 +69,11 @@ pub enum CaseCommand {
     NoChange(WithText),
     /// Send a case another way; voids approvals, and makes you its router.
     Route(RouteArgs),
+    /// Say whom a case could be assigned to: those whom it waits for first, and of these those on shift.
+    Assignable {
+        /// Which case.
+        case: CaseId,
+    },
     /// Assign a case, or let go of it.
     Assign {
         /// Which case.
@@ -227,6 +232,9 @@ pub enum LogCommand {
 #[derive(Debug, Clone, Args)]
 pub struct List {
     /// Filter words and fields, e.g. `risk:high subject:vault-* !ended`.
+    ///
+    /// Words: mine, unassigned, decidable, overdue, ended, held, flagged (the last three also with `!` before them). Fields: risk, state, action,
+    /// path, channel, kind, tier, waiting, flag (any, or a kind), subject, assignee, due (`due:<2h`). What else is typed is searched for.
     pub filter: Vec<String>,
     /// due, risk, opened or updated.
     #[arg(long)]
@@ -321,6 +329,7 @@ pub async fn run(case: &CaseArguments, arguments: &Arguments, out: Out) -> Resul
         }
         CaseCommand::Show { case } => out.answer(&client.case(*case).await?, detail),
         CaseCommand::Timeline { case, after } => out.answer(&client.timeline(*case, *after).await?, entries),
+        CaseCommand::Assignable { case } => out.answer(&client.assignable(*case).await?, desk::assignable),
         CaseCommand::Counts => out.answer(&client.counts().await?, numbers),
         CaseCommand::Preview(way) => out.answer(&client.route_preview(&way.asks()).await?, cost),
         CaseCommand::Statement { case, deny } => {
@@ -432,9 +441,15 @@ fn write(command: &CaseCommand) -> (Option<CaseId>, Write) {
         C::Withdraw(with) => (Some(with.case), Write::Withdraw(text(&with.text))),
         C::RollBack(with) => (Some(with.case), Write::RollBack(text(&with.text))),
         // Reading and deciding were told apart before; closing nothing is the harmless answer.
-        C::List(_) | C::Show { .. } | C::Timeline { .. } | C::Counts | C::Preview(_) | C::Statement { .. } | C::Approve(_) | C::Deny(_) => {
-            (None, Write::Close)
-        }
+        C::List(_)
+        | C::Show { .. }
+        | C::Assignable { .. }
+        | C::Timeline { .. }
+        | C::Counts
+        | C::Preview(_)
+        | C::Statement { .. }
+        | C::Approve(_)
+        | C::Deny(_) => (None, Write::Close),
     }
 }
 

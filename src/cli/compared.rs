@@ -8,6 +8,7 @@ use crate::api::governance::{PolicyCompared, SettingRow};
 pub fn words(found: &PolicyCompared, one: &str) -> String {
     let mut lines = vec![format!("{one} is {}.", found.leans())];
     lines.extend(found.settings.iter().map(setting));
+    lines.extend((found.more_settings > 0).then(|| format!("{} more settings differ.", found.more_settings)));
     match (found.classes, found.cases.is_empty()) {
         (None, _) => lines.push("There are too many classes of case to look at each: it counts as laxer.".to_owned()),
         (Some(_), true) => lines.push("They ask the same of every case.".to_owned()),
@@ -17,6 +18,7 @@ pub fn words(found: &PolicyCompared, one: &str) -> String {
                 lines.extend(difference.gone.iter().map(|g| format!("  - {g}")));
                 lines.extend(difference.added.iter().map(|a| format!("  + {a}")));
             }
+            lines.extend((found.more_cases > 0).then(|| format!("There are {} more differences.", found.more_cases)));
         }
     }
     lines.join("\n")
@@ -26,4 +28,23 @@ pub fn words(found: &PolicyCompared, one: &str) -> String {
 pub fn setting(row: &SettingRow) -> String {
     let said = |text: &str| if text.is_empty() { "not said".to_owned() } else { text.to_owned() };
     format!("{:<9} {}: {} -> {}", row.lean.label(), row.name, said(&row.was), said(&row.would_be))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_cut_is_said() {
+        let zeros = "0".repeat(64);
+        let found = |more: u64| -> PolicyCompared {
+            let class = serde_json::json!({"verdict": "laxer", "classes": 1, "example": "x", "gone": [], "added": []});
+            serde_json::from_value(serde_json::json!({"sha256": zeros, "text": "", "current_sha256": zeros, "laxer": true, "stricter": false,
+                "settings": [], "more_settings": more, "classes": 3, "cases": [class], "more_cases": more}))
+            .unwrap()
+        };
+        let said = words(&found(7), "It");
+        assert!(said.contains("7 more settings differ.") && said.contains("There are 7 more differences."), "{said}");
+        assert!(!words(&found(0), "It").contains("more"), "{}", words(&found(0), "It"));
+    }
 }

@@ -6,9 +6,10 @@ use std::fmt::Write as _;
 
 use clap::Args;
 
+use super::out::table;
 use super::word::word;
 use crate::api::case::RoutePreview;
-use crate::api::lists::Counts;
+use crate::api::lists::{Assignable, AssignableRow, Counts};
 use crate::api::requests::{PreviewRoute, RouteCase};
 use crate::api::words::{Action, Path};
 use crate::base::ids::{CaseId, GroupId, ScopeId, SubjectId, TargetId};
@@ -83,6 +84,18 @@ pub(super) fn cost(preview: &RoutePreview) -> String {
     let enough = if preview.could_decide.enough { "" } else { "; that is not enough" };
     let _ = writeln!(text, "could decide: {}{enough}", if could.is_empty() { "no one".to_owned() } else { could.join(", ") });
     text
+}
+
+/// Whom a case could be assigned to, a line each.
+pub(super) fn assignable(found: &Assignable) -> String {
+    let yes = |b: bool| if b { "yes" } else { "no" }.to_owned();
+    let row = |r: &AssignableRow| {
+        let roles: Vec<&str> = r.roles.iter().map(|r| r.label()).collect();
+        vec![r.operator.to_string(), r.name.line(), roles.join(", "), yes(r.on_shift), yes(r.fits)]
+    };
+    let cells: Vec<Vec<String>> = found.rows.iter().map(row).collect();
+    let more = if found.more > 0 { format!("and {} more\n", found.more) } else { String::new() };
+    table(&["ACCOUNT", "NAME", "ROLES", "ON SHIFT", "IT WAITS FOR THEM"], &cells) + &more
 }
 
 /// Numbers, a line each.

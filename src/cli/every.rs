@@ -21,6 +21,7 @@ pub(super) const fn command_of(operation: Operation) -> Option<&'static str> {
         O::CaseNoChange => "case no-change",
         O::CaseRoute => "case route",
         O::CaseAssign => "case assign",
+        O::CaseAssignable => "case assignable",
         O::CaseHandover => "case hand-over",
         O::CaseComment => "case comment",
         O::CaseEvidence => "case evidence",

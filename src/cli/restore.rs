@@ -12,18 +12,19 @@ use serde::Serialize;
 
 use super::host::{Config, failed, kept, settings};
 use super::out::{FAILED, Failure, Out};
+use crate::base::Time;
 use crate::base::ports::Ports;
 use crate::config::ServerConfig;
 use crate::config::keys::ServerKeys;
 use crate::domain::case::Worker;
 use crate::domain::command::{Command, RegisterCommand};
 use crate::domain::event::{RegisterChange, RegisterEvent};
-use crate::domain::govern::restored;
+use crate::domain::govern::{recover, restored};
 use crate::domain::register::{Operator, Register};
 use crate::domain::vocabulary::Status;
 use crate::service::register::Beside;
 use crate::service::{Ask, Service};
-use crate::store::sqlite::{Lost, RestoreError, Restoring, There};
+use crate::store::sqlite::{Lost, RestoreError, Restoring, There, register_of};
 use crate::store::{PersonDetails, StoreError};
 
 /// Records written in one commit.
@@ -54,6 +55,8 @@ struct Restored {
     /// Who could not be disabled, because nobody could govern without them: their tokens are revoked instead.
     not_disabled: Vec<String>,
     every_token: bool,
+    /// Until when two persons hold tokens to govern with; `None` if nobody can, so that the way back is recover-governance.
+    governed_until: Option<Time>,
     /// The replaced database.
     aside: Option<PathBuf>,
 }
@@ -94,7 +97,10 @@ pub async fn run(arguments: &Restore, out: Out) -> Result<(), Failure> {
     if done.every_token || done.lost.is_some() {
         narrow(&config, keys?, &restoring, &mut done).await?;
     }
-    done.aside = restoring.put(Ports::system().clock.now()).map_err(refused)?;
+    let now = Ports::system().clock.now();
+    let register = register_of(restoring.file()).map_err(kept)?;
+    done.governed_until = recover::governed_until(&register, now);
+    done.aside = restoring.put(now).map_err(refused)?;
     out.answer(&done, |d| words(d, &said))?;
     if done.not_disabled.is_empty() { Ok(()) } else { Err(Failure::new(FAILED, "Restored, but not everyone could be disabled again.")) }
 }
@@ -276,6 +282,13 @@ fn words(done: &Restored, said: &str) -> String {
     }
     if let Some(void) = done.lost.as_ref().and_then(|l| counted(l.codes, "saved code is", "saved codes are")) {
         lines.push(format!("{void} void, as there. Codes that were issued since are unknown now: their subjects need new ones."));
+    }
+    if done.governed_until.is_none() && !done.every_token {
+        lines.push(
+            "Nobody can govern now: no two persons hold tokens for it that count in what was restored. Two of them come back with `countersign \
+             recover-governance`."
+                .to_owned(),
+        );
     }
     if let Some(aside) = &done.aside {
         lines.push(format!("The database that was there is kept as {}.", aside.display()));

@@ -55,10 +55,11 @@ fn rows_at(rows: &[CaseRow], now: DateTime<Utc>) -> String {
         .iter()
         .map(|r| {
             let state = if r.held { format!("{} (held)", r.state.label()) } else { r.state.label().to_owned() };
-            let flags = match r.flags {
-                0 => String::new(),
-                1 => ", 1 flag".to_owned(),
-                n => format!(", {n} flags"),
+            let flags: String = match (r.flag_kinds.as_slice(), r.flags) {
+                ([], 0) => String::new(),
+                // A server before they were named.
+                ([], n) => format!(", flagged {n}"),
+                (kinds, _) => kinds.iter().flat_map(|k| [", ", k.label()]).collect(),
             };
             let due = r.due.map(|d| format!("{}{}", d.format("%Y-%m-%d %H:%M"), late(now - d))).unwrap_or_default();
             let proof = format!("{}/{}", r.proof_done, r.proof_needed);

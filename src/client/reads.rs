@@ -6,7 +6,7 @@ use url::Url;
 
 use super::{Client, ClientError};
 use crate::api::case::{CaseDetail, RoutePreview, Statement};
-use crate::api::lists::{Counts, GrantPage, GrantParams, LogPage, Me, QueuePage, QueueParams, SubjectPage, SubjectRow};
+use crate::api::lists::{Assignable, Counts, GrantPage, GrantParams, LogPage, Me, QueuePage, QueueParams, SubjectPage, SubjectRow};
 use crate::api::requests::PreviewRoute;
 use crate::api::words::Decision;
 use crate::base::ids::{CaseId, SubjectId};
@@ -53,6 +53,11 @@ impl Client {
     /// A case, whole.
     pub async fn case(&self, id: CaseId) -> Result<CaseDetail, ClientError> {
         self.get(self.address(&["cases", &id.to_string()])?).await
+    }
+
+    /// Whom a case could be assigned to.
+    pub async fn assignable(&self, id: CaseId) -> Result<Assignable, ClientError> {
+        self.get(self.address(&["cases", &id.to_string(), "assignable"])?).await
     }
 
     /// A case's entries of the log, after one of them.

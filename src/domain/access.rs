@@ -87,6 +87,8 @@ operations! {
     CaseRoute = "case_route", bot(&[Scope::Route], writes(AGENTS));
     /// Assign it.
     CaseAssign = "case_assign", writes(DESK);
+    /// Whom it could be assigned to.
+    CaseAssignable = "case_assignable", reads(DESK);
     /// Hand it over.
     CaseHandover = "case_handover", writes(DESK);
     /// Comment.

@@ -11,7 +11,7 @@ use super::command::World;
 use super::refusal::{CouldDecide, Refusal};
 use super::requirement::Requirement;
 use super::standing::Lacking;
-use super::vocabulary::{Action, CaseState, Channel, Decision, Path, Risk, SubjectKind, Tier, WaitingOn};
+use super::vocabulary::{Action, CaseState, Channel, Decision, FlagKind, Path, Risk, Role, SubjectKind, Tier, WaitingOn};
 use crate::base::ids::{CaseId, OperatorId, PersonId, SessionId, SubjectId, TargetId, TextId};
 use crate::base::{Time, Untrusted};
 
@@ -63,6 +63,32 @@ pub struct CaseRow {
     pub updated_at: Time,
     /// How many flags it carries.
     pub flags: u8,
+    /// Of which kinds.
+    pub flag_kinds: BTreeSet<FlagKind>,
+}
+
+/// An account that a case could be given to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Assignee {
+    /// The account.
+    pub operator: OperatorId,
+    /// The name of its person.
+    pub name: Untrusted,
+    /// Its roles.
+    pub roles: BTreeSet<Role>,
+    /// Whether its person is on shift or on call.
+    pub on_shift: bool,
+    /// Whether what the case waits for is theirs to do.
+    pub fits: bool,
+}
+
+/// Whom a case could be given to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Assignable {
+    /// The first of them: those it waits for, and of these those on shift.
+    pub rows: Vec<Assignee>,
+    /// How many more there are.
+    pub more: u64,
 }
 
 /// What a queue asks for. Empty sets mean "any".
@@ -98,6 +124,8 @@ pub struct QueueFilter {
     pub ended: Option<bool>,
     /// With at least one flag, or without.
     pub flagged: Option<bool>,
+    /// With a flag of one of these kinds.
+    pub flags: BTreeSet<FlagKind>,
     /// Due before then.
     pub due_before: Option<Time>,
     /// Sealed cases this person could decide: outside the lineage and not decided by them yet.

@@ -18,7 +18,7 @@ use super::write::{Nothing, Question, Write, after, bounded, detail};
 use crate::api::case::{CaseDetail, RoutePreview, Statement};
 use crate::api::filter::{self, Asker};
 use crate::api::governance::PolicyExplained;
-use crate::api::lists::{Counts, LogEntry, LogPage, QueuePage, QueueParams, persons_in};
+use crate::api::lists::{Assignable, Counts, LogEntry, LogPage, QueuePage, QueueParams, persons_in};
 use crate::api::requests as body;
 use crate::base::ids::{CaseId, PersonId};
 use crate::domain::case::{Requester, Route, Signature};
@@ -72,6 +72,11 @@ pub(super) async fn one(State(app): State<Arc<App>>, caller: Caller, Id(id): Id<
 #[utoipa::path(get, path = "/v1/cases/{id}/policy", tag = "cases", params(("id" = CaseId, Path)), responses((status = 200, body = PolicyExplained)))]
 pub(super) async fn policy(State(app): State<Arc<App>>, caller: Caller, Id(id): Id<CaseId>) -> Answer {
     Ok(Json(crate::api::explain(&app.service.look(id, &caller.actor).await?)).into_response())
+}
+
+#[utoipa::path(get, path = "/v1/cases/{id}/assignable", tag = "cases", params(("id" = CaseId, Path)), responses((status = 200, body = Assignable)))]
+pub(super) async fn assignable(State(app): State<Arc<App>>, _caller: Caller, Id(id): Id<CaseId>) -> Answer {
+    Ok(Json(Assignable::from(app.service.assignable(id).await?)).into_response())
 }
 
 /// Query of a timeline or the log.

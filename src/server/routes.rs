@@ -37,6 +37,7 @@ pub const OPERATIONS: &[(&str, &str, Operation)] = &[
     ("GET", "/v1/cases/{id}/timeline", Operation::CaseTimeline),
     ("GET", "/v1/cases/{id}/statement", Operation::StatementRead),
     ("GET", "/v1/cases/{id}/policy", Operation::PolicyExplain),
+    ("GET", "/v1/cases/{id}/assignable", Operation::CaseAssignable),
     ("POST", "/v1/queue/take-next", Operation::TakeNext),
     ("POST", "/v1/cases/{id}/triage", Operation::CaseTriage),
     ("POST", "/v1/cases/{id}/no-change", Operation::CaseNoChange),
@@ -90,6 +91,7 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(cases::timeline))
         .routes(routes!(cases::statement))
         .routes(routes!(cases::policy))
+        .routes(routes!(cases::assignable))
         .routes(routes!(cases::take_next))
         .routes(routes!(cases::triage))
         .routes(routes!(cases::no_change))

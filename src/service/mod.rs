@@ -5,6 +5,7 @@
 //!
 //! Reading order: [`Ask`] and [`Service::execute`], [`load`], [`open`], [`register`].
 
+pub mod assignable;
 pub mod codes;
 pub mod error;
 pub mod execute;

@@ -44,6 +44,7 @@ pub fn of(world: &World, case: &Case, now: Time) -> CaseRow {
         opened_at: case.request.opened_at,
         updated_at: case.times.updated_at,
         flags: small(case.flags.len()),
+        flag_kinds: case.flags.iter().map(|f| f.kind).collect(),
     }
 }
 

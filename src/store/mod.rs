@@ -370,7 +370,8 @@ pub trait Store: Send + Sync + 'static {
     async fn commit_all(&self, changes: Vec<Change>) -> Result<Committed, CommitError>;
     /// Announcements of committed changes from now on.
     fn announcements(&self) -> broadcast::Receiver<Arc<Announcement>>;
-    /// A fresh case number; numbers may have gaps.
+    /// The next case number of the year: one more than the last that was given out, or opened before the server was started. One that is given
+    /// out and opens nothing is left out until then.
     async fn next_case(&self, now: Time) -> Result<CaseId, StoreError>;
 
     /// A case.

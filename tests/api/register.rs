@@ -180,6 +180,57 @@ async fn the_next_case_is_taken_once_and_by_one_and_the_queue_runs_dry_in_words(
 }
 
 #[tokio::test]
+async fn whom_a_case_could_be_given_to_is_said_with_those_first_whom_it_waits_for() {
+    let house = House::new().await;
+    let id = house.open("nadia", "k1").await.body["row"]["id"].as_str().unwrap().to_owned();
+    let path = format!("/v1/cases/{id}/assignable");
+    let found = house.get(&path, "nadia").await;
+    assert_eq!(found.status, StatusCode::OK, "{}", found.body);
+    let rows = |body: &Value| -> Vec<(String, bool)> {
+        let one = |r: &Value| (r["operator"].as_str().unwrap().to_owned(), r["fits"].as_bool().unwrap());
+        body["rows"].as_array().unwrap().iter().map(one).collect()
+    };
+    let all = rows(&found.body);
+    assert_eq!(all[0], ("nadia".to_owned(), true), "it waits for an agent: {}", found.body);
+    assert!(all[1..].iter().all(|(_, fits)| !fits) && all.iter().any(|(o, _)| o == "sam") && all.iter().all(|(o, _)| o != "omar"), "{all:?}");
+    assert_eq!((&found.body["more"], &found.body["rows"][0]["roles"]), (&json!(0), &json!(["support_agent"])));
+    let etag = house.get(&format!("/v1/cases/{id}"), "sam").await.etag.unwrap();
+    let headers = [("idempotency-key", "a1"), ("if-match", etag.as_str())];
+    let given = house.send("POST", &format!("/v1/cases/{id}/assign"), Some(house.token("sam")), &headers, Some(&json!({"operator": "nadia"}))).await;
+    assert_eq!(given.status, StatusCode::OK, "{}", given.body);
+    assert!(rows(&house.get(&path, "sam").await.body).iter().all(|(o, _)| o != "nadia"), "who has it can't be given it");
+    told(&house.get(&path, "omar").await, 403, "not-permitted");
+    told(&house.get("/v1/cases/CS-26-999999/assignable", "sam").await, 404, "not-found");
+}
+
+#[tokio::test]
+async fn flagged_cases_are_found_by_the_kind_of_their_flag_and_rows_say_it() {
+    let house = House::new().await;
+    let mut ids = Vec::new();
+    for key in ["k1", "k2"] {
+        ids.push(house.open("nadia", key).await.body["row"]["id"].as_str().unwrap().to_owned());
+    }
+    let etag = house.get(&format!("/v1/cases/{}", ids[0]), "sam").await.etag.unwrap();
+    let headers = [("idempotency-key", "f1"), ("if-match", etag.as_str())];
+    let flagged =
+        house.send("POST", &format!("/v1/cases/{}/flags", ids[0]), Some(house.token("sam")), &headers, Some(&json!({"kind": "pressure"}))).await;
+    assert_eq!(flagged.status, StatusCode::OK, "{}", flagged.body);
+    let found = house.get("/v1/cases?filter=flag:pressure", "nadia").await.body;
+    let rows = found["rows"].as_array().unwrap();
+    assert_eq!((rows.len(), &rows[0]["id"]), (1, &json!(ids[0])), "{found}");
+    assert!(rows[0]["flag_kinds"].as_array().unwrap().contains(&json!("pressure")), "{found}");
+    assert_eq!(house.get("/v1/cases?filter=flag:no_inventory", "nadia").await.body["rows"], json!([]));
+    let any = |word: &'static str| {
+        let house = &house;
+        async move { house.get(&format!("/v1/cases?filter={word}"), "nadia").await.body["rows"].as_array().unwrap().len() }
+    };
+    assert_eq!(any("flag:any").await, any("flagged").await);
+    assert_eq!(any("overdue").await, any("due:overdue").await);
+    let wrong = house.get("/v1/cases?filter=flag:haste", "nadia").await;
+    assert!(wrong.status == StatusCode::UNPROCESSABLE_ENTITY && wrong.body["detail"].as_str().unwrap().contains("pressure"), "{}", wrong.body);
+}
+
+#[tokio::test]
 async fn subjects_are_found_without_their_addresses() {
     let house = House::new().await;
     house.open("nadia", "k1").await;

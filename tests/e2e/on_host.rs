@@ -145,7 +145,7 @@ fn t33_a_restore_brings_no_revoked_token_back_and_keeps_what_it_replaces() {
     host.here(&["restore", &backup], 2);
     let done = host.here(&["restore", &backup, "--replace"], 0);
     assert_eq!((&done["tokens_revoked"], &done["proposals_ended"], &done["every_token"]), (&json!(1), &json!(1), &json!(false)), "{done}");
-    assert!(std::path::Path::new(done["aside"].as_str().unwrap()).exists(), "{done}");
+    assert!(std::path::Path::new(done["aside"].as_str().unwrap()).exists() && done["governed_until"].is_string(), "{done}");
     host.serve();
     let revoked = host.there("ana", &["token", "list"], 0);
     assert!(!revoked.to_string().contains(&id), "{revoked}");
@@ -162,6 +162,27 @@ fn t33_a_restore_brings_no_revoked_token_back_and_keeps_what_it_replaces() {
     host.there("ana", &["whoami"], 4);
     host.stop();
     host.here(&["log verify"], 0);
+}
+
+#[test]
+fn a_restore_after_which_nobody_can_govern_says_so_and_names_the_way_back() {
+    let mut host = Host::founded("", "");
+    host.serve();
+    let register = host.there("ana", &["register", "show"], 0);
+    let held = |t: &&Value| t["holder"] == "operator:ana";
+    let first = register["tokens"].as_array().unwrap().iter().find(held).unwrap()["id"].as_str().unwrap().to_owned();
+    let backup = host.path("today.db").display().to_string();
+    host.here(&["backup", &backup], 0);
+    let next = host.path("next.token").display().to_string();
+    host.there("ana", &["token", "issue", "--operator", "ana", "--file", &next], 0);
+    host.there("next", &["token", "revoke", &first], 0);
+    host.stop();
+    let done = host.here(&["restore", &backup, "--replace"], 0);
+    assert_eq!((&done["tokens_revoked"], &done["governed_until"]), (&json!(1), &Value::Null), "{done}");
+    let mut told = program(host.folder.path());
+    told.args(["restore", "--config"]).arg(host.path("server.toml")).args([&backup, "--replace"]);
+    let told = said(&told.output().unwrap());
+    assert!(told.contains("Nobody can govern now") && told.contains("recover-governance"), "{told}");
 }
 
 #[test]

@@ -52,7 +52,7 @@ async fn govern(store: &SqliteStore, event: RegisterEvent, with: impl FnOnce(&mu
 }
 
 /// What is done to the file, and the name under which it is found.
-const TAMPERING: [(&str, &str); 9] = [
+const TAMPERING: [(&str, &str); 11] = [
     ("DELETE FROM texts WHERE id = 't-1'", "text t-1 of CS-26-000001: is not there"),
     ("UPDATE texts SET sealed = (SELECT o.sealed FROM texts o WHERE o.id <> texts.id)", "text t-1 of CS-26-000001: is not what the log says"),
     ("UPDATE case_keys SET wrapped = zeroblob(length(wrapped))", "text t-2 of CS-26-000001:"),
@@ -64,6 +64,8 @@ const TAMPERING: [(&str, &str); 9] = [
     ),
     ("DROP TABLE kept_answers; CREATE TABLE kept_answers (principal)", "table kept_answers:"),
     ("CREATE TRIGGER back_door AFTER INSERT ON outbox BEGIN DELETE FROM outbox; END", "trigger back_door: is none of this program's"),
+    ("UPDATE subjects SET words = 'zzz' WHERE id = 'm.okafor'", "subject m.okafor: is found by other words"),
+    ("UPDATE subjects SET skeleton = '' WHERE id = 'm.okafor'", "subject m.okafor: is found by other words"),
     ("DROP INDEX entries_of_case", "index entries_of_case: is not there"),
 ];
 
@@ -139,6 +141,23 @@ async fn a_restore_knows_what_it_replaces_and_keeps_it_aside() {
 }
 
 #[tokio::test]
+async fn a_number_under_which_the_replaced_database_had_a_case_is_not_given_out_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, copy) = (folder.path().join("db"), folder.path().join("copy"));
+    let store = filled(&path).await;
+    store.backup(&copy).await.unwrap();
+    world::sealed_case(&store, CaseId::new(2026, 2), BTreeSet::new()).await;
+    drop(store);
+    let put = || Restoring::prepare(&copy, &path, true, Some(&world::master()), &|_, _| {}).unwrap().put(at(START)).unwrap();
+    put();
+    let open = || world::open(&path, &TestClock::new(), &SqliteOptions::default()).unwrap();
+    assert_eq!(open().next_case(at(START)).await.unwrap(), CaseId::new(2026, 3), "targets and mail know the second one");
+    put();
+    assert_eq!(open().next_case(at(START)).await.unwrap(), CaseId::new(2026, 3), "nor after the same restore again");
+    assert_eq!(verify_file(&path, Some(&world::master()), &|_, _| {}).unwrap(), Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn a_file_with_a_write_ahead_log_beside_it_is_restored_with_what_lies_there() {
     let folder = tempfile::tempdir().unwrap();
     let (path, copy, to) = (folder.path().join("db"), folder.path().join("copy"), folder.path().join("to"));
@@ -156,9 +175,10 @@ async fn a_file_with_a_write_ahead_log_beside_it_is_restored_with_what_lies_ther
 
 /// As the version before the list of grants left it: without what later ones made, and with what they derive otherwise.
 const OLDER: &str =
-    "DROP TABLE grants; DROP TABLE went; DROP INDEX lineage_of_subjects; DROP INDEX people_by_mailbox; ALTER TABLE people DROP COLUMN mailbox; DROP TABLE subject_handles; DROP INDEX cases_ended; DROP INDEX cases_ended_due; PRAGMA user_version = 2;
+    "DROP TABLE grants; DROP TABLE went; DROP INDEX lineage_of_subjects; DROP INDEX people_by_mailbox; ALTER TABLE people DROP COLUMN mailbox; ALTER TABLE cases DROP COLUMN flag_kinds; DROP TABLE subject_handles; DROP INDEX cases_ended; DROP INDEX cases_ended_due; PRAGMA user_version = 2;
     UPDATE cases SET next_due = NULL, k_due = 1000, k_risk = k_risk - 1;
-    UPDATE cases SET words = words || ' ' || char(57728) WHERE ended = 0;";
+    UPDATE cases SET words = words || ' ' || char(57728) WHERE ended = 0;
+    UPDATE subjects SET skeleton = '';";
 
 #[tokio::test]
 async fn a_backup_of_an_older_version_is_brought_up_to_date_verified_and_restored() {
@@ -198,7 +218,7 @@ async fn names_in_any_script_lead_to_their_subject_after_an_upgrade_and_are_comp
     Connection::open(&path).unwrap().execute_batch("UPDATE subject_handles SET handle = 'Á' || handle").unwrap();
     let found = verify_file(&path, None, &|_, _| {}).unwrap();
     assert!(found.iter().any(|f| f.contains("is not found by a name")), "{found:?}");
-    Connection::open(&path).unwrap().execute_batch("DROP TABLE went; DROP INDEX lineage_of_subjects; DROP INDEX people_by_mailbox; ALTER TABLE people DROP COLUMN mailbox; PRAGMA user_version = 6").unwrap();
+    Connection::open(&path).unwrap().execute_batch("DROP TABLE went; DROP INDEX lineage_of_subjects; DROP INDEX people_by_mailbox; ALTER TABLE people DROP COLUMN mailbox; ALTER TABLE cases DROP COLUMN flag_kinds; PRAGMA user_version = 6").unwrap();
     drop(world::open(&path, &TestClock::new(), &SqliteOptions::default()).unwrap());
     assert_eq!(names(), before);
     Connection::open(&path).unwrap().execute_batch("INSERT INTO subject_handles VALUES ('the chair', 'm.okafor')").unwrap();

@@ -242,6 +242,7 @@ pub fn row(case: &Case, missing: u8) -> CaseRow {
         opened_at: case.request.opened_at,
         updated_at: case.times.updated_at,
         flags: u8::try_from(case.flags.len()).unwrap(),
+        flag_kinds: case.flags.iter().map(|f| f.kind).collect(),
     }
 }
 

@@ -68,6 +68,8 @@ pub fn policy_compared(current: &Policy, proposed: &Policy, text: String) -> Pol
         stricter: found.tightens(),
         classes: (!found.too_many).then(|| count(found.classes)),
         cases: cases.collect(),
+        more_cases: count(found.differences.len().saturating_sub(MAX_KINDS)),
+        more_settings: count(found.settings.len().saturating_sub(MAX_ROWS)),
         settings: setting_rows(found.settings),
     }
 }

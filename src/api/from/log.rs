@@ -6,7 +6,7 @@ use super::actor_words;
 use crate::api::lists::LogEntry;
 use crate::base::{Digest, canonical};
 use crate::domain::case::ActorRef;
-use crate::domain::event::{Body, Entry};
+use crate::domain::event::{Body, Entry, RegisterEvent};
 
 /// The most facts one summary names.
 const MAX_FACTS: usize = 12;
@@ -36,7 +36,11 @@ impl From<&Entry> for LogEntry {
         };
         let mut leaf = vec![0];
         leaf.extend(canonical::to_vec(entry).unwrap_or_default());
-        Self { seq: entry.seq, at: entry.at, actor: actor(&entry.actor), event, case, summary, text: None, leaf_sha256: Digest::of(&leaf) }
+        let subjects = match &entry.body {
+            Body::Register { event: RegisterEvent::SubjectsRead { subjects }, .. } => subjects.iter().cloned().collect(),
+            _ => Vec::new(),
+        };
+        Self { seq: entry.seq, at: entry.at, actor: actor(&entry.actor), event, case, summary, subjects, text: None, leaf_sha256: Digest::of(&leaf) }
     }
 }
 
@@ -68,5 +72,21 @@ fn gather(value: &Value, name: &str, facts: &mut Vec<String>) {
         Value::Number(n) => facts.push(format!("{} {n}", name.replace('_', " "))),
         Value::Bool(true) => facts.push(name.replace('_', " ")),
         _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn invariant_12_everyone_whose_record_was_read_is_named_in_the_entry() {
+        let subjects: std::collections::BTreeSet<_> = (10..30).map(|n| format!("s-{n}").parse().unwrap()).collect();
+        let event = RegisterEvent::SubjectsRead { subjects: subjects.clone() };
+        let who = ActorRef::System { worker: crate::domain::case::Worker::Host };
+        let entry = Entry { v: 1, seq: 0, at: crate::base::Time::default(), actor: who, request: None, body: Body::Register { version: 1, event } };
+        let read = LogEntry::from(&entry);
+        assert!(read.summary.contains("and 14 more"), "{}", read.summary);
+        assert_eq!(read.subjects, subjects.into_iter().collect::<Vec<_>>());
     }
 }

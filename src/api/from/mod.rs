@@ -48,7 +48,21 @@ impl From<view::CaseRow> for lists::CaseRow {
             opened_at: r.opened_at,
             updated_at: r.updated_at,
             flags: r.flags,
+            flag_kinds: r.flag_kinds.into_iter().collect(),
         }
+    }
+}
+
+impl From<view::Assignable> for lists::Assignable {
+    fn from(found: view::Assignable) -> Self {
+        let row = |a: view::Assignee| lists::AssignableRow {
+            operator: a.operator,
+            name: a.name,
+            roles: a.roles.into_iter().collect(),
+            on_shift: a.on_shift,
+            fits: a.fits,
+        };
+        Self { rows: found.rows.into_iter().map(row).collect(), more: found.more }
     }
 }
 

@@ -192,6 +192,7 @@ impl Restoring {
         restoring.there = compare(&restoring.new, to);
         if let There::Same(lost) = &mut restoring.there {
             lost.codes = void_codes(&restoring.new, to)?;
+            spare_numbers(&restoring.new, to)?;
         }
         Ok(restoring)
     }
@@ -282,6 +283,19 @@ fn void_codes(backup: &Path, there: &Path) -> Result<u64, StoreError> {
     }
     tx.commit()?;
     Ok(void)
+}
+
+/// Keeps the backup from giving out a case number again under which the database there had a case: targets and mail know that one by it.
+fn spare_numbers(backup: &Path, there: &Path) -> Result<(), StoreError> {
+    let (old, new) = (schema::open_walker(there)?, Connection::open(backup)?);
+    let mut last = old.prepare("SELECT max(id) FROM cases GROUP BY id >> 32")?;
+    let keys: Vec<i64> = last.query_map([], |r| r.get(0))?.collect::<Result<_, _>>()?;
+    for key in keys {
+        let Some(first) = CaseId::from_key((key >> 32) << 32) else { continue };
+        let number = reads::last_number(&old, first)?;
+        new.execute("INSERT OR REPLACE INTO counters (name, value) VALUES (?1, ?2)", (reads::replaced(first), number))?;
+    }
+    Ok(())
 }
 
 /// The database that is there beside the backup.

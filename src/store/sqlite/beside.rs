@@ -3,7 +3,8 @@
 //!
 //! Contract: reads only. A text that is missing counts as erased where its case has no key any more, since nothing of an erasure is in the
 //! log; one that is there must be what was said. Not compared, because the log holds nothing of it or not enough, and said by whoever reports
-//! ([`UNCHECKED`]): names and mail addresses of people, the saved codes themselves, and notices that wait in the outbox.
+//! ([`UNCHECKED`]): names and mail addresses of people, the saved codes themselves, notices that wait in the outbox, answers that are kept for
+//! a day for repeated requests, and the index of words.
 
 use std::collections::BTreeSet;
 
@@ -17,6 +18,7 @@ use crate::base::ids::{CaseId, TextId};
 use crate::domain::case::{ActorRef, Case, TextRef};
 use crate::domain::effect::Effect;
 use crate::domain::event::{CaseEvent, RegisterChange, RegisterEvent};
+use crate::domain::govern::recover;
 use crate::domain::policy::Policy;
 use crate::domain::register::Register;
 use crate::domain::subject::{Recorded, Subject};
@@ -24,8 +26,9 @@ use crate::domain::vocabulary::CaseState;
 use crate::store::StoreError;
 
 /// What no look at a database can find, in words: the log holds neither it nor a digest of it.
-pub const UNCHECKED: &str = "people's names and mail addresses, which saved codes are good (only that whoever was issued some has any), and whether \
-    notices that waited were delivered, which the log does not hold";
+pub const UNCHECKED: &str = "people's names and mail addresses, which saved codes are good (only that whoever was issued some has any), whether \
+    notices that still waited will be sent, answers kept for a day for requests that are repeated, and the index that searches use, which the log \
+    does not hold";
 
 /// What the log says was recorded of each subject, last. A site may have millions, so it is not held in memory.
 pub(super) struct Said(Connection);
@@ -81,11 +84,12 @@ impl Verify<'_> {
         self.mailboxes()?;
         self.code_rows()?;
         self.policy_rows()?;
+        self.recoveries(register)?;
         self.tie_rows(register)
     }
 
     fn subject_rows(&mut self) -> Result<(), StoreError> {
-        let mut statement = self.conn.prepare("SELECT id, body, salt FROM subjects")?;
+        let mut statement = self.conn.prepare("SELECT id, body, salt, words, skeleton FROM subjects")?;
         let mut found = statement.query([])?;
         let (mut rows, mut handles) = (0, 0);
         while let Some(r) = found.next()? {
@@ -94,6 +98,7 @@ impl Verify<'_> {
             let recorded = serde_json::from_str::<Subject>(&body).ok().filter(|s| s.id.as_str() == id).map(|subject| Recorded { subject, salt });
             if let Some(recorded) = &recorded {
                 handles += self.handles(&recorded.subject)?;
+                self.found_by(&recorded.subject, &r.get::<_, String>(3)?, &r.get::<_, String>(4)?);
             }
             let digest = recorded.and_then(|r| r.digest().ok());
             if digest.is_none() || digest != self.subjects.of(&id)? {
@@ -273,6 +278,26 @@ impl Verify<'_> {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Word to everyone who governs waits in the outbox until it was given: the delay of a recovery begins only then.
+    fn recoveries(&mut self, register: &Register) -> Result<(), StoreError> {
+        let mut untold: BTreeSet<_> = recover::untold(register).map(|t| t.id.clone()).collect();
+        if untold.is_empty() {
+            return Ok(());
+        }
+        let mut waiting = self.conn.prepare("SELECT effect FROM outbox")?;
+        let mut found = waiting.query([])?;
+        while let Some(r) = found.next()? {
+            if let Ok(Effect::NotifyGovernors { tokens, .. }) = serde_json::from_str(&r.get::<_, String>(0)?) {
+                // What was queued before tokens were named is of them all.
+                untold.retain(|t| !tokens.is_empty() && !tokens.contains(t));
+            }
+        }
+        for token in untold {
+            self.differs(format!("outbox: nothing waits to tell those who govern that someone was let back in with the token {token}"));
+        }
+        Ok(())
     }
 
     fn order(&mut self, order: &Effect, what: impl Fn() -> String) -> Result<(), StoreError> {

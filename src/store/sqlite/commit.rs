@@ -8,7 +8,7 @@ use rusqlite::{OptionalExtension as _, params};
 
 use super::batch::Batch;
 use super::errors::to_json;
-use super::{duties, grants, handles, rows};
+use super::{duties, found, grants, handles, rows};
 use crate::base::canonical;
 use crate::base::ids::{CaseId, SubjectId};
 use crate::base::mailbox::mailbox;
@@ -204,7 +204,7 @@ impl Batch<'_> {
                 Some((row, _)) => *row,
                 None => self.conn.prepare_cached("SELECT coalesce(max(row), 0) + 1 FROM subjects")?.query_row([], |r| r.get(0))?,
             };
-            let words = [subject.name.raw(), id].iter().flat_map(|t| rows::words(t)).flat_map(|w| [" ".to_owned(), w]).collect::<String>();
+            let words = found::words(subject);
             self.conn
                 .prepare_cached(
                     "INSERT INTO subjects (id, version, body, row, words, skeleton, salt) VALUES (?1, 1, ?2, ?3, ?4, ?5, ?6)

@@ -13,6 +13,7 @@ mod commit;
 mod dues;
 mod duties;
 mod errors;
+mod found;
 mod grants;
 mod handles;
 mod look;
@@ -40,7 +41,6 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::Datelike as _;
 use prometheus_client::metrics::histogram::Histogram;
-use rusqlite::{OptionalExtension as _, params};
 use tokio::sync::broadcast;
 
 use super::{
@@ -67,9 +67,6 @@ use batch::{Kept, Tip};
 use clock::ClockGuard;
 use readers::Readers;
 use writer::Writer;
-
-/// How many case numbers are set aside at once; those unused when the server stops stay unused.
-const NUMBERS: u32 = 64;
 
 /// How a store is opened. [`SqliteOptions::default`] is right for a server.
 #[derive(Debug, Clone)]
@@ -119,12 +116,11 @@ pub struct SqliteStore {
     _lock: File,
 }
 
-/// Case numbers set aside.
+/// The last case number that was given out. What is given out and opens nothing before the server ends is given again: nobody was told of it.
 #[derive(Default)]
 struct Numbers {
     year: u16,
-    next: u32,
-    end: u32,
+    last: u32,
 }
 
 impl SqliteStore {
@@ -200,23 +196,12 @@ impl Store for SqliteStore {
     async fn next_case(&self, now: Time) -> Result<CaseId, StoreError> {
         let year = u16::try_from(now.year()).unwrap_or(0);
         let mut numbers = self.numbers.lock().await;
-        if numbers.year != year || numbers.next >= numbers.end {
-            let name = format!("case_{}", year % 100);
-            let set_aside = move |batch: &mut batch::Batch<'_>| {
-                let last: Option<i64> =
-                    batch.conn.prepare_cached("SELECT value FROM counters WHERE name = ?1")?.query_row([&name], |r| r.get(0)).optional()?;
-                let last = last.unwrap_or(0);
-                let sql = "INSERT OR REPLACE INTO counters (name, value) VALUES (?1, ?2)";
-                batch.conn.prepare_cached(sql)?.execute(params![name, last + i64::from(NUMBERS)])?;
-                Ok(last)
-            };
-            let last = self.writer.write(set_aside).await.map_err(store_error)?;
-            let last = u32::try_from(last).map_err(|_| schema::refused("there are no case numbers left this year"))?;
-            *numbers = Numbers { year, next: last + 1, end: last + 1 + NUMBERS };
+        if numbers.year != year || numbers.last == 0 {
+            let last = self.readers.ask(move |conn| reads::last_number(conn, CaseId::new(year, 0))).await?;
+            *numbers = Numbers { year, last };
         }
-        let number = numbers.next;
-        numbers.next += 1;
-        Ok(CaseId::new(year, number))
+        numbers.last = numbers.last.checked_add(1).ok_or_else(|| schema::refused("there are no case numbers left this year"))?;
+        Ok(CaseId::new(year, numbers.last))
     }
 
     async fn case(&self, id: CaseId) -> Result<Option<Arc<Case>>, StoreError> {

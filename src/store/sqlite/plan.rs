@@ -143,7 +143,7 @@ fn sparse(query: &QueueQuery, open: bool) -> Vec<Query> {
     if f.held == Some(true) {
         found.push(Query::over("cases_held").with("c.held = 1"));
     }
-    if f.flagged == Some(true) {
+    if f.flagged == Some(true) || !f.flags.is_empty() {
         found.push(Query::over("cases_flagged").with("c.flags <> 0"));
     }
     if let Some(before) = f.due_before.filter(|_| query.sort != Sort::Due) {
@@ -249,6 +249,9 @@ fn filter(q: &mut Query, f: &QueueFilter) {
     assigned(q, f);
     let flag = |column: &str, wanted: Option<bool>| wanted.map(|w| format!("c.{column} {} 0", if w { "<>" } else { "=" }));
     q.wheres.extend([flag("held", f.held), flag("flags", f.flagged), flag("ended", f.ended)].into_iter().flatten());
+    if !f.flags.is_empty() {
+        q.wheres.push(format!("c.flag_kinds & {} <> 0", super::found::bits(&f.flags)));
+    }
     if let Some(before) = f.due_before {
         let before = q.bind(millis(before));
         q.wheres.push(format!("c.k_due < {before}"));

@@ -14,6 +14,7 @@ use super::commit::int;
 use super::errors::from_json;
 use super::mailboxes;
 use super::rows::{self, millis};
+use super::schema;
 use crate::base::ids::{CaseId, PersonId, SubjectId, TargetId, TextId};
 use crate::base::{Digest, Time, Untrusted};
 use crate::domain::case::Case;
@@ -92,6 +93,21 @@ pub(super) fn fold(conn: &Connection, id: CaseId) -> Result<Option<Case>, StoreE
 pub(super) fn row(conn: &Connection, id: CaseId) -> Result<Option<CaseRow>, StoreError> {
     let sql = format!("SELECT {} FROM cases c WHERE c.id = ?1", rows::COLUMNS);
     Ok(all(conn, &sql, [id.key()], rows::get)?.pop())
+}
+
+/// The last number of that case's year under which anything is in the log, or was in a database that this one replaced.
+pub(super) fn last_number(conn: &Connection, first: CaseId) -> Result<u32, StoreError> {
+    let (from, until) = (first.key(), first.key() + (1 << 32));
+    let sql = "SELECT case_key FROM entries WHERE case_key > ?1 AND case_key < ?2 ORDER BY case_key DESC LIMIT 1";
+    let opened: Option<i64> = conn.query_row(sql, [from, until], |r| r.get(0)).optional()?;
+    let replaced: Option<i64> = conn.query_row("SELECT value FROM counters WHERE name = ?1", [replaced(first)], |r| r.get(0)).optional()?;
+    let last = (opened.unwrap_or(from) - from).max(replaced.unwrap_or(0));
+    u32::try_from(last).map_err(|_| schema::refused("there are no case numbers left this year"))
+}
+
+/// The counter that holds the last case number of a year that a replaced database had given out.
+pub(super) fn replaced(first: CaseId) -> String {
+    format!("replaced_{:02}", first.key() >> 32)
 }
 
 /// Other cases of a subject that are, or ever were, about a target.

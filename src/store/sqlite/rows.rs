@@ -9,6 +9,7 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, Row, params, params_from_iter};
 
 use super::commit::int;
+use super::found;
 use crate::base::ids::{CaseId, OperatorId, SubjectId};
 use crate::base::{Time, Untrusted};
 use crate::domain::case::{Case, Grant};
@@ -37,7 +38,19 @@ macro_rules! ordinals {
     )+};
 }
 
-ordinals!(Action, CaseState, Channel, Path, Risk, SubjectKind, Tier, WaitingOn, crate::domain::vocabulary::Duty, crate::domain::vocabulary::Decision);
+ordinals!(
+    Action,
+    CaseState,
+    Channel,
+    Path,
+    Risk,
+    SubjectKind,
+    Tier,
+    WaitingOn,
+    crate::domain::vocabulary::Duty,
+    crate::domain::vocabulary::Decision,
+    crate::domain::vocabulary::FlagKind
+);
 
 /// The key of a case without a due time: after all others.
 pub(super) const NEVER: i64 = i64::MAX;
@@ -208,6 +221,7 @@ fn plain<'a>(row: &'a CaseRow, case: &'a Case) -> Vec<Put<'a>> {
         ("target", text(Some(case.route.target.as_str()))),
         ("seal", case.seal.as_ref().map_or(ValueRef::Null, |s| ValueRef::Blob(s.sha256.as_bytes()))),
         ("changed", whole(int(case.changed))),
+        ("flag_kinds", whole(found::bits(&row.flag_kinds))),
     ]
 }
 
@@ -315,7 +329,7 @@ pub(super) fn put_words(conn: &Connection, index: &str, id: i64, old: Option<&st
 
 /// The columns [`get`] reads, in its order.
 pub(super) const COLUMNS: &str = "c.id, c.changed, c.subject, c.subject_name, c.kind, c.tier, c.action, c.path, c.channel, c.state, c.held, c.risk,
-  c.proof_done, c.proof_needed, c.waiting_on, c.missing, c.assignee, c.k_due, c.k_opened, c.k_updated, c.flags";
+  c.proof_done, c.proof_needed, c.waiting_on, c.missing, c.assignee, c.k_due, c.k_opened, c.k_updated, c.flags, c.flag_kinds";
 
 /// Reads a case's row.
 pub(super) fn get(r: &Row) -> Result<CaseRow, StoreError> {
@@ -346,6 +360,7 @@ pub(super) fn get(r: &Row) -> Result<CaseRow, StoreError> {
         opened_at: time(-r.get::<_, i64>(18)?)?,
         updated_at: time(-r.get::<_, i64>(19)?)?,
         flags: r.get(20)?,
+        flag_kinds: found::kinds(r.get(21)?),
     })
 }
 
@@ -380,6 +395,7 @@ mod tests {
             codes::<WaitingOn>(),
             codes::<crate::domain::vocabulary::Duty>(),
             codes::<crate::domain::vocabulary::Decision>(),
+            codes::<crate::domain::vocabulary::FlagKind>(),
         ];
         insta::assert_snapshot!(lists.join("\n"), @r"
         PasswordReset AccountUnlock AccountReactivation MfaReenrolment RecoveryCodeReissue TokenReissue ApiKeyReissue SecretRotation SecretRevocation WorkloadRebind CertificateReplacement ControlPlaneAccess JitAccess EmergencyAccess
@@ -392,6 +408,7 @@ mod tests {
         Agent Subject Attester Approval Delay Execution Security Review Nobody
         Subject Requester Router Prover EvidenceEditor Sealer AutomationOwner AutomationSponsor ActedFor SubjectOwner Delegation RuleAuthor ProofStarter
         Approve Deny
+        RepeatRequest Pressure OffHours OddPair NoOwner NoInventory SuspectedCompromise Deadlock FreshAddress LookAlike Unreachable
         ");
     }
 

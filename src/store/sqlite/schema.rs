@@ -26,6 +26,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../assets/migrations/0009_went.sql"),
     include_str!("../../../assets/migrations/0010_person.sql"),
     include_str!("../../../assets/migrations/0011_mailboxes.sql"),
+    include_str!("../../../assets/migrations/0012_flags.sql"),
 ];
 /// The migration after which grants are put into their rows; it goes together with the table that it makes.
 const GRANTS: usize = 2;
@@ -35,6 +36,8 @@ const NAMED: usize = 6;
 const DUE: usize = 7;
 /// The migration after which the mailboxes of persons are put into their rows.
 const MAILBOXES: usize = 10;
+/// The migration after which flags are put into the rows of cases, and what subjects are found by into theirs.
+const FLAGS: usize = 11;
 
 /// Prepared statements kept by each connection.
 const STATEMENTS: usize = 128;
@@ -228,6 +231,9 @@ fn migrate(conn: &mut Connection) -> Result<(), StoreError> {
         }
         if i == MAILBOXES {
             super::mailboxes::fill(&tx)?;
+        }
+        if i == FLAGS {
+            super::found::fill(&tx)?;
         }
         tx.pragma_update(None, "user_version", i64::try_from(i + 1).unwrap_or(i64::MAX))?;
         tx.commit()?;

@@ -313,7 +313,7 @@ impl Verify<'_> {
     /// A case's row against the case that its entries make.
     fn row(&mut self, case: &Case) -> Result<(), StoreError> {
         const COLUMNS: &str =
-            "version, changed, state, ended, held, action, path, channel, flags, grants, assignee, k_due, k_opened, k_updated, next_due,
+            "version, changed, state, ended, held, action, path, channel, flags, flag_kinds, grants, assignee, k_due, k_opened, k_updated, next_due,
             subject, target, seal";
         self.grants(case)?;
         let id = case.id;
@@ -387,6 +387,7 @@ fn expected(case: &Case) -> Vec<(&'static str, Value)> {
         ("path", case.route.path.ordinal().into()),
         ("channel", case.request.channel.ordinal().into()),
         ("flags", count(case.flags.len().min(usize::from(u8::MAX)))),
+        ("flag_kinds", super::found::flagged(&case.flags).into()),
         ("grants", count(case.grants.iter().filter(|g| rows::lives(g)).count())),
         ("assignee", case.assignee.as_ref().map_or(Value::Null, |a| a.as_str().to_owned().into())),
         ("k_due", rows::key_due(case.deadline()).into()),

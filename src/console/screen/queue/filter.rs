@@ -2,7 +2,7 @@
 //!
 //! Contract: offers only; the server reads filters and says what is wrong with one. Knows the words of the API.
 
-use crate::api::words::{Action, CaseState, Channel, Path, Risk, SubjectKind, Tier, WaitingOn};
+use crate::api::words::{Action, CaseState, Channel, FlagKind, Path, Risk, SubjectKind, Tier, WaitingOn};
 use crate::console::overlay::fuzzy;
 
 /// The longest filter, in bytes (the server's bound).
@@ -18,6 +18,7 @@ pub const WORDS: &[(&str, &str)] = &[
     ("held", "frozen"),
     ("!held", "not frozen"),
     ("flagged", "something was noticed"),
+    ("overdue", "their time is over"),
     ("risk:", "low, medium, high"),
     ("state:", "where they stand"),
     ("action:", "what is to be restored"),
@@ -26,6 +27,7 @@ pub const WORDS: &[(&str, &str)] = &[
     ("kind:", "what the subject is"),
     ("tier:", "standard, elevated, privileged"),
     ("waiting:", "whom they wait for"),
+    ("flag:", "what was noticed, or any"),
     ("subject:", "an id; a trailing * stands for any ending"),
     ("assignee:", "an operator, or me"),
     ("due:", "<2h, <30m, <1d or overdue"),
@@ -41,6 +43,7 @@ fn codes(field: &str) -> Vec<&'static str> {
         "kind" => SubjectKind::ALL.iter().map(|w| w.code()).collect(),
         "tier" => Tier::ALL.iter().map(|w| w.code()).collect(),
         "waiting" => WaitingOn::ALL.iter().map(|w| w.code()).collect(),
+        "flag" => std::iter::once("any").chain(FlagKind::ALL.iter().map(|w| w.code())).collect(),
         "assignee" => vec!["me"],
         "due" => vec!["overdue", "<30m", "<2h", "<1d"],
         _ => Vec::new(),
