@@ -368,7 +368,9 @@ fn limits(config: &ServerConfig) -> server::ServerConfig {
         streams: usize::try_from(config.limits.streams).unwrap_or(usize::MAX),
         drain: Duration::from_secs(config.limits.drain_seconds),
         connections: usize::try_from(config.limits.connections).unwrap_or(4_096),
+        connections_each: usize::try_from(config.limits.connections_each).unwrap_or(512),
         trusted_proxy: config.trusted_proxy,
         tls: config.tls.as_ref().map(|t| (t.certificate.clone(), t.key.clone())),
+        ..server::ServerConfig::default()
     }
 }

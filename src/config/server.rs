@@ -169,8 +169,10 @@ pub struct Target {
 /// Bounds of the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections at a time.
+    /// Connections at a time and listener.
     pub connections: u64,
+    /// Of these, how many from one address (IPv6: one /64); the trusted proxy may have them all. Usually an eighth, and at least 64.
+    pub connections_each: u64,
     /// Bytes of a request body.
     pub body_bytes: u64,
     /// Seconds for a request; event streams are answered within them and live on.
@@ -189,6 +191,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 4_096,
+            connections_each: 512,
             body_bytes: 256 * 1024,
             request_seconds: 20,
             requests_per_minute: 1_200,
@@ -342,8 +345,10 @@ fn target_of(reader: &mut Reader<'_>, name: &str, section: &mut Section<'_, '_>,
 fn limits(reader: &mut Reader<'_>, section: &mut Section<'_, '_>) -> Limits {
     let usual = Limits::default();
     let mut number = |key, bounds, usual| reader.number(section, key, bounds).unwrap_or(usual);
+    let connections = number("connections", 1..=100_000, usual.connections);
     Limits {
-        connections: number("connections", 1..=100_000, usual.connections),
+        connections,
+        connections_each: number("connections_each", 1..=100_000, (connections / 8).max(64)),
         body_bytes: number("body_bytes", 1_024..=4 * 1024 * 1024, usual.body_bytes),
         request_seconds: number("request_seconds", 1..=120, usual.request_seconds),
         requests_per_minute: number("requests_per_minute", 1..=1_000_000, usual.requests_per_minute),

@@ -43,6 +43,7 @@ secret_file = "directory.secret"
 addresses = ["192.0.2.7"]
 [limits]
 streams = 5
+connections = 1_000
 [journal]
 level = "warn"
 "#;
@@ -50,6 +51,7 @@ level = "warn"
     assert_eq!(config.public_url, "https://recover.example.org");
     assert_eq!(config.targets[0].secret_file, Path::new("/srv/cs/directory.secret"));
     assert_eq!(config.limits.streams, 5);
+    assert_eq!((config.limits.connections, config.limits.connections_each), (1_000, 125), "an eighth, if nothing else is said");
     assert_eq!((config.organisation.as_str(), config.journal), ("Ferrol & Söhne", server::JournalLevel::Warn));
     assert!(matches!(config.mail.way, server::MailWay::Smtp { port: 465, security: server::SmtpSecurity::Tls, .. }));
 }

@@ -71,7 +71,8 @@ impl Limits {
     }
 }
 
-fn block(address: IpAddr) -> IpAddr {
+/// What counts as one address: an IPv6 one by its /64, a mapped one as what it maps.
+pub(super) fn block(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => {
             let s = v6.segments();

@@ -1,10 +1,12 @@
 //! Connections: accepted within bounds, with TLS or without, ended with the server.
 //!
-//! Contract: at most so many connections at once, and none without a time limit on its handshake and on each request's head. A peer's
-//! `X-Forwarded-For` is believed from the one named proxy only. Knows nothing about what is asked.
+//! Contract: at most so many connections at once, and of one address so many; none without a time limit on its handshake, its first bytes, each
+//! request's head, its silence between requests and on what its peer leaves unread. Event streams live on. A peer's `X-Forwarded-For` is believed
+//! from the one named proxy only. Knows nothing about what is asked.
 
+use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
@@ -21,8 +23,9 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 
-/// How long a TLS handshake, or the head of a request, may take; idle connections end after it.
-const HEAD_TIME: Duration = Duration::from_secs(20);
+use super::limit::block;
+use super::pulse::{Pulse, Timely};
+
 /// Header lines of one request.
 const MAX_HEADERS: usize = 64;
 /// Bytes of a request's head.
@@ -37,6 +40,11 @@ pub(super) struct How {
     pub(super) tls: Option<TlsAcceptor>,
     /// Connections at a time; further ones wait in the system's queue.
     pub(super) connections: usize,
+    /// Of these, how many from one address (IPv6 from one /64); further ones are closed at once. The trusted proxy, which speaks for everyone, is
+    /// bounded by `connections` alone.
+    pub(super) connections_each: usize,
+    /// How long a TLS handshake, the first bytes and the head of a request may take, a write may wait, and a connection may be idle.
+    pub(super) silence: Duration,
     /// Whose `X-Forwarded-For` is believed.
     pub(super) trusted_proxy: Option<IpAddr>,
 }
@@ -44,20 +52,30 @@ pub(super) struct How {
 /// Serves until told to end, then until the connections have ended.
 pub(super) async fn serve(listener: TcpListener, router: Router, how: How, mut shutdown: watch::Receiver<bool>) -> std::io::Result<()> {
     let room = Arc::new(Semaphore::new(how.connections.clamp(1, Semaphore::MAX_PERMITS)));
+    let addresses = Addresses::default();
     let mut open = JoinSet::new();
     loop {
-        let Ok(permit) = room.clone().acquire_owned().await else { break };
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+        let next = async {
+            let permit = room.clone().acquire_owned().await;
+            (permit, listener.accept().await)
+        };
+        let (permit, accepted) = tokio::select! {
+            (Ok(permit), accepted) = next => (permit, accepted),
             _ = shutdown.wait_for(|ended| *ended) => break,
+            else => break,
         };
         while open.try_join_next().is_some() {}
         match accepted {
             Ok((stream, peer)) => {
+                let proxy = how.trusted_proxy == Some(peer.ip().to_canonical());
+                let Some(place) = addresses.place(peer.ip(), if proxy { usize::MAX } else { how.connections_each }) else {
+                    tracing::debug!("an address has as many connections open as it may");
+                    continue;
+                };
                 let (router, how, shutdown) = (router.clone(), how.clone(), shutdown.clone());
                 open.spawn(async move {
                     connection(stream, peer, router, how, shutdown).await;
-                    drop(permit);
+                    drop((permit, place));
                 });
             }
             // Out of file descriptors, mostly: the listener lives on, and those who wait get their turn.
@@ -72,49 +90,99 @@ pub(super) async fn serve(listener: TcpListener, router: Router, how: How, mut s
     Ok(())
 }
 
+/// Connections by address.
+#[derive(Debug, Clone, Default)]
+struct Addresses(Arc<Mutex<HashMap<IpAddr, usize>>>);
+
+/// A connection's place among those of its address; given back when it ends.
+#[derive(Debug)]
+struct Place {
+    of: Addresses,
+    address: IpAddr,
+}
+
+impl Addresses {
+    fn place(&self, address: IpAddr, most: usize) -> Option<Place> {
+        let address = block(address);
+        let mut open = self.0.lock().ok()?;
+        let count = open.get(&address).copied().unwrap_or(0);
+        if count >= most {
+            return None;
+        }
+        open.insert(address, count + 1);
+        Some(Place { of: self.clone(), address })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let Ok(mut open) = self.of.0.lock() else { return };
+        if let Some(count) = open.get_mut(&self.address) {
+            *count -= 1;
+            if *count == 0 {
+                open.remove(&self.address);
+            }
+        }
+    }
+}
+
 async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, how: How, shutdown: watch::Receiver<bool>) {
     let _ = stream.set_nodelay(true);
-    let Some(acceptor) = how.tls else { return talk(stream, peer, router, how.trusted_proxy, shutdown).await };
-    match tokio::time::timeout(HEAD_TIME, acceptor.accept(stream)).await {
-        Ok(Ok(stream)) => talk(stream, peer, router, how.trusted_proxy, shutdown).await,
+    let Some(acceptor) = &how.tls else { return talk(stream, peer, router, &how, shutdown).await };
+    match tokio::time::timeout(how.silence, acceptor.accept(stream)).await {
+        Ok(Ok(stream)) => talk(stream, peer, router, &how, shutdown).await,
         Ok(Err(error)) => tracing::debug!(kind = ?error.kind(), "a TLS handshake failed"),
         Err(_) => tracing::debug!("a TLS handshake took too long"),
     }
 }
 
-async fn talk<S>(stream: S, peer: SocketAddr, router: Router, trusted: Option<IpAddr>, mut shutdown: watch::Receiver<bool>)
+async fn talk<S>(stream: S, peer: SocketAddr, router: Router, how: &How, mut shutdown: watch::Receiver<bool>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let pulse = Pulse::new(how.silence);
+    let (trusted, beats) = (how.trusted_proxy, pulse.clone());
     let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
         let from = whence(peer, request.headers(), trusted);
         request.extensions_mut().insert(ConnectInfo(from));
-        router.clone().oneshot(request.map(Body::new))
+        let in_hand = beats.begin();
+        let answer = router.clone().oneshot(request.map(Body::new));
+        async move { answer.await.map(|answer| answer.map(|body| in_hand.until_sent(body))) }
     });
-    let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIME).max_headers(MAX_HEADERS).max_buf_size(MAX_HEAD);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .keep_alive_interval(HEAD_TIME)
-        .keep_alive_timeout(HEAD_TIME)
-        .max_concurrent_streams(MAX_STREAMS)
-        .max_header_list_size(u32::try_from(MAX_HEAD).unwrap_or(u32::MAX));
-    let connection = builder.serve_connection(TokioIo::new(stream), service);
+    let builder = protocols(how.silence);
+    let connection = builder.serve_connection(TokioIo::new(Timely::new(stream, how.silence)), service);
     tokio::pin!(connection);
     let told = async {
         let _ = shutdown.wait_for(|ended| *ended).await;
     };
     let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
+        ended = connection.as_mut() => ended.is_ok(),
         () = told => {
             connection.as_mut().graceful_shutdown();
-            connection.await
+            connection.await.is_ok()
+        }
+        () = pulse.over() => {
+            // What was answered may still be on its way, and whoever speaks HTTP/2 is told not to ask here any more.
+            connection.as_mut().graceful_shutdown();
+            matches!(tokio::time::timeout(how.silence, connection).await, Ok(Ok(())))
         }
     };
-    if ended.is_err() {
-        tracing::debug!("a connection broke off");
+    if !ended {
+        tracing::debug!("a connection broke off, or said nothing for too long");
     }
+}
+
+fn protocols(silence: Duration) -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(silence).max_headers(MAX_HEADERS).max_buf_size(MAX_HEAD);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(silence)
+        .keep_alive_timeout(silence)
+        .max_concurrent_streams(MAX_STREAMS)
+        .max_header_list_size(u32::try_from(MAX_HEAD).unwrap_or(u32::MAX));
+    builder
 }
 
 /// Where a request comes from: the peer, or whom the trusted proxy says it speaks for. Only the last address of the header is its own.

@@ -22,6 +22,7 @@ pub mod metrics;
 pub mod pages;
 pub mod problem;
 mod propose;
+mod pulse;
 pub mod routes;
 mod run;
 mod tls;
@@ -67,6 +68,10 @@ pub struct ServerConfig {
     pub drain: Duration,
     /// Connections at a time and listener.
     pub connections: usize,
+    /// Of these, how many from one address; the trusted proxy is bounded by `connections` alone.
+    pub connections_each: usize,
+    /// How long a handshake, the first bytes and the head of a request may take, a write may wait, and a connection may be idle.
+    pub silence: Duration,
     /// The one peer whose `X-Forwarded-For` is believed.
     pub trusted_proxy: Option<std::net::IpAddr>,
     /// Certificate chain and key in PEM files, reloaded when they change; without, a trusted proxy or loopback is assumed.
@@ -83,6 +88,8 @@ impl Default for ServerConfig {
             streams: 2_000,
             drain: Duration::from_secs(5),
             connections: 4_096,
+            connections_each: 512,
+            silence: Duration::from_secs(20),
             trusted_proxy: None,
             tls: None,
         }

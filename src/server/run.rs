@@ -39,7 +39,8 @@ pub async fn run(
 ) -> std::io::Result<()> {
     let certificates = config.tls.as_ref().map(|(certificate, key)| Certificates::load(certificate, key)).transpose()?;
     let tls = certificates.as_ref().map(Certificates::acceptor).transpose()?;
-    let outside = How { tls, connections: config.connections, trusted_proxy: config.trusted_proxy };
+    let ServerConfig { connections, connections_each, silence, trusted_proxy, .. } = config;
+    let outside = How { tls, connections, connections_each, silence, trusted_proxy };
     let inside = How { tls: None, ..outside.clone() };
     let app = App::new(&config, service, shutdown.clone());
     let mut servers = tokio::task::JoinSet::new();

@@ -11,6 +11,7 @@ mod reads;
 mod refused;
 mod register;
 mod served;
+mod silent;
 mod streams;
 mod wire;
 

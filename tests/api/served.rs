@@ -21,7 +21,7 @@ pub struct Served {
     pub house: House,
     pub staff: SocketAddr,
     pub pages: SocketAddr,
-    metrics: SocketAddr,
+    pub metrics: SocketAddr,
     stop: watch::Sender<bool>,
     server: JoinHandle<std::io::Result<()>>,
 }
@@ -55,7 +55,7 @@ impl Served {
 }
 
 /// Writes a new pair for `localhost` and gives its certificate.
-fn certify(folder: &Path) -> String {
+pub fn certify(folder: &Path) -> String {
     let pair = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
     std::fs::write(folder.join("key.pem"), pair.signing_key.serialize_pem()).unwrap();
     std::fs::write(folder.join("cert.pem"), pair.cert.pem()).unwrap();
