@@ -10,6 +10,7 @@ use super::Arguments;
 use super::connect::{Settings, access, settings};
 use super::out::{FAILED, Failure};
 use crate::base::ports::Ports;
+use crate::base::text::sanitise;
 use crate::config::{self, ConfigError, Mistake};
 use crate::console::attention::Wanted;
 use crate::console::background;
@@ -103,9 +104,14 @@ fn themes(folder: &Path) -> (Vec<Theme>, Broken) {
                 .map_err(|all| all.iter().map(ToString::to_string).collect::<Vec<_>>()),
             Err(error) => Err(vec![error.to_string()]),
         };
+        let name = file.file_stem().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
         match read {
-            Ok(theme) => out.push(theme),
-            Err(wrong) => broken.push((file.file_stem().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default(), wrong)),
+            // A copy of another one says that one's name: what it is taken by is the file's.
+            Ok(mut theme) => {
+                theme.name = sanitise(&name, false);
+                out.push(theme);
+            }
+            Err(wrong) => broken.push((name, wrong)),
         }
     }
     (out, broken)
@@ -147,8 +153,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("mine.toml"), "bg = [").unwrap();
         std::fs::write(folder.path().join("odd.toml"), [0xff, 0xfe]).unwrap();
-        // One that says no name has its file's.
-        let good = crate::console::theme::EMBEDDED[0].1.replace("name = \"dark\"\n", "");
+        // A copy of a built-in one has its file's name, not that one's.
+        let good = crate::console::theme::EMBEDDED[0].1;
         std::fs::write(folder.path().join("good.toml"), good).unwrap();
         let (own, broken) = themes(folder.path());
         let names: Vec<&str> = broken.iter().map(|(name, _)| name.as_str()).collect();

@@ -81,8 +81,10 @@ pub async fn run(command: &PolicyCommand, arguments: &Arguments, out: Out) -> Re
         }
         PolicyCommand::Diff { old, new } => {
             let ((_, old), (text, new)) = (read(Some(old))?, read(Some(new))?);
-            let found = compare::diff(&old.bundle, &new.bundle);
-            out.answer(&compared(&found), |_| super::compared::words(&crate::api::policy_compared(&old, &new, text.clone()), "The second"))
+            if out.is_json() {
+                return out.answer(&compared(&compare::diff(&old.bundle, &new.bundle)), |_| String::new());
+            }
+            out.text(&super::compared::words(&crate::api::policy_compared(&old, &new, text), "The second"))
         }
         PolicyCommand::Show => {
             let client = connect::client(arguments)?;

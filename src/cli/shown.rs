@@ -124,6 +124,12 @@ fn held(case: &CaseDetail) -> String {
         let lifts = if hold.lifted_by.contains(&session.id) { format!("; lifts the hold: --contact {}", session.id) } else { String::new() };
         let _ = writeln!(text, "  reached for: {} at {} ({}): {outcome}{lifts}", session.method.label(), minute(session.opened_at), session.id);
     }
+    let barred = case.refused_actions.iter().any(|r| r.action == Operation::CaseLiftHold.code() && r.code == "separation-of-duties");
+    if barred {
+        let duties: BTreeSet<String> = case.you_cannot_decide.iter().map(|duty| sanitise(&duty.sentence, false)).collect();
+        let duties = duties.into_iter().collect::<Vec<_>>().join("; ");
+        let _ = writeln!(text, "  you can't lift it ({duties}): a security reviewer without a hand in it can");
+    }
     if !hold.contacts.is_empty() {
         text.push_str(&ways::lines(&hold.contacts, "  can be reached by: start-proof "));
     }

@@ -149,7 +149,10 @@ impl Client {
             let governed = serde_json::from_value::<RegisterAnswer>(value).map_err(|_| strange())?;
             return Ok(Written { governed: Some(Box::new(governed)), ..Written::default() });
         }
-        let case = serde_json::from_value::<CaseDetail>(value).ok().map(Box::new);
+        let case = match value {
+            serde_json::Value::Null => None,
+            value => Some(serde_json::from_value::<Box<CaseDetail>>(value).map_err(|_| strange())?),
+        };
         let version = etag.or_else(|| case.as_ref().map(|c| c.row.version));
         Ok(Written { case, version, governed: None })
     }
