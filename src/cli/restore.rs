@@ -13,9 +13,11 @@ use serde::Serialize;
 use super::host::{Config, failed, kept, settings};
 use super::out::{FAILED, Failure, Out};
 use crate::base::Time;
+use crate::base::ids::{CaseId, SubjectId, TargetId};
 use crate::base::ports::Ports;
 use crate::config::ServerConfig;
 use crate::config::keys::ServerKeys;
+use crate::connectors;
 use crate::domain::case::Worker;
 use crate::domain::command::{Command, RegisterCommand};
 use crate::domain::event::{RegisterChange, RegisterEvent};
@@ -24,7 +26,7 @@ use crate::domain::register::{Operator, Register};
 use crate::domain::vocabulary::Status;
 use crate::service::register::Beside;
 use crate::service::{Ask, Service};
-use crate::store::sqlite::{Lost, RestoreError, Restoring, There, register_of};
+use crate::store::sqlite::{Lost, RestoreError, Restoring, SKIPPED, There, register_of};
 use crate::store::{PersonDetails, StoreError};
 
 /// Records written in one commit.
@@ -52,6 +54,8 @@ struct Restored {
     lost: Option<Lost>,
     #[serde(flatten)]
     taken: Taken,
+    /// What targets may hold by orders of cases that the backup does not know: nobody here ends it.
+    astray: Vec<AstrayOrder>,
     /// Who could not be disabled, because nobody could govern without them: their tokens are revoked instead.
     not_disabled: Vec<String>,
     every_token: bool,
@@ -59,6 +63,36 @@ struct Restored {
     governed_until: Option<Time>,
     /// The replaced database.
     aside: Option<PathBuf>,
+}
+
+/// What a target may hold of which this server has no case any more.
+#[derive(Serialize)]
+struct AstrayOrder {
+    case: CaseId,
+    subject: SubjectId,
+    target: TargetId,
+    /// Under which the target knows it.
+    reference: String,
+    /// When it ends by itself; `None` if it is not temporary.
+    ends: Option<Time>,
+}
+
+impl AstrayOrder {
+    fn of(lost: &Lost) -> Vec<Self> {
+        let named = lost.astray.iter().map(|a| Self {
+            case: a.case,
+            subject: a.subject.clone(),
+            target: a.order.plan.target.clone(),
+            reference: connectors::reference(a.case, a.order.attempt),
+            ends: a.order.ends(),
+        });
+        named.collect()
+    }
+
+    fn sentence(&self) -> String {
+        let until = self.ends.map_or_else(|| "for good".to_owned(), |at| format!("until {}", at.format("%Y-%m-%d %H:%M:%SZ")));
+        format!("  {} in {}, {until}: ordered as {} in {}", self.subject, self.target, self.reference, self.case)
+    }
 }
 
 /// What was taken over from the replaced database, each with an entry.
@@ -80,6 +114,8 @@ struct Taken {
     mailboxes: u64,
     /// Cases that are held, because more had happened in them.
     held: u64,
+    /// Orders of these by which a target may hold access that only the replaced database knew: the server has them taken back.
+    orders: u64,
 }
 
 /// Runs it.
@@ -93,6 +129,7 @@ pub async fn run(arguments: &Restore, out: Out) -> Result<(), Failure> {
     let mut done = Restored { entries: restoring.entries, every_token: arguments.revoke_tokens, ..Restored::default() };
     if let There::Same(lost) = &restoring.there {
         done.lost = Some(lost.clone());
+        done.astray = AstrayOrder::of(lost);
     }
     if done.every_token || done.lost.is_some() {
         narrow(&config, keys?, &restoring, &mut done).await?;
@@ -109,7 +146,9 @@ pub async fn run(arguments: &Restore, out: Out) -> Result<(), Failure> {
 fn said(there: &There, revoke_tokens: bool) -> Result<String, Failure> {
     let unread = |why: &str| {
         if revoke_tokens {
-            return Ok(format!("The database there can't be read ({why}), so nobody can tell what it had revoked."));
+            return Ok(format!(
+                "The database there can't be read ({why}), so nobody can tell what it had revoked. {SKIPPED} case numbers are left out."
+            ));
         }
         Err(Failure::usage(format!(
             "The database there can't be read ({why}), so nobody can tell what it had revoked since the backup; nothing was restored. Give \
@@ -117,9 +156,10 @@ fn said(there: &There, revoke_tokens: bool) -> Result<String, Failure> {
              that database away: then tokens count as in the backup."
         )))
     };
+    let apart = |what: &str| format!("{what}: what was revoked since the backup counts again. {SKIPPED} case numbers are left out.");
     match there {
-        There::Nothing => Ok("There was no database to compare it with: what was revoked since the backup counts again.".to_owned()),
-        There::Other(n) => Ok(format!("The database there was another server's ({n} entries): what was revoked since the backup counts again.")),
+        There::Nothing => Ok(apart("There was no database to compare it with")),
+        There::Other(n) => Ok(apart(&format!("The database there was another server's ({n} entries)"))),
         There::Newer(why) | There::Unreadable(why) => unread(why),
         There::Same(lost) => Ok(sentence(lost)),
     }
@@ -157,10 +197,12 @@ async fn narrow(config: &ServerConfig, keys: ServerKeys, restoring: &Restoring, 
     done.taken = counted_up(&register, &governed.events);
     done.not_disabled = still_there(&governed.register, &was);
     for gone_on in done.lost.iter().flat_map(|lost| &lost.moved) {
-        let before = service.store.case(gone_on.case).await.map_err(kept)?.is_some_and(|c| c.hold.is_some());
-        let command = Command::TakeOver { hands: gone_on.hands.clone(), lineage: gone_on.lineage.clone() };
+        let before = service.store.case(gone_on.case).await.map_err(kept)?;
+        let (held, orders) = before.map_or((false, 0), |c| (c.hold.is_some(), c.there.orders.len()));
+        let command = Command::TakeOver(Box::new(gone_on.there.clone()));
         let done_there = service.execute(&ask, gone_on.case, &command).await?;
-        done.taken.held += u64::from(!before && done_there.case.hold.is_some());
+        done.taken.held += u64::from(!held && done_there.case.hold.is_some());
+        done.taken.orders += (done_there.case.there.orders.len() - orders) as u64;
     }
     if let Some(lost) = &done.lost {
         records(&service, lost, &mut done.taken).await?;
@@ -245,6 +287,20 @@ fn sentence(lost: &Lost) -> String {
     format!("The database there held what the backup does not: {all}.")
 }
 
+/// What nobody here can end, each of it in words up to a bound: what is printed is read by people.
+fn astray(all: &[AstrayOrder]) -> Vec<String> {
+    const NAMED: usize = 100;
+    if all.is_empty() {
+        return Vec::new();
+    }
+    let mut lines = vec!["Access that a target may hold by cases that the backup does not know. End it there by hand; nothing here will:".to_owned()];
+    lines.extend(all.iter().take(NAMED).map(AstrayOrder::sentence));
+    if all.len() > NAMED {
+        lines.push(format!("  and {} more: --json names them all.", all.len() - NAMED));
+    }
+    lines
+}
+
 fn words(done: &Restored, said: &str) -> String {
     let mut lines = vec![format!("Restored and verified: {} entries.", done.entries), said.to_owned()];
     if done.every_token {
@@ -273,6 +329,10 @@ fn words(done: &Restored, said: &str) -> String {
     if let Some(held) = counted(taken.held, "case is held", "cases are held") {
         lines.push(format!("{held} until security has looked at the replaced database: more had happened there than the backup knows."));
     }
+    if let Some(orders) = counted(taken.orders, "order by which a target may hold access is", "orders by which targets may hold access are") {
+        lines.push(format!("{orders} taken back as soon as the server runs: only the replaced database knew of it."));
+    }
+    lines.extend(astray(&done.astray));
     if let Some(dropped) = counted(taken.mailboxes, "person's mail address was", "persons' mail addresses were") {
         lines.push(format!(
             "{dropped} changed since and can't be told from here: none is kept. Import persons and subjects anew before the server starts."

@@ -304,7 +304,7 @@ impl Player {
     async fn execute(&mut self, case: CaseId, fail: Option<FailureReason>) -> Result<(), DemoError> {
         let ask = Ask::system(Worker::Executor);
         let started = self.service.execute(&ask, case, &Command::StartExecution).await?.case;
-        let attempt = u32::try_from(started.executions.len()).unwrap_or(u32::MAX);
+        let attempt = started.attempts();
         let plan = started.plan.clone().ok_or_else(|| DemoError::Sample("there is no plan".to_owned()))?;
         let outcome = match fail {
             Some(reason) => ExecutionOutcome::Failed { reason },

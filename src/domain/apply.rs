@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::approval::VoidReason;
 use super::case::{Case, Request, Route, Times};
+use super::elsewhere::There;
 use super::event::CaseEvent;
 use super::grant::ExecutionOutcome;
 use super::message::SentAt;
@@ -80,6 +81,7 @@ impl Case {
             flags: Vec::new(),
             executions: Vec::new(),
             taken_back: BTreeMap::new(),
+            there: There::default(),
             grants: Vec::new(),
             reviews: Vec::new(),
             times,
@@ -119,6 +121,8 @@ impl Case {
             | CaseEvent::ExecutionEnded { .. }
             | CaseEvent::TakingBack { .. }
             | CaseEvent::TakenBack { .. }
+            | CaseEvent::AttemptsKnown { .. }
+            | CaseEvent::OrderTakenOver { .. }
             | CaseEvent::Granted { .. }
             | CaseEvent::GrantEnding { .. }
             | CaseEvent::GrantRevoked { .. }
@@ -225,6 +229,11 @@ impl Case {
             }
             CaseEvent::TakenBack { attempt } => {
                 self.taken_back.entry(*attempt).or_default().get_or_insert(at);
+            }
+            CaseEvent::AttemptsKnown { attempts } => self.there.attempts = self.there.attempts.max(*attempts),
+            CaseEvent::OrderTakenOver { order } => {
+                self.there.orders.entry(order.attempt).or_insert_with(|| order.clone());
+                self.taken_back.entry(order.attempt).or_insert(None);
             }
             CaseEvent::Granted { grant } => self.grants.push(grant.clone()),
             CaseEvent::GrantEnding { grant, why, reason } => {

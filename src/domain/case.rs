@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 pub use super::approval::{Approval, Seal, Signature, VoidReason};
+use super::elsewhere::There;
 pub use super::grant::{Execution, ExecutionOutcome, Grant, GrantEnd, GrantState};
 use super::message::SentAt;
 pub use super::receipt::{ProofSession, Receipt, SessionOutcome, TrustRoot};
@@ -79,6 +80,9 @@ pub struct Case {
     pub executions: Vec<Execution>,
     /// Attempts by which a target gave more than was approved, and when it had taken that back (invariant 10).
     pub taken_back: BTreeMap<u32, Option<Time>>,
+    /// What was begun and ordered in a log of it that a restore replaced.
+    #[serde(default)]
+    pub there: There,
     /// Temporary access it gave.
     pub grants: Vec<Grant>,
     /// Reviews after the event.

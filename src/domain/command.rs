@@ -7,7 +7,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::case::{ActorRef, Case, ExecutionOutcome, Hand, LineageEntry, Requester, Route, Signature, TextRef, TrustRoot};
+use super::case::{ActorRef, Case, ExecutionOutcome, Requester, Route, Signature, TextRef, TrustRoot};
+use super::elsewhere::Elsewhere;
 use super::event::RegisterChange;
 use super::grant::Generations;
 use super::mailboxes::Mailboxes;
@@ -82,9 +83,9 @@ pub enum Command {
     Hold { source: HoldSource, reason: Option<TextRef> },
     /// Lift the freeze, after contact on another channel.
     LiftHold { reason: TextRef, contact: SessionId },
-    /// What a restore takes over of a case in which more had happened than the backup knows: who had a hand in it has one still, and it is held
-    /// (the host's command line only).
-    TakeOver { hands: BTreeSet<Hand>, lineage: BTreeSet<LineageEntry> },
+    /// What a restore takes over of a case in which more had happened than the backup knows: who had a hand in it has one still, no attempt
+    /// is counted twice, what a target may hold is taken back, and it is held (the host's command line only).
+    TakeOver(Box<Elsewhere>),
     /// Note an anomaly.
     Flag { kind: FlagKind },
     /// Time passed: escalate, expire, end grants (worker only).
@@ -126,7 +127,7 @@ impl Command {
             Self::Withdraw { .. } => "withdraw",
             Self::Hold { .. } => "hold",
             Self::LiftHold { .. } => "lift_hold",
-            Self::TakeOver { .. } => "take_over",
+            Self::TakeOver(_) => "take_over",
             Self::Flag { .. } => "flag",
             Self::Tick => "tick",
             Self::Reassess => "reassess",

@@ -179,13 +179,13 @@ pub fn effects(after: &Case, event: &CaseEvent, at: Time) -> Vec<Due> {
         CaseEvent::Held { hold } if hold.source != HoldSource::Security => now(Effect::NotifySecurity { case, escalated: false }),
         CaseEvent::Escalated { hold: true } => now(Effect::NotifySecurity { case, escalated: true }),
         CaseEvent::ExecutionScheduled { not_before } => {
-            let attempt = u32::try_from(after.executions.len()).unwrap_or(u32::MAX).saturating_add(1);
-            vec![Due { effect: Effect::Execute { case, attempt }, not_before: *not_before }]
+            vec![Due { effect: Effect::Execute { case, attempt: after.attempts().saturating_add(1) }, not_before: *not_before }]
         }
         CaseEvent::ExecutionEnded { outcome: ExecutionOutcome::Restored { .. }, .. } => {
             now(Effect::NotifySubject { case, notice: Notice::Completed })
         }
         CaseEvent::GrantEnding { grant, .. } => now(Effect::RevokeGrant { case, grant: grant.clone() }),
+        CaseEvent::OrderTakenOver { order } => now(Effect::RollBack { case, attempt: order.attempt }),
         CaseEvent::RollBackAsked { attempt, .. } | CaseEvent::TakingBack { attempt } => now(Effect::RollBack { case, attempt: *attempt }),
         _ => Vec::new(),
     }

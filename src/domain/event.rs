@@ -14,6 +14,7 @@ use super::case::{
     ActorRef, Approval, Evidence, Execution, ExecutionOutcome, Flag, Grant, GrantEnd, Hand, Hold, LineageEntry, Plan, ProofSession, Receipt, Request,
     Review, Route, Seal, SessionOutcome, TextRef, Triage, VoidReason,
 };
+use super::elsewhere::OrderThere;
 use super::message::Sent;
 use super::register::{Automation, Delegation, Operator, Person, Token};
 use super::requirement::Seconds;
@@ -92,6 +93,10 @@ pub enum CaseEvent {
     TakingBack { attempt: u32 },
     /// The target confirmed that nothing is left of it.
     TakenBack { attempt: u32 },
+    /// A log of this case that a restore replaced had begun attempts up to this one: none of their references is used again.
+    AttemptsKnown { attempts: u32 },
+    /// An order of that log by which a target may hold access: it is told to take it back.
+    OrderTakenOver { order: OrderThere },
     /// The target confirmed that temporary access is gone.
     GrantRevoked { grant: GrantId },
     /// The subject is restricted after a privileged recovery.

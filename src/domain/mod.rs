@@ -13,6 +13,7 @@ pub mod checklist;
 pub mod command;
 pub mod decide;
 pub mod effect;
+pub mod elsewhere;
 pub mod event;
 pub mod govern;
 pub mod grant;

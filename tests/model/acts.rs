@@ -11,6 +11,7 @@ use countersign::base::ids::CaseId;
 use countersign::domain::case::{ActorRef, Case, ExecutionOutcome, Hand, Requester, Signature, TrustRoot, Worker};
 use countersign::domain::command::{Command, Context, Decide, World};
 use countersign::domain::decide::decide;
+use countersign::domain::elsewhere::Elsewhere;
 use countersign::domain::register::{Delegation, Operator, Principal, Register};
 use countersign::domain::vocabulary::*;
 
@@ -261,7 +262,7 @@ fn step_command(state: &State, n: usize, step: &str) -> Option<(ActorRef, Comman
         "hold" => (op("vega"), Command::Hold { source: HoldSource::Security, reason: None }, 0),
         "take_over" => {
             let hands = BTreeSet::from([Hand { who: Principal::Person(id("omar")), duty: Duty::Router, at: case.request.opened_at }]);
-            (system(Worker::Host), Command::TakeOver { hands, lineage: BTreeSet::new() }, 0)
+            (system(Worker::Host), Command::TakeOver(Box::new(Elsewhere { hands, ..Elsewhere::default() })), 0)
         }
         "flag" => (op("vega"), Command::Flag { kind: FlagKind::Pressure }, 0),
         "withdraw" => (lee(), Command::Withdraw { reason: text("w") }, 0),

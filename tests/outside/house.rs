@@ -120,6 +120,16 @@ impl House {
         house
     }
 
+    /// Goes on with another database in place of its own, as after a restore. The pages stay those of the first.
+    pub fn go_on_with(&mut self, database: &std::path::Path) {
+        let ports = Ports { clock: Arc::<TestClock>::clone(&self.clock), random: Arc::new(SystemRandom) };
+        let options = SqliteOptions { durable: false, ..SqliteOptions::default() };
+        self.store = Arc::new(SqliteStore::open(database, &options, ports.clone(), &MasterKey::new([42; 32])).unwrap());
+        self.service = Arc::new(Service::new(Arc::<SqliteStore>::clone(&self.store), ports, Keys::new([7; 32])));
+        let mailer = Mailer::folder("Corp <no-reply@corp.example>", &self.mailbox).unwrap();
+        self.workers = workers(&self.service, &self.keys, mailer, &self.connector, &self.pages);
+    }
+
     async fn found(&self, text: &str) {
         let policy = Policy::parse(text).unwrap();
         let mut changes: Vec<RegisterChange> = PEOPLE.iter().map(|p| RegisterChange::SetPerson(person(p))).collect();

@@ -19,6 +19,7 @@ mod lost;
 mod mail;
 mod noticed;
 mod pages;
+mod put_back;
 mod races;
 mod sent;
 mod story;

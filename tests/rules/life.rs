@@ -278,12 +278,13 @@ fn invariant_05_a_subject_that_asks_for_itself_proves_nothing_through_the_sessio
 #[test]
 fn invariant_02_whoever_had_a_hand_in_the_log_that_a_restore_replaces_has_one_still() {
     use countersign::domain::case::{Hand, LineageEntry};
+    use countersign::domain::elsewhere::Elsewhere;
     use countersign::domain::register::Principal;
     let mut play = Play::sealed(Tier::Standard);
     assert!(Play::sealed(Tier::Standard).approve("ruiz").is_ok());
     let hand = Hand { who: Principal::Person(id("ruiz")), duty: Duty::Router, at: play.now };
     let entry = LineageEntry { person: id("lind"), duty: Duty::EvidenceEditor, via: None, case: Some(countersign::base::ids::CaseId::new(2026, 9)) };
-    let taken = Command::TakeOver { hands: [hand].into(), lineage: [entry].into() };
+    let taken = Command::TakeOver(Box::new(Elsewhere { hands: [hand].into(), lineage: [entry].into(), ..Elsewhere::default() }));
     assert!(play.act(op("vega"), &taken).is_err(), "the host's command line alone");
     play.act(system(Worker::Host), &taken).unwrap();
     assert_eq!(play.case().hold.as_ref().map(|h| h.source), Some(HoldSource::Restore));

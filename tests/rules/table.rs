@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use chrono::Duration;
 use countersign::domain::case::{ActorRef, ExecutionOutcome, Hand, Worker};
 use countersign::domain::command::Command;
+use countersign::domain::elsewhere::Elsewhere;
 use countersign::domain::register::Principal;
 use countersign::domain::vocabulary::*;
 
@@ -129,10 +130,10 @@ pub fn commands(play: &mut Play) -> Vec<(&'static str, ActorRef, Command)> {
         (
             "take_over",
             system(Worker::Host),
-            Command::TakeOver {
+            Command::TakeOver(Box::new(Elsewhere {
                 hands: BTreeSet::from([Hand { who: Principal::Person(id("lind")), duty: Duty::Router, at: play.now }]),
-                lineage: BTreeSet::new(),
-            },
+                ..Elsewhere::default()
+            })),
         ),
         ("flag", op("vega"), Command::Flag { kind: FlagKind::Pressure }),
         ("tick", system(Worker::Deadlines), Command::Tick),
@@ -175,7 +176,7 @@ const fn number(command: &Command) -> usize {
         Command::Flag { .. } => 29,
         Command::Tick => 30,
         Command::Reassess => 31,
-        Command::TakeOver { .. } => 32,
+        Command::TakeOver(_) => 32,
     }
 }
 

@@ -117,7 +117,7 @@ async fn a_restore_knows_what_it_replaces_and_keeps_it_aside() {
         let restoring = prepare(true).unwrap();
         let There::Same(lost) = &restoring.there else { panic!("{:?}", restoring.there) };
         assert_eq!((lost.entries, lost.opened, lost.denials, lost.codes, lost.policy), (3, 0, 0, 1, false));
-        let moved: Vec<_> = lost.moved.iter().map(|m| (m.case, m.hands.is_empty())).collect();
+        let moved: Vec<_> = lost.moved.iter().map(|m| (m.case, m.there.hands.is_empty())).collect();
         assert_eq!(moved, [(the_case(), false)], "with whoever had a hand in it");
         assert!(lost.was.tokens[&id].revoked_at.is_some() && !lost.was.operators[&"vera".parse().unwrap()].enabled);
     }

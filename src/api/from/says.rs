@@ -138,6 +138,11 @@ fn decision(event: &CaseEvent) -> Option<String> {
         CaseEvent::RollBackAsked { attempt, .. } => format!("asked for attempt {attempt} to be undone"),
         CaseEvent::TakingBack { attempt } => format!("the target gave more than was approved: told to take back what attempt {attempt} did"),
         CaseEvent::TakenBack { attempt } => format!("the target confirmed that nothing is left of attempt {attempt}"),
+        CaseEvent::AttemptsKnown { attempts } => format!("attempts up to {attempts} were begun in the database that a restore replaced"),
+        CaseEvent::OrderTakenOver { order } => {
+            let (attempt, target) = (order.attempt, &order.plan.target);
+            format!("attempt {attempt} was ordered in the database that a restore replaced: {target} is told to take back what it may have given")
+        }
         CaseEvent::Restricted { until } => format!("a further recovery of the subject is held until {}, after this privileged one", minute(*until)),
         CaseEvent::Refused { command, refusal, person } => refused(command, refusal, person.as_ref()),
         _ => return None,

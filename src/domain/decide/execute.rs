@@ -26,7 +26,7 @@ pub(super) fn start(draft: &mut Draft<'_>) -> Result<(), Refusal> {
         return Err(Refusal::TooEarly(after));
     }
     let seal = draft.case.seal.as_ref().map(|s| s.sha256).ok_or(Refusal::StaleSeal)?;
-    let attempt = u32::try_from(draft.case.executions.len()).unwrap_or(u32::MAX).saturating_add(1);
+    let attempt = draft.case.attempts().saturating_add(1);
     let allowed = still_allowed(draft);
     let before = draft.world.held.clone().unwrap_or_default();
     let started = Execution { attempt, seal, started_at: draft.now(), outcome: None, ended_at: None, before };

@@ -3,14 +3,13 @@
 //! Contract: a hold lies over any state, ended ones too, and ends whatever access lives. Lifting takes a security person outside the lineage, a
 //! reason, and contact made since on another channel. A flag voids by itself only if it raises the requirement (invariant 4).
 
-use std::collections::BTreeSet;
-
 use super::actor;
 use super::draft::Draft;
 use super::execute::end_grants;
 use super::proof::left;
 use crate::base::ids::SessionId;
-use crate::domain::case::{ActorRef, Flag, GrantEnd, Hand, Hold, LineageEntry, ProofSession, SessionOutcome, TextRef, VoidReason, Worker};
+use crate::domain::case::{ActorRef, Flag, GrantEnd, Hold, ProofSession, SessionOutcome, TextRef, VoidReason, Worker};
+use crate::domain::elsewhere::Elsewhere;
 use crate::domain::event::CaseEvent;
 use crate::domain::refusal::Refusal;
 use crate::domain::seal;
@@ -57,12 +56,21 @@ pub(super) fn freeze(draft: &mut Draft<'_>, hold: Hold) {
 }
 
 /// Takes over what another log of the same case tells of: whoever had a hand in it has one still, ended or not (cases that are linked with it
-/// inherit it), and as nobody can tell here what else had happened, it is held unless nothing of it lives any more.
-pub(super) fn take_over(draft: &mut Draft<'_>, hands: &BTreeSet<Hand>, lineage: &BTreeSet<LineageEntry>) -> Result<(), Refusal> {
+/// inherit it), no reference towards a target is used a second time, what a target may hold of it is taken back, and as nobody can tell here what else had happened, it is held unless nothing of it lives any more.
+pub(super) fn take_over(draft: &mut Draft<'_>, there: &Elsewhere) -> Result<(), Refusal> {
     if !matches!(draft.ctx.actor.who, ActorRef::System { worker: Worker::Host }) {
         return Err(actor::not_permitted(draft.code, "the host's command line"));
     }
-    draft.grow_as_known(hands, lineage);
+    draft.grow_as_known(&there.hands, &there.lineage);
+    if there.attempts > draft.case.attempts() {
+        draft.push(CaseEvent::AttemptsKnown { attempts: there.attempts });
+    }
+    for order in &there.orders {
+        // What is known here comes to its end here.
+        if !draft.case.knows_order(order.attempt) {
+            draft.push(CaseEvent::OrderTakenOver { order: order.clone() });
+        }
+    }
     let lives = match draft.case.state {
         CaseState::Restored => draft.case.live_grants().next().is_some(),
         state => !state.is_ended(),

@@ -74,7 +74,7 @@ fn run(draft: &mut Draft<'_>, command: &Command) -> Result<(), Refusal> {
         Command::Withdraw { reason } => end::withdraw(draft, reason),
         Command::Hold { source, reason } => hold::hold(draft, *source, reason.as_ref()),
         Command::LiftHold { reason, contact } => hold::lift(draft, reason, contact),
-        Command::TakeOver { hands, lineage } => hold::take_over(draft, hands, lineage),
+        Command::TakeOver(there) => hold::take_over(draft, there),
         Command::Flag { kind } => hold::flag(draft, *kind),
         Command::Tick => tick::tick(draft),
         Command::Reassess => tick::reassess(draft),

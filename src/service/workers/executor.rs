@@ -12,7 +12,7 @@ use crate::base::Time;
 use crate::base::ids::{CaseId, GrantId, SubjectId};
 use crate::connectors::verify::{applied, judge, renewed};
 use crate::connectors::{CallError, Connector, Order};
-use crate::domain::case::{Case, Execution, ExecutionOutcome, Worker};
+use crate::domain::case::{Case, ExecutionOutcome, Plan, Worker};
 use crate::domain::command::Command;
 use crate::domain::grant::Generations;
 use crate::domain::subject::Scopes;
@@ -68,7 +68,8 @@ impl Workers {
         if is_running(&case, attempt) {
             return Ok(Begun::Runs(case));
         }
-        if case.executions.iter().any(|e| e.attempt == attempt) {
+        // Attempts that a restore took over were begun too, with these very references.
+        if attempt <= case.attempts() {
             return Ok(Begun::Ended);
         }
         let renews = case.plan.as_ref().map(|p| p.renews(&case.route.subject)).unwrap_or_default();
@@ -194,8 +195,14 @@ impl Workers {
             return Ok(Step::Finished);
         }
         let Some(order) = order(&case, attempt) else { return Ok(Step::Finished) };
-        let Some(connector) = self.hands.connectors.get(&case.route.target) else { return Ok(Step::Again) };
-        if let Err(error) = connector.roll_back(&order, self.service.now()).await {
+        let there = case.there.orders.get(&attempt).map(|order| &order.plan);
+        let Some(connector) = self.hands.connectors.get(there.map_or(&case.route.target, |plan| &plan.target)) else { return Ok(Step::Again) };
+        let done = match there.and_then(|plan| plan.lifetime) {
+            // Given in a log that a restore replaced: temporary access ends as it ends elsewhere.
+            Some(_) => connector.revoke(&order, self.service.now()).await,
+            None => connector.roll_back(&order, self.service.now()).await,
+        };
+        if let Err(error) = done {
             tracing::warn!(case = %id, error = error.code(), "an execution could not be undone yet");
         }
         match connector.held(&order.subject, self.service.now()).await {
@@ -223,11 +230,13 @@ fn is_running(case: &Case, attempt: u32) -> bool {
     case.state == CaseState::Executing && case.executions.iter().any(|e| e.attempt == attempt && e.outcome.is_none())
 }
 
-/// The order of an attempt that was started: what the plan says, with times that are the same on every retry.
+/// The order of an attempt that was started, here or in a log that a restore replaced: what the plan says, with times that are the same on every retry.
 pub fn order(case: &Case, attempt: u32) -> Option<Order> {
-    let execution: &Execution = case.executions.iter().find(|e| e.attempt == attempt)?;
-    let plan = case.plan.as_ref()?;
-    let at: Time = execution.started_at;
+    let run = case.executions.iter().find(|e| e.attempt == attempt);
+    let (at, plan): (Time, &Plan) = match run {
+        Some(run) => (run.started_at, case.plan.as_ref()?),
+        None => case.there.orders.get(&attempt).map(|order| (order.at, &order.plan))?,
+    };
     Some(Order {
         case: case.id,
         attempt,

@@ -6,7 +6,7 @@ use super::executor::order;
 use super::{Step, Workers};
 use crate::base::ids::{CaseId, GrantId};
 use crate::connectors::verify::revoked;
-use crate::domain::case::{Case, ExecutionOutcome, Grant, Worker};
+use crate::domain::case::Worker;
 use crate::domain::command::Command;
 use crate::service::ServiceError;
 use crate::store::OutboxItem;
@@ -16,7 +16,7 @@ impl Workers {
     pub(super) async fn revoke_grant(&self, item: &OutboxItem, id: CaseId, grant: &GrantId) -> Result<Step, ServiceError> {
         let Some(case) = self.service.store.case(id).await? else { return Ok(Step::Finished) };
         let Some(found) = case.grants.iter().find(|g| &g.id == grant && g.revoked_at.is_none()) else { return Ok(Step::Finished) };
-        let Some(order) = attempt_of(&case, found).and_then(|attempt| order(&case, attempt)) else {
+        let Some(order) = case.gave(found).and_then(|attempt| order(&case, attempt)) else {
             tracing::error!(case = %id, %grant, "no execution gave this grant");
             return Ok(Step::Finished);
         };
@@ -38,10 +38,4 @@ impl Workers {
             _ => Ok(Step::Again),
         }
     }
-}
-
-/// The attempt that gave a grant: the last one that restored something by the time the grant began.
-fn attempt_of(case: &Case, grant: &Grant) -> Option<u32> {
-    let gave = |o: &Option<ExecutionOutcome>| matches!(o, Some(ExecutionOutcome::Restored { .. } | ExecutionOutcome::RolledBack));
-    case.executions.iter().rfind(|e| gave(&e.outcome) && e.started_at <= grant.since).map(|e| e.attempt)
 }

@@ -3,19 +3,16 @@
 //! Contract: a copy is of one moment and is made while the store is used; nothing is overwritten unless told, never a store that runs, and
 //! a copy that does not verify is not put anywhere. What is replaced is compared first and kept aside. Knows no rules.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OptionalExtension as _};
+use chrono::Datelike as _;
+use rusqlite::Connection;
 
+use super::replaced::{There, compare, raise_numbers, skip_numbers, void_codes};
 use super::vault::Vault;
-use super::{MasterKey, look, reads, schema, sound, verify};
+use super::{MasterKey, schema, sound, verify};
 use crate::base::Time;
-use crate::base::ids::{CaseId, PersonId};
-use crate::domain::case::{Hand, LineageEntry};
-use crate::domain::register::Register;
-use crate::domain::subject::Subject;
 use crate::store::StoreError;
 
 /// Why nothing was restored.
@@ -96,64 +93,6 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
-/// What stands where a backup is to be put, beside the backup.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum There {
-    /// Nothing.
-    Nothing,
-    /// A newer version of this program wrote it; with the reason why it can't be read.
-    Newer(String),
-    /// Something that can't be read as a database of this program; with the reason.
-    Unreadable(String),
-    /// A log that begins otherwise, with so many entries: another server's.
-    Other(u64),
-    /// The same server's log, and what the backup knows nothing of.
-    Same(Lost),
-}
-
-/// A case of the backup in which more had happened, with everyone who had a hand in it there. Nothing of it was verified, so it may keep people
-/// from deciding and never let them.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Moved {
-    /// Which.
-    pub case: CaseId,
-    /// Who had acted in it.
-    pub hands: BTreeSet<Hand>,
-    /// Everyone in its lineage.
-    pub lineage: BTreeSet<LineageEntry>,
-}
-
-fn ids<S: serde::Serializer>(moved: &[Moved], to: S) -> Result<S::Ok, S::Error> {
-    to.collect_seq(moved.iter().map(|m| m.case))
-}
-
-/// What the database that is replaced knows and the backup does not.
-#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize)]
-pub struct Lost {
-    /// Entries of the log.
-    pub entries: u64,
-    /// The register it had, as it was found: nothing in it was verified, so it may narrow and never widen.
-    #[serde(skip)]
-    pub was: Box<Register>,
-    /// Subjects whose record had changed, as it was found there: it may narrow the backup's and never widen it.
-    #[serde(skip)]
-    pub subjects: Vec<Subject>,
-    /// Persons whose mail address had changed: which of the two is theirs now nobody can tell.
-    #[serde(skip)]
-    pub mailboxes: Vec<PersonId>,
-    /// Cases in which more had happened.
-    #[serde(serialize_with = "ids")]
-    pub moved: Vec<Moved>,
-    /// Cases that were opened since: the backup knows nothing of them.
-    pub opened: u64,
-    /// Denials since.
-    pub denials: u64,
-    /// Saved codes that were used, replaced or taken away since, which the backup would have taken for good; void in it now.
-    pub codes: u64,
-    /// Whether another policy was in force.
-    pub policy: bool,
-}
-
 /// A backup that was verified and lies beside the place where it is to go; dropped, it leaves everything as it was.
 #[derive(Debug)]
 pub struct Restoring {
@@ -192,7 +131,7 @@ impl Restoring {
         restoring.there = compare(&restoring.new, to);
         if let There::Same(lost) = &mut restoring.there {
             lost.codes = void_codes(&restoring.new, to)?;
-            spare_numbers(&restoring.new, to)?;
+            raise_numbers(&restoring.new, to)?;
         }
         Ok(restoring)
     }
@@ -205,6 +144,9 @@ impl Restoring {
     /// Puts it in its place. A database that was there is kept under a name of its own, which is given.
     pub fn put(self, now: Time) -> Result<Option<PathBuf>, RestoreError> {
         let last = Connection::open(&self.new).map_err(StoreError::from)?;
+        if !matches!(self.there, There::Same(_)) {
+            skip_numbers(&last, u16::try_from(now.year()).unwrap_or(0))?;
+        }
         last.pragma_update(None, "journal_mode", "DELETE").map_err(StoreError::from)?;
         last.close().map_err(|(_, e)| StoreError::from(e))?;
         fs::File::open(&self.new)?.sync_all()?;
@@ -265,136 +207,6 @@ fn take(from: &Path, to: &Path) -> Result<(), StoreError> {
     let both = || std::io::copy(&mut fs::File::open(from)?, &mut fs::File::options().write(true).truncate(true).open(to)?);
     both().map_err(io)?;
     Ok(())
-}
-
-/// Makes void in the backup what saved codes the database there no longer takes.
-fn void_codes(backup: &Path, there: &Path) -> Result<u64, StoreError> {
-    let old = schema::open_walker(there)?;
-    let mut new = Connection::open(backup)?;
-    let good: Vec<(String, String)> = {
-        let mut all = new.prepare("SELECT subject, hash FROM saved_codes WHERE used = 0")?;
-        all.query_map([], |r| Ok((r.get(0)?, r.get(1)?)))?.collect::<Result<_, _>>()?
-    };
-    let (mut still, tx, mut void) = (old.prepare("SELECT 1 FROM saved_codes WHERE subject = ?1 AND hash = ?2 AND used = 0")?, new.transaction()?, 0);
-    for (subject, hash) in good {
-        if !still.exists([&subject, &hash])? {
-            void += tx.execute("UPDATE saved_codes SET used = 1 WHERE subject = ?1 AND hash = ?2", [&subject, &hash])? as u64;
-        }
-    }
-    tx.commit()?;
-    Ok(void)
-}
-
-/// Keeps the backup from giving out a case number again under which the database there had a case: targets and mail know that one by it.
-fn spare_numbers(backup: &Path, there: &Path) -> Result<(), StoreError> {
-    let (old, new) = (schema::open_walker(there)?, Connection::open(backup)?);
-    let mut last = old.prepare("SELECT max(id) FROM cases GROUP BY id >> 32")?;
-    let keys: Vec<i64> = last.query_map([], |r| r.get(0))?.collect::<Result<_, _>>()?;
-    for key in keys {
-        let Some(first) = CaseId::from_key((key >> 32) << 32) else { continue };
-        let number = reads::last_number(&old, first)?;
-        new.execute("INSERT OR REPLACE INTO counters (name, value) VALUES (?1, ?2)", (reads::replaced(first), number))?;
-    }
-    Ok(())
-}
-
-/// The database that is there beside the backup.
-fn compare(backup: &Path, there: &Path) -> There {
-    if !fs::metadata(there).is_ok_and(|m| m.len() > 0) {
-        return There::Nothing;
-    }
-    match schema::newer(there) {
-        Ok(Some(why)) => There::Newer(why),
-        _ => compared(backup, there).unwrap_or_else(|e| There::Unreadable(e.to_string())),
-    }
-}
-
-fn compared(backup: &Path, there: &Path) -> Result<There, StoreError> {
-    let (new, old) = (schema::open_walker(backup)?, schema::open_walker(there)?);
-    schema::version(&old)?;
-    let (entries, common) = shared(&new, &old)?;
-    if entries > 0 && common == 0 {
-        return Ok(There::Other(entries));
-    }
-    let (before, was) = (look::read_register(&new)?, look::read_register(&old)?);
-    let sql = "SELECT count(*) FROM approvals WHERE decision = 1 AND seq >= ?1";
-    let denials: i64 = old.query_row(sql, [i64::try_from(common).unwrap_or(i64::MAX)], |r| r.get(0))?;
-    let policy = before.policy != was.policy;
-    let (subjects, mailboxes) = (subjects(&new, &old)?, mailboxes(&new, &old)?);
-    let ((moved, opened), denials) = (moved(&new, &old)?, u64::try_from(denials).unwrap_or(0));
-    Ok(There::Same(Lost { entries: entries - common, was: Box::new(was), subjects, mailboxes, moved, opened, denials, codes: 0, policy }))
-}
-
-/// Cases of the backup in which more had happened, and how many it has not at all.
-fn moved(new: &Connection, old: &Connection) -> Result<(Vec<Moved>, u64), StoreError> {
-    let mut known = new.prepare("SELECT version FROM cases WHERE id = ?1")?;
-    let mut then = old.prepare("SELECT id, version FROM cases ORDER BY id")?;
-    let mut rows = then.query([])?;
-    let (mut moved, mut opened) = (Vec::new(), 0);
-    while let Some(row) = rows.next()? {
-        let (key, was): (i64, i64) = (row.get(0)?, row.get(1)?);
-        let version: Option<i64> = known.query_row([key], |r| r.get(0)).optional()?;
-        let Some(case) = CaseId::from_key(key).filter(|_| version != Some(was)) else { continue };
-        if version.is_none() {
-            opened += 1;
-        } else if let Some(there) = reads::fold(old, case)? {
-            moved.push(Moved { case, hands: there.hands, lineage: there.lineage });
-        }
-    }
-    Ok((moved, opened))
-}
-
-/// Subjects of the backup whose record is another by now.
-fn subjects(new: &Connection, old: &Connection) -> Result<Vec<Subject>, StoreError> {
-    let mut known = new.prepare("SELECT body FROM subjects WHERE id = ?1")?;
-    let mut then = old.prepare("SELECT id, body FROM subjects")?;
-    let mut rows = then.query([])?;
-    let mut changed = Vec::new();
-    while let Some(row) = rows.next()? {
-        let (id, was): (String, String) = (row.get(0)?, row.get(1)?);
-        let body: Option<String> = known.query_row([&id], |r| r.get(0)).optional()?;
-        if body.is_some_and(|body| body != was) {
-            changed.push(serde_json::from_str(&was).map_err(|e| StoreError::Damaged(format!("a subject: {e}")))?);
-        }
-    }
-    Ok(changed)
-}
-
-/// Persons of the backup who have another mail address by now, or none.
-fn mailboxes(new: &Connection, old: &Connection) -> Result<Vec<PersonId>, StoreError> {
-    let mut known = new.prepare("SELECT email FROM people WHERE id = ?1")?;
-    let mut then = old.prepare("SELECT id, email FROM people")?;
-    let mut rows = then.query([])?;
-    let mut changed = Vec::new();
-    while let Some(row) = rows.next()? {
-        let (id, was): (String, Option<String>) = (row.get(0)?, row.get(1)?);
-        let email: Option<Option<String>> = known.query_row([&id], |r| r.get(0)).optional()?;
-        if email.is_some_and(|email| email.is_some() && email != was) {
-            changed.extend(PersonId::parse(&id));
-        }
-    }
-    Ok(changed)
-}
-
-/// How many entries the second log has, and with how many of the same both begin. Entries hold their place and time, so logs that parted
-/// never meet again.
-fn shared(new: &Connection, old: &Connection) -> Result<(u64, u64), StoreError> {
-    const LEAVES: &str = "SELECT leaf FROM entries ORDER BY seq";
-    let (mut of_new, mut of_old) = (new.prepare(LEAVES)?, old.prepare(LEAVES)?);
-    let (mut of_new, mut of_old) = (of_new.query([])?, of_old.query([])?);
-    let (mut entries, mut common, mut parted) = (0, 0, false);
-    while let Some(leaf) = of_old.next()? {
-        entries += 1;
-        if !parted {
-            let same = match of_new.next()? {
-                Some(other) => other.get_ref(0)? == leaf.get_ref(0)?,
-                None => false,
-            };
-            parted = !same;
-            common += u64::from(same);
-        }
-    }
-    Ok((entries, common))
 }
 
 fn unread(file: &Path, error: &StoreError) -> RestoreError {

@@ -261,11 +261,10 @@ impl Verify<'_> {
             let why = || format!("to take back what attempt {attempt} of {id} gave too much, which the target has not confirmed");
             self.order(&Effect::RollBack { case: id, attempt }, why)?;
         }
-        let begun = u32::try_from(case.executions.len()).unwrap_or(u32::MAX);
         match (case.state, case.executions.last()) {
             // Of a held case nothing is carried out, and lifting the hold orders it anew.
             (CaseState::Approved, _) if case.hold.is_none() && case.times.execute_after.is_some() => {
-                let attempt = begun.saturating_add(1);
+                let attempt = case.attempts().saturating_add(1);
                 self.order(&Effect::Execute { case: id, attempt }, || format!("to carry {id} out, which is approved"))
             }
             (CaseState::Executing, Some(run)) if run.outcome.is_none() => {

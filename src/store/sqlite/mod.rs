@@ -24,6 +24,7 @@ mod plan;
 mod queue;
 mod readers;
 mod reads;
+mod replaced;
 mod rows;
 mod rules;
 mod schema;
@@ -56,10 +57,11 @@ use crate::domain::event::Entry;
 use crate::domain::register::Register;
 use crate::domain::view::{CaseRow, Counts, GrantPage, GrantQuery, QueuePage, QueueQuery, SubjectRow};
 
-pub use backup::{Lost, RestoreError, Restoring, There, restore};
+pub use backup::{RestoreError, Restoring, restore};
 pub use beside::UNCHECKED;
 pub use look::{MAX_SURVEY, Pulse, Survey, backup_of, head_of, older_file, pulse_of, register_of, shared_mailboxes, survey, verify_file};
 pub use mailboxes::{Shared, SharedMailbox};
+pub use replaced::{Lost, SKIPPED, There};
 pub use sound::{damage_of, quick_damage_of};
 pub use vault::MasterKey;
 
