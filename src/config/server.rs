@@ -256,13 +256,18 @@ fn organisation(reader: &mut Reader<'_>, root: &mut Section<'_, '_>) -> String {
 
 fn public_url(reader: &mut Reader<'_>, root: &mut Section<'_, '_>, pages: SocketAddr) -> String {
     let url = reader.text(root, "public_url").unwrap_or_else(|| format!("http://{pages}"));
-    let parsed = url::Url::parse(&url).ok().filter(|u| u.query().is_none() && u.fragment().is_none() && u.has_host());
+    // The pages, their forms and their cookies lie at the top of their host.
+    let top = |u: &url::Url| u.path() == "/" && u.username().is_empty() && u.password().is_none();
+    let parsed = url::Url::parse(&url).ok().filter(|u| u.query().is_none() && u.fragment().is_none() && u.has_host() && top(u));
     let loopback = |u: &url::Url| matches!(u.host(), Some(url::Host::Ipv4(a)) if a.is_loopback()) || u.host_str() == Some("localhost");
     match parsed {
-        Some(u) if u.scheme() == "https" || (u.scheme() == "http" && loopback(&u)) => {}
-        _ => reader.wrong(root, "public_url", "must be an https:// address (http:// only for loopback) without query"),
+        // As browsers write it in Origin: in small letters, without a port that goes without saying.
+        Some(u) if u.scheme() == "https" || (u.scheme() == "http" && loopback(&u)) => u.origin().ascii_serialization(),
+        _ => {
+            reader.wrong(root, "public_url", "must be an https:// address (http:// only for loopback) without path and query");
+            url
+        }
     }
-    url.trim_end_matches('/').to_owned()
 }
 
 fn tls_of(reader: &mut Reader<'_>, section: &mut Section<'_, '_>, folder: &Path) -> Option<Tls> {

@@ -78,6 +78,17 @@ fn every_mistake_is_listed_with_its_line() {
 }
 
 #[test]
+fn the_pages_lie_at_the_top_of_their_host() {
+    for (said, read) in [("https://Corp.Example:443/", "https://corp.example"), ("http://127.0.0.1:8442", "http://127.0.0.1:8442")] {
+        assert_eq!(server(&format!("public_url = \"{said}\"")).unwrap().public_url, read);
+    }
+    for bad in ["https://corp.example/recover", "https://corp.example/?a=b", "https://me@corp.example"] {
+        let error = server(&format!("public_url = \"{bad}\"")).unwrap_err();
+        assert!(mistakes(&error).iter().any(|m| m.starts_with("1: public_url: must be")), "{bad}: {error}");
+    }
+}
+
+#[test]
 fn an_organisations_name_is_one_that_can_be_seen() {
     for bad in ["", "  ", "a\\nb", "\\u202Eabc", &"x".repeat(81)] {
         let error = server(&format!("organisation = \"{bad}\"")).unwrap_err();

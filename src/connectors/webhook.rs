@@ -132,6 +132,9 @@ impl Connector for Webhook {
     }
 }
 
+/// The largest generation that is taken: it goes into the log, where numbers are those that every JSON reader holds exactly (RFC 8785 §3.2.2.3).
+const MAX_GENERATION: u64 = (1 << 53) - 1;
+
 /// Reads what a target says it holds for a subject; bounded by [`MAX_HELD`], strict, and about nobody else.
 pub fn read(answer: &Answer, subject: &SubjectId) -> Result<Held, CallError> {
     let held: HeldAnswer = serde_json::from_slice(&answer.body).map_err(|e| CallError::Answer(sanitise(&e.to_string(), false)))?;
@@ -141,6 +144,11 @@ pub fn read(answer: &Answer, subject: &SubjectId) -> Result<Held, CallError> {
     }
     if &held.subject != subject {
         return Err(CallError::Answer("it is about another subject".to_owned()));
+    }
+    if held.generation > MAX_GENERATION {
+        return Err(CallError::Answer(format!(
+            "generations count to {MAX_GENERATION}, the largest number that every reader of the log holds exactly"
+        )));
     }
     let grant = |g: GrantAnswer| HeldGrant { order: g.order, scope: g.scope.into_iter().collect(), expires_at: g.expires_at };
     Ok(Held {
@@ -166,5 +174,21 @@ fn failure(error: DoorError) -> CallError {
         DoorError::Unknown(why) => CallError::Unknown(why),
         DoorError::Answer(why) => CallError::Unknown(why.to_owned()),
         other => CallError::NotReached(other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_generation_that_the_log_could_not_hold_is_refused_in_words() {
+        let subject: SubjectId = "okafor".parse().unwrap();
+        let said = |generation: u64| {
+            let body = serde_json::json!({"subject": "okafor", "status": "active", "scope": [], "generation": generation, "order": null, "grants": []});
+            read(&Answer { status: 200, body: body.to_string().into_bytes() }, &subject)
+        };
+        assert_eq!(said(MAX_GENERATION).unwrap().generation, MAX_GENERATION);
+        assert!(matches!(said(1_800_000_000_000_000_000), Err(CallError::Answer(why)) if why.contains("generations count to")));
     }
 }

@@ -230,6 +230,11 @@ pub(super) async fn reroute(w: Write<body::RouteCase>) -> Answer {
     w.run(|_, b| Ok(Command::Route { route: route(b, subject) })).await
 }
 
+/// Cases that are read at once for one that is to be taken.
+const AT_ONCE: u16 = 10;
+/// How often they are read anew while others take each of them.
+const MAX_READINGS: usize = 8;
+
 #[utoipa::path(post, path = "/v1/queue/take-next", tag = "cases", request_body = body::TakeNext, responses((status = 200, body = CaseDetail)))]
 pub(super) async fn take_next(w: Write<body::TakeNext>) -> Answer {
     let me = w.caller.operator().cloned();
@@ -242,19 +247,26 @@ pub(super) async fn take_next(w: Write<body::TakeNext>) -> Answer {
     filter.assignees.clear();
     filter.ended = Some(false);
     filter.held = Some(false);
-    let rows = w.app.service.store.queue(&QueueQuery { filter, sort: Sort::Due, from: None, limit: 10 }).await?.rows;
-    for row in rows {
-        let mut ask = w.caller.ask();
-        ask.expected = Some(row.version);
-        ask.once = Some(w.once(StatusCode::OK));
-        match w.app.service.execute(&ask, row.id, &Command::Assign { operator: me.clone() }).await {
-            Ok(done) => return after(&w.app, &w.caller, done, StatusCode::OK).await,
-            // Someone else took it in the meantime: the next one, then.
-            Err(crate::service::ServiceError::Stale { .. }) => {}
-            Err(error) => return Err(error.into()),
+    for _ in 0..MAX_READINGS {
+        let query = QueueQuery { filter: filter.clone(), sort: Sort::Due, from: None, limit: AT_ONCE };
+        let rows = w.app.service.store.queue(&query).await?.rows;
+        let all = rows.len() < usize::from(AT_ONCE);
+        for row in rows {
+            let mut ask = w.caller.ask();
+            ask.expected = Some(row.version);
+            ask.once = Some(w.once(StatusCode::OK));
+            match w.app.service.execute(&ask, row.id, &Command::Assign { operator: me.clone() }).await {
+                Ok(done) => return after(&w.app, &w.caller, done, StatusCode::OK).await,
+                // Someone else took it in the meantime: the next one, then.
+                Err(crate::service::ServiceError::Stale { .. } | crate::service::ServiceError::Conflict) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        if all {
+            return Err(Failure::new(StatusCode::NOT_FOUND, "queue-empty", "No case waits for someone to take it."));
         }
     }
-    Err(Failure::new(StatusCode::NOT_FOUND, "queue-empty", "No case waits for someone to take it."))
+    Err(Failure::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "Each case was taken by someone else just now. Try again."))
 }
 
 /// A decision: the nonce is checked to be the server's own before the domain sees when it was issued.

@@ -150,7 +150,10 @@ impl From<StoreError> for Failure {
         tracing::error!(error = error.code(), engine = error.engine(), "the store failed");
         let (code, detail) = match error {
             StoreError::Busy => ("busy", "Too much is being written at once. Try again."),
-            StoreError::Clock => ("clock", "The server's clock was moved; nothing is written until it is put right."),
+            StoreError::Clock => (
+                "clock",
+                "The server's clock was moved; nothing is written until it is put right, or, where the machine slept, until the server is started again.",
+            ),
             _ => ("store", "The server can't read or write its data. Nothing was changed."),
         };
         Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail)

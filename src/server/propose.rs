@@ -24,6 +24,12 @@ const MAX_TOLD: usize = 3;
 
 #[utoipa::path(post, path = "/v1/register/policy", tag = "register", request_body = wire::ProposePolicy, responses((status = 200, body = wire::RegisterAnswer)))]
 pub(super) async fn propose(w: Write<wire::ProposePolicy>) -> Result<Response, Failure> {
+    // What was answered before, or is being answered, takes no place from those who wait for such work.
+    let (_flight, kept) = w.begin().await?;
+    if let Some((_, kept)) = kept {
+        let version = kept.get("register").and_then(serde_json::Value::as_u64).unwrap_or(0);
+        return Ok(Json(wire::RegisterAnswer { version, ..wire::RegisterAnswer::default() }).into_response());
+    }
     let text = w.body.text.clone();
     let read = w.app.compared.work(move || Policy::for_use(&text)).await?;
     let policy = read.map_err(|mistakes| {
@@ -36,12 +42,7 @@ pub(super) async fn propose(w: Write<wire::ProposePolicy>) -> Result<Response, F
     let current = w.app.service.rules().await?.1;
     let (read, with) = (policy.bundle.clone(), current.sha256);
     let widens_alone = w.app.compared.work(move || compare::widens_alone(&current.bundle, &read)).await?;
-    let (_flight, kept) = w.begin().await?;
     let id: ProposalId = w.app.service.fresh("prp")?;
-    if let Some((_, kept)) = kept {
-        let version = kept.get("register").and_then(serde_json::Value::as_u64).unwrap_or(0);
-        return Ok(Json(wire::RegisterAnswer { version, ..wire::RegisterAnswer::default() }).into_response());
-    }
     let mut ask = w.caller.ask();
     ask.once = Some(w.once(StatusCode::OK));
     let command = RegisterCommand::ProposePolicy { id: id.clone(), policy: policy.sha256, compared: Compared { with, widens_alone } };

@@ -44,7 +44,7 @@ pub enum StoreError {
     #[error("the store is closed")]
     Closed,
     /// The clock went back behind the last entry, or jumped ahead (invariant 16, T12).
-    #[error("the server's clock was moved; nothing is written until it is put right")]
+    #[error("the server's clock was moved; nothing is written until it is put right, or, where the machine slept, until the server is started again")]
     Clock,
 }
 

@@ -84,8 +84,11 @@ fn keep(draft: &mut Draft<'_>, id: &EvidenceId, kind: EvidenceKind, text: &TextR
     if draft.case.evidence.iter().any(|e| &e.id == id) {
         return Err(Refusal::Already("This evidence is kept already.".to_owned()));
     }
-    if draft.case.evidence.len() >= MAX_ITEMS {
-        return Err(Refusal::Limit { what: "A case's evidence", limit: MAX_ITEMS });
+    // Programs have a bound of their own, so that what they send never keeps a person from adding what they saw.
+    let sent = |e: &&Evidence| (e.kind == EvidenceKind::Telemetry) == (kind == EvidenceKind::Telemetry);
+    if draft.case.evidence.iter().filter(sent).count() >= MAX_ITEMS {
+        let what = if kind == EvidenceKind::Telemetry { "What programs sent to a case" } else { "A case's evidence" };
+        return Err(Refusal::Limit { what, limit: MAX_ITEMS });
     }
     let by = draft.ctx.actor.who.clone();
     let evidence = Evidence { id: id.clone(), kind, text: text.clone(), by: by.clone(), at: draft.now(), late };
