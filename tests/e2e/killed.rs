@@ -170,7 +170,7 @@ impl Ledger {
 }
 
 /// Kills it at a random moment after it has answered something.
-async fn killed(host: &mut Host, done: &AtomicU64) {
+fn killed(host: &mut Host, done: &AtomicU64) {
     let (before, until) = (done.load(Ordering::SeqCst), Instant::now() + SOON);
     while done.load(Ordering::SeqCst) == before {
         assert!(Instant::now() < until, "nothing is ever acknowledged");
@@ -207,7 +207,7 @@ async fn t29_a_served_house_killed_under_load_keeps_what_it_acknowledged_and_doe
                 (i, ledger)
             });
         }
-        killed(&mut host, &done).await;
+        killed(&mut host, &done);
         while let Some(written) = writers.join_next().await {
             let (i, ledger) = written.unwrap();
             ledgers[i] = ledger;
