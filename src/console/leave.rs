@@ -20,6 +20,7 @@ pub(super) fn or_ask(model: &mut Model) {
     let key = model.shared.keymap.shown(Action::Quit).filter(|_| by_key).unwrap_or_else(|| ":quit".into());
     let draft = model.screen(model.place()).unsent();
     let lost = match (model.shared.identities.is_empty(), draft) {
+        _ if model.shared.sending.waits() => "Something is still being sent: what becomes of it would not be told.",
         (true, false) => return now(model),
         (true, true) => "What you wrote here was not sent; it is kept as a draft.",
         (false, true) => "What you wrote here was not sent, and the demo ends with all that is in it.",

@@ -239,6 +239,8 @@ pub struct Shared {
 #[derive(Debug)]
 pub(super) enum Wish {
     Go(Place),
+    /// Goes on from a place, if that is in front, nothing lies over it and nothing is typed there.
+    GoOn(Place, Place),
     Back,
     /// Done with that place: if it is in front, back, or on to the other; else only forgotten.
     Done(Place, Option<Place>),
@@ -309,6 +311,11 @@ impl Shared {
     /// Goes to another screen.
     pub fn go(&mut self, place: Place) {
         self.wishes.push(Wish::Go(place));
+    }
+
+    /// Goes on from a screen to another because an answer came: whoever went elsewhere meanwhile, types or is asked something stays there.
+    pub fn go_on(&mut self, from: Place, to: Place) {
+        self.wishes.push(Wish::GoOn(from, to));
     }
 
     /// Goes back to the screen before.

@@ -72,10 +72,14 @@ pub struct Picker {
     choices: Vec<Choice>,
     shown: Vec<usize>,
     cursor: Cursor,
+    /// Whether the last choice is what was typed.
+    as_typed: bool,
 }
 
 /// The most rows of a list that are in sight.
 const ROWS: usize = 12;
+/// The least room for a line of a confirmation, in columns.
+const LEAST_WIDTH: usize = 56;
 /// The widest a list gets, in columns.
 const MAX_WIDTH: u16 = 112;
 
@@ -83,7 +87,7 @@ impl Picker {
     /// A list of choices.
     pub fn new(purpose: &'static str, title: impl Into<String>, choices: Vec<Choice>) -> Self {
         let shown = (0..choices.len()).collect();
-        Self { purpose, title: title.into(), free: false, typed: TextBox::line("", 200), choices, shown, cursor: Cursor::default() }
+        Self { purpose, title: title.into(), free: false, typed: TextBox::line("", 200), choices, shown, cursor: Cursor::default(), as_typed: false }
     }
 
     /// Lets what is typed be picked as well.
@@ -108,8 +112,19 @@ impl Picker {
     }
 
     fn narrow(&mut self) {
+        if std::mem::take(&mut self.as_typed) {
+            self.choices.pop();
+        }
         self.shown = self.found(self.typed.text());
         self.cursor = Cursor::default();
+        // What was typed is a row of its own below those it finds: Enter takes the row that is marked.
+        let typed = self.typed.text().trim();
+        if self.free && !typed.is_empty() && !self.choices.is_empty() && self.choices.iter().all(|c| c.value != typed) {
+            let choice = Choice::new(typed, crate::base::text::sanitise(typed, false), "as typed");
+            self.shown.push(self.choices.len());
+            self.choices.push(choice);
+            self.as_typed = true;
+        }
     }
 
     /// The choices in sight of what was typed, in order.
@@ -187,14 +202,8 @@ impl Overlay {
                     KeyCode::Esc => return Outcome::Gone,
                     KeyCode::Enter => {
                         return match p.current() {
-                            Some(choice)
-                                if choice.refused.is_none()
-                                    && (!p.free || p.typed.text().is_empty() || p.cursor.at > 0 || choice.value == p.typed.text()) =>
-                            {
-                                Outcome::Picked(p.purpose, choice.value.clone())
-                            }
-                            _ if p.free && !p.typed.text().trim().is_empty() => Outcome::Picked(p.purpose, p.typed.text().trim().to_owned()),
                             Some(choice) if choice.refused.is_none() => Outcome::Picked(p.purpose, choice.value.clone()),
+                            _ if p.free && !p.typed.text().trim().is_empty() => Outcome::Picked(p.purpose, p.typed.text().trim().to_owned()),
                             _ => Outcome::Stays,
                         };
                     }
@@ -343,7 +352,9 @@ impl Confirmation {
             KeyCode::Esc => Outcome::Gone,
             KeyCode::Char('n') if plain => Outcome::Gone,
             KeyCode::Down => {
-                self.top = (self.top + 1).min(self.lines.len().saturating_mul(4));
+                // As many as there are lines in the narrowest box; what is in sight is bounded where it is drawn.
+                let lines: usize = self.lines.iter().map(|l| wrap(l, LEAST_WIDTH).len()).sum();
+                self.top = (self.top + 1).min(lines);
                 Outcome::Stays
             }
             KeyCode::Up => {
@@ -411,6 +422,26 @@ mod tests {
             assert_eq!(press(&mut make(), cancels), Outcome::Gone);
         }
         assert_eq!(press(&mut make(), KeyCode::Char('y')), Outcome::Confirmed(Place::Queue, Box::new(order.clone())));
+    }
+
+    #[test]
+    fn enter_takes_the_row_that_is_marked_and_what_was_typed_is_a_row_too() {
+        let choices = || vec![Choice::new("d.ruiz", "d.ruiz", "on shift"), Choice::new("m.chen", "m.chen", "on shift")];
+        let typed = |text: &str, down: usize| {
+            let mut pick = Overlay::Pick(Picker::new("assign", "Give to", choices()).or_typed());
+            for c in text.chars() {
+                press(&mut pick, KeyCode::Char(c));
+            }
+            for _ in 0..down {
+                press(&mut pick, KeyCode::Down);
+            }
+            press(&mut pick, KeyCode::Enter)
+        };
+        assert_eq!(typed("rui", 0), Outcome::Picked("assign", "d.ruiz".into()));
+        assert_eq!(typed("rui", 1), Outcome::Picked("assign", "rui".into()));
+        assert_eq!(typed("kofi", 0), Outcome::Picked("assign", "kofi".into()));
+        assert_eq!(typed("m.chen", 0), Outcome::Picked("assign", "m.chen".into()));
+        assert_eq!(typed("", 1), Outcome::Picked("assign", "m.chen".into()));
     }
 
     #[test]

@@ -16,9 +16,6 @@ use crate::client::{ClientError, Write};
 /// The most changes that are remembered.
 const MAX: usize = 64;
 
-/// The draft of what is said when a case is opened.
-pub const OPENING: &str = "new-case-summary";
-
 /// A change on its way.
 #[derive(Debug, Clone)]
 struct Sent {
@@ -60,6 +57,11 @@ impl Sending {
     pub fn silent(&self, now: Time) -> Option<i64> {
         let since = self.0.values().map(|s| s.since).min()?;
         Some((now - since).num_seconds()).filter(|s| *s >= SILENT)
+    }
+
+    /// Whether an answer is awaited.
+    pub fn waits(&self) -> bool {
+        !self.0.is_empty()
     }
 
     /// When that shows another number, by this machine's clock.

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use super::effect::{Effect, Timer};
-use super::model::{Link, MAX_NOTES, Note, Place, Shared, Tone};
+use super::model::{MAX_NOTES, Note, Place, Shared, Tone};
 use crate::base::ids::CaseId;
 use crate::client::ClientError;
 
@@ -15,15 +15,12 @@ impl Shared {
         self.note(Note::new(self.now, tone, text.into()));
     }
 
-    /// Tells an error; 401 opens the sign-in over what is there, a lost connection shows at once.
+    /// Tells an error; 401 opens the sign-in over what is there. Whether the connection stands is the live stream's word, not one call's.
     pub fn fail(&mut self, error: &ClientError) {
         let text = crate::base::text::sanitise(&error.to_string(), false);
         let note = Note::of(self.now, error, text);
         if error.needs_sign_in() {
             self.go(Place::SignIn);
-        }
-        if matches!(error, ClientError::Unreachable { .. }) && self.link == Link::Live {
-            self.link = Link::Lost(1);
         }
         self.note(note);
     }

@@ -25,6 +25,7 @@ pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
     match message {
         Message::Key(key) if key.kind != KeyEventKind::Release => on_key(model, key),
         Message::Key(_) => {}
+        Message::Mouse(_) | Message::Paste(_) if unseen_in(model) => {}
         Message::Mouse(event) => mouse::on_mouse(model, event),
         Message::Paste(text) => {
             model.shared.dirty = true;
@@ -125,6 +126,9 @@ pub(super) fn on_key(model: &mut Model, event: KeyEvent) {
     if model.shared.keymap.meaning(&[key], |a| a == Action::Leave) == Meaning::Act(Action::Leave) {
         return leave::now(model);
     }
+    if unseen_in(model) {
+        return;
+    }
     if let Some(overlay) = &mut model.overlay {
         model.shared.dirty = true;
         let outcome = overlay.key(event);
@@ -168,6 +172,12 @@ pub(super) fn on_key(model: &mut Model, event: KeyEvent) {
             }
         }
     }
+}
+
+/// Whether the window is too small to show anything: then no key acts on what nobody sees.
+fn unseen_in(model: &Model) -> bool {
+    let (columns, rows) = model.shared.size;
+    !model.shared.plain && (columns < super::view::LEAST.0 || rows < super::view::LEAST.1)
 }
 
 /// Stands in the bottom line until the next key; not worth keeping among the messages.
@@ -442,9 +452,19 @@ pub(super) fn wishes(model: &mut Model) {
         model.shared.dirty = true;
         for wish in wishes {
             match wish {
+                Wish::GoOn(from, to) => {
+                    let free = model.place() == from && model.overlay.is_none() && model.pending.is_empty() && !model.screen(from).typing();
+                    if free {
+                        model.shared.go(to);
+                    }
+                }
                 Wish::Go(place) => {
                     if model.stack.last() == Some(&place) {
                         continue;
+                    }
+                    // A token goes into no list's line, and none of its letters answers a question.
+                    if place == Place::SignIn && matches!(model.overlay.take(), Some(Overlay::Confirm(_))) {
+                        model.shared.say(Tone::Info, "Cancelled: nothing was sent.");
                     }
                     if matches!(place, Place::Help) {
                         let (scope, before) = (model.scope(), model.place());

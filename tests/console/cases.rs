@@ -277,7 +277,18 @@ fn a_stale_decision_is_told_and_read_again_and_keeps_the_reason() {
     desk.writes = Box::new(move |_| Err(ClientError::Problem(Box::new(problem.clone()))));
     desk.press("ctrl-s y");
     let text = desk.text();
-    assert!(text.contains("The case changed while you read it") && text.contains("wrong owner"), "{text}");
+    assert!(text.contains("Nothing was decided.") && text.contains("wrong owner"), "{text}");
+    assert!(!text.contains("while you read it"), "it is as it was: {text}");
+    let mut moved = whole::sealed();
+    moved.row.version += 1;
+    desk.server = Box::new(move |ask| match ask {
+        Ask::Case(_) => Some(Ok(Reply::Case(Box::new(moved.clone())))),
+        Ask::Statement(_, decision) => Some(Ok(Reply::Statement(Box::new(whole::statement(decision.code()))))),
+        other => usual(other),
+    });
+    desk.press("ctrl-s y");
+    let text = desk.text();
+    assert!(text.contains("The case changed while you read it: version 3 is now 4.") && text.contains("wrong owner"), "{text}");
     assert_eq!(desk.model.shared.drafts.values().next().map(String::as_str), Some("wrong owner"));
 }
 

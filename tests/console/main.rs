@@ -11,6 +11,7 @@ mod frame;
 mod grants;
 mod inbox;
 mod kept;
+mod late;
 mod live;
 mod plain;
 #[path = "../support/ports.rs"]

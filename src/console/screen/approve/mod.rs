@@ -257,7 +257,6 @@ impl Approve {
                 shared.fail(&error);
                 let stale = error.status() == Some(412) || matches!(error.code(), "stale-seal" | "statement-expired");
                 if stale {
-                    self.changed = self.case.as_ref().map(|c| c.row.version);
                     shared.say(Tone::Bad, format!("{error} Nothing was decided. It is read again; your reason is kept."));
                 }
                 self.refusal = match error {

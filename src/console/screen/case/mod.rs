@@ -65,6 +65,8 @@ struct Open {
     form: Form,
     /// Which form it is: an answer closes the one it was sent from.
     number: u64,
+    /// Whether something was typed since it was sent: then it stays open when the answer comes, and the next letters are no keys.
+    since: bool,
 }
 
 /// A write of this case: what is said when it was done, and the form that it was sent from.
@@ -82,6 +84,8 @@ pub struct Case {
     names: BTreeMap<String, Untrusted>,
     /// Where the timeline goes on, while there is more.
     entries_after: Option<u64>,
+    /// Whether there are later entries than are held.
+    cut: bool,
     open: Option<Open>,
     asked: Latest,
     asked_entries: Latest,
@@ -128,8 +132,15 @@ impl Case {
         }
     }
 
+    /// Whether a place is this case's.
+    fn is_at(&self, place: Place) -> bool {
+        matches!(place, Place::Case(id) if self.id == Some(id))
+    }
+
     fn load_entries(&mut self, shared: &mut Shared, after: Option<u64>) {
         let Some(id) = self.id else { return };
+        // What is read from its beginning goes on from nowhere.
+        (self.entries_after, self.cut) = (after, false);
         self.asked_entries.begin(shared.ask(Place::Case(id), Ask::Timeline(id, after)));
     }
 
@@ -140,7 +151,7 @@ impl Case {
             Tab::Checklist => pages::checklist(case, shared),
             Tab::Evidence => pages::evidence(case),
             Tab::Approvals => pages::approvals(case),
-            Tab::Timeline => pages::timeline(&self.entries, &self.names, self.asked_entries.waits()),
+            Tab::Timeline => pages::timeline(&self.entries, &self.names, (self.asked_entries.waits(), self.id.filter(|_| self.cut))),
         }
     }
 
@@ -158,7 +169,7 @@ impl Case {
 
     fn open(&mut self, shared: &mut Shared, purpose: Purpose) {
         if let Some(case) = &self.seen {
-            self.open = Some(Open { purpose, form: purpose.form(case, shared), number: shared.number() });
+            self.open = Some(Open { purpose, form: purpose.form(case, shared), number: shared.number(), since: false });
         }
     }
 
@@ -171,7 +182,10 @@ impl Case {
     /// Sends a change of this case at once.
     fn send(&mut self, shared: &mut Shared, write: Write, done: &'static str, draft: Option<String>) {
         let Some((id, version)) = self.seen.as_ref().map(|c| (c.row.id, c.row.version)) else { return };
-        let form = self.open.as_ref().filter(|_| draft.is_some()).map(|open| open.number);
+        let form = self.open.as_mut().filter(|_| draft.is_some()).map(|open| {
+            open.since = false;
+            open.number
+        });
         let order = Order { draft, ..shared.order(write, Some(id), Some(version)) };
         self.doing = Some((done, form));
         self.writing.begin(shared.send(Place::Case(id), order));
@@ -189,8 +203,8 @@ impl Case {
             Ok(Reply::Written(written)) => {
                 if let Some((said, form)) = doing {
                     shared.say(Tone::Good, said);
-                    // Another form may be open by now, or the same anew.
-                    self.open.take_if(|open| form == Some(open.number));
+                    // Another form may be open by now, or the same anew, or more was typed into it.
+                    self.open.take_if(|open| form == Some(open.number) && !open.since);
                 }
                 match written.case {
                     Some(case) => {
@@ -262,6 +276,7 @@ impl Screen for Case {
         if let Some(open) = &mut self.open
             && open.form.typed(key) == Did::Changed
         {
+            open.since = true;
             self.keep_draft(shared);
         }
     }
@@ -269,6 +284,7 @@ impl Screen for Case {
     fn pasted(&mut self, shared: &mut Shared, text: &str, whole: bool) {
         if let Some(open) = &mut self.open {
             open.form.pasted(text, whole);
+            open.since = true;
             self.keep_draft(shared);
         }
     }
@@ -340,12 +356,22 @@ impl Screen for Case {
         self.do_picked(shared, purpose, value);
     }
 
-    fn sent(&mut self, _shared: &mut Shared, _place: Place, seq: u64) {
+    fn sent(&mut self, _shared: &mut Shared, place: Place, seq: u64) {
+        if !self.is_at(place) {
+            return;
+        }
         self.doing = self.asking.take();
+        if let Some(open) = &mut self.open {
+            open.since = false;
+        }
         self.writing.begin(seq);
     }
 
-    fn answer(&mut self, shared: &mut Shared, _place: Place, seq: u64, reply: Result<Reply, ClientError>) {
+    fn answer(&mut self, shared: &mut Shared, place: Place, seq: u64, reply: Result<Reply, ClientError>) {
+        // What is said about another case is not shown as this one.
+        if !self.is_at(place) {
+            return;
+        }
         if self.writing.take(seq) {
             return self.written(shared, reply);
         }
@@ -371,9 +397,9 @@ impl Screen for Case {
                     let room = MAX_NAMES.saturating_sub(self.names.len());
                     self.names.extend(page.names.into_iter().take(room));
                     shared.dirty = true;
-                    if let Some(after) = page.after.filter(|_| self.entries.len() < MAX_ENTRIES) {
-                        self.entries_after = Some(after);
-                        self.load_entries(shared, Some(after));
+                    match page.after {
+                        Some(after) if self.entries.len() < MAX_ENTRIES => self.load_entries(shared, Some(after)),
+                        after => self.cut = after.is_some(),
                     }
                 }
                 Ok(_) => {}

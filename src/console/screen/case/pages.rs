@@ -10,6 +10,7 @@ use super::ways;
 use crate::api::case::{ApprovalDetail, CaseDetail, ChecklistItem, DutyInTheWay, ItemState, SealDetail};
 use crate::api::lists::{LogEntry, named};
 use crate::api::words::{CaseState, Decision};
+use crate::base::ids::CaseId;
 use crate::base::ids::PersonId;
 use crate::base::text::sanitise;
 use crate::base::{Time, Untrusted};
@@ -455,8 +456,8 @@ pub(in crate::console::screen) fn lineage(s: &mut Sheet, case: &CaseDetail) {
     }
 }
 
-/// What happened, oldest first.
-pub(super) fn timeline(entries: &[LogEntry], names: &BTreeMap<String, Untrusted>, loading: bool) -> Sheet {
+/// What happened, oldest first; whether more is being read, and of which case later entries are not held.
+pub(super) fn timeline(entries: &[LogEntry], names: &BTreeMap<String, Untrusted>, (loading, cut): (bool, Option<CaseId>)) -> Sheet {
     let mut s = Sheet::default();
     for e in entries {
         s.fact(
@@ -471,6 +472,9 @@ pub(super) fn timeline(entries: &[LogEntry], names: &BTreeMap<String, Untrusted>
         s.text("Asking the server …", Role::Dim);
     } else if entries.is_empty() {
         s.text("Nothing yet.", Role::Dim);
+    }
+    if let (Some(id), Some(last)) = (cut, entries.last()) {
+        s.text(format!("The first {} entries are shown. Later ones: countersign case timeline {id} --after {}", entries.len(), last.seq), Role::Warn);
     }
     s
 }

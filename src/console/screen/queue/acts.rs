@@ -58,7 +58,7 @@ impl Queue {
                 if let Some(row) = row {
                     self.window.news(&row, Self::height(shared));
                     if taking {
-                        shared.go(Place::Case(row.id));
+                        shared.go_on(Place::Queue, Place::Case(row.id));
                     }
                 }
                 shared.say(Tone::Good, text);

@@ -278,6 +278,16 @@ impl Queue {
         }
     }
 
+    /// What was typed is not waited for any more: its answer ends no typing that is begun meanwhile, and the list is as it was.
+    pub(super) fn give_up(&mut self) {
+        if std::mem::take(&mut self.applying)
+            && let Some((filter, window)) = self.before.take()
+        {
+            (self.filter, self.window) = (filter, window);
+            (self.asked, self.asked_from) = (Latest::default(), None);
+        }
+    }
+
     /// Asks for what was typed; the typing stays until the answer says that it is a filter.
     fn show_typed(&mut self, shared: &mut Shared, filter: String) {
         let sort = self.sort.clone();

@@ -332,6 +332,7 @@ impl Screen for Queue {
             }
             Action::Submit => self.apply_filter(shared),
             Action::Cancel => {
+                self.give_up();
                 self.end_typing();
                 self.rest(shared);
             }

@@ -17,6 +17,7 @@ use super::case::pages::clean;
 use super::{Loading, Screen};
 use crate::api::case::{CaseDetail, RoutePreview};
 use crate::api::lists::{SubjectFound, SubjectRow};
+use crate::base::Digest;
 use crate::base::ids::CaseId;
 use crate::client::{ClientError, Write};
 use crate::console::action::Action;
@@ -29,8 +30,10 @@ use crate::console::widget::list::Cursor;
 
 /// How long typing rests before the server is asked.
 const REST: Duration = Duration::from_millis(300);
-/// The draft of what was said.
-const DRAFT: &str = crate::console::sending::OPENING;
+/// The draft of what was said about somebody: theirs alone, under a name that a file can have.
+fn draft(subject: &SubjectRow) -> String {
+    format!("new-case-{}", &Digest::of(subject.id.as_str().as_bytes()).to_string()[..32])
+}
 
 /// Routing.
 #[derive(Debug, Default)]
@@ -103,7 +106,7 @@ impl Routing {
     }
 
     fn take_subject(&mut self, shared: &mut Shared, row: SubjectRow) {
-        let draft = shared.drafts.get(DRAFT).cloned().unwrap_or_default();
+        let draft = shared.drafts.get(&draft(&row)).cloned().unwrap_or_default();
         self.form = fields::form(&row, self.case.as_deref(), &draft);
         self.number = shared.number();
         self.subject = Some(row);
@@ -134,9 +137,11 @@ impl Routing {
         }
         let name = self.form.fields.get(self.form.focus).map_or("", |f| f.name);
         if name == "summary" {
-            shared.keep_draft(DRAFT, self.form.value("summary"));
+            shared.keep_draft(&draft(subject), self.form.value("summary"));
         }
-        if matches!(name, "action" | "path" | "target" | "scope") {
+        if matches!(name, "action" | "path" | "target" | "scope" | "groups") {
+            // What the way before would cost says nothing about this one: it is neither shown nor confirmed any more.
+            (self.preview, self.unclear, self.asked_preview) = (None, None, Latest::default());
             shared.timer(Timer::Form, REST);
         }
     }
@@ -179,7 +184,11 @@ impl Routing {
             _ => format!("Open a case for {}?", subject.name.line()),
         };
         let version = self.case.as_ref().map(|c| c.row.version);
-        let draft = self.case_id.is_none().then(|| DRAFT.to_owned());
+        let said = self.form.value("summary").trim();
+        if !said.is_empty() {
+            lines.push(format!("They said: {}", clean(said)));
+        }
+        let draft = self.case_id.is_none().then(|| draft(subject));
         let order = Order { draft, ..shared.order(write, self.case_id, version) };
         let to = self.place();
         shared.confirm(Confirmation { number: 0, question, lines, key: CONFIRM, label: "route it".into(), top: 0, to, order });
