@@ -104,6 +104,8 @@ pub enum Ask {
     Subject(SubjectId),
     /// The policy.
     Policy,
+    /// Whom a case could be given to.
+    Assignable(CaseId),
     /// What policy asks of a case.
     CasePolicy(CaseId),
     /// A proposal, whole.

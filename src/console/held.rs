@@ -82,7 +82,7 @@ pub(super) fn play(model: &mut Model) {
         let Some(event) = model.held.keys.pop_front() else { return };
         model.held.plays = true;
         update::on_key(model, event);
-        update::wishes(model);
+        super::wish::wishes(model);
         model.held.plays = false;
         model.held.place = Some(model.place());
         if model.overlay.is_some() && !model.held.keys.is_empty() {

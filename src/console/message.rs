@@ -11,7 +11,7 @@ use super::mail::Mails;
 use super::model::Place;
 use crate::api::case::{CaseDetail, RoutePreview, Statement};
 use crate::api::governance::ProposalView;
-use crate::api::lists::{Announcement, Counts, GrantPage, LogPage, Me, QueuePage, SubjectPage, SubjectRow};
+use crate::api::lists::{Announcement, Assignable, Counts, GrantPage, LogPage, Me, QueuePage, SubjectPage, SubjectRow};
 use crate::client::{ClientError, Written};
 
 /// Something that happened.
@@ -79,6 +79,8 @@ pub enum Reply {
     Preview(Box<RoutePreview>),
     /// Something the server words itself (policy).
     Value(Box<serde_json::Value>),
+    /// Whom a case could be given to.
+    Assignable(Box<Assignable>),
     /// A proposal, whole.
     Proposal(Box<ProposalView>),
     /// A write was done.

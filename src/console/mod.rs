@@ -50,6 +50,7 @@ pub mod undo;
 pub mod update;
 pub mod view;
 pub mod widget;
+mod wish;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, IsTerminal as _};

@@ -10,7 +10,7 @@ use super::effect::{Ask, Effect, Order, Timer};
 use super::keep::{State, View};
 use super::keymap::{Key, Keymap};
 pub use super::latest::Latest;
-use super::overlay::{Confirmation, Overlay, Picker};
+use super::overlay::{Choice, Confirmation, Overlay, Picker};
 use super::screen::{self, Screen};
 use super::theme::{Depth, Theme};
 use super::widget::fit;
@@ -245,6 +245,8 @@ pub(super) enum Wish {
     /// Done with that place: if it is in front, back, or on to the other; else only forgotten.
     Done(Place, Option<Place>),
     Over(Box<Overlay>),
+    /// What can be picked is known now, for the list of a purpose, if that is still open.
+    Fill(&'static str, String, Vec<Choice>),
 }
 
 impl Shared {
@@ -344,6 +346,11 @@ impl Shared {
     /// Lets the user pick from a list.
     pub fn pick(&mut self, picker: Picker) {
         self.wishes.push(Wish::Over(Box::new(Overlay::Pick(picker))));
+    }
+
+    /// Says what can be picked from the list of a purpose, if it is still open.
+    pub fn fill(&mut self, purpose: &'static str, title: String, choices: Vec<Choice>) {
+        self.wishes.push(Wish::Fill(purpose, title, choices));
     }
 
     /// The area of a screen.

@@ -127,6 +127,16 @@ impl Picker {
         }
     }
 
+    /// What can be picked is known now: the row that is marked stays marked, if it is still there.
+    pub fn fill(&mut self, title: String, choices: Vec<Choice>) {
+        let marked = self.current().filter(|_| self.cursor.at > 0).map(|c| c.value.clone());
+        (self.title, self.choices, self.as_typed) = (title, choices, false);
+        self.narrow();
+        let at = marked.and_then(|value| self.shown.iter().position(|i| self.choices.get(*i).is_some_and(|c| c.value == value)));
+        self.cursor.at = at.unwrap_or(0);
+        self.cursor.show(self.shown.len(), ROWS);
+    }
+
     /// The choices in sight of what was typed, in order.
     pub fn offered(&self) -> impl Iterator<Item = &Choice> {
         self.shown.iter().filter_map(|i| self.choices.get(*i))

@@ -196,6 +196,7 @@ async fn fetch(client: &Client, ask: Ask) -> Result<Reply, ClientError> {
         Ask::Subject(id) => Reply::Subject(Box::new(client.subject(&id).await?)),
         Ask::Policy => Reply::Value(Box::new(client.policy().await?)),
         Ask::CasePolicy(id) => Reply::Value(Box::new(client.case_policy(id).await?)),
+        Ask::Assignable(id) => Reply::Assignable(Box::new(client.assignable(id).await?)),
         Ask::Proposal(id) => Reply::Proposal(Box::new(client.proposal(&id).await?)),
         Ask::Log(after, limit) => Reply::Log(client.log(after, Some(limit)).await?),
         Ask::RoutePreview(body) => Reply::Preview(Box::new(client.route_preview(&body).await?)),

@@ -359,7 +359,7 @@ fn read(model: &mut Model, (number, act): (u64, Act), place: Place, case: &CaseD
     }
     model.shared.go(Place::Case(id));
     model.shared.say(Tone::Info, "Say why you take it back; it is asked once more.");
-    super::update::wishes(model);
+    super::wish::wishes(model);
     model.screens.case.take_back(&mut model.shared, Box::new(case.clone()));
 }
 

@@ -11,13 +11,11 @@ use super::effect::{Ask, Effect, Timer};
 use super::keymap::{Key, Meaning};
 use super::leave;
 use super::message::{Live, Message, Reply};
-use super::model::{Link, Model, Note, Place, Tone, Wish};
+use super::model::{Link, Model, Note, Place, Tone};
 use super::overlay::{Outcome, Overlay};
+use super::wish::wishes;
 use super::{attention, choose, held, known, mouse, recall, sending, tutor, undo};
 use crate::client::ClientError;
-
-/// How deep one can go before the oldest way back is forgotten.
-const MAX_STACK: usize = 32;
 
 /// Takes in what happened; returns what is to be done.
 pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
@@ -102,7 +100,7 @@ pub(super) fn arrive(model: &mut Model) {
     enter(model);
 }
 
-fn enter(model: &mut Model) {
+pub(super) fn enter(model: &mut Model) {
     let place = model.place();
     let (screen, shared) = model.screen_mut(place);
     screen.enter(shared, place);
@@ -438,64 +436,6 @@ fn on_timer(model: &mut Model, timer: Timer) {
             let place = model.place();
             let (screen, shared) = model.screen_mut(place);
             screen.timer(shared, place, other);
-        }
-    }
-}
-
-/// Fulfils wishes of screens.
-pub(super) fn wishes(model: &mut Model) {
-    for _ in 0..8 {
-        let wishes = std::mem::take(&mut model.shared.wishes);
-        if wishes.is_empty() {
-            break;
-        }
-        model.shared.dirty = true;
-        for wish in wishes {
-            match wish {
-                Wish::GoOn(from, to) => {
-                    let free = model.place() == from && model.overlay.is_none() && model.pending.is_empty() && !model.screen(from).typing();
-                    if free {
-                        model.shared.go(to);
-                    }
-                }
-                Wish::Go(place) => {
-                    if model.stack.last() == Some(&place) {
-                        continue;
-                    }
-                    // A token goes into no list's line, and none of its letters answers a question.
-                    if place == Place::SignIn && matches!(model.overlay.take(), Some(Overlay::Confirm(_))) {
-                        model.shared.say(Tone::Info, "Cancelled: nothing was sent.");
-                    }
-                    if matches!(place, Place::Help) {
-                        let (scope, before) = (model.scope(), model.place());
-                        model.screens.help.about(scope, before);
-                    }
-                    if model.stack.len() == MAX_STACK {
-                        model.stack.remove(1);
-                    }
-                    model.stack.push(place);
-                    enter(model);
-                }
-                Wish::Back => {
-                    model.stack.pop();
-                    if model.stack.is_empty() {
-                        model.stack.push(Place::Queue);
-                    }
-                    enter(model);
-                }
-                Wish::Done(place, next) => {
-                    let in_front = model.stack.last() == Some(&place);
-                    model.stack.retain(|p| *p != place);
-                    model.stack.extend(next.filter(|_| in_front));
-                    if model.stack.is_empty() {
-                        model.stack.push(Place::Queue);
-                    }
-                    if in_front {
-                        enter(model);
-                    }
-                }
-                Wish::Over(overlay) => model.overlay = Some(*overlay),
-            }
         }
     }
 }

@@ -286,7 +286,7 @@ fn a_stale_decision_is_told_and_read_again_and_keeps_the_reason() {
         Ask::Statement(_, decision) => Some(Ok(Reply::Statement(Box::new(whole::statement(decision.code()))))),
         other => usual(other),
     });
-    desk.press("ctrl-s y");
+    desk.press("s y");
     let text = desk.text();
     assert!(text.contains("The case changed while you read it: version 3 is now 4.") && text.contains("wrong owner"), "{text}");
     assert_eq!(desk.model.shared.drafts.values().next().map(String::as_str), Some("wrong owner"));

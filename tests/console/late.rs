@@ -135,6 +135,34 @@ fn in_a_window_that_is_too_small_no_key_acts_but_the_one_that_leaves() {
 }
 
 #[test]
+fn a_case_is_given_to_one_of_those_it_waits_for() {
+    let all = serde_json::json!({"rows": [
+        {"operator": "kofi", "name": "Kofi Mensah", "roles": ["support_agent"], "on_shift": true, "fits": true},
+        {"operator": "d.ruiz", "name": "Diego Ruiz", "roles": ["supervisor"], "on_shift": false, "fits": false}], "more": 3});
+    let server = move |ask: &Ask| match ask {
+        Ask::Assignable(_) => Some(Ok(Reply::Assignable(Box::new(serde_json::from_value(all.clone()).unwrap())))),
+        Ask::Case(_) => Some(Ok(Reply::Case(Box::new(whole::proofing())))),
+        other => usual(other),
+    };
+    let mut desk = Desk::new(80, 24, |_| {}, Box::new(server), true);
+    for goes in ["j A", "enter A"] {
+        desk.press(goes);
+        let text = desk.text();
+        assert!(text.contains("Kofi Mensah · support agent · on shift") && text.contains("3 more can be typed"), "{text}");
+        assert!(text.contains("not on shift · it waits for others"), "{text}");
+        desk.press("enter");
+        let given = desk.orders.pop().map(|o| o.write);
+        assert!(matches!(&given, Some(Write::Assign(a)) if a.operator.as_ref().is_some_and(|o| o.as_str() == "kofi")), "{given:?}");
+    }
+    desk.server = Box::new(|ask| if matches!(ask, Ask::Assignable(_)) { Some(Err(silence())) } else { usual(ask) });
+    desk.press("A");
+    assert!(desk.text().contains("who could take it is not known, type it"), "{}", desk.text());
+    desk.write("m.chen");
+    desk.press("enter");
+    assert!(matches!(desk.orders.pop().map(|o| o.write), Some(Write::Assign(a)) if a.operator.as_ref().is_some_and(|o| o.as_str() == "m.chen")));
+}
+
+#[test]
 fn leaving_while_something_is_sent_is_asked_for_twice() {
     let mut desk = Desk::usual(80, 24);
     desk.press("j");

@@ -5,6 +5,7 @@
 
 pub mod approve;
 pub mod case;
+mod give;
 pub mod grants;
 pub mod help;
 pub mod inbox;

@@ -14,6 +14,7 @@ use crate::console::action::{Action, Applies};
 use crate::console::effect::Order;
 use crate::console::model::{Place, Shared, Tone};
 use crate::console::overlay::{CONFIRM, Choice, Confirmation, Picker};
+use crate::console::screen::give;
 
 /// What the server says about an operation.
 pub(super) fn applies(case: &CaseDetail, action: Action) -> Applies {
@@ -116,8 +117,7 @@ impl Case {
             }
             Action::LetGo => self.assign(shared, None),
             Action::AssignTo => {
-                let others = case.could_decide.on_shift.iter().map(|o| Choice::new(o.as_str(), o.as_str(), "on shift; could decide"));
-                shared.pick(Picker::new("assign", "Give to (account)", others.collect()).or_typed());
+                give::offer(shared, (place, id), &mut self.asked_whom);
             }
             Action::Flag => {
                 let kinds = FlagKind::ALL.iter().filter(|k| case.flags.iter().all(|f| f.kind != **k));

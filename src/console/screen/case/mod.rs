@@ -89,6 +89,7 @@ pub struct Case {
     open: Option<Open>,
     asked: Latest,
     asked_entries: Latest,
+    asked_whom: Latest,
     writing: Latest,
     /// The write that is under way.
     doing: Option<Doing>,
@@ -384,6 +385,8 @@ impl Screen for Case {
                     shared.fail(&error);
                 }
             }
+        } else if self.asked_whom.take(seq) {
+            super::give::answered(shared, reply);
         } else if self.asked_entries.take(seq) {
             match reply {
                 Ok(Reply::Log(page)) => {

@@ -96,12 +96,13 @@ impl Proposal {
         }
     }
 
-    fn sheet(&self) -> Sheet {
+    fn sheet(&self, shared: &Shared) -> Sheet {
         let mut s = Sheet::default();
         let Some(one) = &self.about else { return s };
         s.head(format!("Proposed policy {}", one.proposal));
         if let Some(why) = &self.failed {
-            s.item(("✕", Role::Bad), why.clone(), Role::Bad);
+            let again = shared.keymap.shown(Action::Refresh).map(|key| format!(" {key} asks again.")).unwrap_or_default();
+            s.item(("✕", Role::Bad), format!("{why}{again}"), Role::Bad);
         }
         let at = self.view.as_ref().map(|v| format!(", {}", when(v.proposal.proposed_at))).unwrap_or_default();
         s.fact("Proposed by", format!("{}{at}", who(&one.proposed_by, &self.names)));
@@ -140,7 +141,7 @@ impl Proposal {
     fn unread(&self, shared: &Shared) -> Option<String> {
         let area = shared.body();
         let seen = self.farthest.max(self.scroll.0) + usize::from(area.height);
-        let below = self.sheet().height(area.width).saturating_sub(seen);
+        let below = self.sheet(shared).height(area.width).saturating_sub(seen);
         let lines = if below == 1 { "line" } else { "lines" };
         (below > 0 && !shared.plain).then(|| format!("Not yet read: {below} {lines} below what you saw of it."))
     }
@@ -244,7 +245,7 @@ impl Screen for Proposal {
 
     fn act(&mut self, shared: &mut Shared, _place: Place, action: Action) {
         let area = shared.body();
-        let sheet = self.sheet();
+        let sheet = self.sheet(shared);
         if self.scroll.act(action, sheet.height(area.width), usize::from(area.height)) {
             self.farthest = self.farthest.max(self.scroll.0);
             return;
@@ -310,11 +311,11 @@ impl Screen for Proposal {
     }
 
     fn draw(&self, frame: &mut Frame<'_>, area: Rect, shared: &Shared, _place: Place) {
-        self.sheet().draw(frame.buffer_mut(), area, self.scroll.0, shared);
+        self.sheet(shared).draw(frame.buffer_mut(), area, self.scroll.0, shared);
     }
 
     fn lines(&self, shared: &Shared, _place: Place) -> Vec<String> {
-        let mut lines = self.sheet().lines();
+        let mut lines = self.sheet(shared).lines();
         let why = self.refused(shared, Action::ApproveProposal);
         lines.push(why.unwrap_or_else(|| "approve-proposal approves it, end-proposal refuses it; each is asked once more.".to_owned()));
         lines

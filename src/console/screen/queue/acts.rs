@@ -11,6 +11,7 @@ use crate::client::{ClientError, Write};
 use crate::console::effect::Timer;
 use crate::console::message::Reply;
 use crate::console::model::{Place, Shared, Tone};
+use crate::console::screen::give;
 
 impl Queue {
     /// The selected case and its version, to be given to someone: whose it is now is remembered, so that it can be undone.
@@ -18,6 +19,14 @@ impl Queue {
         let row = self.window.current()?;
         shared.undo.knew(row);
         Some((row.id, row.version))
+    }
+
+    /// Lets somebody be picked for the selected case, whatever is selected by then.
+    pub(super) fn offer_whom(&mut self, shared: &mut Shared) {
+        self.giving = self.chosen(shared);
+        if let Some((case, _)) = self.giving {
+            give::offer(shared, (Place::Queue, case), &mut self.asked_whom);
+        }
     }
 
     /// Gives the selected case to someone, or to nobody.

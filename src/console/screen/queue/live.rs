@@ -286,6 +286,7 @@ impl Queue {
             (self.filter, self.window) = (filter, window);
             (self.asked, self.asked_from) = (Latest::default(), None);
         }
+        self.end_typing();
     }
 
     /// Asks for what was typed; the typing stays until the answer says that it is a filter.

@@ -69,6 +69,7 @@ pub struct Queue {
     taking: Latest,
     /// The case, and its version, that someone is being picked for: whatever is selected by then.
     giving: Option<(CaseId, u64)>,
+    asked_whom: Latest,
     failed: Option<String>,
     begun: bool,
 }
@@ -316,10 +317,7 @@ impl Screen for Queue {
                 }
             }
             Action::NewCase => shared.go(Place::Route(None)),
-            Action::AssignTo => {
-                self.giving = self.chosen(shared);
-                shared.pick(Picker::new("assign", "Give to (account)", Vec::new()).or_typed());
-            }
+            Action::AssignTo => self.offer_whom(shared),
             Action::LetGo => self.give(shared, None),
             Action::Filter => self.begin_typing(shared),
             Action::NextField => {
@@ -333,7 +331,6 @@ impl Screen for Queue {
             Action::Submit => self.apply_filter(shared),
             Action::Cancel => {
                 self.give_up();
-                self.end_typing();
                 self.rest(shared);
             }
             Action::Unfilter => {
@@ -395,6 +392,8 @@ impl Screen for Queue {
                 shared.dirty |= self.preview.as_ref() != Some(&case);
                 self.preview = Some(case);
             }
+        } else if self.asked_whom.take(seq) {
+            super::give::answered(shared, reply);
         } else if self.taking.take(seq) {
             self.written(shared, reply, true);
         } else if self.writing.take(seq) {
