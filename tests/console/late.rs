@@ -144,7 +144,7 @@ fn a_case_is_given_to_one_of_those_it_waits_for() {
         Ask::Case(_) => Some(Ok(Reply::Case(Box::new(whole::proofing())))),
         other => usual(other),
     };
-    let mut desk = Desk::new(80, 24, |_| {}, Box::new(server), true);
+    let mut desk = Desk::new(120, 40, |_| {}, Box::new(server), true);
     for goes in ["j A", "enter A"] {
         desk.press(goes);
         let text = desk.text();
