@@ -28,7 +28,8 @@ pub struct SessionDetail {
     pub expires_at: DateTime<Utc>,
     /// Wrong tries left.
     pub tries_left: u8,
-    /// How it ended: `proved`, `declined`, `exhausted`, `superseded`, `expired`; absent while it is open.
+    /// How it ended: `proved`, `declined`, `exhausted`, `superseded`, `expired`; `rerouted` if the case was sent to something else meanwhile, and
+    /// `proved_elsewhere` if it was since: what was proved counts no more. Absent while it is open.
     pub outcome: Option<String>,
     /// Why its message could not be sent to anyone, in words; absent if it was, or is on its way.
     #[serde(default)]

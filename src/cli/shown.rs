@@ -92,7 +92,9 @@ pub(super) fn detail(case: &CaseDetail) -> String {
     text.push_str(&super::course::course(case));
     for item in &case.checklist.items {
         let mark = if item.receipt.is_some() { "done   " } else { "missing" };
-        let _ = writeln!(text, "  {mark}  {}", sanitise(&item.title, false));
+        let elsewhere = item.receipt.is_none() && item.sessions.iter().any(|s| s.outcome.as_deref() == Some("proved_elsewhere"));
+        let why = if elsewhere { ": proved before, for something else than what is asked for now" } else { "" };
+        let _ = writeln!(text, "  {mark}  {}{why}", sanitise(&item.title, false));
         if item.receipt.is_none() && case.hold.is_none() {
             text.push_str(&ways::lines(&item.startable, "           start-proof "));
         }

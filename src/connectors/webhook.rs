@@ -1,7 +1,8 @@
 //! The signed webhook: orders are posted to `<base>orders`, and what is held is asked at `<base>held/<subject>`.
 //!
 //! Contract: Standard Webhooks headers on both; a `GET` signs `GET <path>` in place of a body. The webhook's id comes from case, attempt and
-//! kind, so a receiver does it once however often it arrives. Answers are bounded and parsed strictly. Knows nothing about retries.
+//! kind, so a receiver does it once however often it arrives. Answers are bounded and parsed strictly: a subject that the target does not know
+//! is one of which it says so, with 404 and `{"subject": "<id>", "known": false}`. Knows nothing about retries.
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -55,6 +56,14 @@ struct HeldAnswer {
     order: Option<String>,
     #[serde(default)]
     grants: Vec<GrantAnswer>,
+}
+
+/// How a target says, with status 404, that it does not know a subject: `{"subject": "<id>", "known": false}`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NotKnown {
+    subject: SubjectId,
+    known: bool,
 }
 
 #[derive(Deserialize)]
@@ -118,7 +127,7 @@ impl Connector for Webhook {
         let answer = self.door.send(Call { body: None, url, headers }).await.map_err(failure)?;
         match answer.status {
             200 => read(&answer, subject),
-            404 => Ok(Held { status: None, scope: super::Scopes::new(), generation: 0, order: None, grants: Vec::new() }),
+            404 => unknown(&answer, subject),
             status => Err(CallError::NotReached(format!("status {status}"))),
         }
     }
@@ -158,6 +167,17 @@ pub fn read(answer: &Answer, subject: &SubjectId) -> Result<Held, CallError> {
         order: held.order,
         grants: held.grants.into_iter().map(grant).collect(),
     })
+}
+
+/// Reads that a target does not know a subject. That it holds nothing is a confirmation like any other, so it is the target that has to say it:
+/// whatever else answers 404 (a proxy, a wrong path, a target half deployed) says nothing about what is held.
+pub fn unknown(answer: &Answer, subject: &SubjectId) -> Result<Held, CallError> {
+    let foreign = || CallError::Unknown("status 404, and not in the target's own words".to_owned());
+    let said: NotKnown = serde_json::from_slice(&answer.body).map_err(|_| foreign())?;
+    if said.known || &said.subject != subject {
+        return Err(foreign());
+    }
+    Ok(Held { status: None, scope: super::Scopes::new(), generation: 0, order: None, grants: Vec::new() })
 }
 
 /// A status says whether it arrived and was taken; statuses that ask for patience, and faults on the way, leave it open.

@@ -11,6 +11,7 @@ use super::elsewhere::There;
 use super::event::CaseEvent;
 use super::grant::ExecutionOutcome;
 use super::message::SentAt;
+use super::receipt::SessionOutcome;
 use super::requirement::Seconds;
 use super::vocabulary::CaseState;
 use crate::base::ids::{ApprovalId, CaseId};
@@ -80,6 +81,7 @@ impl Case {
             approvals: Vec::new(),
             flags: Vec::new(),
             executions: Vec::new(),
+            undoing: None,
             taken_back: BTreeMap::new(),
             there: There::default(),
             grants: Vec::new(),
@@ -88,6 +90,8 @@ impl Case {
             comments: Vec::new(),
             handover: None,
             messages: Vec::new(),
+            elsewhere: BTreeSet::new(),
+            turns: Vec::new(),
         }
     }
 
@@ -160,6 +164,9 @@ impl Case {
     fn fold_seal(&mut self, event: &CaseEvent, at: Time) {
         match event {
             CaseEvent::Routed { route } => {
+                if !route.is_within(&self.route) {
+                    self.turn();
+                }
                 self.targets.insert(route.target.clone());
                 self.route = route.clone();
                 self.unseal();
@@ -213,6 +220,15 @@ impl Case {
         }
     }
 
+    /// Something else is asked for from now on: whatever was proved, or is being proved, was for what was asked before.
+    fn turn(&mut self) {
+        self.turns.push(self.version);
+        for (id, session) in &mut self.sessions {
+            session.outcome.get_or_insert(SessionOutcome::Rerouted);
+            self.elsewhere.insert(id.clone());
+        }
+    }
+
     fn void(&mut self, approvals: &BTreeSet<ApprovalId>, why: VoidReason) {
         for approval in self.approvals.iter_mut().filter(|a| approvals.contains(&a.id)) {
             approval.void.get_or_insert(why);
@@ -246,12 +262,14 @@ impl Case {
                     g.revoked_at.get_or_insert(at);
                 }
             }
+            CaseEvent::RollBackAsked { attempt, .. } => self.undoing = Some(*attempt),
             CaseEvent::Restricted { until } => self.times.restricted_until = Some(*until),
             _ => {}
         }
     }
 
     fn end_execution(&mut self, attempt: u32, outcome: &ExecutionOutcome, at: Time) {
+        self.undoing = self.undoing.filter(|undone| *undone != attempt);
         if let Some(run) = self.executions.iter_mut().find(|e| e.attempt == attempt) {
             run.outcome = Some(outcome.clone());
             run.ended_at = Some(at);

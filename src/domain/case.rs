@@ -21,6 +21,8 @@ use crate::base::{Digest, Time};
 
 /// The most receipts, evidence items, approvals or comments one case may hold; further ones are refused.
 pub const MAX_ITEMS: usize = 200;
+/// How often a case may be sent to something else than before: its subject is told anew each time (T22).
+pub const MAX_TURNS: usize = 20;
 /// Wrong codes after which one code is void (standards.md, §3.2.2: "we stop at 5 a code").
 pub const MAX_ATTEMPTS_PER_CODE: u8 = 5;
 /// Wrong codes after which the case takes no more (standards.md, §3.2.2: "10 a case").
@@ -78,7 +80,10 @@ pub struct Case {
     pub flags: Vec<Flag>,
     /// What the server did.
     pub executions: Vec<Execution>,
-    /// Attempts by which a target gave more than was approved, and when it had taken that back (invariant 10).
+    /// The attempt that is being undone because somebody asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undoing: Option<u32>,
+    /// Attempts by which a target gave, or may have given, what it was not to, and when it had taken that back (invariants 10 and 11).
     pub taken_back: BTreeMap<u32, Option<Time>>,
     /// What was begun and ordered in a log of it that a restore replaced.
     #[serde(default)]
@@ -96,6 +101,12 @@ pub struct Case {
     /// What became of the messages it sent, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub messages: Vec<SentAt>,
+    /// Sessions that were opened for something else than what is asked for now: nobody said yes to this in them, and no receipt of theirs counts.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub elsewhere: BTreeSet<SessionId>,
+    /// The versions at which it was sent to something else than what was asked before, at most [`MAX_TURNS`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub turns: Vec<u64>,
 }
 
 /// What is asked for: changing any of this is routing.
@@ -113,6 +124,16 @@ pub struct Route {
     pub scope: Scopes,
     /// Approver groups picked at routing, beside policy's.
     pub picked_groups: BTreeSet<GroupId>,
+}
+
+impl Route {
+    /// Whether who said yes to `asked` said yes to this too: the same, or less of it. What was to run by itself and is worked by staff instead
+    /// is the same; the other way round it is not.
+    pub fn is_within(&self, asked: &Self) -> bool {
+        let by_staff = self.path == Path::Assisted && asked.path.runs_itself();
+        let same = self.subject == asked.subject && self.action == asked.action && self.target == asked.target;
+        same && (self.path == asked.path || by_staff) && self.scope.is_subset(&asked.scope)
+    }
 }
 
 /// Who asked, and over what.
@@ -356,6 +377,11 @@ pub struct Times {
 }
 
 impl Case {
+    /// Whether a receipt was given for something else than what is asked for now.
+    pub fn is_for_another(&self, receipt: &Receipt) -> bool {
+        self.elsewhere.contains(&receipt.session)
+    }
+
     /// Whether it is, or ever was, about the same subject in the same target as another.
     pub fn is_about_the_same(&self, other: &Self) -> bool {
         self.route.subject == other.route.subject && !self.targets.is_disjoint(&other.targets)
@@ -391,7 +417,7 @@ impl Case {
         before.saturating_add(runs.map_or(Seconds(0), |since| Seconds::between(since, now)))
     }
 
-    /// Whether a target still holds more than was approved.
+    /// Whether a target still holds, or may hold, what it was not to give.
     pub fn taking_back(&self) -> bool {
         self.taken_back.values().any(Option::is_none)
     }

@@ -95,7 +95,8 @@ pub type Way = (Method, Option<EndpointId>, Option<PersonId>);
 pub fn progress(world: &World, now: Time) -> Progress {
     let need = requirement(world);
     let Some(case) = world.case.as_deref() else { return Progress { items: Vec::new(), complete: false } };
-    let counting = |r: &&Receipt| counts_until(&need, r) > now && r.method != Method::RecoveryContact;
+    // What was proved for something else says nothing of what is asked now.
+    let counting = |r: &&Receipt| counts_until(&need, r) > now && r.method != Method::RecoveryContact && !case.is_for_another(r);
     let valid = attest::impartial(world, case.receipts.iter().filter(counting).collect(), now);
     let gates: Vec<Method> = need.gates.iter().copied().collect();
     let met = arrange(&need, &gates, &mut Vec::new(), &valid);

@@ -63,7 +63,7 @@ pub enum Command {
     StartExecution,
     /// Report how it ended (executor only).
     EndExecution { attempt: u32, outcome: ExecutionOutcome, grant: GrantId },
-    /// The target confirmed that nothing is left of what it gave too much (executor only).
+    /// The target confirmed that nothing is left of what it was to take back (executor only).
     ConfirmTakenBack { attempt: u32 },
     /// Try the same plan again after a failure.
     Retry,

@@ -150,6 +150,8 @@ pub fn effects(after: &Case, event: &CaseEvent, at: Time) -> Vec<Due> {
     let now = |effect| vec![Due { effect, not_before: at }];
     match event {
         CaseEvent::Opened { .. } => now(Effect::NotifySubject { case, notice: Notice::Started }),
+        // Another recovery than the one they heard of has begun (invariant 13).
+        CaseEvent::Routed { .. } if after.turns.last() == Some(&after.version) => now(Effect::NotifySubject { case, notice: Notice::Started }),
         CaseEvent::SessionOpened { session, proof } => match checklist::reach(proof.method) {
             Reach::Attester => now(Effect::AskAttester { case, session: session.clone() }),
             _ if proof.attester.is_some() => now(Effect::AskAttester { case, session: session.clone() }),

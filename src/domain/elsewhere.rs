@@ -87,7 +87,7 @@ fn unconfirmed(case: &Case, attempt: u32) -> bool {
 
 /// The order of an attempt by which a target may hold temporary access still, or more than was approved.
 fn may_show(case: &Case, run: &Execution) -> Option<OrderThere> {
-    use FailureReason::{NoLongerAllowed, NothingChanged, Refused};
+    use FailureReason::{NoLongerAllowed, NotOrdered, NothingChanged, Refused};
     let order = |plan| Some(OrderThere { attempt: run.attempt, at: run.started_at, plan });
     let lives = case.grants.iter().find(|g| g.revoked_at.is_none() && case.gave(g) == Some(run.attempt));
     if let Some(grant) = lives {
@@ -99,7 +99,9 @@ fn may_show(case: &Case, run: &Execution) -> Option<OrderThere> {
     let told = match &run.outcome {
         // What an attempt did that has not ended, or of which nobody knows how it ended, only the target can say.
         None => plan.lifetime.is_some(),
-        Some(ExecutionOutcome::Failed { reason }) => plan.lifetime.is_some() && !matches!(reason, Refused | NothingChanged | NoLongerAllowed),
+        Some(ExecutionOutcome::Failed { reason }) => {
+            plan.lifetime.is_some() && !matches!(reason, NotOrdered | Refused | NothingChanged | NoLongerAllowed)
+        }
         Some(_) => false,
     };
     let confirmed = case.taken_back.get(&run.attempt).is_some_and(Option::is_some);

@@ -38,7 +38,8 @@ pub enum CaseEvent {
     LineageGrew { hands: BTreeSet<Hand>, lineage: BTreeSet<LineageEntry> },
     /// Triage was done.
     Triaged { triage: Triage },
-    /// It was routed anew; every approval not yet executed is void.
+    /// It was routed anew; every approval not yet executed is void. To something else than before ([`Route::is_within`]), and every open session is
+    /// over and every receipt so far counts no more: that follows, and has no entry of its own.
     Routed { route: Route },
     /// It stands somewhere else now. Every change of state is this event beside the one that caused it.
     StateChanged {
@@ -89,7 +90,7 @@ pub enum CaseEvent {
     },
     /// Someone asked for an execution to be undone.
     RollBackAsked { attempt: u32, reason: TextRef },
-    /// The target gave more than was approved: it is to take back what it did.
+    /// The target gave what it was not to, or may have given temporary access that nobody would end: it is to take back what it did.
     TakingBack { attempt: u32 },
     /// The target confirmed that nothing is left of it.
     TakenBack { attempt: u32 },

@@ -82,7 +82,7 @@ pub fn double<'a>(world: &'a World, attester: &PersonId, now: Time) -> Option<&'
     let case = world.case.as_deref()?;
     let need = checklist::requirement(world);
     let asked = case.sessions.values().filter(|s| s.outcome.is_none() && s.expires_at > now).filter_map(|s| s.attester.as_ref());
-    let counting = case.receipts.iter().filter(|r| checklist::counts_until(&need, r) > now);
+    let counting = case.receipts.iter().filter(|r| checklist::counts_until(&need, r) > now && !case.is_for_another(r));
     asked.chain(counting.filter_map(super::attest::giver)).find(|other| world.mailboxes.shared(attester, other))
 }
 

@@ -63,6 +63,9 @@ fn triage(case: &Case) -> String {
 
 fn proofing(case: &Case, progress: &Progress, need: &Requirement, could: &CouldDecide, now: Time) -> String {
     match progress.items.iter().find(|i| i.receipt.is_none()) {
+        Some(item) if case.receipts.iter().any(|r| case.is_for_another(r) && item.methods.contains(&r.method)) => {
+            format!("{} (what was proved before was for something else than what is asked for now)", missing(case, item, now))
+        }
         Some(item) => missing(case, item, now),
         None if !progress.complete => "route it another way: no proof could meet what policy asks here".to_owned(),
         None if !could.enough => nobody(could),
@@ -122,7 +125,7 @@ fn restored(case: &Case, need: &Requirement) -> String {
 
 fn failed(case: &Case) -> String {
     if case.taking_back() {
-        return "wait for the target to take back what it gave too much, or withdraw it".to_owned();
+        return "wait for the target to confirm that nothing is left of what it gave, or may have given; or withdraw it".to_owned();
     }
     let reason = case.executions.last().and_then(|e| match &e.outcome {
         Some(ExecutionOutcome::Failed { reason }) => Some(*reason),
@@ -136,7 +139,7 @@ fn failed(case: &Case) -> String {
 }
 
 fn undoing(case: &Case) -> bool {
-    case.executions.last().is_some_and(|e| e.outcome.is_some())
+    case.undoing.is_some()
 }
 
 fn nobody(could: &CouldDecide) -> String {

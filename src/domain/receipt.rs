@@ -72,4 +72,6 @@ pub enum SessionOutcome {
     Exhausted,
     /// Another session of the method took its place.
     Superseded,
+    /// The case was sent to something else than what it was opened for. No entry of its own says so: it follows from the routing.
+    Rerouted,
 }

@@ -395,6 +395,8 @@ words! {
     FailureReason {
         /// The target could not be reached within the retry limit.
         Unreachable = "unreachable", "target could not be reached";
+        /// The target did not say what it held, without which nothing is ordered.
+        NotOrdered = "not_ordered", "nothing was ordered: the target did not say what it held before";
         /// The target refused.
         Refused = "refused", "target refused";
         /// The target answered but nothing changed.
@@ -430,6 +432,13 @@ words! {
         Review = "review", "review";
         /// Nobody: it ended.
         Nobody = "nobody", "nobody";
+    }
+}
+
+impl Path {
+    /// Whether no agent completes a case on this path by hand.
+    pub const fn runs_itself(self) -> bool {
+        matches!(self, Self::SelfService | Self::Runbook)
     }
 }
 

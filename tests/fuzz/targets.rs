@@ -411,6 +411,9 @@ fn stream(bytes: &[u8]) {
 
 fn webhook(bytes: &[u8]) {
     let subject = SubjectId::parse("okafor").expect("an id");
+    if let Ok(nothing) = webhook::unknown(&Answer { status: 404, body: bytes.to_vec() }, &subject) {
+        assert!(String::from_utf8_lossy(bytes).contains("known") && nothing.grants.is_empty(), "only the target's own words");
+    }
     match webhook::read(&Answer { status: 200, body: bytes.to_vec() }, &subject) {
         Ok(held) => assert!(held.scope.len() + held.grants.len() <= webhook::MAX_HELD),
         Err(why) => harmless(&why.to_string()),

@@ -106,11 +106,12 @@ fn on_case(bounds: &Bounds, state: &State, n: usize, case: &Case, room: bool, ou
 fn plausible(case: &Case, step: &str) -> bool {
     use CaseState as S;
     let session = |name: &str| case.sessions.get(&id(name));
+    let own = own_session(case).0;
     let held = case.hold.is_some();
     match step {
         "triage" => case.triage.is_none(),
-        "start" => session("p1").is_none() && case.state == S::Proofing,
-        "prove" => session("p1").is_some_and(|s| s.outcome.is_none()),
+        "start" => session(own).is_none() && case.state == S::Proofing,
+        "prove" => session(own).is_some_and(|s| s.outcome.is_none()),
         "ask" => session("m1").is_none() && case.state == S::Proofing && !case.flags.is_empty(),
         "decline" | "attest" => session("m1").is_some_and(|s| s.outcome.is_none()),
         "contact" => held && session("c1").is_none(),
@@ -120,7 +121,7 @@ fn plausible(case: &Case, step: &str) -> bool {
         "execute" => case.state == S::Approved,
         // A roll-back that fails is left to the tests by invariant: here nothing leads from it back to deciding.
         "restored" | "failed" | "too_much" => case.state == S::Executing && case.executions.last().is_some_and(|e| e.outcome.is_none()),
-        "rolled_back" => case.state == S::Executing && case.executions.last().is_some_and(|e| e.outcome.is_some()),
+        "rolled_back" => case.state == S::Executing && case.undoing.is_some(),
         "taken_back" => case.taking_back(),
         "retry" => case.state == S::Failed && case.executions.len() < 2,
         "roll_back" => matches!(case.state, S::Restored | S::Failed),
@@ -226,12 +227,18 @@ fn take(life: &Life, next: &mut State, n: usize, step: &'static str) -> Option<(
     Some(())
 }
 
+/// What the subject proves in, and when: what was proved before the case was sent to something else serves no more, and is asked for anew.
+fn own_session(case: &Case) -> (&'static str, &'static str, i64) {
+    if case.turns.is_empty() { ("p1", "r1", 0) } else { ("p2", "r4", 120) }
+}
+
 fn step_command(state: &State, n: usize, step: &str) -> Option<(ActorRef, Command, i64)> {
     let case = state.cases[n].as_deref()?;
     let subject = |s: &str| ActorRef::Subject { session: id(s) };
     let manager = ActorRef::Attester { person: id("mona"), session: id("m1") };
     let executor = system(Worker::Executor);
     let attempt = u32::try_from(case.executions.len()).ok()?;
+    let (own, receipt, later) = own_session(case);
     let mut route = case.route.clone();
     route.scope.insert(id("write"));
     let scope = case.plan.as_ref().map(|p| p.scope.clone()).unwrap_or_default();
@@ -242,9 +249,9 @@ fn step_command(state: &State, n: usize, step: &str) -> Option<(ActorRef, Comman
     Some(match step {
         "triage" => (lee(), play::triage(), 0),
         "outage" => (lee(), play::triage_as(FailureType::Outage), 0),
-        "start" => (lee(), play::start_code("p1", "mail-1"), 0),
-        "prove" => (subject("p1"), play::proof("p1", "r1"), 0),
-        "failed_attempt" => (subject("p1"), Command::RecordFailedAttempt { session: id("p1") }, 0),
+        "start" => (lee(), play::start_code(own, "mail-1"), later),
+        "prove" => (subject(own), play::proof(own, receipt), later),
+        "failed_attempt" => (subject(own), Command::RecordFailedAttempt { session: id(own) }, later),
         "ask" => (lee(), ask, 0),
         "attest" => {
             let trust_root = TrustRoot { kind: TrustRootKind::Contact, sha256: Digest::of(b"mona") };

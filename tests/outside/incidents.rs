@@ -195,8 +195,31 @@ async fn an_approval_given_before_the_scope_was_widened_is_worth_nothing() {
     let wide = route("okafor", Action::PasswordReset, Path::Assisted, &["login", "mail"]);
     house.attempt("nadia", case, Command::Route { route: wide }).await.unwrap();
     assert_eq!(house.case(case).await.approvals[0].void, Some(VoidReason::Reopened));
+    // Nor is what was proved for less.
+    assert!(matches!(refusal(house.attempt("nadia", case, Command::Seal).await), Refusal::ChecklistIncomplete { .. }));
+    house.prove(case, Method::IssuedCode, "e1").await;
     house.attempt("nadia", case, Command::Seal).await.unwrap();
     assert_eq!(house.case(case).await.live_approvals().count(), 0);
+    house.ends_blocked(case).await;
+    house.untouched("okafor");
+}
+
+#[tokio::test]
+async fn invariant_01_software_that_routes_between_the_mail_and_the_code_gets_nothing_by_it() {
+    let house = House::new().await;
+    let asked = route("okafor", Action::AccountUnlock, Path::SelfService, &["login"]);
+    let case = house.open(helper(vec![]), asked).await.unwrap().case.id;
+    house.settle().await;
+    let letter = house.letter("okafor@corp.example", "Your code");
+    assert!(letter.body.contains("account unlock"), "{}", letter.body);
+    let other = route("okafor", Action::PasswordReset, Path::SelfService, &["login"]);
+    house.service.execute(&Ask::by(helper(vec![])), case, &Command::Route { route: other }).await.unwrap();
+    house.post(&letter.link("p"), &[("code", &letter.code())]).await;
+    house.settle().await;
+    let after = house.case(case).await;
+    assert_eq!((after.state, after.route.path, after.receipts.len()), (CaseState::Proofing, Path::Assisted, 0), "the yes was for the unlock");
+    let mut told = house.letters().into_iter().filter(|l| l.to == "okafor@corp.example" && l.subject.starts_with("A recovery was started"));
+    assert!(told.any(|l| l.body.replace('\n', " ").contains("password reset")), "the subject hears of what began in its place");
     house.ends_blocked(case).await;
     house.untouched("okafor");
 }

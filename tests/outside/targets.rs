@@ -1,13 +1,59 @@
 //! Targets that behave, and targets that don't: what is restored is what the target is found to hold.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use countersign::base::ids::ScopeId;
+use async_trait::async_trait;
+use countersign::base::Time;
+use countersign::base::ids::{ScopeId, SubjectId};
+use countersign::connectors::sign::Signer;
+use countersign::connectors::webhook::{Webhook, unknown};
+use countersign::connectors::{CallError, Connector, Held, Order};
 use countersign::demo::target::state::World;
 use countersign::domain::case::ExecutionOutcome;
 use countersign::domain::vocabulary::{Action, CaseState, FailureReason};
+use countersign::outbound::door::{Answer, Base, Door, Limits};
+use countersign::outbound::mail::Mailer;
+use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use crate::house::{House, id};
+use crate::house::{House, id, workers};
+
+/// A target that takes orders and then says nothing of what it holds, until it speaks again.
+struct Silent {
+    real: Arc<dyn Connector>,
+    silent: AtomicBool,
+}
+
+#[async_trait]
+impl Connector for Silent {
+    async fn execute(&self, order: &Order, now: Time) -> Result<(), CallError> {
+        self.silent.store(true, Ordering::SeqCst);
+        self.real.execute(order, now).await
+    }
+
+    async fn held(&self, subject: &SubjectId, now: Time) -> Result<Held, CallError> {
+        if self.silent.load(Ordering::SeqCst) {
+            return Err(CallError::NotReached("nobody answers".to_owned()));
+        }
+        self.real.held(subject, now).await
+    }
+
+    async fn revoke(&self, order: &Order, now: Time) -> Result<(), CallError> {
+        self.real.revoke(order, now).await
+    }
+
+    async fn roll_back(&self, order: &Order, now: Time) -> Result<(), CallError> {
+        self.real.roll_back(order, now).await
+    }
+}
+
+/// The house with another target in its place.
+fn with(house: &mut House, connector: &Arc<dyn Connector>) {
+    let mailer = Mailer::folder("Corp <no-reply@corp.example>", &house.mailbox).unwrap();
+    house.workers = workers(&house.service, &house.keys, mailer, connector, &house.pages);
+}
 
 async fn ends(house: &House, subject: &str) -> (CaseState, Option<ExecutionOutcome>) {
     ended(house, subject, Action::PasswordReset).await
@@ -108,6 +154,64 @@ async fn invariant_11_revocation_is_tried_until_the_target_confirms_it() {
     let kept = house.case(case).await.grants[0].clone();
     assert!(kept.ending.is_some() && kept.revoked_at.is_none(), "a target's word is not believed: {kept:?}");
     assert_eq!(house.account("keeper").grants.len(), 1);
+}
+
+#[tokio::test]
+async fn invariant_11_temporary_access_that_a_silent_target_may_have_given_is_taken_back() {
+    let mut house = House::new().await;
+    let silent = Arc::new(Silent { real: Arc::clone(&house.connector), silent: AtomicBool::new(false) });
+    let connector: Arc<dyn Connector> = Arc::<Silent>::clone(&silent);
+    with(&mut house, &connector);
+    let case = house.approved("okafor", Action::JitAccess).await;
+    house.live(600, 60).await;
+    let after = house.case(case).await;
+    assert_eq!((after.state, after.executions[0].outcome.clone()), failed(FailureReason::Unreachable));
+    assert!(after.taking_back() && after.grants.is_empty(), "nobody knows of it but the target");
+    silent.silent.store(false, Ordering::SeqCst);
+    house.live(60, 6).await;
+    assert!(!house.case(case).await.taking_back());
+    assert!(house.account("okafor").grants.is_empty());
+}
+
+#[tokio::test]
+async fn invariant_11_a_404_that_anything_on_the_way_could_have_said_ends_no_grant() {
+    let mut house = House::new().await;
+    let case = house.approved("okafor", Action::JitAccess).await;
+    house.live(120, 4).await;
+    let end = house.case(case).await.grants[0].expires_at;
+    let somebody = MockServer::start().await;
+    Mock::given(wiremock::matchers::any()).respond_with(ResponseTemplate::new(404).set_body_string("default backend - 404")).mount(&somebody).await;
+    let base = Base::new(&format!("{}/", somebody.uri()), vec![]).unwrap();
+    let limits = Limits { connect: Duration::from_secs(2), total: Duration::from_secs(2), answer: 100_000 };
+    let signer = Signer::new(&"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".into()).unwrap();
+    let connector: Arc<dyn Connector> = Arc::new(Webhook::new(Door::new(vec![base.clone()], &[], limits).unwrap(), base, signer));
+    with(&mut house, &connector);
+    house.live((end - house.service.now()).num_seconds() + 100, 20).await;
+    let kept = house.case(case).await.grants[0].clone();
+    assert!(kept.ending.is_some() && kept.revoked_at.is_none(), "{kept:?}");
+    let real = Arc::clone(&house.connector);
+    with(&mut house, &real);
+    house.live(60, 6).await;
+    assert!(house.case(case).await.grants[0].revoked_at.is_some(), "the target itself confirms it");
+}
+
+#[test]
+fn invariant_11_only_the_targets_own_words_say_that_it_knows_nobody() {
+    let subject = id::<SubjectId>("okafor");
+    let said = |body: &str| unknown(&Answer { status: 404, body: body.as_bytes().to_vec() }, &subject);
+    assert_eq!(said(r#"{"subject": "okafor", "known": false}"#).map(|h| (h.generation, h.grants)), Ok((0, vec![])));
+    let foreign = [
+        "",
+        "default backend - 404",
+        "{}",
+        r#"{"error": "no such account"}"#,
+        r#"{"subject": "vega", "known": false}"#,
+        r#"{"subject": "okafor", "known": true}"#,
+        r#"{"subject": "okafor", "known": false, "path": "/held/okafor"}"#,
+    ];
+    for body in foreign {
+        assert!(matches!(said(body), Err(CallError::Unknown(_))), "{body}");
+    }
 }
 
 #[tokio::test]

@@ -201,7 +201,10 @@ proptest! {
             1 => play.act(op(works), &Command::AddEvidence { id: id("ev-1"), kind: EvidenceKind::Note, text: text("e") }).unwrap(),
             // Who owned the bot that opened it, and who had it act for them.
             2 => play.register(|r| r.automations.get_mut(&id("bot")).unwrap().owners.push(Ownership { person: id(works), since: now - Duration::days(9), until: Some(now - Duration::days(2)) })),
-            _ => play.act(bot(vec![human(works)]), &Command::Route { route: countersign::domain::case::Route { action: Action::AccountUnlock, ..route(Path::Assisted) } }).unwrap(),
+            _ => {
+                let picked = countersign::domain::case::Route { picked_groups: [id("security")].into(), ..play.case().route.clone() };
+                play.act(bot(vec![human(works)]), &Command::Route { route: picked }).unwrap();
+            }
         }
         prop_assert!(lineage::working_hands(&play.world, play.now).contains(&id::<PersonId>(works)));
         prop_assert!([QUORUM, GATE].iter().all(|m| !attest::attesters(&play.world, *m, play.now).contains(&id::<PersonId>(works))));
@@ -252,4 +255,21 @@ fn invariant_05_whose_mailbox_is_also_that_of_somebody_who_came_to_work_the_case
     let many = mailboxes::Readers { persons: BTreeSet::new(), more: true };
     Arc::make_mut(&mut play.world.mailboxes).attesters.insert(id("own-2"), many);
     assert!(matches!(begin(&mut play, QUORUM, "own-2").1, Err(Refusal::EndpointUnusable(_))));
+}
+
+#[test]
+fn invariant_04_a_sealed_case_is_not_given_to_whom_would_void_its_proof_by_having_it() {
+    let mut play = machine(&OWNERS);
+    one_mailbox(&mut play, &["own-1", "sam"]);
+    for (method, who) in [(QUORUM, "own-1"), (QUORUM, "own-2"), (GATE, "mona")] {
+        yes(&mut play, method, who).unwrap();
+    }
+    play.act(op("nadia"), &Command::Seal).unwrap();
+    let to = |who: &str| Command::Assign { operator: Some(id(who)) };
+    let refused = play.ask(op("nadia"), &to("sam"));
+    assert!(matches!(&refused, Err(Refusal::Already(why)) if why.contains("shares a recorded mailbox")), "{refused:?}");
+    let over = Command::HandOver { note: text("n"), to: Some(id("sam")) };
+    assert!(matches!(play.ask(op("nadia"), &over), Err(Refusal::Already(_))));
+    play.act(op("nadia"), &to("lind")).unwrap();
+    assert!(countersign::domain::seal::broken(&play.world, play.now).is_empty());
 }

@@ -29,7 +29,6 @@ fn invariant_03_two_accounts_of_one_person_are_one_approval() {
     play.register(|r| r.operators.values_mut().for_each(|o| o.groups = BTreeSet::from([id("security")])));
     let mut wide = route(Path::Assisted);
     wide.picked_groups = BTreeSet::from([id("security")]);
-    wide.scope.insert(id("write"));
     play.act(op("nadia"), &Command::Route { route: wide }).unwrap();
     play.act(op("nadia"), &Command::Seal).unwrap();
     play.approve("ruiz").unwrap();

@@ -14,5 +14,7 @@ mod life;
 mod limits;
 mod next;
 mod properties;
+mod rerouted;
 mod roles;
 mod table;
+mod unknown;

@@ -29,7 +29,7 @@ fn every_state_names_its_own_next_step() {
         CaseState::Withdrawn => "nothing: it is withdrawn; another try is a new case, linked to this one",
         CaseState::Expired => "nothing: it is expired; another try is a new case, linked to this one",
         CaseState::NoChangeNeeded => "nothing: it is no change needed",
-        CaseState::Failed => "target could not be reached: try again, open it again, or withdraw it",
+        CaseState::Failed => "target answered but changed nothing: try again, open it again, or withdraw it",
         CaseState::RolledBack => "nothing: it is rolled back",
     };
     for state in CaseState::ALL {

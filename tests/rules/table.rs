@@ -19,7 +19,7 @@ pub fn reach(state: CaseState) -> Play {
     request.route.action = Action::JitAccess;
     play.act(op("nadia"), &Command::Open(request)).unwrap();
     let executor = || system(Worker::Executor);
-    let failed = ExecutionOutcome::Failed { reason: FailureReason::Unreachable };
+    let failed = ExecutionOutcome::Failed { reason: FailureReason::NothingChanged };
     match state {
         CaseState::New => return play,
         CaseState::Withdrawn => return step(play, op("nadia"), &Command::Withdraw { reason: text("w") }),

@@ -87,7 +87,8 @@ fn item(v: &CaseView, item: &Item) -> ChecklistItem {
     let all = v.case.sessions.iter();
     let sessions: Vec<SessionDetail> = all.filter(|(_, s)| item.methods.contains(&s.method)).map(|(id, s)| session(&v.case, id, s, v.now)).collect();
     let open = sessions.iter().any(|s| s.outcome.is_none());
-    let state = match (&item.receipt, open, sessions.is_empty()) {
+    let tried = sessions.iter().any(|s| !v.case.elsewhere.contains(&s.id));
+    let state = match (&item.receipt, open, !tried) {
         (Some(_), ..) => ItemState::Done,
         (None, true, _) => ItemState::Pending,
         (None, false, true) => ItemState::Missing,
@@ -136,10 +137,12 @@ pub(super) fn messages(case: &Case) -> Vec<MessageDetail> {
 fn session(case: &Case, id: &crate::base::ids::SessionId, s: &ProofSession, now: crate::base::Time) -> SessionDetail {
     let sent = case.messages.iter().rfind(|m| m.sent.session() == Some(id));
     let outcome = s.outcome.map(|o| match o {
+        SessionOutcome::Proved if case.elsewhere.contains(id) => "proved_elsewhere",
         SessionOutcome::Proved => "proved",
         SessionOutcome::Declined => "declined",
         SessionOutcome::Exhausted => "exhausted",
         SessionOutcome::Superseded => "superseded",
+        SessionOutcome::Rerouted => "rerouted",
     });
     SessionDetail {
         id: id.clone(),

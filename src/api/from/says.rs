@@ -63,7 +63,7 @@ fn work(event: &CaseEvent) -> Option<String> {
                 triage.remedy_owner
             )
         }
-        CaseEvent::Routed { route } => format!("routed another way: {}", way(route)),
+        CaseEvent::Routed { route } => format!("routed another way: {}; what was proved for anything else counts no more", way(route)),
         CaseEvent::StateChanged { to, due: Some(due), used: None } => format!("is {} now, due {}", to.label(), minute(*due)),
         CaseEvent::StateChanged { to, due: Some(due), used: Some(used) } => {
             format!("is {} again, due {}: {} of the time for that were used before", to.label(), minute(*due), span(used.0))
@@ -105,6 +105,7 @@ fn proof(event: &CaseEvent) -> Option<String> {
             SessionOutcome::Declined => "who was asked said no",
             SessionOutcome::Exhausted => "too many wrong tries: what was sent is void",
             SessionOutcome::Superseded => "what was sent is void: another was sent",
+            SessionOutcome::Rerouted => "what was sent is void: something else is asked for now",
         }
         .to_owned(),
         CaseEvent::Proved { receipt } => format!("proved: {}, counts until {}", receipt.method.label(), minute(receipt.valid_until)),
@@ -136,7 +137,7 @@ fn decision(event: &CaseEvent) -> Option<String> {
         CaseEvent::GrantRevoked { grant } => format!("temporary access {grant} is gone: the target confirmed it"),
         CaseEvent::Refused { refusal, .. } if refusal == "wrong-word" => "a wrong word was typed to say \"this wasn't me\"".to_owned(),
         CaseEvent::RollBackAsked { attempt, .. } => format!("asked for attempt {attempt} to be undone"),
-        CaseEvent::TakingBack { attempt } => format!("the target gave more than was approved: told to take back what attempt {attempt} did"),
+        CaseEvent::TakingBack { attempt } => format!("the target is to take back whatever attempt {attempt} gave: ordered until it confirms"),
         CaseEvent::TakenBack { attempt } => format!("the target confirmed that nothing is left of attempt {attempt}"),
         CaseEvent::AttemptsKnown { attempts } => format!("attempts up to {attempts} were begun in the database that a restore replaced"),
         CaseEvent::OrderTakenOver { order } => {

@@ -127,7 +127,8 @@ async fn held(State(target): State<Arc<Target>>, Path(subject): Path<String>, he
     let world = target.world.lock().await;
     match world.held(&subject) {
         Some(answer) => axum::Json(answer).into_response(),
-        None => refused(StatusCode::NOT_FOUND, "no such account"),
+        // In words of its own: a 404 that anything on the way could have said is none of the target's.
+        None => (StatusCode::NOT_FOUND, axum::Json(serde_json::json!({ "subject": subject, "known": false }))).into_response(),
     }
 }
 

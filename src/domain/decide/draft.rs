@@ -157,9 +157,11 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Turns a runbook or self-service case into an assisted one if a decider of record has a hand in it (invariant 17).
+    /// Turns a runbook or self-service case into an assisted one if a decider of record has a hand in it (invariant 17). Not what is in a target's
+    /// hands, failed there or ended: it would lose the plan by which it is brought to its end, or undone.
     fn assist(&mut self) {
-        if self.runs_itself() && self.decider_has_hand() {
+        let undecided = matches!(self.case.state, CaseState::New | CaseState::Proofing | CaseState::Sealed | CaseState::Approved);
+        if undecided && self.runs_itself() && self.decider_has_hand() {
             let known = lineage::persons(&lineage::lineage(&self.world, self.now()));
             let authors = known.intersection(&self.world.register.policy_deciders);
             let author = |p: &crate::base::ids::PersonId| LineageEntry { person: p.clone(), duty: Duty::RuleAuthor, via: None, case: None };
@@ -174,7 +176,7 @@ impl<'a> Draft<'a> {
 
     /// Whether no agent completes it by hand.
     pub fn runs_itself(&self) -> bool {
-        matches!(self.case.route.path, Path::SelfService | Path::Runbook)
+        self.case.route.path.runs_itself()
     }
 
     pub fn decider_has_hand(&self) -> bool {

@@ -6,7 +6,7 @@
 use super::actor::{self, not_permitted, worker};
 use super::draft::{Draft, recoverable};
 use crate::base::ids::GrantId;
-use crate::domain::case::{Execution, ExecutionOutcome, Grant, GrantEnd, TextRef, VoidReason, Worker};
+use crate::domain::case::{Execution, ExecutionOutcome, Grant, GrantEnd, Plan, TextRef, VoidReason, Worker};
 use crate::domain::event::CaseEvent;
 use crate::domain::refusal::Refusal;
 use crate::domain::seal;
@@ -54,10 +54,10 @@ fn still_allowed(draft: &Draft<'_>) -> bool {
 pub(super) fn end(draft: &mut Draft<'_>, attempt: u32, outcome: &ExecutionOutcome, grant: &GrantId) -> Result<(), Refusal> {
     worker(draft, &[Worker::Executor])?;
     draft.stands(&[CaseState::Executing])?;
-    let Some(run) = draft.case.executions.last().filter(|e| e.attempt == attempt) else {
+    let undoing = draft.case.undoing.is_some();
+    if draft.case.undoing.or_else(|| draft.case.executions.last().map(|e| e.attempt)) != Some(attempt) {
         return Err(Refusal::Unknown(format!("Attempt {attempt}")));
-    };
-    let undoing = run.outcome.is_some();
+    }
     match (outcome, undoing) {
         (ExecutionOutcome::Restored { .. }, true) | (ExecutionOutcome::RolledBack, false) => {
             return Err(Refusal::Invalid { field: "outcome", why: "that is not what was begun".to_owned() });
@@ -71,12 +71,9 @@ pub(super) fn end(draft: &mut Draft<'_>, attempt: u32, outcome: &ExecutionOutcom
     }
     let verified = verify(draft, outcome);
     let restored = matches!(verified, ExecutionOutcome::Restored { .. });
-    let too_much = matches!(verified, ExecutionOutcome::Failed { reason: FailureReason::TooMuch });
-    // Undoing a revocation would bring back what was to go.
-    let revoked = draft.case.plan.as_ref().is_some_and(|p| p.action == Action::SecretRevocation);
+    let take_back = !undoing && draft.case.plan.as_ref().is_some_and(|p| is_to_go(p, &verified));
     draft.push(CaseEvent::ExecutionEnded { attempt, outcome: verified });
-    if too_much && !undoing && !revoked {
-        // What is restored is never stronger than what was lost (invariant 10): ordered until the target confirms.
+    if take_back {
         draft.push(CaseEvent::TakingBack { attempt });
     }
     if restored {
@@ -84,6 +81,20 @@ pub(super) fn end(draft: &mut Draft<'_>, attempt: u32, outcome: &ExecutionOutcom
     }
     draft.go(if restored { CaseState::Restored } else { CaseState::Failed }, None);
     Ok(())
+}
+
+/// Whether what an attempt that failed did, or may have done, is to be taken back, ordered until the target confirms: what is stronger than
+/// what was lost (invariant 10), and temporary access unless it is known that none was given, for nobody would count down to its end
+/// (invariant 11).
+fn is_to_go(plan: &Plan, outcome: &ExecutionOutcome) -> bool {
+    use FailureReason as F;
+    let ExecutionOutcome::Failed { reason } = outcome else { return false };
+    match reason {
+        // Undoing a revocation would bring back what was to go.
+        F::TooMuch => plan.action != Action::SecretRevocation,
+        F::Unreachable | F::Mismatch | F::OldKept | F::NotRotated => plan.lifetime.is_some(),
+        F::NotOrdered | F::Refused | F::NothingChanged | F::NoLongerAllowed => false,
+    }
 }
 
 /// What came back, compared with what was approved and recorded.
@@ -107,7 +118,7 @@ fn verify(draft: &Draft<'_>, outcome: &ExecutionOutcome) -> ExecutionOutcome {
     }
 }
 
-/// Records that the target no longer shows what it gave too much.
+/// Records that the target no longer shows what it was to take back.
 pub(super) fn confirm_taken_back(draft: &mut Draft<'_>, attempt: u32) -> Result<(), Refusal> {
     worker(draft, &[Worker::Executor])?;
     match draft.case.taken_back.get(&attempt) {
@@ -120,18 +131,22 @@ pub(super) fn confirm_taken_back(draft: &mut Draft<'_>, attempt: u32) -> Result<
     }
 }
 
-/// Nothing new is begun, and the plan stays, while a target holds more than was approved.
+/// Nothing new is begun, and the plan stays, while a target holds, or may hold, what it was not to give.
 pub(super) fn nothing_to_take_back(draft: &Draft<'_>) -> Result<(), Refusal> {
     if !draft.case.taking_back() {
         return Ok(());
     }
-    Err(Refusal::Already("The target gave more than was approved and is made to take it back; until it has, only withdraw.".to_owned()))
+    let why = "The target gave, or may have given, what it was not to, and is made to take it back; until it confirms that, only withdraw.";
+    Err(Refusal::Already(why.to_owned()))
 }
 
 fn give(draft: &mut Draft<'_>, id: &GrantId) {
     let now = draft.now();
     if let Some((scope, lifetime)) = draft.case.plan.as_ref().and_then(|p| Some((p.scope.clone(), p.lifetime?))) {
-        let grant = Grant { id: id.clone(), scope, since: now, expires_at: now + lifetime.duration(), ending: None, reason: None, revoked_at: None };
+        // It ends when the order said, however long the target took: an approved lifetime is not longer for that.
+        let since = draft.case.executions.last().map_or(now, |e| e.started_at);
+        let expires_at = since + lifetime.duration();
+        let grant = Grant { id: id.clone(), scope, since, expires_at, ending: None, reason: None, revoked_at: None };
         draft.push(CaseEvent::Granted { grant });
         if draft.case.hold.is_some() {
             draft.push(CaseEvent::GrantEnding { grant: id.clone(), why: GrantEnd::Held, reason: None });
@@ -165,9 +180,11 @@ pub(super) fn roll_back(draft: &mut Draft<'_>, reason: &TextRef) -> Result<(), R
     if !draft.case.plan.as_ref().is_some_and(|p| p.reversible) {
         return Err(Refusal::Invalid { field: "plan", why: "the target can't undo this; revoke and open a new case".to_owned() });
     }
-    let touched = |e: &Execution| !matches!(e.outcome, Some(ExecutionOutcome::Failed { reason: FailureReason::NoLongerAllowed }));
-    let there = |e: &Execution| touched(e) && !draft.case.taken_back.contains_key(&e.attempt);
-    let Some(attempt) = draft.case.executions.last().filter(|e| there(e)).map(|e| e.attempt) else {
+    // The last attempt that did, or may have done, something; those after it were stopped before they began, or the target refused them.
+    let nothing = [FailureReason::NoLongerAllowed, FailureReason::NotOrdered, FailureReason::Refused];
+    let touched = |e: &&Execution| !matches!(&e.outcome, Some(ExecutionOutcome::Failed { reason }) if nothing.contains(reason));
+    let there = |e: &&Execution| touched(e) && !draft.case.taken_back.contains_key(&e.attempt);
+    let Some(attempt) = draft.case.executions.iter().rev().find(there).map(|e| e.attempt) else {
         return Err(Refusal::Already("Nothing was done that could be undone.".to_owned()));
     };
     end_grants(draft, GrantEnd::HandedBack);

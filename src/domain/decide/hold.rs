@@ -61,7 +61,12 @@ pub(super) fn take_over(draft: &mut Draft<'_>, there: &Elsewhere) -> Result<(), 
     if !matches!(draft.ctx.actor.who, ActorRef::System { worker: Worker::Host }) {
         return Err(actor::not_permitted(draft.code, "the host's command line"));
     }
+    let sealed = matches!(draft.case.state, CaseState::Sealed | CaseState::Approved);
+    let path = draft.case.route.path;
     draft.grow_as_known(&there.hands, &there.lineage);
+    if sealed && draft.case.route.path != path {
+        draft.unseal(VoidReason::RosterChanged);
+    }
     if there.attempts > draft.case.attempts() {
         draft.push(CaseEvent::AttemptsKnown { attempts: there.attempts });
     }

@@ -222,7 +222,9 @@ fn supersede(draft: &mut Draft<'_>, method: Method, endpoint: Option<&EndpointId
     }
     let same = |s: &&ProofSession| s.method == method && s.attester.as_ref() == attester;
     // One that another address took the place of was sent there all the same: going to and fro sends no more.
-    let sent = |s: &&ProofSession| s.endpoint.as_ref() == endpoint && matches!(s.outcome, None | Some(SessionOutcome::Superseded));
+    let sent = |s: &&ProofSession| {
+        s.endpoint.as_ref() == endpoint && matches!(s.outcome, None | Some(SessionOutcome::Superseded | SessionOutcome::Rerouted))
+    };
     let last = draft.case.sessions.values().filter(same).filter(sent).map(|s| s.opened_at).max();
     if let Some(again) = last.map(|at| at + RESEND_AFTER).filter(|again| now < *again) {
         let (left, at) = ((again - now).num_seconds().max(1), again.format("%H:%M:%S UTC"));

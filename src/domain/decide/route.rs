@@ -1,16 +1,19 @@
 //! Triage, the finding that nothing is to be recovered, and routing.
 //!
 //! Contract: triage names the failure before anything is gathered; a fault that is none of the identity's goes no further. Routing again
-//! voids every approval not yet executed ("approve first, route later" fails), and what is sealed is routed only by a human.
+//! voids every approval not yet executed ("approve first, route later" fails), and what is sealed is routed only by a human. What was proved
+//! for one thing serves no other.
 
 use super::actor::{self, hands};
 use super::draft::{Draft, recoverable};
 use crate::base::ids::PersonId;
-use crate::domain::case::{ActorRef, Route, TextRef, Triage, VoidReason};
+use crate::domain::case::{ActorRef, MAX_TURNS, Route, TextRef, Triage, VoidReason};
 use crate::domain::event::CaseEvent;
 use crate::domain::refusal::Refusal;
 use crate::domain::register::Scope;
-use crate::domain::vocabulary::{CaseState, Duty, FailureType};
+use crate::domain::vocabulary::{CaseState, Duty, FailureType, Path};
+
+const BY_ITSELF: &str = "What was routed by hand is worked by staff from then on, and it is: for one that runs by itself open another case.";
 
 const fn nothing_to_recover(failure: FailureType) -> bool {
     matches!(failure, FailureType::LocalConfiguration | FailureType::Outage | FailureType::AuthenticatorRemains)
@@ -63,8 +66,9 @@ pub(super) fn no_change_needed(draft: &mut Draft<'_>, reason: &TextRef) -> Resul
     Ok(())
 }
 
-/// Sends it another way.
-pub(super) fn route(draft: &mut Draft<'_>, route: &Route) -> Result<(), Refusal> {
+/// Sends it another way. What was proved for something else counts no more, and its subject is told anew. Nothing that staff or software sent
+/// another way runs by itself: whoever routes would decide.
+pub(super) fn route(draft: &mut Draft<'_>, asked: &Route) -> Result<(), Refusal> {
     const OPEN: &[CaseState] = &[CaseState::New, CaseState::Proofing];
     const ALL: &[CaseState] = &[CaseState::New, CaseState::Proofing, CaseState::Sealed, CaseState::Approved, CaseState::Failed];
     let states = match &draft.ctx.actor.who {
@@ -74,17 +78,23 @@ pub(super) fn route(draft: &mut Draft<'_>, route: &Route) -> Result<(), Refusal>
     draft.not_held()?;
     draft.stands(states)?;
     super::execute::nothing_to_take_back(draft)?;
+    let subject = draft.subject()?;
+    if asked.path != draft.case.route.path {
+        // Else a path that one may not start could be reached by way of one that one may.
+        super::open::permitted(&draft.world, draft.code, asked.path, Scope::Route, draft.ctx)?;
+    }
+    let path = if asked.path.runs_itself() { Path::Assisted } else { asked.path };
+    let route = &Route { path, ..asked.clone() };
     if *route == draft.case.route {
-        return Err(Refusal::Already("The case goes that way already.".to_owned()));
+        let why = if route == asked { "The case goes that way already." } else { BY_ITSELF };
+        return Err(Refusal::Already(why.to_owned()));
     }
     if route.subject != draft.case.route.subject {
         return Err(Refusal::Invalid { field: "subject", why: "a case keeps its subject; open another one".to_owned() });
     }
-    let subject = draft.subject()?;
     recoverable(&subject, route)?;
-    if route.path != draft.case.route.path {
-        // Else a path that one may not start could be reached by way of one that one may.
-        super::open::permitted(&draft.world, draft.code, route.path, Scope::Route, draft.ctx)?;
+    if !route.is_within(&draft.case.route) && draft.case.turns.len() >= MAX_TURNS {
+        return Err(Refusal::Limit { what: "How often a case may be sent to something else", limit: MAX_TURNS });
     }
     let sealed = !OPEN.contains(&draft.case.state);
     draft.void(VoidReason::Reopened);
@@ -92,6 +102,9 @@ pub(super) fn route(draft: &mut Draft<'_>, route: &Route) -> Result<(), Refusal>
     draft.grow(hands(&draft.ctx.actor.who, Duty::Router, draft.now()));
     if sealed {
         draft.unseal(VoidReason::Reopened);
+    } else {
+        // A subject whose session is over is not waited for.
+        super::proof::resume(draft);
     }
     draft.look_ahead();
     Ok(())

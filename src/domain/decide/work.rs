@@ -10,6 +10,7 @@ use crate::domain::case::{ActorRef, Evidence, MAX_ITEMS, TextRef};
 use crate::domain::event::CaseEvent;
 use crate::domain::refusal::Refusal;
 use crate::domain::register::Scope;
+use crate::domain::seal;
 use crate::domain::vocabulary::{CaseState, Duty, EvidenceKind};
 
 /// Takes a case, gives it to someone, or lets go.
@@ -20,8 +21,22 @@ pub(super) fn assign(draft: &mut Draft<'_>, operator: Option<&OperatorId>) -> Re
     if draft.case.assignee.as_ref() == operator {
         return Err(Refusal::Already("It is so already.".to_owned()));
     }
-    draft.push(CaseEvent::Assigned { operator: operator.cloned() });
-    Ok(())
+    give(draft, operator)
+}
+
+/// Who has a case is no part of what is sealed, unless they share a mailbox with somebody who gave proof in it. Approvers would then read that
+/// what is sealed changed, and nothing in the case would say why.
+fn give(draft: &mut Draft<'_>, to: Option<&OperatorId>) -> Result<(), Refusal> {
+    let waits = matches!(draft.case.state, CaseState::Sealed | CaseState::Approved);
+    let holds = |draft: &Draft<'_>| !seal::broken(&draft.world, draft.now()).contains(&"evidence");
+    let held = waits && holds(draft);
+    draft.push(CaseEvent::Assigned { operator: to.cloned() });
+    if !held || holds(draft) {
+        return Ok(());
+    }
+    let why = "Whoever has the case, or is to have it, shares a recorded mailbox with somebody who gave proof in it: what is sealed would no longer \
+        hold. Let it be taken by someone else, or open it again first.";
+    Err(Refusal::Already(why.to_owned()))
 }
 
 /// Leaves a note for whoever goes on.
@@ -30,10 +45,10 @@ pub(super) fn hand_over(draft: &mut Draft<'_>, note: &TextRef, to: Option<&Opera
     to_staff(draft, to)?;
     alive(draft)?;
     draft.push(CaseEvent::HandedOver { note: note.clone() });
-    if draft.case.assignee.as_ref() != to {
-        draft.push(CaseEvent::Assigned { operator: to.cloned() });
+    if draft.case.assignee.as_ref() == to {
+        return Ok(());
     }
-    Ok(())
+    give(draft, to)
 }
 
 fn to_staff(draft: &Draft<'_>, operator: Option<&OperatorId>) -> Result<(), Refusal> {

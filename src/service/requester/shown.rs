@@ -55,7 +55,7 @@ impl Requester {
             channel: case.request.channel.label().to_owned(),
             opened: case.request.opened_at.format("%Y-%m-%d %H:%M UTC").to_string(),
             stands: stands(case),
-            proved: case.receipts.iter().map(|r| r.method.label().to_owned()).collect(),
+            proved: case.receipts.iter().filter(|r| !case.is_for_another(r)).map(|r| r.method.label().to_owned()).collect(),
             outcome,
         }))
     }
@@ -80,6 +80,7 @@ fn outcome(outcome: SessionOutcome) -> &'static str {
         SessionOutcome::Proved => "Your answer is recorded.",
         SessionOutcome::Declined => "Your \u{201c}no\u{201d} is recorded.",
         SessionOutcome::Exhausted | SessionOutcome::Superseded => "This page is over.",
+        SessionOutcome::Rerouted => "This page is over: something else is asked for now.",
     }
 }
 

@@ -128,7 +128,7 @@ impl Workers {
             }
             if !order.renews.iter().all(|s| before.contains_key(s)) {
                 // Nothing is ordered of which nobody could say afterwards whether it was done.
-                return Ok(Pass::End(failed(FailureReason::Unreachable)));
+                return Ok(Pass::End(failed(FailureReason::NotOrdered)));
             }
             match connector.execute(order, self.service.now()).await {
                 Ok(()) => {}
@@ -189,9 +189,9 @@ impl Workers {
     pub(super) async fn roll_back(&self, item: &OutboxItem, id: CaseId, attempt: u32) -> Result<Step, ServiceError> {
         let Some(case) = self.service.store.case(id).await? else { return Ok(Step::Finished) };
         // Only what is being undone now: an order left over from an undoing that ended must not touch what was restored since.
-        let undoing = case.state == CaseState::Executing && case.executions.last().is_some_and(|e| e.attempt == attempt && e.outcome.is_some());
-        let too_much = case.taken_back.get(&attempt) == Some(&None);
-        if !undoing && !too_much {
+        let undoing = case.state == CaseState::Executing && case.undoing == Some(attempt);
+        let taking_back = case.taken_back.get(&attempt) == Some(&None);
+        if !undoing && !taking_back {
             return Ok(Step::Finished);
         }
         let Some(order) = order(&case, attempt) else { return Ok(Step::Finished) };
@@ -204,10 +204,14 @@ impl Workers {
         };
         if let Err(error) = done {
             tracing::warn!(case = %id, error = error.code(), "an execution could not be undone yet");
+            if matches!(error, CallError::NotReached(_)) {
+                // What it was never told to undo may still be on its way there.
+                return Ok(Step::Again);
+            }
         }
         match connector.held(&order.subject, self.service.now()).await {
             Ok(held) if !applied(&order, &held) => {
-                let end = if too_much {
+                let end = if taking_back {
                     Command::ConfirmTakenBack { attempt }
                 } else {
                     Command::EndExecution { attempt, outcome: ExecutionOutcome::RolledBack, grant: self.service.fresh("grt")? }

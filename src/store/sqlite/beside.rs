@@ -258,7 +258,7 @@ impl Verify<'_> {
             self.order(&order, || format!("to end grant {} of {id}, which the target has not confirmed", grant.id))?;
         }
         for attempt in case.taken_back.iter().filter(|(_, done)| done.is_none()).map(|(attempt, _)| *attempt) {
-            let why = || format!("to take back what attempt {attempt} of {id} gave too much, which the target has not confirmed");
+            let why = || format!("to take back what attempt {attempt} of {id} gave, or may have given, which the target has not confirmed");
             self.order(&Effect::RollBack { case: id, attempt }, why)?;
         }
         match (case.state, case.executions.last()) {
@@ -267,13 +267,13 @@ impl Verify<'_> {
                 let attempt = case.attempts().saturating_add(1);
                 self.order(&Effect::Execute { case: id, attempt }, || format!("to carry {id} out, which is approved"))
             }
-            (CaseState::Executing, Some(run)) if run.outcome.is_none() => {
+            (CaseState::Executing, Some(run)) if case.undoing.is_none() => {
                 let order = Effect::Execute { case: id, attempt: run.attempt };
                 self.order(&order, || format!("to bring attempt {} of {id} to its end", run.attempt))
             }
             (CaseState::Executing, Some(run)) => {
-                let order = Effect::RollBack { case: id, attempt: run.attempt };
-                self.order(&order, || format!("to undo attempt {} of {id}, which was asked for", run.attempt))
+                let attempt = case.undoing.unwrap_or(run.attempt);
+                self.order(&Effect::RollBack { case: id, attempt }, || format!("to undo attempt {attempt} of {id}, which was asked for"))
             }
             _ => Ok(()),
         }

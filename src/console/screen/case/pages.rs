@@ -317,7 +317,7 @@ pub(in crate::console::screen) fn checklist_item(s: &mut Sheet, item: &Checklist
                 let tries = if session.tries_left == 1 { "1 try".to_owned() } else { format!("{} tries", session.tries_left) };
                 s.more(format!("{method}: sent {}, {tries} left, ends in {left}", when(session.opened_at)), Role::Info);
             }
-            Some(outcome) => s.more(format!("{method}: sent {}, {}", when(session.opened_at), clean(outcome)), Role::Dim),
+            Some(outcome) => s.more(format!("{method}: sent {}, {}", when(session.opened_at), ways::ended(outcome)), Role::Dim),
         }
     }
     if item.state != ItemState::Done {

@@ -17,13 +17,22 @@ pub(super) fn contact(session: &SessionDetail) -> String {
     format!("{}{whom}{to}, {}", session.method.label(), when(session.opened_at))
 }
 
+/// How a session ended, in words.
+pub(super) fn ended(outcome: &str) -> String {
+    match outcome {
+        "rerouted" => "void: something else is asked for now".to_owned(),
+        "proved_elsewhere" => "proved, for something else than what is asked for now: it counts no more".to_owned(),
+        other => clean(other),
+    }
+}
+
 /// What was tried since the hold to reach somebody, and what could be.
 pub(super) fn contacts(s: &mut Sheet, hold: &HoldDetail, now: Time) {
     for session in &hold.sessions {
         let (mark, ended) = match session.outcome.as_deref() {
             None => (("◐", Role::Info), format!("waits for an answer, ends in {}", until(session.expires_at - now))),
             Some("proved") => (("✓", Role::Good), "answered: the hold can be lifted by it".to_owned()),
-            Some(other) => (("✕", Role::Bad), clean(other)),
+            Some(other) => (("✕", Role::Bad), ended(other)),
         };
         s.item(mark, format!("Contact: {}: {ended}", contact(session)), mark.1);
     }
