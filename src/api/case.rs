@@ -15,7 +15,8 @@ use crate::base::ids::{ApprovalId, CaseId, EmployerId, EndpointId, EvidenceId, G
 use crate::base::{Digest, Untrusted};
 pub use crate::domain::seal::SeenLog;
 
-/// A case, whole.
+/// A case, whole. Software is told where a case that it opened stands, what is missing by method and what it may do; of the rest it gets nothing: lists
+/// are empty, texts absent, and of the subject there is its id alone (`status` says `active` then, whatever it is).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct CaseDetail {
     /// What lists show.

@@ -306,7 +306,8 @@ pub struct LogEntry {
     /// Whose records were read, where the entry is of that: all of them, of which the sentence names the first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub subjects: Vec<SubjectId>,
-    /// Text kept beside it (a reason, a comment), if it is not erased and the reader may see it.
+    /// Text kept beside it (a reason, a comment), in the timeline of its case, if it is not erased and the reader may see it. The whole log holds
+    /// no texts.
     pub text: Option<Untrusted>,
     /// RFC 6962 leaf hash of the entry.
     pub leaf_sha256: Digest,

@@ -18,5 +18,6 @@ pub mod sent;
 /// The words of the product, the same on the wire as everywhere.
 pub use crate::domain::vocabulary as words;
 pub use from::{
-    MAX_SETTINGS, actor_words, duty, explain, policy_compared, policy_proposed, policy_view, preview, principal, proposal_row, register_view,
+    MAX_SETTINGS, NOT_ROUTABLE, actor_words, duty, explain, policy_compared, policy_proposed, policy_view, preview, principal, proposal_row,
+    register_view,
 };

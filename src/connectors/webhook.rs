@@ -205,7 +205,8 @@ mod tests {
     fn a_generation_that_the_log_could_not_hold_is_refused_in_words() {
         let subject: SubjectId = "okafor".parse().unwrap();
         let said = |generation: u64| {
-            let body = serde_json::json!({"subject": "okafor", "status": "active", "scope": [], "generation": generation, "order": null, "grants": []});
+            let body =
+                serde_json::json!({"subject": "okafor", "status": "active", "scope": [], "generation": generation, "order": null, "grants": []});
             read(&Answer { status: 200, body: body.to_string().into_bytes() }, &subject)
         };
         assert_eq!(said(MAX_GENERATION).unwrap().generation, MAX_GENERATION);

@@ -71,9 +71,9 @@ operations! {
     QueueList = "queue_list", reads(ANY);
     /// Temporary access that targets hold, or held.
     GrantList = "grant_list", reads(ANY);
-    /// A case. Software reads its own cases only, and no personal data (invariant 6).
+    /// A case. Software reads its own cases only: where they stand and what is missing, nobody's data or id (invariant 6).
     CaseRead = "case_read", bot(&[Scope::Open, Scope::Route, Scope::WithdrawOwn, Scope::Telemetry], reads(ANY));
-    /// A case's timeline.
+    /// A case's timeline, with the texts of its entries: a read of its subject.
     CaseTimeline = "case_timeline", reads(ANY);
     /// Open a case; policy says who may start which path, the subject itself among them.
     CaseOpen = "case_open", Row { subject: true, ..bot(&[Scope::Open], writes(DESK)) };
@@ -139,7 +139,7 @@ operations! {
     PolicyRead = "policy_read", reads(ANY);
     /// What policy asks of a case, and which rule asks it.
     PolicyExplain = "policy_explain", reads(ANY);
-    /// The log: entries hold opaque ids and codes only, so everyone on the staff may check it.
+    /// The log: entries hold opaque ids and codes only, no texts beside them, so everyone on the staff may check it.
     LogRead = "log_read", reads(ANY);
     /// The register.
     RegisterRead = "register_read", reads(&[S, R, P]);

@@ -25,6 +25,7 @@ use crate::domain::case::{Requester, Route, Signature};
 use crate::domain::command::{Command, Decide};
 use crate::domain::view::{From as Start, MAX_PAGE, QueueQuery, Sort};
 use crate::domain::vocabulary::{Decision, HoldSource};
+use crate::service::ServiceError;
 use crate::service::open::NewCase;
 use crate::service::reads::RECORDS_PER_MINUTE;
 use crate::service::told::Told;
@@ -107,7 +108,7 @@ impl After {
     }
 }
 
-/// A page of entries with their texts, and the names of those they tell of.
+/// A page of entries, with their texts as far as they were told, and the names of those they tell of.
 pub(super) async fn log_page(app: &App, caller: &Caller, told: &[Told], after: Option<u64>) -> Result<LogPage, Failure> {
     let entries: Vec<LogEntry> = told.iter().map(|t| LogEntry { text: t.text.clone(), ..LogEntry::from(&t.entry) }).collect();
     let ids: std::collections::BTreeSet<PersonId> =
@@ -120,7 +121,9 @@ pub(super) async fn log_page(app: &App, caller: &Caller, told: &[Told], after: O
 #[utoipa::path(get, path = "/v1/cases/{id}/timeline", tag = "cases", params(("id" = CaseId, Path), After), responses((status = 200, body = LogPage)))]
 pub(super) async fn timeline(State(app): State<Arc<App>>, caller: Caller, Id(id): Id<CaseId>, Params(q): Params<After>) -> Answer {
     let (limit, after) = (q.limit()?, q.after()?.unwrap_or(0));
+    let subject = app.service.subject_of(id).await?;
     let entries = app.service.timeline(id, after, limit, &caller.actor).await?;
+    app.service.note_case_read(&caller.actor, &subject).await;
     let next = entries.last().filter(|_| entries.len() == usize::from(limit)).and_then(|e| match &e.entry.body {
         crate::domain::event::Body::Case { version, .. } => Some(*version),
         crate::domain::event::Body::Register { .. } => None,
@@ -201,14 +204,28 @@ pub(super) async fn open(w: Write<body::OpenCase>) -> Answer {
 #[utoipa::path(post, path = "/v1/cases/route-preview", tag = "cases", request_body = body::PreviewRoute, responses((status = 200, body = RoutePreview)))]
 pub(super) async fn preview(w: Question<body::PreviewRoute>) -> Answer {
     let b = &w.body;
+    let (service, actor) = (&w.app.service, &w.caller.actor);
+    let route = route(&b.route, b.subject.clone());
     if let Some(case) = b.case {
         w.caller.own_case(&w.app, case).await?;
+        if service.subject_of(case).await? != b.subject {
+            return Err(Failure::meaningless("subject", "A case keeps its subject: give the one that the case is about."));
+        }
+        let (view, problem) = service.preview(b.case, &route, actor).await?;
+        service.note_case_read(actor, &view.case.route.subject).await;
+        return Ok(Json(crate::api::preview(&view, problem)).into_response());
     }
-    let route = route(&b.route, b.subject.clone());
-    let (view, problem) = w.app.service.preview(b.case, &route, &w.caller.actor).await?;
-    if let Err(wait) = w.app.service.note_read(&w.caller.ask(), &b.subject).await? {
+    // That it can't be asked for tells as much of a subject as that it can: written down before either is said.
+    if let Err(wait) = service.note_asked(&w.caller.ask(), &b.subject).await? {
         return Ok(super::me::too_often(wait, "read", RECORDS_PER_MINUTE));
     }
+    let (view, problem) = match service.preview(None, &route, actor).await {
+        // Software hears the same whether there is no such subject, nothing of it in that target, or not that much.
+        Err(ServiceError::Refused(_) | ServiceError::NotFound(_)) if w.caller.person().is_none() => {
+            return Err(Failure::new(StatusCode::UNPROCESSABLE_ENTITY, "not-routable", crate::api::NOT_ROUTABLE));
+        }
+        other => other?,
+    };
     Ok(Json(crate::api::preview(&view, problem)).into_response())
 }
 
@@ -258,7 +275,7 @@ pub(super) async fn take_next(w: Write<body::TakeNext>) -> Answer {
             match w.app.service.execute(&ask, row.id, &Command::Assign { operator: me.clone() }).await {
                 Ok(done) => return after(&w.app, &w.caller, done, StatusCode::OK).await,
                 // Someone else took it in the meantime: the next one, then.
-                Err(crate::service::ServiceError::Stale { .. } | crate::service::ServiceError::Conflict) => {}
+                Err(ServiceError::Stale { .. } | ServiceError::Conflict) => {}
                 Err(error) => return Err(error.into()),
             }
         }

@@ -1,6 +1,6 @@
-//! Entries of the log with the texts kept beside them, for those who may read texts.
+//! Entries of the log, and those of one case with the texts kept beside them, for those who may read texts.
 //!
-//! Contract: reads only. Software gets entries without texts (invariant 6), and so does everyone once a text is erased. Knows no wire types.
+//! Contract: reads only; who reads texts is noted by whoever shows them. Software gets entries without texts (invariant 6), and so does everyone once a text is erased. Knows no wire types.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -39,10 +39,10 @@ impl Service {
         self.told(entries, actor).await
     }
 
-    /// Entries of the log from a place on.
-    pub async fn log(&self, from: u64, limit: u16, actor: &Actor) -> Result<Vec<Told>, ServiceError> {
+    /// Entries of the log from a place on, without the texts beside them: these are read case by case, and each such read is an entry.
+    pub async fn log(&self, from: u64, limit: u16) -> Result<Vec<Told>, ServiceError> {
         let entries = self.store.entries(from, limit).await?;
-        self.told(entries, actor).await
+        Ok(entries.into_iter().map(|entry| Told { entry, text: None }).collect())
     }
 
     /// Names of persons by their ids, for those who may read names.

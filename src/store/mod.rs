@@ -380,8 +380,8 @@ pub trait Store: Send + Sync + 'static {
     async fn row(&self, id: CaseId) -> Result<Option<CaseRow>, StoreError>;
     /// Other cases of a subject and target, in any state, touched since then. Bound: the 200 newest.
     async fn linked(&self, subject: &SubjectId, target: &TargetId, since: Time, but: Option<CaseId>) -> Result<Vec<Arc<Case>>, StoreError>;
-    /// Cases of a subject about whatever target, and of every other record of the same person, in any state, touched since then. Bound: the 50
-    /// newest of either.
+    /// Cases of a subject about whatever target, and of every other record of the same person, in any state, touched since then. Bound: of either the
+    /// 50 newest, the 50 newest in which something was given back, and the 50 newest that are open.
     async fn lately(&self, subject: &SubjectId, person: Option<&PersonId>, since: Time) -> Result<Vec<Arc<Case>>, StoreError>;
     /// A case with all that a decision on it looks at, and the answer kept under that principal and key, if any.
     async fn around(&self, about: About, since: Since) -> Result<Option<Around>, StoreError>;

@@ -112,3 +112,66 @@ async fn invariant_12_records_and_searches_are_bounded_and_what_is_refused_is_no
     assert_eq!((refused.status, refused.code().as_str()), (StatusCode::TOO_MANY_REQUESTS, "rate-limited"));
     assert_eq!(house.get("/v1/subjects?q=okaf", "sam").await.status, StatusCode::OK);
 }
+
+#[tokio::test]
+async fn invariant_12_texts_are_read_case_by_case_and_each_case_is_a_read_of_its_subject() {
+    let clock = TestClock::from(START + 30_000);
+    let house = House::by_clock(clock.clone()).await;
+    let opened = house.open("nadia", "k1").await;
+    let path = format!("/v1/cases/{}/timeline", opened.body["row"]["id"].as_str().unwrap());
+    let all = house.get("/v1/log?limit=200", "omar").await;
+    assert!(all.body["entries"].as_array().unwrap().iter().all(|e| e["text"].is_null()), "{}", all.body);
+    house.service.write_reads(true).await;
+    assert_eq!(reads(&house).await, [], "the log alone tells nothing of anybody");
+    let told = house.get(&path, "omar").await;
+    assert!(told.body["entries"].to_string().contains("can't sign in"), "{}", told.body);
+    house.service.write_reads(true).await;
+    assert_eq!(reads(&house).await, [read("omar", &["okafor"])]);
+}
+
+#[tokio::test]
+async fn invariant_12_a_preview_notes_whom_it_shows_and_nobody_else() {
+    let house = House::by_clock(TestClock::from(START + 30_000)).await;
+    let opened = house.open("nadia", "k1").await;
+    let case = opened.body["row"]["id"].as_str().unwrap();
+    let route = json!({"action": "password_reset", "path": "assisted", "target": "directory", "scope": ["login"]});
+    let ask = async |who: &'static str, body: serde_json::Value| {
+        house.send("POST", "/v1/cases/route-preview", Some(house.token(who)), &[], Some(&body)).await
+    };
+    for other in ["there-is-no-such-subject", "ines"] {
+        let refused = ask("sam", json!({"case": case, "subject": other, "route": route})).await;
+        assert_eq!((refused.status, refused.body["lineage"].is_null()), (StatusCode::UNPROCESSABLE_ENTITY, true), "{}", refused.body);
+    }
+    assert_eq!(ask("sam", json!({"subject": "there-is-no-such-subject", "route": route})).await.status, StatusCode::NOT_FOUND);
+    house.service.write_reads(true).await;
+    assert_eq!(reads(&house).await, [], "nobody was shown anybody");
+    assert_eq!(ask("sam", json!({"case": case, "subject": "okafor", "route": route})).await.status, StatusCode::OK);
+    house.service.write_reads(true).await;
+    assert_eq!(reads(&house).await, [read("sam", &["okafor"])]);
+    // That it can't be routed so is told of a record as well.
+    let much = json!({"action": "password_reset", "path": "assisted", "target": "directory", "scope": ["everything"]});
+    assert_eq!(ask("nadia", json!({"subject": "okafor", "route": much})).await.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(reads(&house).await, [read("sam", &["okafor"]), read("nadia", &["okafor"])]);
+}
+
+#[tokio::test]
+async fn invariant_06_software_is_refused_a_route_in_one_way_whoever_it_asks_about_and_not_without_bound() {
+    let house = House::by_clock(TestClock::from(START + 30_000)).await;
+    let ask = async |subject: &str, target: &str, scope: &str| {
+        let route = json!({"action": "password_reset", "path": "assisted", "target": target, "scope": [scope]});
+        let body = json!({"subject": subject, "route": route});
+        house.send("POST", "/v1/cases/route-preview", Some(house.token("triage-bot")), &[], Some(&body)).await
+    };
+    let nobody = ask("there-is-no-such-subject", "directory", "login").await;
+    assert_eq!((nobody.status, nobody.code().as_str()), (StatusCode::UNPROCESSABLE_ENTITY, "not-routable"), "{}", nobody.body);
+    for (target, scope) in [("vpn", "login"), ("directory", "everything")] {
+        let refused = ask("okafor", target, scope).await;
+        assert_eq!((refused.status, &refused.body["detail"]), (nobody.status, &nobody.body["detail"]), "{}", refused.body);
+    }
+    assert_eq!(ask("okafor", "directory", "login").await.status, StatusCode::OK);
+    assert_eq!(reads(&house).await.len(), 1, "that it asked about somebody is an entry");
+    for n in 0..RECORDS_PER_MINUTE - 2 {
+        assert_eq!(ask(&format!("nobody-{n}"), "directory", "login").await.status, StatusCode::UNPROCESSABLE_ENTITY);
+    }
+    assert_eq!(ask("nobody-more", "directory", "login").await.status, StatusCode::TOO_MANY_REQUESTS);
+}

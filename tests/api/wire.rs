@@ -68,11 +68,13 @@ async fn a_refused_attempt_is_in_the_log_and_makes_nobodys_view_stale() {
     let headers = [("idempotency-key", "c"), ("if-match", opened.etag.as_deref().unwrap())];
     let said = house.send("POST", &format!("{path}/comments"), Some(house.token("sam")), &headers, Some(&json!({"text": "called back"}))).await;
     assert_eq!(said.status, StatusCode::OK, "{}", said.body);
-    for list in [format!("{path}/timeline"), "/v1/log?limit=200".to_owned()] {
+    // Texts are read case by case: the whole log holds none of anybody's.
+    for (list, texts) in [(format!("{path}/timeline"), true), ("/v1/log?limit=200".to_owned(), false)] {
         let entries = house.get(&list, "omar").await.body["entries"].as_array().unwrap().clone();
         let of = |event: &str| entries.iter().find(|e| e["event"] == event && !e["case"].is_null()).cloned().unwrap_or_default();
-        assert_eq!(of("commented")["text"], "called back", "{list}");
-        assert_eq!(of("opened")["text"], "can't sign in", "{list}");
+        let said = |text: &str| if texts { json!(text) } else { json!(null) };
+        assert_eq!(of("commented")["text"], said("called back"), "{list}");
+        assert_eq!(of("opened")["text"], said("can't sign in"), "{list}");
         assert!(of("refused")["summary"].as_str().unwrap().contains("separation-of-duties"), "{list}");
     }
 }
@@ -93,7 +95,50 @@ async fn a_preview_needs_no_key_changes_nothing_and_tells_software_about_nobody(
         assert!(!bot.body.to_string().contains(secret), "{secret}: {}", bot.body);
     }
     let after = house.get("/v1/counts", "sam").await.body["log"].as_u64().unwrap();
-    assert_eq!(after, before.as_u64().unwrap() + 1, "that nadia read the record, and nothing else");
+    assert_eq!(after, before.as_u64().unwrap() + 2, "that nadia read the record, that the bot asked of it, and nothing else");
+}
+
+#[tokio::test]
+async fn invariant_06_software_is_told_where_its_case_stands_and_what_is_missing_and_about_nobody() {
+    let house = House::new().await;
+    let opened = house.open("triage-bot", "k1").await;
+    assert_eq!(opened.status, StatusCode::CREATED, "{}", opened.body);
+    let path = format!("/v1/cases/{}", opened.body["row"]["id"].as_str().unwrap());
+    for seen in [opened.body, house.get(&path, "triage-bot").await.body] {
+        for secret in ["\"p-", "e-okafor", "sam", "ines", "nadia\"", "Okafor", "\"corp\""] {
+            assert!(!seen.to_string().contains(secret), "{secret}: {seen}");
+        }
+        let said = |value: &serde_json::Value| match value {
+            serde_json::Value::Null => false,
+            serde_json::Value::Array(all) => !all.is_empty(),
+            _ => true,
+        };
+        let keys: Vec<&str> = seen.as_object().unwrap().iter().filter(|(_, v)| said(v)).map(|(k, _)| k.as_str()).collect();
+        let told = [
+            "allowed_actions",
+            "approvals_needed",
+            "checklist",
+            "could_decide",
+            "execution_delay_seconds",
+            "expires_at",
+            "opened_by",
+            "policy_sha256",
+            "refused_actions",
+            "requester",
+            "row",
+            "scope",
+            "subject",
+            "target",
+        ];
+        let mut sorted = keys.clone();
+        sorted.sort_unstable();
+        assert_eq!(sorted, told, "{seen}");
+        assert!(seen["checklist"]["items"].as_array().is_some_and(|items| !items.is_empty()), "what is missing, by method: {seen}");
+        assert_eq!(
+            (&seen["subject"]["entitled"], &seen["subject"]["endpoints"], &seen["could_decide"]["operators"]),
+            (&json!([]), &json!([]), &json!([]))
+        );
+    }
 }
 
 #[tokio::test]

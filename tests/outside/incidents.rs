@@ -223,3 +223,13 @@ async fn invariant_01_software_that_routes_between_the_mail_and_the_code_gets_no
     house.ends_blocked(case).await;
     house.untouched("okafor");
 }
+
+#[tokio::test]
+async fn nobody_opens_cases_of_one_subject_without_end() {
+    let house = House::new().await;
+    let open = async || house.open(staff("nadia"), route("okafor", Action::PasswordReset, Path::Assisted, &["login"])).await;
+    for _ in 0..25 {
+        open().await.unwrap();
+    }
+    assert_eq!(refusal(open().await), Refusal::Limit { what: "Open cases of one subject", limit: 25 });
+}

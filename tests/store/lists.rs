@@ -131,3 +131,31 @@ async fn a_database_of_the_schema_before_is_brought_up_to_date() {
     world::act(&store, okafor[0], operator("vera"), ended, 0, at(START)).await.unwrap();
     assert_eq!(walked(&store, &text("okaf"), Sort::Due, 9, true).await, okafor[1..]);
 }
+
+/// What was given back must be found however much was opened since, or a second recovery is held no more (invariant 13).
+#[tokio::test]
+async fn what_was_given_back_and_what_is_open_is_found_behind_any_number_of_other_cases() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = world::open(&folder.path().join("db"), &TestClock::new(), &SqliteOptions::default()).unwrap();
+    store.commit(world::founding(at(START))).await.unwrap();
+    let case = async |n: u32, to: CaseState| {
+        let (id, now) = (CaseId::new(2026, n), at(START + i64::from(n)));
+        let mut c = world::change(now, operator("vera"));
+        let events = vec![
+            world::opened("m.okafor", &operator("vera"), now, BTreeSet::new()),
+            world::lineage("p-vera", Duty::Router, now),
+            CaseEvent::StateChanged { to, due: None, used: None },
+        ];
+        c.case = Some(world::case_change(None, id, events, 0, now));
+        store.commit(c).await.unwrap();
+        id
+    };
+    let (restored, open) = (case(1, CaseState::Restored).await, case(2, CaseState::Proofing).await);
+    for n in 3..=70 {
+        case(n, CaseState::Withdrawn).await;
+    }
+    let found = store.lately(&"m.okafor".parse().unwrap(), None, at(START - 1_000)).await.unwrap();
+    let ids: BTreeSet<CaseId> = found.iter().map(|c| c.id).collect();
+    assert!(ids.contains(&restored) && ids.contains(&open), "{ids:?}");
+    assert!(found.len() <= 150, "and no more than is bounded");
+}

@@ -2,18 +2,81 @@
 
 use super::parts;
 use super::{actor_words, parts::duty};
-use crate::api::case::{CaseDetail, Comment, FlagDetail, RefusedAction, ReviewDetail, RoutePreview, SubjectDetail, TriageDetail};
+use crate::api::case::{CaseDetail, Checklist, Comment, FlagDetail, RefusedAction, ReviewDetail, RoutePreview, SubjectDetail, TriageDetail};
 use crate::api::problem::CouldDecide;
 use crate::base::Untrusted;
-use crate::base::ids::PersonId;
+use crate::base::ids::{PersonId, SubjectId};
 use crate::domain::case::{ActorRef, Requester, TextRef};
 use crate::domain::next;
 use crate::domain::refusal::Refusal;
 use crate::domain::view::CaseView;
 use crate::domain::vocabulary::{Environment, InventorySource, Status};
 
+/// What software hears of a route that can't be taken, whatever the reason.
+pub const NOT_ROUTABLE: &str = "It can't be routed this way.";
+/// What software hears of an operation that can't be done, beside its code.
+const NOT_NOW: &str = "It can't be done now.";
+
 impl From<&CaseView> for CaseDetail {
     fn from(v: &CaseView) -> Self {
+        let whole = Self::whole(v);
+        if matches!(v.asker, ActorRef::Automation { .. }) { whole.bare(v) } else { whole }
+    }
+}
+
+impl CaseDetail {
+    /// What software is told of a case that it opened: where it stands, what is missing by method and what it may do. Nobody's id or address,
+    /// nothing that is recorded of the subject, no one to turn to: software can be talked into telling (T16).
+    fn bare(self, v: &CaseView) -> Self {
+        let id = v.case.route.subject.clone();
+        Self {
+            row: crate::api::lists::CaseRow {
+                subject_name: Untrusted::from(id.as_str()),
+                assignee: None,
+                flags: 0,
+                flag_kinds: Vec::new(),
+                ..self.row
+            },
+            subject: unrecorded(id.clone(), Untrusted::from(id.as_str()), "not told to software"),
+            approver_groups: Vec::new(),
+            opened_by: match &v.case.request.opened_by {
+                ActorRef::Automation { automation, .. } => automation.to_string(),
+                _ => String::new(),
+            },
+            requester: match v.case.request.requester {
+                Requester::Person(_) => Untrusted::from("a person"),
+                _ => self.requester,
+            },
+            summary: None,
+            triage: None,
+            checklist: bare_checklist(v),
+            lineage: Vec::new(),
+            evidence: Vec::new(),
+            handover: None,
+            comments: Vec::new(),
+            plan: None,
+            seal: None,
+            approvals: Vec::new(),
+            could_decide: CouldDecide { enough: v.could.enough, ..CouldDecide::default() },
+            after_yours: None,
+            you_cannot_decide: Vec::new(),
+            hold: None,
+            flags: Vec::new(),
+            executions: Vec::new(),
+            grants: Vec::new(),
+            messages: Vec::new(),
+            reviews: Vec::new(),
+            linked: Vec::new(),
+            other_open_cases: Vec::new(),
+            accountable: Vec::new(),
+            // Sentences of refusals name persons and groups; their codes do not.
+            refused_actions: self.refused_actions.into_iter().map(|r| RefusedAction { reason: NOT_NOW.to_owned(), ..r }).collect(),
+            refused_decisions: Vec::new(),
+            ..self
+        }
+    }
+
+    fn whole(v: &CaseView) -> Self {
         let case = &v.case;
         let you = you(v);
         let text = |t: &TextRef| v.texts.get(&t.id).cloned();
@@ -76,22 +139,37 @@ fn you(v: &CaseView) -> Option<&PersonId> {
 }
 
 fn subject(v: &CaseView) -> SubjectDetail {
-    v.world.subject.as_ref().map_or_else(
-        || SubjectDetail {
-            id: v.case.route.subject.clone(),
-            name: v.row.subject_name.clone(),
-            status: Status::Active,
-            assurance: "not recorded".to_owned(),
-            employer: None,
-            inventory: InventorySource::None,
-            environment: Environment::Corporate,
-            owners: Vec::new(),
-            dependents: Vec::new(),
-            entitled: Vec::new(),
-            endpoints: Vec::new(),
-        },
-        |s| parts::subject(v, s),
-    )
+    v.world
+        .subject
+        .as_ref()
+        .map_or_else(|| unrecorded(v.case.route.subject.clone(), v.row.subject_name.clone(), "not recorded"), |s| parts::subject(v, s))
+}
+
+/// A subject of whom nothing is said but its id.
+fn unrecorded(id: SubjectId, name: Untrusted, why: &str) -> SubjectDetail {
+    SubjectDetail {
+        id,
+        name,
+        status: Status::Active,
+        assurance: why.to_owned(),
+        employer: None,
+        inventory: InventorySource::None,
+        environment: Environment::Corporate,
+        owners: Vec::new(),
+        dependents: Vec::new(),
+        entitled: Vec::new(),
+        endpoints: Vec::new(),
+    }
+}
+
+/// What is missing, by method: no receipts, no sessions, nobody who could attest and no address that could serve.
+fn bare_checklist(v: &CaseView) -> Checklist {
+    let mut checklist = parts::checklist(v);
+    checklist.next = None;
+    for item in &mut checklist.items {
+        (item.receipt, item.sessions, item.startable) = (None, Vec::new(), Vec::new());
+    }
+    checklist
 }
 
 fn requester(v: &CaseView) -> Untrusted {
@@ -116,19 +194,14 @@ fn reviews(v: &CaseView) -> Vec<ReviewDetail> {
 /// What routing would cost, from the view of the case as it would be. Software hears what would be needed, and no one's id or address.
 pub fn preview(v: &CaseView, problem: Option<String>) -> RoutePreview {
     if matches!(v.asker, ActorRef::Automation { .. }) {
-        let mut checklist = parts::checklist(v);
-        checklist.next = None;
-        for item in &mut checklist.items {
-            (item.receipt, item.sessions, item.startable) = (None, Vec::new(), Vec::new());
-        }
         let could_decide = CouldDecide { enough: v.could.enough, ..CouldDecide::default() };
         return RoutePreview {
             lineage: Vec::new(),
             you_give_up: true,
             could_decide,
-            checklist,
+            checklist: bare_checklist(v),
             approvals_needed: next::approvals(&v.requirement.approvals),
-            problem: problem.map(|_| "It can't be routed this way.".to_owned()),
+            problem: problem.map(|_| NOT_ROUTABLE.to_owned()),
         };
     }
     RoutePreview {

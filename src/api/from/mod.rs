@@ -19,7 +19,7 @@ use crate::domain::register::Principal;
 use crate::domain::standing::Lacking;
 use crate::domain::view;
 
-pub use case::preview;
+pub use case::{NOT_ROUTABLE, preview};
 pub use explained::explain;
 pub use governance::{MAX_SETTINGS, policy_compared, policy_proposed, policy_view, proposal_row, register_view};
 pub use parts::duty;

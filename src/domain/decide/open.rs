@@ -22,6 +22,10 @@ const CODE: &str = "open";
 /// Requests of one subject for itself, about one target, in a day; further ones take someone of the staff.
 pub const MAX_OWN_A_DAY: usize = 3;
 
+/// Open cases of one subject at a time; further ones wait until one of these has ended. Few are ever open at once, and what looks at a
+/// subject's cases, to hold a second recovery above all, sees a bounded number of them.
+pub const MAX_OPEN: usize = 25;
+
 /// Opens a case.
 pub(super) fn open(world: &World, open: &Open, ctx: &Context) -> Result<Vec<CaseEvent>, Refusal> {
     match &ctx.actor.who {
@@ -33,6 +37,10 @@ pub(super) fn open(world: &World, open: &Open, ctx: &Context) -> Result<Vec<Case
     }
     let subject = world.subject.as_deref().ok_or_else(|| Refusal::Unknown("The subject".to_owned()))?;
     recoverable(subject, &open.route)?;
+    let is_open = |c: &&std::sync::Arc<Case>| c.route.subject == subject.id && !c.state.is_ended() && c.state != CaseState::Restored;
+    if world.linked.iter().filter(is_open).count() >= MAX_OPEN {
+        return Err(Refusal::Limit { what: "Open cases of one subject", limit: MAX_OPEN });
+    }
     known(&world.register, subject, open)?;
     let need = checklist::requirement_for(world, subject, &open.route, &[]);
     let request = Request {

@@ -3,8 +3,8 @@
 //! Contract: a record that is read outside a case is an entry before it is shown; if the entry can't be written, nothing is shown. What a case
 //! shows of its subject is one entry a minute and principal, with every subject of it, written when the minute is over ([`Service::write_reads`])
 //! and when the server ends; a crash loses those of its minute. Whoever reads the same subject again within the hour of an entry adds none. How many are
-//! found, and how many records read, is bounded by the minute ([`FINDS_PER_MINUTE`], [`RECORDS_PER_MINUTE`]). Software reads no personal data
-//! and is neither counted nor named. Knows no wire types.
+//! found, and how many records read, is bounded by the minute ([`FINDS_PER_MINUTE`], [`RECORDS_PER_MINUTE`]). Software reads no personal data:
+//! it is counted and named only where it asks what routing a new case of somebody would take. Knows no wire types.
 
 mod budget;
 
@@ -47,6 +47,22 @@ impl Service {
         if !reads_personal_data(&ask.actor.who) {
             return Ok(Ok(()));
         }
+        self.note_first(ask, id).await
+    }
+
+    /// Writes down that someone, software too, asks what routing a case of a subject would take: what can be asked for tells what is recorded.
+    /// Of a subject that is not there nothing is written, and it counts as well.
+    pub async fn note_asked(&self, ask: &Ask, id: &SubjectId) -> Result<Bounded<()>, ServiceError> {
+        if self.store.subject(id).await?.is_some() {
+            return self.note_first(ask, id).await;
+        }
+        match self.reads.record(&ask.actor.who, id, self.now()) {
+            Read::Later(wait) => Ok(Err(wait)),
+            Read::Known | Read::First => Ok(Ok(())),
+        }
+    }
+
+    async fn note_first(&self, ask: &Ask, id: &SubjectId) -> Result<Bounded<()>, ServiceError> {
         match self.reads.record(&ask.actor.who, id, self.now()) {
             Read::Known => Ok(Ok(())),
             Read::Later(wait) => Ok(Err(wait)),

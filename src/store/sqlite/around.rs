@@ -8,17 +8,18 @@ use rusqlite::{Connection, Transaction, params};
 
 use super::batch::Kept;
 use super::reads::{all, case_id, case_in, entries_of, kept_answer, linked_in, people, subject_in, texts_in};
-use super::rows::millis;
+use super::rows::{Ordinal as _, millis};
 use crate::base::Time;
 use crate::base::ids::{PersonId, SubjectId};
 use crate::domain::case::Case;
 use crate::domain::event::{Body, CaseEvent};
 use crate::domain::view::Said;
+use crate::domain::vocabulary::CaseState;
 use crate::store::{About, Around, Beside, Beyond, Since, StoreError};
 
 /// The most other open cases of the subject that are named.
 const OTHERS: i64 = 20;
-/// The most cases of a subject, and the most of a person, that [`lately`] gives.
+/// The most cases of each kind of a subject, and the most of a person, that [`lately`] gives.
 const LATELY: i64 = 50;
 
 /// A case with its subject and the cases it is linked with.
@@ -49,7 +50,15 @@ pub(super) fn around(conn: &mut Connection, kept: &Kept, about: &About, since: S
     Ok(Some(Around { case, subject, linked: Some(linked), answered }))
 }
 
-/// Cases of a subject, and of every other record of the same person, touched since then.
+/// Which of somebody's cases are asked for by themselves: what is opened lately, open or ended, must not crowd out what was given back, nor
+/// what ended crowd out what is open.
+fn kinds() -> [String; 3] {
+    let (restored, closed) = (CaseState::Restored.ordinal(), CaseState::Closed.ordinal());
+    [String::new(), format!(" AND c.state IN ({restored}, {closed})"), format!(" AND c.ended = 0 AND c.state <> {restored}")]
+}
+
+/// Cases of a subject, and of every other record of the same person, touched since then: the newest, the newest of those in which something
+/// was given back, and the newest that are open.
 pub(super) fn lately(
     conn: &mut Connection,
     kept: &Kept,
@@ -58,12 +67,19 @@ pub(super) fn lately(
     since: Time,
 ) -> Result<Vec<Arc<Case>>, StoreError> {
     let tx = conn.transaction()?;
-    let sql = "SELECT id FROM cases INDEXED BY cases_by_subject WHERE subject = ?1 AND k_updated <= ?2 ORDER BY k_updated LIMIT ?3";
-    let mut ids = all(&tx, sql, params![subject.as_str(), -millis(since), LATELY], case_id)?;
-    if let Some(person) = person {
-        let sql = "SELECT DISTINCT c.id FROM lineage l INDEXED BY lineage_of_subjects CROSS JOIN cases c ON c.id = l.case_key
-            WHERE l.person = ?1 AND l.duty = 0 AND l.from_case = 0 AND c.k_updated <= ?2 ORDER BY c.k_updated LIMIT ?3";
-        ids.extend(all(&tx, sql, params![person.as_str(), -millis(since), LATELY], case_id)?);
+    let mut ids = Vec::new();
+    for kind in kinds() {
+        let of_subject = format!(
+            "SELECT c.id FROM cases c INDEXED BY cases_by_subject WHERE c.subject = ?1 AND c.k_updated <= ?2{kind} ORDER BY c.k_updated LIMIT ?3"
+        );
+        ids.extend(all(&tx, &of_subject, params![subject.as_str(), -millis(since), LATELY], case_id)?);
+        if let Some(person) = person {
+            let of_person = format!(
+                "SELECT DISTINCT c.id FROM lineage l INDEXED BY lineage_of_subjects CROSS JOIN cases c ON c.id = l.case_key
+                 WHERE l.person = ?1 AND l.duty = 0 AND l.from_case = 0 AND c.k_updated <= ?2{kind} ORDER BY c.k_updated LIMIT ?3"
+            );
+            ids.extend(all(&tx, &of_person, params![person.as_str(), -millis(since), LATELY], case_id)?);
+        }
     }
     let mut found = Vec::new();
     for id in ids {
