@@ -124,7 +124,7 @@ impl Writing {
             revoked_at: None,
         };
         self.changes.extend([RegisterChange::SetPerson(person), RegisterChange::SetOperator(operator), RegisterChange::IssueToken(token)]);
-        self.people.push(PersonDetails { id: id.clone(), name: Untrusted::from(account.as_str()), email: None });
+        self.people.push(PersonDetails { id: id.clone(), name: Untrusted::from(account.as_str()), email: None, since: None });
         self.persons.push(id);
         self.tokens
             .push((std::path::absolute(&init.tokens).unwrap_or_else(|_| init.tokens.clone()).join(format!("{account}.token")), minted.presented));

@@ -171,6 +171,7 @@ impl Bulk {
             current: Arc::clone(&self.policy),
             held: None,
             mailboxes: Arc::default(),
+            dates: Arc::default(),
         }
     }
 
@@ -408,6 +409,7 @@ fn subject(n: u64, now: Time) -> Result<Subject, DemoError> {
         employer: Some("ferrol".parse()?),
         owners: if machine { vec![crate::domain::subject::Ownership { person: owner, since: old, until: None }] } else { Vec::new() },
         manager: Some(super::organisation::person("h.voss")?),
+        manager_since: Some(old),
         inventory: if machine { InventorySource::Cmdb } else { InventorySource::Hr },
         environment: if machine { Environment::Staging } else { Environment::Corporate },
         dependents: Vec::new(),

@@ -28,7 +28,9 @@ use crate::service::{Ask, Service, ServiceError};
 
 /// How far in the past the sample organisation was founded.
 pub const FOUNDED_DAYS: i64 = 21;
-/// The same, where many cases of the past year are to be filled in.
+/// How long before that its people got the saved codes that lie in their drawers.
+const CARDS_DAYS: i64 = 8;
+/// How far in the past it was founded where many cases of the past year are to be filled in.
 const BULK_DAYS: i64 = 390;
 /// Who founded it.
 const FOUNDERS: [&str; 2] = ["e.morgan", "j.dubois"];
@@ -144,6 +146,8 @@ pub async fn fill(
 ) -> Result<Filled, DemoError> {
     let real_now = service.now() + founded_before(cases);
     let organisation = found(&service).await?;
+    // Before anything is asked for: a set of codes that is younger than policy's minimum age proves nothing.
+    let cards = hand_out_cards(&service, &organisation.subjects).await?;
     let live = bulk::live_of(cases);
     let bulk = if cases > 0 { Some(Bulk::new(Arc::clone(&service), keys.clone(), Arc::clone(&clock), cases).await?) } else { None };
     let story_days = Duration::days(FOUNDED_DAYS);
@@ -152,7 +156,6 @@ pub async fn fill(
     }
     clock.lead_to(real_now - story_days);
     delegate(&service, &organisation).await?;
-    let cards = hand_out_cards(&service, &organisation.subjects).await?;
     let stories = story::read()?;
     let acts = story::schedule(&stories, real_now)?;
     let mut player = Player::new(Arc::clone(&service), keys.clone(), Arc::clone(&clock), organisation.accounts.clone());
@@ -168,7 +171,7 @@ pub async fn fill(
 
 /// How long before now the organisation was founded.
 pub fn founded_before(cases: u64) -> Duration {
-    Duration::days(if cases > 0 { BULK_DAYS } else { FOUNDED_DAYS })
+    Duration::days(if cases > 0 { BULK_DAYS } else { FOUNDED_DAYS + CARDS_DAYS })
 }
 
 fn world(accounts: BTreeMap<SubjectId, Account>) -> World {

@@ -128,7 +128,7 @@ impl Organisation {
             accounts: BTreeMap::new(),
         };
         for staff in &file.staff {
-            out.staff(staff)?;
+            out.staff(staff, now)?;
         }
         for human in &file.people {
             out.human(human, now)?;
@@ -136,7 +136,7 @@ impl Organisation {
         for machine in &file.machines {
             out.machine(machine, now)?;
         }
-        let long_ago = now - Duration::days(400);
+        let long_ago = long_ago(now);
         for bot in &file.automation {
             let owners = vec![Ownership { person: person(&bot.owner)?, since: long_ago, until: None }];
             let scopes = BTreeSet::from([Scope::Open, Scope::Route, Scope::WithdrawOwn, Scope::Telemetry]);
@@ -151,7 +151,7 @@ impl Organisation {
         Ok(out)
     }
 
-    fn staff(&mut self, staff: &Staff) -> Result<(), DemoError> {
+    fn staff(&mut self, staff: &Staff, now: Time) -> Result<(), DemoError> {
         let id = person(staff.same_as.as_deref().unwrap_or(&staff.operator))?;
         if staff.same_as.is_none() {
             self.changes.push(RegisterChange::SetPerson(Person {
@@ -163,7 +163,7 @@ impl Organisation {
                 on_call: false,
                 status: Status::Active,
             }));
-            self.people.push(details(&id, &staff.name, &staff.operator));
+            self.people.push(details(&id, &staff.name, &staff.operator, now));
         }
         let operator = Operator { id: staff.operator.parse()?, person: id, roles: staff.roles.clone(), groups: staff.groups.clone(), enabled: true };
         self.changes.push(RegisterChange::SetOperator(operator));
@@ -185,7 +185,7 @@ impl Organisation {
             on_call: false,
             status: if status == Status::Retired { Status::Retired } else { Status::Active },
         }));
-        self.people.push(details(&id, &human.name, &human.id));
+        self.people.push(details(&id, &human.name, &human.id, now));
         self.add(
             Subject {
                 id: human.id.parse()?,
@@ -199,6 +199,7 @@ impl Organisation {
                 employer: Some(employer.parse()?),
                 owners: Vec::new(),
                 manager: Some(manager),
+                manager_since: Some(long_ago(now)),
                 inventory: InventorySource::Hr,
                 environment: Environment::Corporate,
                 dependents: Vec::new(),
@@ -227,6 +228,7 @@ impl Organisation {
                 employer: Some("ferrol".parse()?),
                 owners: owners.into_iter().collect::<Result<_, _>>()?,
                 manager: manager.transpose()?,
+                manager_since: machine.owner.as_ref().map(|_| long_ago(now)),
                 inventory: machine.inventory.unwrap_or(InventorySource::SecretsManager),
                 environment: machine.environment.unwrap_or(Environment::Production),
                 dependents: machine.dependents.clone(),
@@ -247,8 +249,14 @@ impl Organisation {
     }
 }
 
-fn details(id: &PersonId, name: &str, mailbox: &str) -> PersonDetails {
-    PersonDetails { id: id.clone(), name: Untrusted::from(name), email: Some(Untrusted::from(format!("{mailbox}@{DOMAIN}"))) }
+/// When everything that lasts was recorded.
+fn long_ago(now: Time) -> Time {
+    now - Duration::days(400)
+}
+
+fn details(id: &PersonId, name: &str, mailbox: &str, now: Time) -> PersonDetails {
+    let email = Some(Untrusted::from(format!("{mailbox}@{DOMAIN}")));
+    PersonDetails { id: id.clone(), name: Untrusted::from(name), email, since: Some(long_ago(now)) }
 }
 
 /// Two confirmed addresses, set long ago (§4.2.1.2: at least two may be set).

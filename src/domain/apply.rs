@@ -110,6 +110,7 @@ impl Case {
             CaseEvent::Commented { .. } => self.comments.push(self.version),
             CaseEvent::EvidenceAdded { evidence } => self.evidence.push(evidence.clone()),
             CaseEvent::Flagged { flag } => self.flags.push(flag.clone()),
+            CaseEvent::FlagLowered { kind } => self.flags.retain(|f| f.kind != *kind),
             CaseEvent::Reviewed { review } => self.reviews.push(review.clone()),
             CaseEvent::SessionOpened { .. } | CaseEvent::AttemptFailed { .. } | CaseEvent::SessionEnded { .. } | CaseEvent::Proved { .. } => {
                 self.fold_proof(event);

@@ -9,7 +9,7 @@ use super::case::{ActorRef, Receipt};
 use super::checklist::{Reach, reach};
 use super::command::World;
 use super::vocabulary::{Method, Status};
-use super::{lineage, mailboxes};
+use super::{dates, lineage, mailboxes};
 use crate::base::Time;
 use crate::base::ids::PersonId;
 
@@ -17,13 +17,14 @@ use crate::base::ids::PersonId;
 pub const QUORUM: usize = 2;
 
 /// Who can be asked to attest now: the present owners and, but for an owner quorum, the recorded manager; never the subject, nor whoever
-/// works the case, nor one whose mailbox is also theirs. Nobody, where there are too few owners, or mailboxes of owners, for a quorum.
+/// works the case, nor one whose mailbox is also theirs, nor one who is so, or has it, for too short a time. Nobody, where there are too few owners, or mailboxes of owners, for a quorum.
 pub fn attesters(world: &World, method: Method, now: Time) -> BTreeSet<PersonId> {
     let (Some(subject), Reach::Attester) = (world.subject.as_deref(), reach(method)) else { return BTreeSet::new() };
     let owners = subject.owners_at(now).cloned();
     let manager = subject.manager.iter().filter(|_| method != Method::OwnerQuorum).cloned();
     let present = |p: &PersonId| world.register.persons.get(p).is_some_and(|p| p.status == Status::Active);
     let mut out: BTreeSet<PersonId> = owners.chain(manager).filter(|p| subject.person.as_ref() != Some(p) && present(p)).collect();
+    out.retain(|p| dates::problem(world, method, Some(p), now).is_none());
     if !out.is_empty() {
         let working = lineage::working_hands(world, now);
         out.retain(|p| !working.contains(p) && !mailboxes::reads_along(world, p, &working) && !world.mailboxes.is_subjects(p));

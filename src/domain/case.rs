@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub use super::approval::{Approval, Seal, Signature, VoidReason};
 use super::elsewhere::There;
 pub use super::grant::{Execution, ExecutionOutcome, Grant, GrantEnd, GrantState};
-use super::message::SentAt;
+use super::message::{Sent, SentAt};
 pub use super::receipt::{ProofSession, Receipt, SessionOutcome, TrustRoot};
 use super::register::Principal;
 use super::requirement::Seconds;
@@ -407,7 +407,22 @@ impl Case {
 
     /// Whether it waits for the subject: a session to them is open. Deadlines pause meanwhile.
     pub fn waits_for_subject(&self, now: Time) -> bool {
-        self.state == CaseState::Proofing && self.sessions.values().any(|s| s.outcome.is_none() && s.attester.is_none() && s.expires_at > now)
+        self.state == CaseState::Proofing && self.waiting(now).any(|(_, s)| s.attester.is_none())
+    }
+
+    /// The sessions that somebody could still answer: open, and nothing says that their message reached nobody.
+    pub fn waiting(&self, now: Time) -> impl Iterator<Item = (&SessionId, &ProofSession)> {
+        self.unanswered().filter(move |(_, s)| s.expires_at > now)
+    }
+
+    /// The same, those that ran out among them.
+    fn unanswered(&self) -> impl Iterator<Item = (&SessionId, &ProofSession)> {
+        self.sessions.iter().filter(|(id, s)| s.outcome.is_none() && self.unsent(id).is_none())
+    }
+
+    /// What became of a session's message, if it was given up and reached nobody: whoever it was for can't answer.
+    pub fn unsent(&self, session: &SessionId) -> Option<&Sent> {
+        self.messages.iter().rfind(|m| m.sent.session() == Some(session)).map(|m| &m.sent).filter(|sent| sent.told == 0)
     }
 
     /// How much of a phase's time was used so far; waiting for the subject and holds take none of it.
@@ -466,8 +481,10 @@ impl Case {
         let waits = matches!(self.state, CaseState::Sealed | CaseState::Approved);
         let approvals = self.live_approvals().filter(|_| waits).map(|a| a.valid_until);
         let paused = self.times.paused_left.is_some();
-        // The phase's clock stands still while the subject is waited for, and runs on when the last open session has run out.
-        let sessions = self.sessions.values().filter(|s| paused && s.outcome.is_none() && s.attester.is_none()).map(|s| s.expires_at).max();
+        // The phase's clock stands still while the subject is waited for, and runs on when the last open session has run out; at once, when the
+        // message of the last one reached nobody.
+        let sessions = self.unanswered().filter(|(_, s)| s.attester.is_none()).map(|(_, s)| s.expires_at).max();
+        let sessions = paused.then(|| sessions.unwrap_or(self.times.updated_at));
         grants.chain(self.times.due).chain(expiry).chain(approvals).chain(sessions).min()
     }
 }

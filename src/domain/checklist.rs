@@ -7,12 +7,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::attest;
 use super::case::{Case, Flag, Plan, Receipt, Route};
 use super::command::World;
+use super::dates;
 use super::mailboxes;
 use super::requirement::{ApprovalNeed, CodeRules, Deadlines, ProofNeed, ProofSet, Requirement, Seconds};
-use super::subject::Subject;
+use super::subject::{Endpoint, Subject};
 use super::vocabulary::{EndpointKind, Method};
 use crate::base::Time;
 use crate::base::ids::{EndpointId, PersonId};
+use crate::base::mailbox::mailbox;
 
 /// The requirement of the world's case: the stricter of the pinned and the current policy (invariant 14).
 ///
@@ -343,7 +345,7 @@ pub fn contacts(world: &World, now: Time) -> Vec<Way> {
 
 fn startable(world: &World, need: &Requirement, method: Method, now: Time) -> Vec<Way> {
     let (Some(case), Some(subject)) = (world.case.as_deref(), world.subject.as_deref()) else { return Vec::new() };
-    if !is_carried_out(method) {
+    if !is_carried_out(method) || dates::problem(world, method, None, now).is_some() {
         return Vec::new();
     }
     match reach(method) {
@@ -360,17 +362,20 @@ fn startable(world: &World, need: &Requirement, method: Method, now: Time) -> Ve
     }
 }
 
+/// Whether two recorded addresses are one place, whatever they are called and however they are written.
+fn same_place(one: &Endpoint, other: &Endpoint) -> bool {
+    one.kind == other.kind && mailbox(one.address.raw()) == mailbox(other.address.raw())
+}
+
 /// Why a recorded endpoint can't serve a case, if it can't (invariant 5).
 pub fn endpoint_problem(case: &Case, subject: &Subject, need: &Requirement, id: &EndpointId) -> Option<String> {
     let Some(endpoint) = subject.endpoint(id) else { return Some("This address is not recorded for the subject.".to_owned()) };
-    if case.request.endpoint.as_ref() == Some(id) {
+    let carried = case.request.endpoint.as_ref();
+    if carried == Some(id) || carried.and_then(|c| subject.endpoint(c)).is_some_and(|c| same_place(c, endpoint)) {
         return Some("The request came over this address, so it can't prove anything here.".to_owned());
     }
     if endpoint.confirmed_at.is_none() {
         return Some("This address was never confirmed.".to_owned());
     }
-    if endpoint.recorded_at > case.request.opened_at - need.min_endpoint_age.duration() {
-        return Some("This address was recorded too shortly before the request.".to_owned());
-    }
-    None
+    dates::address(case, need, endpoint)
 }

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::case::{ActorRef, Case, ExecutionOutcome, Requester, Route, Signature, TextRef, TrustRoot};
+use super::dates::Dates;
 use super::elsewhere::Elsewhere;
 use super::event::RegisterChange;
 use super::grant::Generations;
@@ -276,4 +277,6 @@ pub struct World {
     pub held: Option<Generations>,
     /// Who reads the mailboxes that something can be sent to about the subject.
     pub mailboxes: Arc<Mailboxes>,
+    /// Since when what a proof could rest on is recorded.
+    pub dates: Arc<Dates>,
 }

@@ -18,7 +18,7 @@ use super::elsewhere::OrderThere;
 use super::message::Sent;
 use super::register::{Automation, Delegation, Operator, Person, Token};
 use super::requirement::Seconds;
-use super::vocabulary::CaseState;
+use super::vocabulary::{CaseState, FlagKind};
 use crate::base::ids::{
     ApprovalId, AutomationId, CaseId, DelegationId, GrantId, OperatorId, PersonId, ProposalId, RequestId, SessionId, SubjectId, TokenId,
 };
@@ -108,6 +108,8 @@ pub enum CaseEvent {
     HoldLifted { reason: TextRef, contact: SessionId },
     /// Something was noticed.
     Flagged { flag: Flag },
+    /// What the server had noticed is so no longer.
+    FlagLowered { kind: FlagKind },
     /// The phase's clock stopped, waiting for the subject, with this much left.
     ClockPaused { left: Seconds },
     /// The phase's clock runs again.

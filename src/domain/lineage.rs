@@ -13,10 +13,10 @@ use super::command::World;
 use super::mailboxes;
 use super::quorum::Voter;
 use super::refusal::CouldDecide;
-use super::register::{Principal, Register};
+use super::register::{Operator, Principal, Register};
 use super::standing::Standing;
 use super::subject::{Ownership, Subject};
-use super::vocabulary::Duty;
+use super::vocabulary::{Duty, Role, Status};
 use crate::base::Time;
 use crate::base::ids::{CaseId, EmployerId, PersonId};
 
@@ -119,6 +119,23 @@ pub fn could_decide_in(standing: &Standing, register: &Register, now: Time) -> C
         missing_groups: standing.missing_groups(),
         enough: standing.enough(),
         lacking: Box::new(standing.lacking()),
+    }
+}
+
+/// Which security reviewers could lift the case's hold or look back at it now: those with no hand in it, but for `barred`.
+pub fn could_review(world: &World, barred: &BTreeSet<PersonId>, now: Time) -> CouldDecide {
+    let register = &world.register;
+    let lineage = persons(&lineage(world, now));
+    let person = |o: &Operator| register.persons.get(&o.person).filter(|p| p.status == Status::Active);
+    let fit = |o: &&Operator| o.enabled && o.roles.contains(&Role::SecurityReviewer) && person(o).is_some();
+    let outside = |o: &&Operator| !lineage.contains(&o.person) && !barred.contains(&o.person);
+    let all: Vec<&Operator> = register.operators.values().filter(fit).filter(outside).collect();
+    let here = |o: &&&Operator| person(o).is_some_and(|p| p.on_call || p.shift.is_none_or(|s| s.covers(now)));
+    CouldDecide {
+        on_shift: all.iter().filter(here).map(|o| o.id.clone()).collect(),
+        enough: !all.is_empty(),
+        operators: all.into_iter().map(|o| o.id.clone()).collect(),
+        ..CouldDecide::default()
     }
 }
 

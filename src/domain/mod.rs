@@ -11,6 +11,7 @@ pub mod attest;
 pub mod case;
 pub mod checklist;
 pub mod command;
+pub mod dates;
 pub mod decide;
 pub mod effect;
 pub mod elsewhere;

@@ -9,7 +9,7 @@ use super::refusal::CouldDecide;
 use super::requirement::{ApprovalNeed, Requirement};
 use super::vocabulary::{CaseState, FailureReason, FailureType, Method};
 use crate::base::Time;
-use crate::base::ids::{EndpointId, OperatorId, PersonId};
+use crate::base::ids::{EndpointId, OperatorId, PersonId, SessionId};
 
 /// How many of those who could act are named.
 const NAMED: usize = 3;
@@ -45,7 +45,7 @@ fn held(case: &Case, hold: &Hold, now: Time) -> String {
     if since().any(|s| s.outcome == Some(SessionOutcome::Proved)) {
         return "lift the hold: contact was made since; it takes someone of security who had no hand in the case".to_owned();
     }
-    match since().find(|s| s.outcome.is_none() && s.expires_at > now) {
+    match case.waiting(now).map(|(_, s)| s).find(|s| s.opened_at >= hold.since) {
         Some(open) => format!("{}; then security can lift the hold", wait(open)),
         None => "wait for security to reach the subject on another channel and lift the hold".to_owned(),
     }
@@ -74,15 +74,35 @@ fn proofing(case: &Case, progress: &Progress, need: &Requirement, could: &CouldD
 }
 
 fn missing(case: &Case, item: &Item, now: Time) -> String {
-    let open = |s: &&ProofSession| item.methods.contains(&s.method) && s.outcome.is_none() && s.expires_at > now;
-    if let Some(session) = case.sessions.values().find(open) {
+    if let Some((_, session)) = case.waiting(now).find(|(_, s)| item.methods.contains(&s.method)) {
         return wait(session);
+    }
+    if let Some(again) = unsent(case, item, now) {
+        return again;
     }
     let title = item.methods.iter().map(|m| m.label()).collect::<Vec<_>>().join(" or ");
     item.startable.first().map_or_else(
         || format!("find a way to {title}: no recorded address or person can serve now"),
         |(method, endpoint, attester)| start(*method, endpoint.as_ref(), attester.as_ref()),
     )
+}
+
+/// What to do about a message that reached nobody: another way if there is one, or the same again.
+fn unsent(case: &Case, item: &Item, now: Time) -> Option<String> {
+    let open = |(_, s): &(&SessionId, &ProofSession)| item.methods.contains(&s.method) && s.outcome.is_none() && s.expires_at > now;
+    let (sent, session) = case.sessions.iter().filter(open).find_map(|(id, s)| Some((case.unsent(id)?, s)))?;
+    let same =
+        |(method, endpoint, attester): &&checklist::Way| *method == session.method && *endpoint == session.endpoint && *attester == session.attester;
+    let elsewhere = |(_, endpoint, attester): &&checklist::Way| *endpoint != session.endpoint || *attester != session.attester;
+    let other = item.startable.iter().find(elsewhere).or_else(|| item.startable.iter().find(|way| !same(way)));
+    let next = match (other, item.startable.iter().find(same)) {
+        (Some((method, endpoint, attester)), again) => {
+            format!("{}{}", start(*method, endpoint.as_ref(), attester.as_ref()), if again.is_some() { ", or start the same again" } else { "" })
+        }
+        (None, Some((method, endpoint, attester))) => format!("{} again", start(*method, endpoint.as_ref(), attester.as_ref())),
+        (None, None) => "find another way".to_owned(),
+    };
+    Some(format!("{next}: {}", sent.sentence()))
 }
 
 fn wait(session: &ProofSession) -> String {

@@ -26,15 +26,38 @@ pub struct CouldDecide {
     pub lacking: Box<Lacking>,
 }
 
+/// What someone with a hand in a case is kept from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Act {
+    /// To approve or deny.
+    Decide,
+    /// To lift its hold, and so to reach its subject for that.
+    LiftHold,
+    /// To look back at it.
+    LookBack,
+}
+
+impl Act {
+    const fn words(self) -> [&'static str; 2] {
+        match self {
+            Self::Decide => ["decide this case", "decide it"],
+            Self::LiftHold => ["lift this hold", "lift it"],
+            Self::LookBack => ["look back at this case", "look back at it"],
+        }
+    }
+}
+
 /// A refused command.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// Invariant 1: someone in the lineage tried to decide.
-    #[error("You can't decide this case: {}. {}", list(.duties), help(.could))]
+    /// Invariant 1: someone in the lineage tried to decide, or what is another one's as well.
+    #[error("You can't {}: {}. {}", .act.words()[0], list(.duties), help(.act.words()[1], .could))]
     SeparationOfDuties {
+        /// What they tried.
+        act: Act,
         /// Every duty that stands in the way.
         duties: Vec<LineageEntry>,
-        /// Who could decide instead.
+        /// Who could instead.
         could: CouldDecide,
     },
     /// The operation does not exist for this principal (invariants 1 and 6).
@@ -196,17 +219,17 @@ fn list(duties: &[LineageEntry]) -> String {
     duties.iter().map(|d| duty(d, None)).collect::<Vec<_>>().join("; ")
 }
 
-fn help(could: &CouldDecide) -> String {
+fn help(act: &str, could: &CouldDecide) -> String {
     let others = match could.operators.len() {
-        0 => return "No one else could decide it either.".to_owned(),
+        0 => return format!("No one else could {act} either."),
         1 => "1 other".to_owned(),
         n => format!("{n} others"),
     };
     let on: Vec<&str> = could.on_shift.iter().take(3).map(OperatorId::as_str).collect();
     match (could.operators.len(), on.as_slice()) {
-        (1, []) => format!("{others} could decide it, who is not on shift."),
-        (_, []) => format!("{others} could decide it; none is on shift."),
-        (_, on) => format!("{others} could decide it, on shift: {}.", on.join(", ")),
+        (1, []) => format!("{others} could {act}, who is not on shift."),
+        (_, []) => format!("{others} could {act}; none is on shift."),
+        (_, on) => format!("{others} could {act}, on shift: {}.", on.join(", ")),
     }
 }
 

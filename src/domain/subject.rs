@@ -41,6 +41,9 @@ pub struct Subject {
     pub owners: Vec<Ownership>,
     /// The manager recorded for it: who may attest.
     pub manager: Option<PersonId>,
+    /// Since when it is that one; `None` in records of before this was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manager_since: Option<Time>,
     /// Where its record comes from.
     pub inventory: InventorySource,
     /// Where it runs.
@@ -108,9 +111,10 @@ impl Subject {
         self.endpoints.iter().filter(|e| e.kind == EndpointKind::Email && e.confirmed_at.is_some())
     }
 
-    /// Whether anyone at a recorded address hears of a recovery: the subject, or, for a machine, whoever owns it then (invariant 13).
-    pub fn can_be_told(&self, now: Time) -> bool {
-        self.mailboxes().next().is_some() || (self.kind.is_non_human() && self.owners_at(now).next().is_some())
+    /// Whether anyone at a recorded address hears of a recovery: the subject, or, for a machine, one of its owners then of whom `reads` says that
+    /// mail reaches them (invariant 13).
+    pub fn can_be_told(&self, now: Time, reads: impl Fn(&PersonId) -> bool) -> bool {
+        self.mailboxes().next().is_some() || (self.kind.is_non_human() && self.owners_at(now).any(reads))
     }
 
     /// What it held in a target before; empty if nothing was recorded.

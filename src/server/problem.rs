@@ -109,7 +109,7 @@ impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
         let mut failure = Self::new(status(&refusal), refusal.code(), refusal.to_string());
         match &refusal {
-            Refusal::SeparationOfDuties { duties, could } => {
+            Refusal::SeparationOfDuties { duties, could, .. } => {
                 let none = std::collections::BTreeMap::new();
                 failure.0.duties = duties.iter().map(|d| crate::api::duty(d, &none, Some(&d.person))).collect();
                 failure.0.could_decide = Some(could.into());

@@ -111,9 +111,9 @@ impl Service {
             subject: Some((id.clone(), subject.as_ref().map_or(0, |s| s.version))),
             register: Some(register.version),
         };
-        let (subject, mailboxes) = subject.map(|s| (s.subject, s.mailboxes)).unzip();
-        let mailboxes = mailboxes.unwrap_or_default();
-        let world = World { case: None, linked: Vec::new(), subject, register, pinned, current, held: None, mailboxes };
+        let (subject, beside) = subject.map(|s| (s.subject, (s.mailboxes, s.dates))).unzip();
+        let (mailboxes, dates) = beside.unwrap_or_default();
+        let world = World { case: None, linked: Vec::new(), subject, register, pinned, current, held: None, mailboxes, dates };
         Loaded { world, reads, now: self.now(), answered: None }
     }
 

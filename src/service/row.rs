@@ -65,7 +65,7 @@ fn waiting_on(case: &Case, progress: &Progress, requirement: &Requirement, now: 
     match case.state {
         CaseState::Proofing if progress.complete => WaitingOn::Agent,
         CaseState::Proofing => {
-            let open: Vec<_> = case.sessions.values().filter(|s| s.outcome.is_none() && s.expires_at > now).collect();
+            let open: Vec<_> = case.waiting(now).map(|(_, s)| s).collect();
             match (open.is_empty(), open.iter().any(|s| s.attester.is_none())) {
                 (true, _) => WaitingOn::Agent,
                 (_, true) => WaitingOn::Subject,

@@ -18,6 +18,7 @@ use crate::base::ids::{CaseId, PersonId, RequestId, SubjectId, TargetId, TextId}
 use crate::base::{Digest, Time, Untrusted};
 use crate::domain::anomaly::Met;
 use crate::domain::case::{ActorRef, Case};
+use crate::domain::dates::Dates;
 use crate::domain::effect::{Due, Effect};
 use crate::domain::event::{CaseEvent, Entry, RegisterEvent};
 use crate::domain::mailboxes::{Mailboxes, Readers};
@@ -204,6 +205,9 @@ pub struct PersonDetails {
     pub name: Untrusted,
     /// Mail address for notices and attestations.
     pub email: Option<Untrusted>,
+    /// Since when it is that one. Of a person who is new, as whoever records them says, or else from now on; of one who is known the store keeps it
+    /// while the mailbox stays the same, and sets it to the change's time when it is another.
+    pub since: Option<Time>,
 }
 
 /// Saved recovery codes: only password hashes are kept.
@@ -302,6 +306,8 @@ pub struct SubjectRecord {
     pub linked: u64,
     /// Who reads the mailboxes of its record, and those of whoever could attest for it.
     pub mailboxes: Arc<Mailboxes>,
+    /// Since when what a proof could rest on is recorded.
+    pub dates: Arc<Dates>,
 }
 
 /// Which case a decision is about.

@@ -189,6 +189,7 @@ pub fn subject(long_ago: Time) -> Subject {
         employer: Some(id("corp")),
         owners: vec![],
         manager: Some(id("p-sam")),
+        manager_since: Some(long_ago),
         inventory: InventorySource::Hr,
         environment: Environment::Corporate,
         dependents: vec![],

@@ -110,7 +110,7 @@ async fn a_policy_laxer_than_what_is_compiled_in_is_refused_with_every_mistake_a
     let refused = post(&house, "omar", "/v1/register/policy", "p1", &json!({ "text": text })).await;
     told(&refused, 422, "invalid");
     let all = refused.body["mistakes"].to_string();
-    for floor in ["two approvals and a grace of a privileged case", "two approvals and a review of break-glass"] {
+    for floor in ["two approvals, a delay and a grace of a privileged case", "two approvals and a review of break-glass"] {
         assert!(all.contains(floor), "{floor}: {all}");
     }
     assert_eq!(house.get("/v1/register", "omar").await.body["proposals"], json!([]));

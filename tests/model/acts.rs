@@ -306,6 +306,7 @@ fn run(life: &Life, next: &mut State, n: usize, who: ActorRef, mut command: Comm
         current: if next.loosened { life.loose.clone() } else { life.strict.clone() },
         held: None,
         mailboxes: std::sync::Arc::default(),
+        dates: std::sync::Arc::default(),
     };
     let mut actor = actor(who);
     if let Some(defect) = life.defect {

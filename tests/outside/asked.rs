@@ -204,6 +204,7 @@ async fn a_person_with_two_proofs_to_give_is_led_from_one_to_the_other() {
     let house = House::new().await;
     house.record(vec![okafor(|s| s.aal = Aal::Aal2)]).await;
     let saved = house.service.issue_saved_codes(&id("okafor")).await.unwrap();
+    house.clock.pass(8 * 24 * 3600);
     house.asks("okafor").await;
     house.works().await;
     let letter = house.letter("okafor@corp.example", "Your code");

@@ -139,6 +139,7 @@ impl House {
             id: id(&format!("p-{}", p.0)),
             name: Untrusted::from(p.0),
             email: (p.0 != MUTE).then(|| Untrusted::from(format!("{}@corp.example", p.0))),
+            since: Some(id("2025-01-01T00:00:00Z")),
         });
         let beside = Beside { people: people.collect(), policy: Some((policy.sha256, text.to_owned())), ..Beside::default() };
         let found = RegisterCommand::Found { changes, by: [id("p-ines"), id("p-omar")], policy: policy.sha256 };
@@ -386,6 +387,7 @@ pub fn subject(sample: &Sample) -> Subject {
         employer: Some(id("corp")),
         owners: vec![],
         manager: Some(id("p-kim")),
+        manager_since: Some(long_ago),
         inventory: InventorySource::Hr,
         environment: Environment::Corporate,
         dependents: if ["parent", "idler"].contains(&name) { vec![id("vega")] } else { vec![] },

@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 use countersign::api::case::CaseDetail;
+use countersign::api::proof::ItemState;
 use countersign::base::Untrusted;
 use countersign::base::ids::CaseId;
 use countersign::domain::command::Command;
@@ -13,7 +14,7 @@ use countersign::domain::event::CaseEvent;
 use countersign::domain::message::{Message, Sent, Untold};
 use countersign::domain::refusal::Refusal;
 use countersign::domain::subject::Endpoint;
-use countersign::domain::vocabulary::{Action, EndpointKind, FlagKind, Method, Path};
+use countersign::domain::vocabulary::{Action, EndpointKind, FlagKind, Method, Path, WaitingOn};
 use countersign::outbound::mail::{Mailer, Security, Smtp};
 use countersign::store::Store as _;
 
@@ -117,6 +118,17 @@ async fn invariant_07_what_a_relay_refuses_is_not_said_to_be_sent() {
     let shown = house.shown(case).await;
     let sessions: Vec<_> = shown.checklist.items.iter().flat_map(|i| &i.sessions).collect();
     assert_eq!(sessions[0].unsent.as_deref(), Some("the mail relay refused it"));
+    // Nobody will answer: the case is the agents' again, its clock runs, and what to do is said.
+    let row = house.store.row(case).await.unwrap().unwrap();
+    assert_eq!((row.waiting_on, shown.checklist.items[0].state), (WaitingOn::Agent, ItemState::Failed));
+    let next = shown.checklist.next.clone().unwrap();
+    assert!(next.contains("e2, or start the same again") && next.ends_with("could not be sent: the mail relay refused it"), "{next}");
+    assert!(house.case(case).await.times.due.is_none());
+    house.workers.run_deadlines_once().await.unwrap();
+    let runs = house.case(case).await;
+    assert!(runs.times.due.is_some() && runs.times.paused_left.is_none() && !runs.waits_for_subject(house.service.now()));
+    house.act("nadia", case, start(house.service.fresh("ses").unwrap())).await;
+    assert!(house.case(case).await.waits_for_subject(house.service.now()), "and it need not wait a minute to be started again");
     let entries = serde_json::to_string(&house.store.case_entries(case, 0, 100).await.unwrap()).unwrap();
     assert!(!entries.contains('@') && !entries.contains("nobody of that name"), "ids and reasons only: {entries}");
 

@@ -52,6 +52,7 @@ async fn a_saved_code_is_struck_out_and_replaced_by_one_that_is_shown_once() {
     let subject: SubjectId = id("okafor");
     let set = house.service.issue_saved_codes(&subject).await.unwrap();
     let first = set[3].to_string();
+    house.clock.pass(8 * 24 * 3600);
     let case = house.routed("okafor", Action::PasswordReset).await;
     house.start_proof(case, Method::SavedCode, Some("e2"), None).await;
     let link = house.letter("okafor@home.example", "A recovery code is asked for").link("p");

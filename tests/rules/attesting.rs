@@ -12,7 +12,7 @@ use countersign::domain::policy::{DEFAULT, Policy, compare};
 use countersign::domain::refusal::Refusal;
 use countersign::domain::subject::{Ownership, Subject};
 use countersign::domain::vocabulary::*;
-use countersign::domain::{attest, checklist, lineage, mailboxes};
+use countersign::domain::{attest, checklist, dates, lineage, mailboxes};
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -272,4 +272,63 @@ fn invariant_04_a_sealed_case_is_not_given_to_whom_would_void_its_proof_by_havin
     assert!(matches!(play.ask(op("nadia"), &over), Err(Refusal::Already(_))));
     play.act(op("nadia"), &to("lind")).unwrap();
     assert!(countersign::domain::seal::broken(&play.world, play.now).is_empty());
+}
+
+#[test]
+fn invariant_05_what_is_recorded_of_whoever_attests_is_as_old_as_an_address_has_to_be() {
+    let age =
+        Policy::builtin().requirement_with(&Policy::builtin(), &crate::play::subject(Tier::Standard), &route(Path::Assisted), &[]).min_endpoint_age;
+    let (old, young) = (start() - age.duration(), start() - age.duration() + Duration::seconds(1));
+    let offered =
+        |play: &Play, method| attest::attesters(&play.world, method, play.now).iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+    let mut play = machine(&["own-1", "own-2", "own-3"]);
+    assert_eq!(play.case().request.opened_at, start());
+    for (since, quorum, gate) in [(old, "own-1 own-2 own-3", "mona own-1 own-2 own-3"), (young, "own-1 own-2", "own-1 own-2")] {
+        subject(&mut play, |s| (s.owners[2].since, s.manager_since) = (since, Some(since)));
+        assert_eq!((offered(&play, QUORUM).as_str(), offered(&play, GATE).as_str()), (quorum, gate));
+    }
+    for who in ["mona", "own-3"] {
+        let refused = begin(&mut play, GATE, who).1;
+        assert!(matches!(&refused, Err(Refusal::EndpointUnusable(why)) if why.contains("recorded too shortly before the request")), "{refused:?}");
+    }
+    // Of a manager without a date, the record tells; without either nobody knows, and it is too young.
+    for (record, counts) in [(Some(old), true), (Some(young), false), (None, false)] {
+        subject(&mut play, |s| s.manager_since = None);
+        Arc::make_mut(&mut play.world.dates).record = record;
+        assert_eq!(offered(&play, GATE).contains("mona"), counts, "{record:?}");
+    }
+    // With a mailbox of theirs that is too young two are left, and with another one there is no quorum any more.
+    subject(&mut play, |s| s.owners[2].since = old);
+    Arc::make_mut(&mut play.world.dates).mailboxes.extend([(id("own-1"), young), (id("own-2"), old)]);
+    assert_eq!(offered(&play, QUORUM), "own-2 own-3");
+    Arc::make_mut(&mut play.world.dates).mailboxes.insert(id("own-2"), young);
+    assert_eq!(offered(&play, QUORUM), "");
+}
+
+#[test]
+fn invariant_05_an_attestation_asked_for_before_the_mailbox_was_changed_counts_for_nothing_afterwards() {
+    let mut play = machine(&["own-1"]);
+    let (session, started) = begin(&mut play, GATE, "mona");
+    started.unwrap();
+    let now = play.now;
+    Arc::make_mut(&mut play.world.dates).mailboxes.insert(id("mona"), now);
+    assert!(matches!(answer(&mut play, &session, "mona", "mona"), Err(Refusal::EndpointUnusable(_))));
+}
+
+#[test]
+fn invariant_05_a_set_of_saved_codes_is_as_old_as_an_address_has_to_be_or_proves_nothing() {
+    let begin = |issued: chrono::DateTime<chrono::Utc>| {
+        let mut play = Play::new(Tier::Standard);
+        play.world.dates = Arc::new(dates::Dates { codes: Some(issued), ..dates::Dates::default() });
+        play.open(op("nadia"), Path::Assisted);
+        play.act(op("nadia"), &triage()).unwrap();
+        let offered = checklist::progress(&play.world, play.now).items.iter().flat_map(|i| &i.startable).any(|w| w.0 == Method::SavedCode);
+        let command = Command::StartProof { session: id("ses-s"), method: Method::SavedCode, endpoint: Some(id("mail-1")), attester: None };
+        (play.act(op("nadia"), &command), offered)
+    };
+    assert!(matches!(begin(start() - Duration::days(8)), (Ok(()), true)));
+    for late in [start() - Duration::days(6), start(), start() + Duration::minutes(1)] {
+        let (refused, offered) = begin(late);
+        assert!(matches!(&refused, Err(Refusal::EndpointUnusable(why)) if why.contains("saved codes")) && !offered, "{refused:?}");
+    }
 }

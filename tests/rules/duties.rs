@@ -13,7 +13,7 @@ use crate::play::*;
 
 fn duties(result: Result<(), Refusal>) -> Vec<Duty> {
     match result {
-        Err(Refusal::SeparationOfDuties { duties, could }) => {
+        Err(Refusal::SeparationOfDuties { duties, could, .. }) => {
             assert!(!could.operators.is_empty());
             duties.iter().map(|d: &LineageEntry| d.duty).collect()
         }

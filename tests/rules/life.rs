@@ -6,7 +6,7 @@ use chrono::Duration;
 use countersign::domain::case::{ActorRef, ExecutionOutcome, TrustRoot, VoidReason, Worker};
 use countersign::domain::command::Command;
 use countersign::domain::event::CaseEvent;
-use countersign::domain::refusal::Refusal;
+use countersign::domain::refusal::{Act, Refusal};
 use countersign::domain::vocabulary::*;
 
 use crate::play::*;
@@ -210,6 +210,35 @@ fn invariant_05_a_hold_is_not_lifted_on_ones_own_word() {
     play.act(ActorRef::Attester { person: id("vega"), session: id("ses-8") }, &yes).unwrap();
     let lift = Command::LiftHold { reason: text("fine"), contact: id("ses-8") };
     assert!(matches!(play.ask(op("vega"), &lift), Err(Refusal::Invalid { .. })));
+}
+
+#[test]
+fn whoever_of_security_had_a_hand_in_a_held_case_hears_before_anything_is_sent_that_another_one_lifts_it() {
+    let mut play = Play::new(Tier::Standard);
+    play.register(|r| {
+        let vega = r.operators.get_mut(&id("vega")).unwrap();
+        vega.roles.insert(Role::SupportAgent);
+        let mut other = vega.clone();
+        (other.id, other.person) = (id("lind-sec"), id("lind"));
+        r.operators.insert(other.id.clone(), other);
+    });
+    play.open(op("vega"), Path::Assisted);
+    play.act(op("vega"), &triage()).unwrap();
+    play.act(op("vega"), &Command::Hold { source: HoldSource::Security, reason: Some(text("odd")) }).unwrap();
+    play.now += Duration::minutes(2);
+    let reach = Command::StartProof { session: id("ses-8"), method: Method::IssuedCode, endpoint: Some(id("mail-1")), attester: None };
+    let lift = Command::LiftHold { reason: text("fine"), contact: id("ses-8") };
+    for command in [&reach, &lift] {
+        let refused = play.ask(op("vega"), command).unwrap_err();
+        let said = refused.to_string();
+        assert!(matches!(refused, Refusal::SeparationOfDuties { act: Act::LiftHold, .. }), "{said}");
+        assert!(
+            said.starts_with("You can't lift this hold: you routed it") && said.ends_with("1 other could lift it, on shift: lind-sec."),
+            "{said}"
+        );
+    }
+    let lind = play.account("lind-sec");
+    play.act(lind, &reach).unwrap();
 }
 
 #[test]

@@ -16,5 +16,6 @@ mod next;
 mod properties;
 mod rerouted;
 mod roles;
+mod stuck;
 mod table;
 mod unknown;

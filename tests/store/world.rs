@@ -95,7 +95,7 @@ pub fn founding(now: Time) -> Change {
         c.register_events.push(event);
     }
     c.register = Some(Arc::new(register));
-    c.people = HUMANS.map(|h| PersonDetails { id: person(&format!("p-{h}")), name: Untrusted::from(h), email: None }).to_vec();
+    c.people = HUMANS.map(|h| PersonDetails { id: person(&format!("p-{h}")), name: Untrusted::from(h), email: None, since: None }).to_vec();
     c
 }
 
@@ -112,6 +112,7 @@ pub fn subject(id: &str, name: &str) -> Subject {
         employer: None,
         owners: Vec::new(),
         manager: None,
+        manager_since: None,
         inventory: InventorySource::Hr,
         environment: Environment::Production,
         dependents: Vec::new(),

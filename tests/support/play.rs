@@ -93,6 +93,7 @@ pub fn subject(tier: Tier) -> Subject {
         employer: Some(id("acme")),
         owners: Vec::new(),
         manager: Some(id("mona")),
+        manager_since: Some(old),
         inventory: InventorySource::Hr,
         environment: Environment::Corporate,
         dependents: Vec::new(),
@@ -121,6 +122,7 @@ impl Play {
             current: policy,
             held: None,
             mailboxes: Arc::default(),
+            dates: Arc::default(),
         };
         Self { world, now: start(), log: Vec::new(), serial: 1 }
     }

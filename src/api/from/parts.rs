@@ -86,7 +86,7 @@ pub(super) fn hold(v: &CaseView, hold: &Hold) -> HoldDetail {
 fn item(v: &CaseView, item: &Item) -> ChecklistItem {
     let all = v.case.sessions.iter();
     let sessions: Vec<SessionDetail> = all.filter(|(_, s)| item.methods.contains(&s.method)).map(|(id, s)| session(&v.case, id, s, v.now)).collect();
-    let open = sessions.iter().any(|s| s.outcome.is_none());
+    let open = sessions.iter().any(|s| s.outcome.is_none() && s.unsent.is_none());
     let tried = sessions.iter().any(|s| !v.case.elsewhere.contains(&s.id));
     let state = match (&item.receipt, open, !tried) {
         (Some(_), ..) => ItemState::Done,

@@ -81,6 +81,7 @@ fn work(event: &CaseEvent) -> Option<String> {
         CaseEvent::Held { hold } => format!("frozen by {}", hold.source.label()),
         CaseEvent::HoldLifted { .. } => "the freeze is lifted".to_owned(),
         CaseEvent::Flagged { flag } => format!("flagged: {}", flag.kind.label()),
+        CaseEvent::FlagLowered { kind } => format!("no longer flagged: {}", kind.label()),
         CaseEvent::Reviewed { review } => format!("looked back: {}", if review.in_order { "in order" } else { "not in order" }),
         _ => return None,
     })

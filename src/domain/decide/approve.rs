@@ -13,15 +13,25 @@ use crate::domain::checklist;
 use crate::domain::command::Decide;
 use crate::domain::event::CaseEvent;
 use crate::domain::quorum;
-use crate::domain::refusal::Refusal;
-use crate::domain::requirement::Requirement;
+use crate::domain::refusal::{Act, Refusal};
+use crate::domain::requirement::{Requirement, Seconds};
 use crate::domain::seal;
 use crate::domain::vocabulary::{CaseState, Decision, Role};
+
+/// Time for the server to begin with what was approved, once delay and grace are over.
+const BEGINS: Seconds = Seconds(15 * 60);
+
+/// How long an approval counts: as policy says, and no less than what it is for has to wait. One file is refused that asks for more delay than its
+/// approvals last; the stricter of the one that a case was opened under and the one in force may.
+fn lifetime(need: &Requirement) -> Seconds {
+    let waits = Seconds(need.delay.0.saturating_add(need.grace.0));
+    if need.approval_lifetime > waits { need.approval_lifetime } else { waits.saturating_add(BEGINS) }
+}
 
 /// Approves or denies.
 pub(super) fn decide(draft: &mut Draft<'_>, decision: &Decide) -> Result<(), Refusal> {
     let caller = actor::operator(&draft.world.register, draft.ctx, draft.code)?;
-    draft.outside_lineage(&caller.person.id)?;
+    draft.outside_lineage(Act::Decide, &caller.person.id)?;
     let need = draft.requirement();
     if !quorum::may_decide(&caller.operator, &need.approvals) {
         return Err(Refusal::RoleMissing { operation: draft.code, role: Role::Supervisor });
@@ -46,7 +56,7 @@ pub(super) fn decide(draft: &mut Draft<'_>, decision: &Decide) -> Result<(), Ref
         decision: decision.decision,
         reason: decision.reason.clone(),
         at: draft.now(),
-        valid_until: draft.now() + need.approval_lifetime.duration(),
+        valid_until: draft.now() + lifetime(&need).duration(),
         signature: decision.signature.clone(),
         void: None,
     };

@@ -7,18 +7,18 @@ use std::sync::Arc;
 
 use super::actor;
 use crate::base::Time;
-use crate::base::ids::{ApprovalId, CaseId};
-use crate::domain::case::{ActorRef, Case, Flag, Hand, LineageEntry, Route, VoidReason, Worker};
+use crate::base::ids::{ApprovalId, CaseId, PersonId};
+use crate::domain::case::{ActorRef, Approval, Case, Flag, Hand, LineageEntry, Route, VoidReason, Worker};
 use crate::domain::checklist;
 use crate::domain::command::{Context, World};
 use crate::domain::event::CaseEvent;
 use crate::domain::lineage;
-use crate::domain::refusal::{CouldDecide, Refusal};
+use crate::domain::refusal::{Act, CouldDecide, Refusal};
 use crate::domain::requirement::{Requirement, Seconds};
 use crate::domain::seal;
 use crate::domain::standing::Standing;
 use crate::domain::subject::Subject;
-use crate::domain::vocabulary::{Action, CaseState, Duty, FlagKind, Path, Status};
+use crate::domain::vocabulary::{Action, CaseState, Decision, Duty, FlagKind, Path, Status};
 
 /// Most lineage entries that one event carries, so that an entry of the log stays under its size limit.
 const CHUNK: usize = 100;
@@ -101,13 +101,22 @@ impl<'a> Draft<'a> {
         Refusal::WrongState { state: self.case.state, command: self.code }
     }
 
-    /// Refuses someone who has a hand in the case, naming every duty and who could decide instead (invariant 1).
-    pub fn outside_lineage(&self, person: &crate::base::ids::PersonId) -> Result<(), Refusal> {
+    /// Refuses someone who has a hand in the case, naming every duty and who could do it instead (invariant 1).
+    pub fn outside_lineage(&self, act: Act, person: &PersonId) -> Result<(), Refusal> {
         let duties = lineage::duties(&self.world, person, self.now());
         if duties.is_empty() {
             return Ok(());
         }
-        Err(Refusal::SeparationOfDuties { duties, could: lineage::could_decide(&self.world, self.now()) })
+        let approved = |a: &&Approval| a.decision == Decision::Approve;
+        let could = match act {
+            Act::Decide => lineage::could_decide(&self.world, self.now()),
+            Act::LiftHold => lineage::could_review(&self.world, &BTreeSet::new(), self.now()),
+            Act::LookBack => {
+                let approvers = self.case.approvals.iter().filter(approved).map(|a| a.person.clone()).collect();
+                lineage::could_review(&self.world, &approvers, self.now())
+            }
+        };
+        Err(Refusal::SeparationOfDuties { act, duties, could })
     }
 
     /// Whether the approvals that count now meet the quorum: in force, by persons outside the lineage, through accounts that still could.
@@ -164,7 +173,7 @@ impl<'a> Draft<'a> {
         if undecided && self.runs_itself() && self.decider_has_hand() {
             let known = lineage::persons(&lineage::lineage(&self.world, self.now()));
             let authors = known.intersection(&self.world.register.policy_deciders);
-            let author = |p: &crate::base::ids::PersonId| LineageEntry { person: p.clone(), duty: Duty::RuleAuthor, via: None, case: None };
+            let author = |p: &PersonId| LineageEntry { person: p.clone(), duty: Duty::RuleAuthor, via: None, case: None };
             let lineage: BTreeSet<LineageEntry> = authors.map(author).filter(|e| !self.case.lineage.contains(e)).take(CHUNK).collect();
             if !lineage.is_empty() {
                 self.push(CaseEvent::LineageGrew { hands: BTreeSet::new(), lineage });
@@ -208,13 +217,30 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Works out who could still decide, and shows at once if no one could, or if no owners are there to prove what only they can (invariant 15).
+    /// Works out who could still decide, and shows at once if no one could, or if no owners are there to prove what only they can (invariant 15);
+    /// that is over once somebody could.
     pub fn look_ahead(&mut self) -> CouldDecide {
         let could = lineage::could_decide(&self.world, self.now());
         if !could.enough || checklist::lacks_owners(&self.world, self.now()) {
             self.notice(FlagKind::Deadlock);
+        } else {
+            self.lower(FlagKind::Deadlock);
         }
         could
+    }
+
+    /// Takes back what the server itself noticed and is so no longer; not where a seal would ask for something else by it.
+    fn lower(&mut self, kind: FlagKind) {
+        let own = |f: &Flag| matches!(f.by, ActorRef::System { .. });
+        if !self.case.flags.iter().any(|f| f.kind == kind) || !self.case.flags.iter().filter(|f| f.kind == kind).all(own) {
+            return;
+        }
+        let left: Vec<Flag> = self.case.flags.iter().filter(|f| f.kind != kind).cloned().collect();
+        let Some(subject) = self.world.subject.clone() else { return };
+        let same = checklist::requirement_for(&self.world, &subject, &self.case.route, &left) == self.requirement();
+        if same || matches!(self.case.state, CaseState::New | CaseState::Proofing) {
+            self.push(CaseEvent::FlagLowered { kind });
+        }
     }
 
     /// Seals the case; without approvals to wait for, it is approved at once.

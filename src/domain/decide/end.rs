@@ -7,14 +7,14 @@ use super::draft::Draft;
 use super::execute::end_grants;
 use crate::domain::case::{ActorRef, GrantEnd, MAX_ITEMS, Review, TextRef};
 use crate::domain::event::CaseEvent;
-use crate::domain::refusal::Refusal;
+use crate::domain::refusal::{Act, Refusal};
 use crate::domain::register::Scope;
 use crate::domain::vocabulary::{CaseState, Decision};
 
 /// Looks back.
 pub(super) fn review(draft: &mut Draft<'_>, note: &TextRef, in_order: bool) -> Result<(), Refusal> {
     let caller = actor::role(&draft.world.register, draft.ctx, draft.code, actor::SECURITY)?;
-    draft.outside_lineage(&caller.person.id)?;
+    draft.outside_lineage(Act::LookBack, &caller.person.id)?;
     if draft.case.approvals.iter().any(|a| a.person == caller.person.id && a.decision == Decision::Approve) {
         return Err(not_permitted(draft.code, "someone who did not approve the case"));
     }

@@ -11,7 +11,7 @@ use crate::base::ids::SessionId;
 use crate::domain::case::{ActorRef, Flag, GrantEnd, Hold, ProofSession, SessionOutcome, TextRef, VoidReason, Worker};
 use crate::domain::elsewhere::Elsewhere;
 use crate::domain::event::CaseEvent;
-use crate::domain::refusal::Refusal;
+use crate::domain::refusal::{Act, Refusal};
 use crate::domain::seal;
 use crate::domain::vocabulary::{CaseState, FlagKind, HoldSource, Method};
 
@@ -89,7 +89,7 @@ pub(super) fn take_over(draft: &mut Draft<'_>, there: &Elsewhere) -> Result<(), 
 /// Lifts the freeze.
 pub(super) fn lift(draft: &mut Draft<'_>, reason: &TextRef, contact: &SessionId) -> Result<(), Refusal> {
     let caller = actor::role(&draft.world.register, draft.ctx, draft.code, actor::SECURITY)?;
-    draft.outside_lineage(&caller.person.id)?;
+    draft.outside_lineage(Act::LiftHold, &caller.person.id)?;
     let Some(hold) = &draft.case.hold else {
         return Err(Refusal::Already("The case is not held.".to_owned()));
     };
@@ -108,7 +108,7 @@ pub(super) fn lift(draft: &mut Draft<'_>, reason: &TextRef, contact: &SessionId)
         let not_before = draft.case.times.execute_after.map_or(draft.now(), |t| t.max(draft.now()));
         draft.push(CaseEvent::ExecutionScheduled { not_before });
     }
-    Ok(())
+    draft.seal_by_itself()
 }
 
 /// Notes an anomaly.

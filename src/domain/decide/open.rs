@@ -7,7 +7,7 @@ use chrono::Duration;
 use super::actor::{self, hands};
 use super::draft::{Draft, recoverable};
 use crate::base::Time;
-use crate::base::ids::SessionId;
+use crate::base::ids::{PersonId, SessionId};
 use crate::domain::anomaly;
 use crate::domain::case::{ActorRef, Case, Hand, Hold, LineageEntry, Request, Requester};
 use crate::domain::checklist;
@@ -16,7 +16,7 @@ use crate::domain::event::CaseEvent;
 use crate::domain::refusal::Refusal;
 use crate::domain::register::{Principal, Register, Scope};
 use crate::domain::subject::Subject;
-use crate::domain::vocabulary::{Action, CaseState, Duty, FlagKind, HoldSource, InventorySource, Path};
+use crate::domain::vocabulary::{Action, CaseState, Duty, FlagKind, HoldSource, InventorySource, Path, Status};
 
 const CODE: &str = "open";
 /// Requests of one subject for itself, about one target, in a day; further ones take someone of the staff.
@@ -174,10 +174,14 @@ fn notice(draft: &mut Draft<'_>, subject: &Subject) {
     if !states.is_empty() {
         draft.notice(FlagKind::RepeatRequest);
     }
-    if subject.kind.is_non_human() && subject.owners_at(now).next().is_none() {
+    // An owner who has left answers for nothing any more, and one without a mail address hears nothing.
+    let here = |p: &PersonId| draft.world.register.persons.get(p).is_some_and(|p| p.status == Status::Active);
+    let told = |p: &PersonId| here(p) && draft.world.mailboxes.attesters.contains_key(p);
+    let (owned, can_be_told) = (subject.owners_at(now).any(here), subject.can_be_told(now, told));
+    if subject.kind.is_non_human() && !owned {
         draft.notice(FlagKind::NoOwner);
     }
-    if !subject.can_be_told(now) {
+    if !can_be_told {
         draft.notice(FlagKind::Unreachable);
     }
     if anomaly::mixes_scripts(subject.name.raw()) {

@@ -15,10 +15,10 @@ use crate::domain::case::{
 };
 use crate::domain::checklist::{self, Reach};
 use crate::domain::event::CaseEvent;
-use crate::domain::refusal::Refusal;
+use crate::domain::refusal::{Act, Refusal};
 use crate::domain::requirement::{Requirement, Seconds};
 use crate::domain::vocabulary::{CaseState, Duty, EndpointKind, Method, TrustRootKind};
-use crate::domain::{lineage, mailboxes};
+use crate::domain::{dates, lineage, mailboxes};
 
 /// Before the same proof is started again over the same address, or with the same person: a hundred requests in a row send one message (T22).
 /// Another proof, or another address, need not wait.
@@ -50,7 +50,7 @@ pub(super) fn start(
     if !fresh {
         return Err(Refusal::Already("This session was used before.".to_owned()));
     }
-    if draft.case.failed_attempts >= most_per_case(&need) {
+    if tried_out(draft, &need) {
         return Err(Refusal::TooManyAttempts);
     }
     if let (true, Some(caller), Some(person)) = (draft.case.hold.is_some(), &staff, attester)
@@ -88,7 +88,8 @@ pub(super) fn start(
 fn may_start(draft: &Draft<'_>) -> Result<Option<Caller>, Refusal> {
     if draft.case.hold.is_some() {
         return match actor::role(&draft.world.register, draft.ctx, draft.code, actor::SECURITY) {
-            Ok(caller) => Ok(Some(caller)),
+            // Before anything is sent: contact is made to lift the hold, and whoever had a hand in the case can't.
+            Ok(caller) => draft.outside_lineage(Act::LiftHold, &caller.person.id).map(|()| Some(caller)),
             Err(Refusal::RoleMissing { .. }) => Err(Refusal::Held),
             Err(_) if actor::is_subject(draft) => Err(Refusal::Held),
             Err(other) => Err(other),
@@ -117,6 +118,12 @@ fn lifetime(draft: &Draft<'_>, need: &Requirement, method: Method, endpoint: Opt
 
 fn most_per_case(need: &Requirement) -> u8 {
     need.codes.attempts_per_case.min(MAX_ATTEMPTS_PER_CASE)
+}
+
+/// Whether so many wrong codes were typed in the case that it takes no more. A hold can be lifted all the same: the contact that it takes counts
+/// by its own sessions alone, which security opens.
+fn tried_out(draft: &Draft<'_>, need: &Requirement) -> bool {
+    draft.case.hold.is_none() && draft.case.failed_attempts >= most_per_case(need)
 }
 
 fn asked_for(need: &Requirement, method: Method) -> Result<(), Refusal> {
@@ -151,29 +158,37 @@ fn reachable(
             Err(Refusal::Invalid { field: "attester", why: "this method is the subject's own".to_owned() })
         }
         (Reach::Attester, _, None) => Err(Refusal::Invalid { field: "attester", why: "name whom to ask".to_owned() }),
-        (Reach::Attester, _, Some(person)) => {
-            let can = attest::attesters(&draft.world, method, draft.now());
-            let working = lineage::working_hands(&draft.world, draft.now());
-            let why = match method {
-                _ if can.contains(person) => return Ok(()),
-                _ if draft.world.mailboxes.is_subjects(person) => {
-                    "The mail address recorded for whom you would ask is the subject's own: nothing is sent there. Ask someone else."
-                }
-                _ if !working.contains(person) && mailboxes::reads_along(&draft.world, person, &working) => NOT_APART,
-                Method::OwnerQuorum if can.is_empty() => {
-                    "An owner quorum takes two present owners, each with a mailbox of their own, who have no hand in the case; there are fewer. Prove \
-                     it another way."
-                }
-                Method::OwnerQuorum => "Only a present owner who doesn't work the case, themselves or through software they own, counts here.",
-                _ => {
-                    "Only the recorded manager or a present owner can attest, and nobody who routed, triaged or otherwise worked the case, themselves or \
-                     through software they own."
-                }
-            };
-            Err(Refusal::EndpointUnusable(why.to_owned()))
-        }
-        _ => Ok(()),
+        (Reach::Attester, _, Some(person)) => can_attest(draft, method, person),
+        _ => dates::problem(&draft.world, method, None, draft.now()).map_or(Ok(()), |why| Err(Refusal::EndpointUnusable(why))),
     }
+}
+
+/// Refuses somebody who can't be asked to attest, and says why.
+fn can_attest(draft: &Draft<'_>, method: Method, person: &PersonId) -> Result<(), Refusal> {
+    let can = attest::attesters(&draft.world, method, draft.now());
+    if can.contains(person) {
+        return Ok(());
+    }
+    let working = lineage::working_hands(&draft.world, draft.now());
+    let theirs = draft.world.mailboxes.is_subjects(person);
+    let apart = working.contains(person) || !mailboxes::reads_along(&draft.world, person, &working);
+    if let Some(why) = dates::problem(&draft.world, method, Some(person), draft.now()).filter(|_| !theirs && apart && !working.contains(person)) {
+        return Err(Refusal::EndpointUnusable(why));
+    }
+    let why = match method {
+        _ if theirs => "The mail address recorded for whom you would ask is the subject's own: nothing is sent there. Ask someone else.",
+        _ if !apart => NOT_APART,
+        Method::OwnerQuorum if can.is_empty() => {
+            "An owner quorum takes two present owners, each with a mailbox of their own, recorded for long enough, who have no hand in the case; there are \
+             fewer. Prove it another way."
+        }
+        Method::OwnerQuorum => "Only a present owner who doesn't work the case, themselves or through software they own, counts here.",
+        _ => {
+            "Only the recorded manager or a present owner can attest, and nobody who routed, triaged or otherwise worked the case, themselves or \
+             through software they own."
+        }
+    };
+    Err(Refusal::EndpointUnusable(why.to_owned()))
 }
 
 /// Nothing is sent to a mailbox that is somebody else's in the case: of whoever opened or works it, of `caller`, who is about to, or of another
@@ -221,11 +236,12 @@ fn supersede(draft: &mut Draft<'_>, method: Method, endpoint: Option<&EndpointId
         return Err(Refusal::Limit { what: "Sessions of one method in a case", limit: MAX_SESSIONS_PER_METHOD });
     }
     let same = |s: &&ProofSession| s.method == method && s.attester.as_ref() == attester;
-    // One that another address took the place of was sent there all the same: going to and fro sends no more.
+    // One that another address took the place of was sent there all the same: going to and fro sends no more. What reached nobody was not sent.
     let sent = |s: &&ProofSession| {
         s.endpoint.as_ref() == endpoint && matches!(s.outcome, None | Some(SessionOutcome::Superseded | SessionOutcome::Rerouted))
     };
-    let last = draft.case.sessions.values().filter(same).filter(sent).map(|s| s.opened_at).max();
+    let went = draft.case.sessions.iter().filter(|(id, _)| draft.case.unsent(id).is_none()).map(|(_, s)| s);
+    let last = went.filter(same).filter(sent).map(|s| s.opened_at).max();
     if let Some(again) = last.map(|at| at + RESEND_AFTER).filter(|again| now < *again) {
         let (left, at) = ((again - now).num_seconds().max(1), again.format("%H:%M:%S UTC"));
         let why = format!("It was sent there less than a minute ago. It can be sent there again in {left} s, at {at}; other proofs need not wait.");
@@ -275,7 +291,7 @@ fn open_session(draft: &Draft<'_>, id: &SessionId) -> Result<ProofSession, Refus
     } else {
         draft.stands(&[CaseState::Proofing])?;
     }
-    if proof.outcome == Some(SessionOutcome::Exhausted) || draft.case.failed_attempts >= most_per_case(&draft.requirement()) {
+    if proof.outcome == Some(SessionOutcome::Exhausted) || tried_out(draft, &draft.requirement()) {
         return Err(Refusal::TooManyAttempts);
     }
     if proof.outcome.is_some() || proof.expires_at <= draft.now() {
@@ -290,7 +306,7 @@ pub(super) fn failed(draft: &mut Draft<'_>, id: &SessionId) -> Result<(), Refusa
     draft.push(CaseEvent::AttemptFailed { session: id.clone() });
     let need = draft.requirement();
     let most = need.codes.attempts_per_code.min(MAX_ATTEMPTS_PER_CODE);
-    if proof.failed_attempts + 1 >= most || draft.case.failed_attempts >= most_per_case(&need) {
+    if proof.failed_attempts + 1 >= most || tried_out(draft, &need) {
         draft.push(CaseEvent::SessionEnded { session: id.clone(), outcome: SessionOutcome::Exhausted });
         resume(draft);
     }

@@ -148,6 +148,7 @@ pub fn subject(old: &Subject, was: &Subject) -> Subject {
         endpoints: old.endpoints.iter().filter(same).map(confirmed).collect(),
         owners: old.owners.iter().map(ended).collect(),
         manager: old.manager.clone().filter(|m| was.manager.as_ref() == Some(m)),
+        manager_since: old.manager_since.max(was.manager_since).filter(|_| old.manager.is_some() && old.manager == was.manager),
         entitlements: old.entitlements.iter().filter_map(held).collect(),
         ..old.clone()
     }

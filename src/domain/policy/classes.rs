@@ -176,6 +176,14 @@ pub fn each_unflagged(bundle: &Bundle, look: impl FnMut(&Key, &Facts, usize)) ->
     each(&dimensions, look)
 }
 
+/// As [`each_class`], of cases with every flag at once: as flags only ever add, nothing is stricter than these.
+pub fn each_flagged(bundle: &Bundle, mut look: impl FnMut(&Key, &Facts, usize)) -> Option<usize> {
+    let mut dimensions = Dimensions::of(&[bundle], Path::ALL);
+    dimensions.flags = vec![(None, Key { rules: [u64::MAX; 7], floors: 0 })];
+    let flags: BTreeSet<FlagKind> = FlagKind::ALL.iter().copied().collect();
+    each(&dimensions, |key, facts, count| look(key, &Facts { flags: flags.clone(), ..facts.clone() }, count))
+}
+
 fn each(dimensions: &Dimensions, mut look: impl FnMut(&Key, &Facts, usize)) -> Option<usize> {
     let keys = dimensions.keys();
     let classes = keys.iter().try_fold(1_usize, |product, all| product.checked_mul(all.len())).filter(|n| *n <= MAX_CLASSES)?;

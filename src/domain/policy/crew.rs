@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::bundle::{Bundle, Start};
+use super::classes::each_flagged;
 use super::compare::requirements;
 use super::derive::Facts;
 use crate::base::ids::GroupId;
@@ -43,10 +44,14 @@ pub struct Crew {
 /// Works the smallest crew out; `None` if the policy tells too many classes apart.
 pub fn smallest(bundle: &Bundle) -> Option<Crew> {
     let all = requirements(bundle)?;
-    let hardest = all.iter().max_by_key(|(_, r)| r.approvals.count);
-    let approvers = hardest.map_or(0, |(_, r)| u32::from(r.approvals.count));
+    // A case may be flagged for several things, and what each asks for adds up.
+    let mut flagged: Vec<(Facts, Requirement)> = Vec::new();
+    each_flagged(bundle, |_, facts, _| flagged.push((facts.clone(), bundle.demanded(facts))))?;
+    let persons = |r: &Requirement| r.approvals.persons();
+    let hardest = all.iter().chain(&flagged).rev().max_by_key(|(_, r)| persons(r)).map(|(facts, r)| (plainest(bundle, facts, persons(r)), r));
+    let approvers = hardest.as_ref().map_or(0, |(_, r)| u32::try_from(persons(r)).unwrap_or(u32::MAX));
     let mut groups: BTreeMap<GroupId, u8> = BTreeMap::new();
-    for (_, requirement) in &all {
+    for (_, requirement) in all.iter().chain(&flagged) {
         for (group, count) in &requirement.approvals.groups {
             let most = groups.entry(group.clone()).or_default();
             *most = (*most).max(*count);
@@ -57,19 +62,32 @@ pub fn smallest(bundle: &Bundle) -> Option<Crew> {
     let (agents, reviewers, governors) = (1, 1, if alone { 3 } else { 2 });
     let quorum = u32::try_from(QUORUM).unwrap_or(u32::MAX);
     let attests = |r: &Requirement| u32::from(!r.gates.is_empty()) + if r.proofs.iter().any(owners_only) { quorum } else { 0 };
-    let attesters = all.iter().map(|(_, r)| attests(r)).max().unwrap_or(0);
+    let attesters = all.iter().chain(&flagged).map(|(_, r)| attests(r)).max().unwrap_or(0);
     Some(Crew {
         agents,
         approvers,
         groups,
-        other_employer: all.iter().any(|(_, r)| r.approvals.other_employer),
+        other_employer: all.iter().chain(&flagged).any(|(_, r)| r.approvals.other_employer),
         attesters,
         reviewers,
         governors,
         persons: (agents + attesters + approvers + reviewers).max(governors),
-        hardest: hardest.map(|(facts, _)| facts.clone()),
+        hardest: hardest.map(|(facts, _)| facts),
         unprovable: all.iter().find(|(_, r)| r.proofs.iter().any(|need| !need.any_of.iter().any(can_be_given))).map(|(facts, _)| facts.clone()),
     })
+}
+
+/// That class of case with no more flags than it takes to need so many approvers.
+fn plainest(bundle: &Bundle, facts: &Facts, persons: usize) -> Facts {
+    let mut facts = facts.clone();
+    for flag in facts.flags.clone() {
+        let mut without = facts.clone();
+        without.flags.remove(&flag);
+        if bundle.demanded(&without).approvals.persons() >= persons {
+            facts = without;
+        }
+    }
+    facts
 }
 
 /// Whether every place of a set can be filled today.

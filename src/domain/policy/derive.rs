@@ -165,9 +165,9 @@ pub fn floors(facts: &Facts) -> Vec<Floor> {
         add("two approvals and a review of break-glass (mission.md, 5)", two);
     }
     if facts.tier == Tier::Privileged {
-        let spans = BTreeMap::from([(Span::Grace, ceilings::PRIVILEGED_GRACE)]);
+        let spans = BTreeMap::from([(Span::Grace, ceilings::PRIVILEGED_GRACE), (Span::Delay, ceilings::PRIVILEGED_DELAY)]);
         let two = Demand { approvals: Some(2), spans, ..Demand::default() };
-        add("two approvals and a grace of a privileged case (standards.md, past incidents)", two);
+        add("two approvals, a delay and a grace of a privileged case (standards.md, past incidents)", two);
     }
     if !facts.owner_known || facts.inventory == InventorySource::None {
         let one = Demand { approvals: Some(1), gates: BTreeSet::from([Method::ManagerAttestation]), ..Demand::default() };

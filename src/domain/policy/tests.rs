@@ -107,7 +107,7 @@ fn a_file_laxer_than_the_compiled_floors_is_refused_with_every_place_listed() {
     assert!(Policy::parse(&text).is_ok(), "each value alone is within its bounds");
     let all: Vec<String> = Policy::for_use(&text).unwrap_err().iter().map(ToString::to_string).collect();
     for wanted in [
-        "two approvals and a grace of a privileged case",
+        "two approvals, a delay and a grace of a privileged case",
         "two codes or repeated proofing",
         "one approval: whoever routes",
         "every fallback grant is temporary",
@@ -190,6 +190,14 @@ fn a_laxer_file_is_told_from_a_stricter_one() {
 fn invariant_15_the_smallest_crew_of_the_default_is_five() {
     let crew = crew::smallest(&Policy::builtin().bundle).unwrap();
     assert_eq!((crew.approvers, crew.attesters, crew.persons, crew.unprovable), (2, 1, 5, None));
+    // What several flags of one case ask for adds up: each of these alone takes one approver of a group, together they take four persons.
+    let asks = |flag: &str, group: &str| {
+        format!("[[rule]]\nname = \"{flag}\"\nwhy = \"own\"\nwhen = {{ flag = \"{flag}\" }}\nfrom_groups = {{ {group} = 1 }}\n\n")
+    };
+    let own = ["pressure", "off_hours", "odd_pair", "look_alike"].map(|flag| asks(flag, &flag.replace('_', "-")));
+    let crew = crew::smallest(&Policy::parse(&format!("{DEFAULT}\n{}", own.concat())).unwrap().bundle).unwrap();
+    let flags = crew.hardest.unwrap().flags;
+    assert!(crew.approvers >= 4 && crew.persons == crew.approvers + 3 && flags.len() >= 4, "{flags:?}, {} approvers", crew.approvers);
     // Where only owners can prove, a quorum of them is needed beside who gives the gate; nothing counts on what nobody can give.
     let proved_by = |methods: &str| {
         let text = DEFAULT.replacen("[proof.one-code]", &format!("[proof.strange]\nany_of = [{{ all = [{methods}] }}]\n\n[proof.one-code]"), 1);

@@ -159,14 +159,15 @@ impl Service {
         let named: BTreeSet<String> = rows.iter().filter_map(|r| r.row.as_ref().ok().map(|p| p.id.clone())).collect();
         let known = self.known_details(&named).await?;
         let mut report = Report { rows: rows.len() as u64, dry_run, ..Report::default() };
-        let context = Ask::system(Worker::Host).context(self.now());
+        let now = self.now();
+        let context = Ask::system(Worker::Host).context(now);
         // The register as it will be after the rows so far: a dry run refuses just what a run refuses.
         let (mut after, mut seen, mut batch) = (Register::clone(&register), BTreeSet::new(), Batch::default());
         let mut taken: Vec<Taken> = Vec::new();
         for row in rows {
             let checked = row.row.map_err(|why| (row.id, vec![why])).and_then(|p| {
                 let id = Some(crate::base::text::sanitise(&p.id, false));
-                person::check(&p, &register, &named).map_err(|why| (id, why))
+                person::check(&p, &register, &named, now).map_err(|why| (id, why))
             });
             let (person, details) = match checked {
                 Ok(good) if seen.insert(good.0.id.clone()) => good,
@@ -181,7 +182,9 @@ impl Service {
             };
             let old = register.persons.get(&person.id);
             let row_taken = Taken::of(row.line, &person, &details);
-            if old == Some(&person) && known.get(&person.id) == Some(&details) {
+            // Since when an address is recorded is the server's own knowledge, once it knows the person.
+            let same = |k: &PersonDetails| (&k.name, &k.email) == (&details.name, &details.email);
+            if old == Some(&person) && known.get(&person.id).is_some_and(same) {
                 report.unchanged += 1;
                 taken.push(row_taken);
                 continue;
@@ -270,10 +273,11 @@ impl Service {
                 report.refuse(row.line, shown, vec!["this id stands in the file more than once".to_owned()]);
                 return Ok(None);
             }
-            Ok(id) => self.store.subject(&id).await?.map(|r| r.subject),
+            Ok(id) => self.store.subject(&id).await?.map(|r| (r.subject, r.dates)),
             Err(_) => None,
         };
-        let subject = match subject::check(&read, register, known.as_deref(), self.now()) {
+        let (known, dates) = known.unzip();
+        let mut subject = match subject::check(&read, register, known.as_deref(), self.now()) {
             Ok(subject) => subject,
             Err(why) => {
                 report.refuse(row.line, shown, why);
@@ -281,6 +285,10 @@ impl Service {
             }
         };
         let differs = known.as_deref() != Some(&subject);
+        // Of whom no date was kept, the manager is so at least since the record stands that is replaced now.
+        if differs && known.as_ref().is_some_and(|k| k.manager.is_some() && k.manager == subject.manager) {
+            subject.manager_since = subject.manager_since.or(dates.and_then(|d| d.record));
+        }
         *match (differs, &known) {
             (false, _) => &mut report.unchanged,
             (true, Some(_)) => &mut report.changed,

@@ -9,9 +9,9 @@ use std::str::FromStr;
 use serde::Deserialize;
 
 use super::parse::{FromCells, optional};
-use crate::base::Untrusted;
 use crate::base::ids::{EmployerId, PersonId, TeamId};
 use crate::base::text::is_unseen;
+use crate::base::{Time, Untrusted};
 use crate::domain::register::{Person, Register, Shift};
 use crate::domain::vocabulary::Status;
 use crate::store::PersonDetails;
@@ -27,6 +27,9 @@ pub(super) struct PersonIn {
     name: String,
     #[serde(default)]
     email: Option<String>,
+    /// Since when it is that one; counts for a person who is new.
+    #[serde(default)]
+    email_since: Option<Time>,
     employer: String,
     #[serde(default)]
     team: Option<String>,
@@ -45,7 +48,7 @@ pub(super) struct PersonIn {
 }
 
 impl FromCells for PersonIn {
-    const COLUMNS: &'static [&'static str] = &["id", "name", "email", "employer", "team", "manager", "shift", "on_call", "status"];
+    const COLUMNS: &'static [&'static str] = &["id", "name", "email", "email_since", "employer", "team", "manager", "shift", "on_call", "status"];
 
     fn from_cells(cell: &dyn Fn(&str) -> String) -> Result<Self, String> {
         let mut odd = Vec::new();
@@ -61,6 +64,10 @@ impl FromCells for PersonIn {
             id: cell("id"),
             name: cell("name"),
             email: optional(cell("email")),
+            email_since: since("email_since", &cell("email_since")).unwrap_or_else(|why| {
+                odd.push(why);
+                None
+            }),
             employer: cell("employer"),
             team: optional(cell("team")),
             manager: optional(cell("manager")),
@@ -121,12 +128,15 @@ impl Mistakes {
 }
 
 /// The person and details of a row, or everything that is wrong with it. `named` are the ids that the file itself brings.
-pub(super) fn check(row: &PersonIn, register: &Register, named: &BTreeSet<String>) -> Result<(Person, PersonDetails), Vec<String>> {
+pub(super) fn check(row: &PersonIn, register: &Register, named: &BTreeSet<String>, now: Time) -> Result<(Person, PersonDetails), Vec<String>> {
     let mut m = Mistakes(row.odd.clone());
     let id: Option<PersonId> = m.read("id", &row.id);
     m.name(&row.name);
     if let Some(email) = &row.email {
         m.email("email", email);
+    }
+    if row.email_since.is_some_and(|since| since > now) {
+        m.0.push("email_since: lies in the future".to_owned());
     }
     let employer: Option<EmployerId> = m.read("employer", &row.employer);
     let team: Option<TeamId> = m.maybe("team", row.team.as_deref());
@@ -147,8 +157,21 @@ pub(super) fn check(row: &PersonIn, register: &Register, named: &BTreeSet<String
         m.0.push("status: this person left; a new employment needs a new id".to_owned());
     }
     let (Some(id), Some(employer), true) = (id, employer, m.0.is_empty()) else { return Err(m.0) };
-    let details = PersonDetails { id: id.clone(), name: Untrusted::from(row.name.as_str()), email: row.email.as_deref().map(Untrusted::from) };
+    let details = PersonDetails {
+        id: id.clone(),
+        name: Untrusted::from(row.name.as_str()),
+        email: row.email.as_deref().map(Untrusted::from),
+        since: row.email_since,
+    };
     Ok((Person { id, employer, team, manager, shift, on_call: row.on_call, status }, details))
+}
+
+/// A time of a cell, if it holds one.
+pub(super) fn since(field: &str, text: &str) -> Result<Option<Time>, String> {
+    match text.trim() {
+        "" => Ok(None),
+        text => text.parse().map(Some).map_err(|_| format!("{field}: write times as 2026-01-31T09:00:00Z")),
+    }
 }
 
 fn shift(text: &str) -> Option<Shift> {

@@ -1,14 +1,14 @@
 //! A subject as a file gives it, and what is wrong with it.
 //!
 //! Contract: pure; every mistake of a row is listed. An address that differs from the recorded one counts as set now, whatever the file
-//! says (invariant 5: a young record serves no case); a retired identity stays retired (invariant 10); former owners are kept (invariant 2).
+//! says, and so does a manager or owner (invariant 5: a young record serves no case); a retired identity stays retired (invariant 10); former owners are kept (invariant 2).
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
 use super::parse::{FromCells, list, optional};
-use super::person::Mistakes;
+use super::person::{Mistakes, since};
 use crate::base::ids::{EmployerId, EndpointId, PersonId, ScopeId, SubjectId, TargetId};
 use crate::base::{Time, Untrusted};
 use crate::domain::register::Register;
@@ -39,10 +39,14 @@ pub(super) struct SubjectIn {
     status: Option<String>,
     #[serde(default)]
     employer: Option<String>,
+    /// Each with since when, as `person|since`, which counts for a subject that is new.
     #[serde(default)]
     owners: Vec<String>,
     #[serde(default)]
     manager: Option<String>,
+    /// Since when; counts for a subject that is new.
+    #[serde(default)]
+    manager_since: Option<Time>,
     #[serde(default)]
     inventory: Option<String>,
     environment: String,
@@ -80,6 +84,7 @@ impl FromCells for SubjectIn {
         "employer",
         "owners",
         "manager",
+        "manager_since",
         "inventory",
         "environment",
         "dependents",
@@ -100,6 +105,7 @@ impl FromCells for SubjectIn {
             employer: optional(cell("employer")),
             owners: list(&cell("owners")),
             manager: optional(cell("manager")),
+            manager_since: since("manager_since", &cell("manager_since"))?,
             inventory: optional(cell("inventory")),
             environment: cell("environment"),
             dependents: list(&cell("dependents")),
@@ -158,6 +164,7 @@ pub(super) fn check(row: &SubjectIn, register: &Register, known: Option<&Subject
     for (field, person) in [("person", &person), ("manager", &manager)] {
         recorded(&mut m, field, person.as_ref(), register);
     }
+    let manager_since = manager_since(row, known, manager.as_ref(), now, &mut m);
     let owners = owners(row, register, known, now, &mut m);
     let dependents = dependents(row, &mut m);
     let entitlements = scopes(row, &mut m);
@@ -178,6 +185,7 @@ pub(super) fn check(row: &SubjectIn, register: &Register, known: Option<&Subject
         employer,
         owners,
         manager,
+        manager_since,
         // A record without a source is a poorly inventoried one, and needs more proof (mission.md, 1).
         inventory: inventory.unwrap_or(InventorySource::None),
         environment,
@@ -193,21 +201,46 @@ fn recorded(m: &mut Mistakes, field: &str, person: Option<&PersonId>, register: 
     }
 }
 
+fn not_to_come(m: &mut Mistakes, field: &str, time: Option<Time>, now: Time) {
+    if time.is_some_and(|t| t > now) {
+        m.0.push(format!("{field}: a time lies in the future"));
+    }
+}
+
+/// Since when the manager is so: as long as it is the same one what is recorded, whatever the file says; of a new subject as the file says.
+fn manager_since(row: &SubjectIn, known: Option<&Subject>, manager: Option<&PersonId>, now: Time, m: &mut Mistakes) -> Option<Time> {
+    not_to_come(m, "manager_since", row.manager_since, now);
+    match (manager, known) {
+        (None, _) => None,
+        (Some(_), Some(known)) if known.manager.as_ref() == manager => known.manager_since,
+        (Some(_), Some(_)) => Some(now),
+        (Some(_), None) => Some(row.manager_since.unwrap_or(now)),
+    }
+}
+
 fn owners(row: &SubjectIn, register: &Register, known: Option<&Subject>, now: Time, m: &mut Mistakes) -> Vec<Ownership> {
     if row.owners.len() > MAX_OWNERS {
         m.0.push(format!("owners: at most {MAX_OWNERS}"));
         return Vec::new();
     }
-    let wanted: BTreeSet<PersonId> = row.owners.iter().filter_map(|o| m.read("owners", o)).collect();
-    for person in &wanted {
-        recorded(m, "owners", Some(person), register);
+    let mut wanted: BTreeMap<PersonId, Time> = BTreeMap::new();
+    for owner in &row.owners {
+        let (person, from) = owner.split_once('|').unwrap_or((owner, ""));
+        let from = since("owners", from).unwrap_or_else(|why| {
+            m.0.push(why);
+            None
+        });
+        let Some(person) = m.read::<PersonId>("owners", person.trim()) else { continue };
+        recorded(m, "owners", Some(&person), register);
+        not_to_come(m, "owners", from, now);
+        wanted.insert(person, from.filter(|_| known.is_none()).unwrap_or(now));
     }
     let mut out = known.map(|k| k.owners.clone()).unwrap_or_default();
-    for owner in out.iter_mut().filter(|o| o.until.is_none() && !wanted.contains(&o.person)) {
+    for owner in out.iter_mut().filter(|o| o.until.is_none() && !wanted.contains_key(&o.person)) {
         owner.until = Some(now);
     }
     let lasting: BTreeSet<PersonId> = out.iter().filter(|o| o.until.is_none()).map(|o| o.person.clone()).collect();
-    out.extend(wanted.difference(&lasting).map(|person| Ownership { person: person.clone(), since: now, until: None }));
+    out.extend(wanted.into_iter().filter(|(p, _)| !lasting.contains(p)).map(|(person, since)| Ownership { person, since, until: None }));
     out
 }
 

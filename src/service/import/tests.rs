@@ -100,11 +100,11 @@ fn persons_are_read_and_checked() {
     let csv = "id,name,email,employer,manager,shift,on_call,status\np-1,Ana,ana@corp.example,corp,p-2,22:00-06:00,yes,\np-2,Ben,,corp,p-2,9-17,maybe,\np-3,Cy,x@y,corp,p-9,,,gone\n,,,\n";
     let all = rows::<PersonIn>(Format::Csv, csv.as_bytes()).unwrap();
     let named: BTreeSet<String> = ["p-1", "p-2", "p-3"].map(str::to_owned).into();
-    let (ana, details) = person::check(all[0].row.as_ref().unwrap(), &register(&[]), &named).unwrap();
+    let (ana, details) = person::check(all[0].row.as_ref().unwrap(), &register(&[]), &named, now()).unwrap();
     assert_eq!((ana.shift.unwrap().start, ana.on_call, details.email.unwrap().raw().to_owned()), (1320, true, "ana@corp.example".into()));
-    let ben = person::check(all[1].row.as_ref().unwrap(), &register(&[]), &named).unwrap_err();
+    let ben = person::check(all[1].row.as_ref().unwrap(), &register(&[]), &named, now()).unwrap_err();
     assert!(ben.len() == 3 && ["on_call:", "manager:", "shift:"].iter().all(|f| ben.iter().any(|w| w.starts_with(f))), "{ben:?}");
-    let why = person::check(all[2].row.as_ref().unwrap(), &register(&[]), &named).unwrap_err();
+    let why = person::check(all[2].row.as_ref().unwrap(), &register(&[]), &named, now()).unwrap_err();
     assert_eq!(why.len(), 3, "{why:?}");
     assert!(all[3].row.as_ref().unwrap_err().contains("cells"));
 }
@@ -113,15 +113,15 @@ fn persons_are_read_and_checked() {
 fn letters_that_are_not_seen_are_refused_with_every_other_mistake_of_the_row() {
     let csv = "id,name,email,employer,on_call\np-1,Ana\u{202e}x,ana\u{7}@corp.example,corp,maybe\np-2,Zo\u{eb} M\u{fc}ller,z@corp.example,corp,yes\n";
     let all: Vec<Row<PersonIn>> = rows(Format::Csv, csv.as_bytes()).unwrap();
-    let why = person::check(all[0].row.as_ref().unwrap(), &register(&[]), &BTreeSet::new()).unwrap_err();
+    let why = person::check(all[0].row.as_ref().unwrap(), &register(&[]), &BTreeSet::new(), now()).unwrap_err();
     for mistake in ["on_call: write yes or no", "name: holds U+202E", "email: holds U+0007"] {
         assert!(why.iter().any(|w| w.starts_with(mistake)), "{mistake} not in {why:?}");
     }
-    assert!(person::check(all[1].row.as_ref().unwrap(), &register(&[]), &BTreeSet::new()).is_ok());
+    assert!(person::check(all[1].row.as_ref().unwrap(), &register(&[]), &BTreeSet::new(), now()).is_ok());
     let checked = |name: &str, email: &str| {
         let csv = format!("id,name,email,employer\np-1,{name},{email},corp\n");
         let all: Vec<Row<PersonIn>> = rows(Format::Csv, csv.as_bytes()).unwrap();
-        person::check(all[0].row.as_ref().unwrap(), &register(&[]), &BTreeSet::new())
+        person::check(all[0].row.as_ref().unwrap(), &register(&[]), &BTreeSet::new(), now())
     };
     for unseen in ["\u{200b}", "\u{2060}", "\u{feff}", "\u{ad}", "\u{e0041}", "\u{200d}"] {
         assert!(checked(&format!("Ana{unseen} Ruiz"), "ana@corp.example").is_err(), "{unseen:?} in a name");

@@ -209,7 +209,7 @@ impl Requester {
     /// day, one in [`SPACED`].
     async fn send_again(&self, case: Arc<Case>) {
         let now = self.service.now();
-        let waits = case.sessions.values().any(|s| s.outcome.is_none() && s.expires_at > now);
+        let waits = case.waiting(now).next().is_some();
         // What was proved, or what someone of the staff sent, uses up nobody's tries.
         let in_vain = |s: &&ProofSession| s.outcome != Some(SessionOutcome::Proved) && matches!(s.by, ActorRef::System { .. });
         let sent = |within| case.sessions.values().filter(in_vain).filter(|s| s.opened_at > now - within).count();

@@ -305,7 +305,9 @@ impl Requester {
 
     /// The session, if a guess at it may still be judged.
     fn open<'a>(&self, case: &'a Case, session: &SessionId) -> Option<&'a ProofSession> {
-        let tries = |p: &ProofSession| p.failed_attempts < MAX_ATTEMPTS_PER_CODE && case.failed_attempts < MAX_ATTEMPTS_PER_CASE;
+        // Contact over a held case counts by its own session alone.
+        let left = case.hold.is_some() || case.failed_attempts < MAX_ATTEMPTS_PER_CASE;
+        let tries = |p: &ProofSession| p.failed_attempts < MAX_ATTEMPTS_PER_CODE && left;
         // While it is held, only what was opened since serves, as security's contact on another channel.
         let counts = |p: &ProofSession| case.hold.as_ref().map_or(case.state == CaseState::Proofing, |h| p.opened_at >= h.since);
         case.sessions.get(session).filter(|p| p.outcome.is_none() && p.expires_at > self.service.now() && tries(p) && counts(p))

@@ -10,11 +10,12 @@ use std::collections::BTreeSet;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
+use super::rows::millis;
 use super::vault::CaseKey;
 use super::verify::Verify;
 use super::{rules, schema};
-use crate::base::Digest;
 use crate::base::ids::{CaseId, TextId};
+use crate::base::{Digest, Time};
 use crate::domain::case::{ActorRef, Case, TextRef};
 use crate::domain::effect::Effect;
 use crate::domain::event::{CaseEvent, RegisterChange, RegisterEvent};
@@ -26,26 +27,29 @@ use crate::domain::vocabulary::CaseState;
 use crate::store::StoreError;
 
 /// What no look at a database can find, in words: the log holds neither it nor a digest of it.
-pub const UNCHECKED: &str = "people's names and mail addresses, which saved codes are good (only that whoever was issued some has any), whether \
-    notices that still waited will be sent, answers kept for a day for requests that are repeated, and the index that searches use, which the log \
-    does not hold";
+pub const UNCHECKED: &str = "people's names and mail addresses and since when these are recorded, which saved codes are good (only that whoever \
+    was issued some has any, of then), whether notices that still waited will be sent, answers kept for a day for requests that are repeated, and \
+    the index that searches use, which the log does not hold";
 
 /// What the log says was recorded of each subject, last. A site may have millions, so it is not held in memory.
 pub(super) struct Said(Connection);
 
 impl Said {
     pub(super) fn new() -> Result<Self, StoreError> {
-        schema::open_scratch("CREATE TABLE said (id TEXT PRIMARY KEY, sha256 BLOB NOT NULL) STRICT, WITHOUT ROWID; BEGIN").map(Self)
+        schema::open_scratch("CREATE TABLE said (id TEXT PRIMARY KEY, sha256 BLOB NOT NULL, at INTEGER NOT NULL) STRICT, WITHOUT ROWID; BEGIN")
+            .map(Self)
     }
 
-    fn put(&self, id: &str, sha256: &Digest) -> Result<(), StoreError> {
-        self.0.prepare_cached("INSERT OR REPLACE INTO said (id, sha256) VALUES (?1, ?2)")?.execute(params![id, sha256.as_bytes()])?;
+    fn put(&self, id: &str, sha256: &Digest, at: Time) -> Result<(), StoreError> {
+        let sql = "INSERT OR REPLACE INTO said (id, sha256, at) VALUES (?1, ?2, ?3)";
+        self.0.prepare_cached(sql)?.execute(params![id, sha256.as_bytes(), millis(at)])?;
         Ok(())
     }
 
-    fn of(&self, id: &str) -> Result<Option<Digest>, StoreError> {
-        let sha256: Option<[u8; 32]> = self.0.prepare_cached("SELECT sha256 FROM said WHERE id = ?1")?.query_row([id], |r| r.get(0)).optional()?;
-        Ok(sha256.map(Digest::from))
+    fn of(&self, id: &str) -> Result<(Option<Digest>, Option<i64>), StoreError> {
+        let sql = "SELECT sha256, at FROM said WHERE id = ?1";
+        let said: Option<([u8; 32], i64)> = self.0.prepare_cached(sql)?.query_row([id], |r| Ok((r.get(0)?, r.get(1)?))).optional()?;
+        Ok(said.map(|(sha256, at)| (Digest::from(sha256), at)).unzip())
     }
 
     fn count(&self) -> Result<i64, StoreError> {
@@ -64,13 +68,13 @@ pub(super) struct Texts {
 
 impl Verify<'_> {
     /// Remembers what a register entry says of rows beside the log.
-    pub(super) fn notes(&mut self, event: &RegisterEvent) -> Result<(), StoreError> {
+    pub(super) fn notes(&mut self, event: &RegisterEvent, at: Time) -> Result<(), StoreError> {
         match event {
-            RegisterEvent::SubjectRecorded { subject, sha256 } => self.subjects.put(subject.as_str(), sha256)?,
+            RegisterEvent::SubjectRecorded { subject, sha256 } => self.subjects.put(subject.as_str(), sha256, at)?,
             RegisterEvent::Founded { policy, .. } | RegisterEvent::Changed { change: RegisterChange::SetPolicy { policy, .. } } => {
                 self.policies.insert(*policy);
             }
-            RegisterEvent::CodesIssued { subject, .. } => _ = self.codes.insert(subject.clone()),
+            RegisterEvent::CodesIssued { subject, .. } => _ = self.codes.insert(subject.clone(), at),
             _ => {}
         }
         Ok(())
@@ -83,13 +87,14 @@ impl Verify<'_> {
         self.people_rows(register)?;
         self.mailboxes()?;
         self.code_rows()?;
+        self.dates()?;
         self.policy_rows()?;
         self.recoveries(register)?;
         self.tie_rows(register)
     }
 
     fn subject_rows(&mut self) -> Result<(), StoreError> {
-        let mut statement = self.conn.prepare("SELECT id, body, salt, words, skeleton FROM subjects")?;
+        let mut statement = self.conn.prepare("SELECT id, body, salt, words, skeleton, since FROM subjects")?;
         let mut found = statement.query([])?;
         let (mut rows, mut handles) = (0, 0);
         while let Some(r) = found.next()? {
@@ -101,8 +106,12 @@ impl Verify<'_> {
                 self.found_by(&recorded.subject, &r.get::<_, String>(3)?, &r.get::<_, String>(4)?);
             }
             let digest = recorded.and_then(|r| r.digest().ok());
-            if digest.is_none() || digest != self.subjects.of(&id)? {
+            let (said, at) = self.subjects.of(&id)?;
+            if digest.is_none() || digest != said {
                 self.differs(format!("subject {id}: its row is not what the log says was recorded"));
+            }
+            if r.get::<_, Option<i64>>(5)? != at {
+                self.differs(format!("subject {id}: its row is not from when the log says that it was recorded"));
             }
         }
         self.handles_in_all(handles)?;
@@ -309,7 +318,7 @@ impl Verify<'_> {
 
     /// Whoever was issued saved codes has rows of them, used ones too.
     fn code_rows(&mut self) -> Result<(), StoreError> {
-        for subject in std::mem::take(&mut self.codes) {
+        for subject in self.codes.keys().cloned().collect::<Vec<_>>() {
             let sql = "SELECT EXISTS (SELECT 1 FROM saved_codes WHERE subject = ?1)";
             if !self.conn.prepare_cached(sql)?.query_row([subject.as_str()], |r| r.get::<_, bool>(0))? {
                 self.differs(format!("saved codes of {subject}: the log says that some were issued, none are kept"));

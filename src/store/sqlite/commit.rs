@@ -30,15 +30,16 @@ impl Batch<'_> {
         self.compare(&change)?;
         let first = self.tip.tree.size();
         self.put_rules(&change)?;
-        self.put_subjects(&change.subjects)?;
+        let at = rows::millis(change.at);
+        self.put_subjects(&change.subjects, at)?;
         self.put_case_entries(&change)?;
         self.put_register_entries(&change)?;
         if let Some(case) = &change.case {
             self.put_case(case)?;
         }
         self.put_texts(&change.texts)?;
-        self.put_people(&change.people)?;
-        change.codes.iter().try_for_each(|code| self.put_code(code))?;
+        self.put_people(&change.people, at)?;
+        change.codes.iter().try_for_each(|code| self.put_code(code, at))?;
         for due in &change.effects {
             self.conn
                 .prepare_cached("INSERT INTO outbox (effect, available, tries) VALUES (?1, ?2, 0)")?
@@ -51,7 +52,7 @@ impl Batch<'_> {
             }
         }
         if let Some(answer) = &change.idempotency {
-            self.put_answer(answer, rows::millis(change.at))?;
+            self.put_answer(answer, at)?;
         }
         let entries = self.tip.tree.size() - first;
         self.announce(change, entries);
@@ -191,7 +192,7 @@ impl Batch<'_> {
         Ok(())
     }
 
-    fn put_subjects(&self, subjects: &[Recorded]) -> Result<(), CommitError> {
+    fn put_subjects(&self, subjects: &[Recorded], at: i64) -> Result<(), CommitError> {
         for Recorded { subject, salt } in subjects {
             let id = subject.id.as_str();
             let old: Option<(i64, String)> = self
@@ -207,11 +208,11 @@ impl Batch<'_> {
             let words = found::words(subject);
             self.conn
                 .prepare_cached(
-                    "INSERT INTO subjects (id, version, body, row, words, skeleton, salt) VALUES (?1, 1, ?2, ?3, ?4, ?5, ?6)
+                    "INSERT INTO subjects (id, version, body, row, words, skeleton, salt, since) VALUES (?1, 1, ?2, ?3, ?4, ?5, ?6, ?7)
                      ON CONFLICT (id) DO UPDATE SET version = version + 1, body = excluded.body, words = excluded.words,
-                         skeleton = excluded.skeleton, salt = excluded.salt",
+                         skeleton = excluded.skeleton, salt = excluded.salt, since = excluded.since",
                 )?
-                .execute(params![id, to_json(subject)?, row, words, skeleton(subject.name.raw()), salt])?;
+                .execute(params![id, to_json(subject)?, row, words, skeleton(subject.name.raw()), salt, at])?;
             rows::put_words(self.conn, "subject_words", row, old.as_ref().map(|o| o.1.as_str()), &words)?;
         }
         Ok(())
@@ -248,31 +249,39 @@ impl Batch<'_> {
         Ok(key)
     }
 
-    fn put_people(&self, people: &[PersonDetails]) -> Result<(), CommitError> {
+    /// Since when a mailbox is recorded: as is said of somebody new, never later than now; of whoever is known, until it is another one.
+    fn put_people(&self, people: &[PersonDetails], at: i64) -> Result<(), CommitError> {
         for person in people {
             let email = person.email.as_ref().map(crate::base::Untrusted::raw);
+            let since = person.since.map_or(at, |since| rows::millis(since).min(at));
             self.conn
                 .prepare_cached(
-                    "INSERT INTO people (id, name, email, mailbox) VALUES (?1, ?2, ?3, ?4)
-                     ON CONFLICT (id) DO UPDATE SET name = excluded.name, email = excluded.email, mailbox = excluded.mailbox",
+                    "INSERT INTO people (id, name, email, mailbox, since) VALUES (?1, ?2, ?3, ?4, CASE WHEN ?4 IS NULL THEN NULL ELSE ?5 END)
+                     ON CONFLICT (id) DO UPDATE SET name = excluded.name, email = excluded.email, mailbox = excluded.mailbox,
+                         since = CASE WHEN excluded.mailbox IS NULL THEN NULL WHEN excluded.mailbox = mailbox THEN since ELSE ?6 END",
                 )?
-                .execute(params![person.id.as_str(), person.name.raw(), email, email.map(mailbox)])?;
+                .execute(params![person.id.as_str(), person.name.raw(), email, email.map(mailbox), since, at])?;
         }
         Ok(())
     }
 
-    fn put_code(&self, change: &CodeChange) -> Result<(), CommitError> {
+    fn put_code(&self, change: &CodeChange, at: i64) -> Result<(), CommitError> {
         match change {
             CodeChange::Replace { subject, hashes } => {
                 self.conn.prepare_cached("DELETE FROM saved_codes WHERE subject = ?1")?.execute([subject.as_str()])?;
                 for hash in hashes {
-                    self.conn
-                        .prepare_cached("INSERT INTO saved_codes (subject, hash, used) VALUES (?1, ?2, 0)")?
-                        .execute([subject.as_str(), hash])?;
+                    self.conn.prepare_cached("INSERT INTO saved_codes (subject, hash, used, since) VALUES (?1, ?2, 0, ?3)")?.execute(params![
+                        subject.as_str(),
+                        hash,
+                        at
+                    ])?;
                 }
             }
             CodeChange::Add { subject, hash } => {
-                self.conn.prepare_cached("INSERT INTO saved_codes (subject, hash, used) VALUES (?1, ?2, 0)")?.execute([subject.as_str(), hash])?;
+                // What takes the place of a used one is of the set that it belonged to.
+                let sql = "INSERT INTO saved_codes (subject, hash, used, since)
+                    VALUES (?1, ?2, 0, coalesce((SELECT max(since) FROM saved_codes WHERE subject = ?1), ?3))";
+                self.conn.prepare_cached(sql)?.execute(params![subject.as_str(), hash, at])?;
             }
             CodeChange::Use { subject, hash } => {
                 let used = self

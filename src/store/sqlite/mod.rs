@@ -10,6 +10,7 @@ mod batch;
 mod beside;
 mod clock;
 mod commit;
+mod dates;
 mod dues;
 mod duties;
 mod errors;

@@ -12,9 +12,8 @@ use super::answers::ANSWER_LIFETIME_MS;
 use super::batch::Kept;
 use super::commit::int;
 use super::errors::from_json;
-use super::mailboxes;
-use super::rows::{self, millis};
-use super::schema;
+use super::rows::{self, millis, time};
+use super::{dates, mailboxes, schema};
 use crate::base::ids::{CaseId, PersonId, SubjectId, TargetId, TextId};
 use crate::base::{Digest, Time, Untrusted};
 use crate::domain::case::Case;
@@ -32,7 +31,7 @@ pub(super) const ENTRIES: u16 = 1_000;
 /// The most open cases named beside a subject at intake.
 const OPEN_CASES: i64 = 20;
 
-fn entry(bytes: &[u8]) -> Result<Entry, StoreError> {
+pub(super) fn entry(bytes: &[u8]) -> Result<Entry, StoreError> {
     serde_json::from_slice(bytes).map_err(|e| StoreError::Damaged(format!("an entry: {e}")))
 }
 
@@ -176,7 +175,8 @@ pub(super) fn subject_in(tx: &Transaction<'_>, id: &SubjectId) -> Result<Option<
     let number = |n: i64| u64::try_from(n).unwrap_or(0);
     let subject: Subject = from_json("a subject", &body)?;
     let mailboxes = Arc::new(mailboxes::of(tx, &subject)?);
-    Ok(Some(SubjectRecord { subject: Arc::new(subject), version: number(version), linked: number(cases.unwrap_or(0)), mailboxes }))
+    let dates = Arc::new(dates::of(tx, &subject)?);
+    Ok(Some(SubjectRecord { subject: Arc::new(subject), version: number(version), linked: number(cases.unwrap_or(0)), mailboxes, dates }))
 }
 
 /// Subjects by the beginnings of words of their name or id.
@@ -228,12 +228,13 @@ pub(super) fn saved_codes(conn: &Connection, subject: &SubjectId) -> Result<Vec<
 pub(super) fn people(conn: &Connection, ids: &[PersonId]) -> Result<BTreeMap<PersonId, PersonDetails>, StoreError> {
     let mut out = BTreeMap::new();
     for id in ids {
-        let found: Option<(String, Option<String>)> = conn
-            .prepare_cached("SELECT name, email FROM people WHERE id = ?1")?
-            .query_row([id.as_str()], |r| Ok((r.get(0)?, r.get(1)?)))
+        let found: Option<(String, Option<String>, Option<i64>)> = conn
+            .prepare_cached("SELECT name, email, since FROM people WHERE id = ?1")?
+            .query_row([id.as_str()], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)))
             .optional()?;
-        if let Some((name, email)) = found {
-            out.insert(id.clone(), PersonDetails { id: id.clone(), name: name.into(), email: email.map(Untrusted::from) });
+        if let Some((name, email, since)) = found {
+            let since = since.map(time).transpose()?;
+            out.insert(id.clone(), PersonDetails { id: id.clone(), name: name.into(), email: email.map(Untrusted::from), since });
         }
     }
     Ok(out)

@@ -27,17 +27,20 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../assets/migrations/0010_person.sql"),
     include_str!("../../../assets/migrations/0011_mailboxes.sql"),
     include_str!("../../../assets/migrations/0012_flags.sql"),
+    include_str!("../../../assets/migrations/0013_dates.sql"),
 ];
 /// The migration after which grants are put into their rows; it goes together with the table that it makes.
 const GRANTS: usize = 2;
 /// The migration with which names are written in another form than before.
 const NAMED: usize = 6;
-/// The last migration with which due times are derived otherwise than before: they are written anew.
+/// The last migrations with which due times are derived otherwise than before: they are written anew.
 const DUE: usize = 7;
 /// The migration after which the mailboxes of persons are put into their rows.
 const MAILBOXES: usize = 10;
 /// The migration after which flags are put into the rows of cases, and what subjects are found by into theirs.
 const FLAGS: usize = 11;
+/// The migration after which it is put into rows since when they are as they are; with it a case whose message reached nobody is due at once.
+const DATES: usize = 12;
 
 /// Prepared statements kept by each connection.
 const STATEMENTS: usize = 128;
@@ -226,7 +229,7 @@ fn migrate(conn: &mut Connection) -> Result<(), StoreError> {
         if i == NAMED {
             super::handles::fill(&tx)?;
         }
-        if i == DUE {
+        if matches!(i, DUE | DATES) {
             super::dues::fill(&tx)?;
         }
         if i == MAILBOXES {
@@ -234,6 +237,9 @@ fn migrate(conn: &mut Connection) -> Result<(), StoreError> {
         }
         if i == FLAGS {
             super::found::fill(&tx)?;
+        }
+        if i == DATES {
+            super::dates::fill(&tx)?;
         }
         tx.pragma_update(None, "user_version", i64::try_from(i + 1).unwrap_or(i64::MAX))?;
         tx.commit()?;

@@ -4,7 +4,7 @@
 //! compared in `beside`. What depends on policy (risk, proofs needed, approvals missing) is not in the entries and is not compared. Holds
 //! one case at a time, the register, and what is said of subjects in a scratch database: memory does not grow with the log.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, params_from_iter};
@@ -42,8 +42,8 @@ pub(super) struct Verify<'a> {
     pub(super) subjects: Said,
     /// Policies that the log names.
     pub(super) policies: BTreeSet<Digest>,
-    /// Whose saved codes were issued.
-    pub(super) codes: BTreeSet<SubjectId>,
+    /// Whose saved codes were issued, and when last.
+    pub(super) codes: BTreeMap<SubjectId, Time>,
     /// Texts that entries account for and that are there.
     pub(super) texts: i64,
 }
@@ -67,7 +67,7 @@ pub(super) fn verify(conn: &Connection, vault: Option<&Vault>, progress: &dyn Fn
         duties: [0; 5],
         subjects: Said::new()?,
         policies: BTreeSet::new(),
-        codes: BTreeSet::new(),
+        codes: BTreeMap::new(),
         texts: 0,
     };
     v.made()?;
@@ -130,7 +130,7 @@ impl Verify<'_> {
             self.differs(format!("entry {seq}: can't be read as an entry of the register"));
             return Ok(());
         };
-        self.notes(&event)?;
+        self.notes(&event, at)?;
         let quiet = matches!(
             event,
             RegisterEvent::Refused { .. }
