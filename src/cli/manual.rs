@@ -30,7 +30,7 @@ const FILES: &[(&str, &str)] = &[
         "$XDG_STATE_HOME/countersign/state.toml, views.toml",
         "Where you were in the console (shown again to the same account of the same server), and the views you saved.",
     ),
-    ("$XDG_STATE_HOME/countersign/drafts/", "What was typed and not sent, for each account and server apart."),
+    ("$XDG_STATE_HOME/countersign/drafts/", "What was typed and not sent, for each account and server apart; for 60 days, the newest 200 of each."),
     ("countersign.db", "The server's database, beside its settings unless `data` or `database` say otherwise. Its owner's alone."),
     (
         "keys/master.key, codes.key, nonces.key",

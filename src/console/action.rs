@@ -33,7 +33,7 @@ impl Scope {
     /// While a form has the keys.
     pub const FORM: Self = Self(1 << 11);
     /// Screens whose rows can be narrowed by words.
-    pub const FOUND: Self = Self(0b1_0000_1010);
+    pub const FOUND: Self = Self(0b11_0000_1010);
     /// Temporary access.
     pub const GRANTS: Self = Self(1 << 12);
     /// Where temporary access is shown.
@@ -191,6 +191,7 @@ actions! {
     Unfilter, "unfilter", Scope::FOUND, ["backspace"], "", "Show what you began with";
     Views, "views", Scope::QUEUE, ["v"], "views", "Choose a saved view";
     SaveView, "save-view", Scope::QUEUE, ["V"], "", "Save filter and sorting as a view";
+    RemoveView, "remove-view", Scope::QUEUE, [], "", "Remove a saved view";
     SortDue, "sort-due", Scope::QUEUE, ["s d"], "", "Sort by deadline, soonest first";
     SortRisk, "sort-risk", Scope::QUEUE, ["s r"], "", "Sort by risk, highest first";
     SortOpened, "sort-opened", Scope::QUEUE, ["s o"], "", "Sort by opening, newest first";

@@ -60,8 +60,8 @@ pub enum Effect {
     Draft(String, String, Option<String>),
     /// Keep where the user was.
     KeepState(Box<State>),
-    /// Keep the saved views.
-    KeepViews(Vec<View>),
+    /// Keep a view under its name, or forget the one of that name; the others on disk stay as they are.
+    KeepView(String, Option<View>),
     /// Leave.
     Quit,
 }

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +25,14 @@ const MAX_FILE: u64 = 256 * 1024;
 const MAX_WORD: usize = 500;
 /// The most entries of the drafts' folder that are looked at.
 const MAX_LOOKED_AT: usize = 2000;
+/// For how many days a draft that nobody goes on with is kept.
+pub const DRAFT_DAYS: u64 = 60;
+const DRAFT_AGE: Duration = Duration::from_hours(24 * DRAFT_DAYS);
+/// How the name of a text ends that an editor left in the drafts' folder.
+pub(super) const LEFT_END: &str = ".edited.txt";
+/// How often, and how far apart, another console is waited for that writes the views.
+const LOCK_TRIES: u32 = 50;
+const LOCK_WAIT: Duration = Duration::from_millis(20);
 
 /// Where things are kept. `None` keeps nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -145,26 +154,68 @@ pub fn parse_views(bytes: &[u8]) -> Result<Vec<View>, (usize, String)> {
     Ok(views.view.into_iter().map(clean).filter(fits).take(MAX_VIEWS).collect())
 }
 
-/// Keeps saved views.
-pub fn save_views(path: Option<&Path>, views: &[View]) -> io::Result<()> {
-    save(path, toml::to_string(&Views { view: views.to_vec() }))
+/// Keeps a view under its name, or forgets the one of that name, among those that are on disk now: another console may have saved some. Returns
+/// all that are saved then, if views are kept at all.
+///
+/// # Errors
+/// A sentence, when the file can't be read or written, or there are [`MAX_VIEWS`] already.
+pub fn keep_view(path: Option<&Path>, name: &str, view: Option<View>) -> Result<Option<Vec<View>>, String> {
+    let Some(path) = path else { return Ok(None) };
+    let trouble = |e: io::Error| format!("The views can't be kept: {e}.");
+    let _alone = alone(path).map_err(trouble)?;
+    let mut views = load_views(Some(path))?;
+    views.retain(|v| v.name != name);
+    if view.is_some() && views.len() >= MAX_VIEWS {
+        return Err(format!("The view \"{name}\" is not kept: {MAX_VIEWS} are saved already."));
+    }
+    views.extend(view);
+    write_private(path, toml::to_string(&Views { view: views.clone() }).map_err(|e| trouble(io::Error::other(e)))?.as_bytes()).map_err(trouble)?;
+    Ok(Some(views))
 }
 
-/// Reads all drafts of an owner: each has a folder in that of drafts.
-pub fn load_drafts(folder: Option<&Path>, owner: &str) -> BTreeMap<String, String> {
-    let Some(entries) = folder.filter(|_| fits(owner)).and_then(|f| std::fs::read_dir(f.join(owner)).ok()) else { return BTreeMap::new() };
-    let mut drafts = BTreeMap::new();
-    for entry in entries.flatten().take(MAX_LOOKED_AT) {
-        let path = entry.path();
-        let key = path.file_name().and_then(|n| n.to_str()).and_then(|n| n.strip_suffix(".draft"));
-        if drafts.len() < MAX_DRAFTS
-            && let (Some(key), Ok(bytes)) = (key.filter(|k| fits(k)), read_small(&path, MAX_DRAFT as u64))
-            && let Some(text) = parse_draft(&bytes)
-        {
-            drafts.insert(key.to_owned(), text);
+/// Holds a file that says that one is writing another, until it is dropped; waits for whoever holds it, for a second.
+fn alone(path: &Path) -> io::Result<std::fs::File> {
+    std::fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
+    let lock = std::fs::File::options().create(true).truncate(false).write(true).open(path.with_extension("lock"))?;
+    for _ in 0..LOCK_TRIES {
+        if lock.try_lock().is_ok() {
+            return Ok(lock);
+        }
+        std::thread::sleep(LOCK_WAIT);
+    }
+    Err(io::Error::new(io::ErrorKind::WouldBlock, "another console is writing them"))
+}
+
+/// Reads the drafts of an owner, the newest [`MAX_DRAFTS`] of the last [`DRAFT_DAYS`] days: each owner has a folder in that of drafts. Others
+/// are removed, and texts that an editor left beside the folders as well, once they are as old; says how many drafts that were.
+pub fn load_drafts(folder: Option<&Path>, owner: &str, now: SystemTime) -> (BTreeMap<String, String>, usize) {
+    let Some(folder) = folder.filter(|_| fits(owner)) else { return <_>::default() };
+    let old = |at: &SystemTime| now.duration_since(*at).is_ok_and(|age| age > DRAFT_AGE);
+    for (_, left, _) in files(folder, LEFT_END).into_iter().filter(|(at, ..)| old(at)) {
+        let _ = std::fs::remove_file(left);
+    }
+    let mut found = files(&folder.join(owner), ".draft");
+    found.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.2.cmp(&b.2)));
+    let (mut drafts, mut gone) = (BTreeMap::new(), 0);
+    for (number, (at, path, key)) in found.into_iter().enumerate() {
+        if number >= MAX_DRAFTS || old(&at) {
+            gone += usize::from(std::fs::remove_file(path).is_ok());
+        } else if let Some(text) = read_small(&path, MAX_DRAFT as u64).ok().and_then(|bytes| parse_draft(&bytes)) {
+            drafts.insert(key, text);
         }
     }
-    drafts
+    (drafts, gone)
+}
+
+/// The plain files of a folder whose names end so: when each was written, where it is, and its name without the end.
+fn files(folder: &Path, end: &str) -> Vec<(SystemTime, PathBuf, String)> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let file = |entry: std::fs::DirEntry| {
+        let name = entry.file_name().to_str()?.strip_suffix(end).filter(|name| fits(name))?.to_owned();
+        let meta = entry.metadata().ok().filter(std::fs::Metadata::is_file)?;
+        Some((meta.modified().ok()?, entry.path(), name))
+    };
+    entries.flatten().take(MAX_LOOKED_AT).filter_map(file).collect()
 }
 
 /// Gives drafts that an earlier version kept for no one account, in the folder itself, to whoever is signed in first: those of the same key
@@ -235,10 +286,10 @@ mod tests {
         save_state(Some(&path), &state).unwrap();
         assert_eq!(load_state(Some(&path)), state);
         assert_eq!(load_state(Some(&folder.path().join("none"))), State::default());
-        let views = vec![View { name: "hot".into(), filter: "risk:high".into(), sort: Some("risk".into()) }];
         let path = folder.path().join("views.toml");
-        save_views(Some(&path), &views).unwrap();
-        assert_eq!(load_views(Some(&path)).unwrap(), views);
+        let view = |name: &str| View { name: name.into(), filter: "risk:high".into(), sort: Some("risk".into()) };
+        assert_eq!(keep_view(Some(&path), "hot", Some(view("hot"))).unwrap().unwrap(), [view("hot")]);
+        assert_eq!(load_views(Some(&path)).unwrap(), [view("hot")]);
         std::fs::write(&path, "[[view]]\nname = 'a'\n[[view]]\nfoo = 1\n").unwrap();
         assert!(load_views(Some(&path)).unwrap_err().contains("line 4"));
     }
@@ -278,14 +329,16 @@ mod tests {
         std::fs::write(drafts.join("bytes.draft"), b"\xff\xfe").unwrap();
         std::fs::write(drafts.join("a key with blanks.draft"), "x").unwrap();
         std::fs::write(drafts.join("steers.draft"), "one\r\n\u{1b}[2Jtwo\u{202e}").unwrap();
-        let read = load_drafts(Some(&top), "drafts");
+        let (read, gone) = load_drafts(Some(&top), "drafts", SystemTime::now());
+        assert_eq!(gone, 0);
         assert_eq!(read.keys().collect::<Vec<_>>(), ["steers"]);
         assert_eq!(read["steers"], sanitise("one\n\u{1b}[2Jtwo\u{202e}", true));
         for n in 0..MAX_DRAFTS + 20 {
             std::fs::write(drafts.join(format!("d{n}.draft")), "x").unwrap();
         }
-        assert!(load_drafts(Some(&top), "drafts").len() <= MAX_DRAFTS);
-        assert!(load_drafts(Some(&top), "../all/drafts").is_empty(), "an owner is no path");
+        let (read, gone) = load_drafts(Some(&top), "drafts", SystemTime::now());
+        assert!(read.len() <= MAX_DRAFTS && gone > 0, "{gone}");
+        assert!(load_drafts(Some(&top), "../all/drafts", SystemTime::now()).0.is_empty(), "an owner is no path");
         assert!(parse_draft(&vec![0x1b; MAX_DRAFT]).is_none(), "longer than allowed once it is visible");
     }
 
@@ -300,7 +353,7 @@ mod tests {
         std::fs::write(drafts.join("notes.txt"), "somebody's own file").unwrap();
         save_draft(Some(&drafts), ("ann", "both"), Some("the newer one")).unwrap();
         assert_eq!(adopt_drafts(Some(&drafts), "ann"), 1);
-        let of = |owner: &str| load_drafts(Some(&drafts), owner);
+        let of = |owner: &str| load_drafts(Some(&drafts), owner, SystemTime::now()).0;
         assert_eq!(of("ann").into_iter().collect::<Vec<_>>(), [("both".into(), "the newer one".into()), ("old".into(), "half a thought".into())]);
         let mut left: Vec<_> = std::fs::read_dir(&drafts).unwrap().map(|e| e.unwrap().file_name()).collect();
         left.sort();
@@ -313,7 +366,7 @@ mod tests {
     fn drafts_come_back_and_go_and_never_leave_their_folder() {
         let folder = tempfile::tempdir().unwrap();
         let drafts = folder.path().join("drafts");
-        let of = |owner: &str| load_drafts(Some(&drafts), owner);
+        let of = |owner: &str| load_drafts(Some(&drafts), owner, SystemTime::now()).0;
         save_draft(Some(&drafts), ("ann", "comment-CS-26-000001"), Some("half a thou\nght")).unwrap();
         assert_eq!(of("ann").get("comment-CS-26-000001").map(String::as_str), Some("half a thou\nght"));
         assert!(of("bob").is_empty(), "what one writes is nobody else's");
@@ -324,5 +377,56 @@ mod tests {
         assert!(save_draft(Some(&drafts), ("ann", "../x"), Some("x")).is_err() && save_draft(Some(&drafts), ("..", "x"), Some("x")).is_err());
         save_draft(Some(&drafts), ("ann", "long"), Some(&format!("x{}", "é".repeat(MAX_DRAFT)))).unwrap();
         assert_eq!(of("ann")["long"].len(), MAX_DRAFT - 1, "cut before the letter that does not fit");
+    }
+
+    #[test]
+    fn two_consoles_lose_none_of_each_others_views() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("deeper/views.toml");
+        let view = |name: &str| View { name: name.into(), filter: "mine".into(), sort: None };
+        let keep = |name: &str, view: Option<View>| keep_view(Some(&path), name, view);
+        std::thread::scope(|s| {
+            for one in ["a", "b", "c", "d"] {
+                s.spawn(move || (0..5).for_each(|n| drop(keep(&format!("{one}{n}"), Some(view(&format!("{one}{n}")))).unwrap())));
+            }
+        });
+        assert_eq!(load_views(Some(&path)).unwrap().len(), 20);
+        assert_eq!(keep("a1", None).unwrap().unwrap().len(), 19);
+        for n in 19..MAX_VIEWS {
+            keep(&format!("n{n}"), Some(view(&format!("n{n}")))).unwrap();
+        }
+        assert!(keep("more", Some(view("more"))).unwrap_err().contains("are saved already"));
+        assert_eq!(keep("a2", Some(view("a2"))).unwrap().unwrap().len(), MAX_VIEWS, "in place of the one of its name");
+        std::fs::write(&path, "[[view]]\nnot a view").unwrap();
+        assert!(keep("b1", None).unwrap_err().contains("line 2"), "what can't be read is never written over");
+        assert!(std::fs::read_to_string(&path).unwrap().contains("not a view"));
+    }
+
+    #[test]
+    fn the_newest_drafts_come_back_and_those_of_long_ago_go() {
+        let folder = tempfile::tempdir().unwrap();
+        let mine = folder.path().join("ann");
+        std::fs::create_dir_all(&mine).unwrap();
+        let now = SystemTime::now();
+        let write = |path: PathBuf, ago: Duration| {
+            let file = std::fs::File::create(&path).unwrap();
+            std::fs::write(&path, "words").unwrap();
+            file.set_modified(now - ago).unwrap();
+        };
+        for n in 0..MAX_DRAFTS + 3 {
+            write(mine.join(format!("d{n}.draft")), Duration::from_mins(n as u64));
+        }
+        write(mine.join("ancient.draft"), DRAFT_AGE + Duration::from_mins(1));
+        write(folder.path().join("left-1.edited.txt"), Duration::from_mins(1));
+        write(folder.path().join("left-2.edited.txt"), DRAFT_AGE + Duration::from_mins(1));
+        let (drafts, gone) = load_drafts(Some(folder.path()), "ann", now);
+        assert_eq!((drafts.len(), gone), (MAX_DRAFTS, 4));
+        assert!(drafts.contains_key("d0") && drafts.contains_key("d199") && !drafts.contains_key("d200"), "the newest stay");
+        assert!(
+            !mine.join("ancient.draft").exists()
+                && folder.path().join("left-1.edited.txt").exists()
+                && !folder.path().join("left-2.edited.txt").exists()
+        );
+        assert_eq!(load_drafts(Some(folder.path()), "ann", now).1, 0);
     }
 }

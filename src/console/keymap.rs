@@ -7,7 +7,7 @@ use std::fmt;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-use super::action::Action;
+use super::action::{Action, Scope};
 use super::mistakes::{Mistake, Mistakes, did_you_mean};
 use super::overlay::CONFIRM;
 use crate::base::Untrusted;
@@ -66,6 +66,11 @@ impl Key {
         if matches!(code, KeyCode::Char(_)) && with.contains(KeyModifiers::SHIFT) {
             return None;
         }
+        // As [`Key::of`] has it: terminals don't tell ctrl-G from ctrl-g.
+        let code = match code {
+            KeyCode::Char(c) if with.contains(KeyModifiers::CONTROL) => KeyCode::Char(c.to_ascii_lowercase()),
+            code => code,
+        };
         Some(Self { code, with })
     }
 }
@@ -195,12 +200,28 @@ impl Keymap {
                 mistakes
                     .add(at, format!("{CONFIRM} confirms: keys of \"{}\", which may have to be confirmed, can't end with it.", action.row().name));
             }
+            if let Some(why) = map.never_comes(action) {
+                mistakes.add(at, why);
+            }
             if let Some(other) = map.clash(action) {
                 mistakes.add(at, format!("\"{}\" and \"{}\" would share keys where both apply.", action.row().name, other.row().name));
             }
         }
         let found = mistakes.found();
         if found.is_empty() { Ok(map) } else { Err(found) }
+    }
+
+    /// Why keys of an action would not do what it is for, if so: what leaves from anywhere is looked for key by key, and where one types, letters
+    /// are typed.
+    fn never_comes(&self, action: Action) -> Option<String> {
+        let (name, leaves) = (action.row().name, action == Action::Leave);
+        let types = |key: &Key| matches!(key.code, KeyCode::Char(_)) && !key.with.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT);
+        if leaves && self.chords(action).iter().any(|c| c.len() > 1) {
+            return Some(format!("\"{name}\" works from anywhere: it takes single keys, not several one after the other."));
+        }
+        let form = leaves || action.row().scope == Scope::FORM;
+        let letter = self.chords(action).iter().filter_map(|c| c.first()).find(|key| form && types(key))?;
+        Some(format!("\"{name}\" works while one types: {letter} would be typed no more. Take a key such as ctrl-s, esc or f2."))
     }
 
     /// Another action that has the same keys, or the beginning of them, where both apply.
@@ -303,6 +324,12 @@ mod tests {
         assert_eq!(lines, [2, 3, 4, 5, 6], "{mistakes:#?}");
         assert!(mistakes[0].sentence.contains("did you mean \"quit\"?"));
         assert!(mistakes[3].sentence.contains("share keys"));
+        let map = Keymap::parse("keys.toml", "[keys]\nlast = 'ctrl-G'\nsubmit = ['f2', 'alt-s']\n").unwrap();
+        assert_eq!(map.chords(Action::Last), [vec![Key::of(KeyEvent::new(KeyCode::Char('G'), KeyModifiers::CONTROL))]]);
+        for never in ["leave-at-once = 'ctrl-x ctrl-c'", "leave-at-once = 'Q'", "submit = 'a'", "cancel = ['esc', 'space']", "editor = 'v e'"] {
+            let mistakes = Keymap::parse("keys.toml", &format!("[keys]\n{never}\n")).unwrap_err();
+            assert!(mistakes.iter().any(|m| m.line == 2 && m.sentence.contains("works ")), "{never}: {mistakes:?}");
+        }
         for asks in ["request-approval", "withdraw", "submit"] {
             let mistakes = Keymap::parse("keys.toml", &format!("[keys]\n{asks} = 'z y'\n")).unwrap_err();
             assert!(mistakes.iter().any(|m| m.sentence.contains("y confirms")), "{asks}: {mistakes:?}");

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use crossterm::event::{KeyEvent, MouseEvent};
 
 use super::effect::Timer;
+use super::keep::View;
 use super::mail::Mails;
 use super::model::Place;
 use crate::api::case::{CaseDetail, RoutePreview, Statement};
@@ -50,6 +51,10 @@ pub enum Message {
     Edited(Result<String, String>),
     /// Something worth telling that is no answer (a file that can't be written).
     Trouble(String),
+    /// Something worth knowing that is no answer.
+    Told(String),
+    /// A view was kept or forgotten: all those saved by now, also by another console.
+    Views(Vec<View>),
     /// The system asks to end (SIGTERM, SIGHUP, the terminal is gone).
     Ended,
 }

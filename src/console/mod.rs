@@ -25,6 +25,7 @@ pub mod background;
 pub mod choose;
 pub mod drive;
 pub mod effect;
+mod files;
 pub mod held;
 pub mod keep;
 pub mod keymap;
@@ -173,16 +174,6 @@ pub enum ConsoleError {
     Theme(String),
 }
 
-/// Saved views and those of the settings; what the user saved under a name goes first. Trouble with the file is told.
-fn views(config: &ConsoleConfig) -> (Vec<keep::View>, Option<String>) {
-    let (saved, trouble) = match keep::load_views(config.paths.views.as_deref()) {
-        Ok(views) => (views, None),
-        Err(why) => (Vec::new(), Some(why)),
-    };
-    let given = config.views.iter().filter(|v| !saved.iter().any(|s| s.name == v.name)).cloned();
-    (saved.iter().cloned().chain(given).collect(), trouble)
-}
-
 /// The model a configuration begins with.
 ///
 /// # Errors
@@ -194,7 +185,7 @@ pub fn model(config: &ConsoleConfig, ports: &Ports, size: (u16, u16)) -> Result<
     let name = state.theme.as_deref().filter(known).unwrap_or(&config.theme);
     let auto = Auto { on: name == "auto", may_ask: config.may_ask, background: config.background };
     let theme = find(if auto.on { auto.theme(config.depth) } else { name }).map_err(ConsoleError::Theme)?;
-    let (views, trouble) = views(config);
+    let (views, trouble) = keep::load_views(config.paths.views.as_deref()).map_or_else(|why| (Vec::new(), Some(why)), |views| (views, None));
     let shared = Shared {
         now: ports.clock.now(),
         skew: chrono::TimeDelta::zero(),
@@ -216,6 +207,7 @@ pub fn model(config: &ConsoleConfig, ports: &Ports, size: (u16, u16)) -> Result<
         plain: config.plain,
         mailbox: config.mailbox.is_some(),
         views,
+        given_views: config.views.clone(),
         drafts: BTreeMap::new(),
         notes: VecDeque::new(),
         notice: None,
@@ -270,7 +262,7 @@ pub async fn run(mut config: ConsoleConfig, ports: Ports) -> Result<(), ConsoleE
     if !(io::stdout().is_terminal() && io::stdin().is_terminal()) {
         return Err(ConsoleError::NoTerminal);
     }
-    let mut guard = terminal::Guard::take(config.mouse, config.editor.clone())?;
+    let mut guard = terminal::Guard::take(config.mouse, config.editor.clone(), config.paths.drafts.clone())?;
     let mut model = model(&config, &ports, guard.size())?;
     let (out, answers) = mpsc::channel(drive::MAX_WAITING);
     let client = ClientConfig { server: config.server.clone(), ca_pem: config.ca_pem.clone(), token: config.token.clone(), timeout: config.timeout };

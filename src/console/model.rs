@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use super::action::Scope;
+use super::action::{Action, Scope};
 use super::effect::{Ask, Effect, Order, Timer};
 use super::keep::{State, View};
 use super::keymap::{Key, Keymap};
@@ -202,6 +202,8 @@ pub struct Shared {
     pub(super) saved: State,
     /// Saved views.
     pub views: Vec<View>,
+    /// Views of the settings; one that was saved under the same name goes first.
+    pub given_views: Vec<View>,
     /// Drafts by key.
     pub drafts: BTreeMap<String, String>,
     /// Whose they are, by the mark of [`super::recall::owner`].
@@ -307,7 +309,10 @@ impl Shared {
     pub fn copy(&mut self, text: String) {
         let shown = fit(&crate::base::text::sanitise(&text, false), 60);
         self.effects.push(Effect::Copy(text));
-        self.say(Tone::Good, format!("Copied: {shown}"));
+        // The linear mode has no clipboard: it says the text, and that is all there is to tell.
+        if !self.plain {
+            self.say(Tone::Good, format!("Copied: {shown}"));
+        }
     }
 
     /// Goes to another screen.
@@ -374,6 +379,11 @@ impl Shared {
         let retry = (left > 0).then(|| self.server_now() + chrono::TimeDelta::milliseconds((left - 1) % 1000 + 1));
         let sending = self.sending.next_second(self.now).map(|at| at + self.skew);
         [retry, sending].into_iter().flatten().min()
+    }
+
+    /// How an action is reached: by its first key, or by its name after `:` where it has none.
+    pub fn key(&self, action: Action) -> String {
+        self.keymap.shown(action).unwrap_or_else(|| format!(":{}", action.row().name))
     }
 
     /// A role's style.

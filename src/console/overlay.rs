@@ -78,8 +78,9 @@ pub struct Picker {
 
 /// The most rows of a list that are in sight.
 const ROWS: usize = 12;
-/// The least room for a line of a confirmation, in columns.
-const LEAST_WIDTH: usize = 56;
+/// How wide a confirmation is, in columns, and how many rows of it are no lines of what it says.
+const WIDTH: u16 = 72;
+const FRAME: u16 = 5;
 /// The widest a list gets, in columns.
 const MAX_WIDTH: u16 = 112;
 
@@ -174,6 +175,8 @@ pub struct Confirmation {
     pub question: String,
     /// What it means, line by line, sanitised.
     pub lines: Vec<String>,
+    /// What the user wrote, sanitised: shown below all that is said to them, which no length of it hides.
+    pub own: Option<String>,
     /// The key that confirms.
     pub key: char,
     /// The words for that key.
@@ -203,9 +206,11 @@ pub enum Outcome {
 
 impl Overlay {
     /// Takes a key.
-    pub fn key(&mut self, key: KeyEvent) -> Outcome {
+    ///
+    /// `area` is what it is drawn over.
+    pub fn key(&mut self, key: KeyEvent, area: Rect) -> Outcome {
         match self {
-            Self::Confirm(c) => c.key(key),
+            Self::Confirm(c) => c.key(key, area),
             Self::Pick(p) => {
                 let ctrl = key.modifiers.contains(KeyModifiers::CONTROL);
                 match key.code {
@@ -293,7 +298,7 @@ impl Overlay {
             }
             Self::Confirm(c) => {
                 let mut lines = vec![c.question.clone()];
-                lines.extend(c.lines.iter().cloned());
+                lines.extend(c.said().cloned());
                 lines.push(format!("Press {} to {}, Esc to cancel.", c.key, c.label));
                 lines
             }
@@ -355,20 +360,38 @@ impl Picker {
 }
 
 impl Confirmation {
-    fn key(&mut self, key: KeyEvent) -> Outcome {
+    /// What is sent once it is confirmed, and who gets the answer; [`Shared::confirm`] shows it.
+    pub fn new(question: String, lines: Vec<String>, label: impl Into<String>, to: Place, order: Order) -> Self {
+        Self { number: 0, question, lines, own: None, key: CONFIRM, label: label.into(), top: 0, to, order }
+    }
+
+    /// All that it says, in order.
+    pub fn said(&self) -> impl Iterator<Item = &String> {
+        self.lines.iter().chain(&self.own)
+    }
+
+    /// Its lines at the width they are drawn in, where it is drawn, and how many of them have no room there.
+    fn laid(&self, area: Rect) -> (Vec<String>, Rect, usize) {
+        let width = WIDTH.min(area.width);
+        let lines: Vec<String> = self.said().flat_map(|l| wrap(l, usize::from(width).saturating_sub(4))).collect();
+        let height = u16::try_from(lines.len()).unwrap_or(u16::MAX).saturating_add(FRAME);
+        let place = middle(area, width, height);
+        let below = lines.len().saturating_sub(usize::from(place.height.saturating_sub(FRAME - 1)));
+        (lines, place, below)
+    }
+
+    fn key(&mut self, key: KeyEvent, area: Rect) -> Outcome {
         let plain = !key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT);
         match key.code {
             KeyCode::Char(k) if plain && k == self.key => Outcome::Confirmed(self.to, Box::new(self.order.clone())),
             KeyCode::Esc => Outcome::Gone,
             KeyCode::Char('n') if plain => Outcome::Gone,
             KeyCode::Down => {
-                // As many as there are lines in the narrowest box; what is in sight is bounded where it is drawn.
-                let lines: usize = self.lines.iter().map(|l| wrap(l, LEAST_WIDTH).len()).sum();
-                self.top = (self.top + 1).min(lines);
+                self.top = (self.top + 1).min(self.laid(area).2);
                 Outcome::Stays
             }
             KeyCode::Up => {
-                self.top = self.top.saturating_sub(1);
+                self.top = self.top.min(self.laid(area).2).saturating_sub(1);
                 Outcome::Stays
             }
             _ => Outcome::Astray(format!("{} means nothing here: {} to {}, Esc to cancel.", Key::of(key), self.key, self.label)),
@@ -376,15 +399,11 @@ impl Confirmation {
     }
 
     fn draw(&self, frame: &mut Frame<'_>, area: Rect, shared: &Shared) {
-        let width = 72.min(area.width);
-        let lines: Vec<String> = self.lines.iter().flat_map(|l| wrap(l, usize::from(width).saturating_sub(4))).collect();
-        let height = u16::try_from(lines.len()).unwrap_or(u16::MAX).saturating_add(5);
-        let place = middle(area, width, height);
+        let (lines, place, below) = self.laid(area);
         let buffer = frame.buffer_mut();
         clear(buffer, place, shared.style(Role::Text));
         let inner = boxed(buffer, place, &self.question, shared.style(Role::Warn), shared.style(Role::Warn));
         let room = Rect { height: inner.height.saturating_sub(2), ..inner };
-        let below = lines.len().saturating_sub(usize::from(room.height));
         let top = self.top.min(below);
         for (i, line) in lines.iter().skip(top).take(usize::from(room.height)).enumerate() {
             put(buffer, room, inner.x + 1, inner.y + u16::try_from(i).unwrap_or(0), line, shared.style(Role::Text));
@@ -406,28 +425,19 @@ mod tests {
     use super::*;
 
     fn press(overlay: &mut Overlay, code: KeyCode) -> Outcome {
-        overlay.key(KeyEvent::new(code, KeyModifiers::NONE))
+        overlay.key(KeyEvent::new(code, KeyModifiers::NONE), AREA)
     }
+
+    const AREA: Rect = Rect { x: 0, y: 1, width: 80, height: 22 };
 
     #[test]
     fn only_its_own_key_confirms() {
         let order = Order { write: crate::client::Write::Seal, case: None, version: None, key: "k".into(), draft: None };
-        let make = || {
-            Overlay::Confirm(Confirmation {
-                number: 1,
-                question: "?".into(),
-                lines: vec![],
-                key: 'y',
-                label: "do it".into(),
-                top: 0,
-                to: Place::Queue,
-                order: order.clone(),
-            })
-        };
+        let make = || Overlay::Confirm(Confirmation::new("?".into(), vec![], "do it", Place::Queue, order.clone()));
         for other in [KeyCode::Enter, KeyCode::Char('s'), KeyCode::Char('Y'), KeyCode::Char(' ')] {
             assert!(matches!(press(&mut make(), other), Outcome::Astray(why) if why.contains("y to do it, Esc to cancel")));
         }
-        assert!(matches!(make().key(KeyEvent::new(KeyCode::Char('y'), KeyModifiers::CONTROL)), Outcome::Astray(_)));
+        assert!(matches!(make().key(KeyEvent::new(KeyCode::Char('y'), KeyModifiers::CONTROL), AREA), Outcome::Astray(_)));
         for cancels in [KeyCode::Esc, KeyCode::Char('n')] {
             assert_eq!(press(&mut make(), cancels), Outcome::Gone);
         }

@@ -1,10 +1,11 @@
 //! The only place where the console waits for the world: effects in, messages out.
 //!
-//! Contract: never blocks the loop; each effect ends in at most one message, the live stream in many; what can't be done is told. Knows
-//! no screen and keeps no state but the connection, the timers and the stream.
+//! Contract: never blocks the loop, nor do files; each effect ends in at most one message (drafts in two where old ones go), the live stream in
+//! many; what can't be done is told. Knows no screen and keeps no state but the connection, the timers, the stream and the files' thread.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -15,13 +16,14 @@ use tokio::task::JoinHandle;
 
 use super::drive::Perform;
 use super::effect::{Ask, Effect, Order, Timer};
+use super::files::Files;
 use super::keep::{self, Paths};
 use super::mail::Folder;
 use super::message::{Live, Message, Reply};
 use super::model::Place;
-use crate::base::ports::Random;
+use crate::base::ports::{Clock as _, Random, SystemClock};
 use crate::client::page;
-use crate::client::session::{self, Session};
+use crate::client::session::{self, Session, SessionError};
 use crate::client::{Client, ClientConfig, ClientError};
 
 /// The longest wait between two tries to connect.
@@ -54,6 +56,7 @@ pub struct Performer {
     timers: HashMap<Timer, JoinHandle<()>>,
     stream: Option<JoinHandle<()>>,
     token: Option<SecretString>,
+    files: Files,
 }
 
 impl Performer {
@@ -62,7 +65,7 @@ impl Performer {
         let token = config.token.clone();
         let lazy = Arc::new(Lazy { cell: OnceCell::new(), config, random });
         let mailbox = mailbox.map(|folder| Arc::new(Mutex::new(Folder::new(folder))));
-        Self { lazy, out, paths, mailbox, timers: HashMap::new(), stream: None, token }
+        Self { lazy, out, paths, mailbox, timers: HashMap::new(), stream: None, token, files: Files::new() }
     }
 
     fn answer(&self, seq: u64, to: Place, work: impl Future<Output = Result<Reply, ClientError>> + Send + 'static) {
@@ -73,20 +76,49 @@ impl Performer {
         });
     }
 
-    /// What concerns files: done at once, they are small; trouble is told.
-    fn file(&self, what: &str, done: std::io::Result<()>) {
-        if let Err(error) = done {
-            let _ = self.out.try_send(Message::Trouble(format!("{what} can't be kept: {error}.")));
+    /// Does what concerns files, after all that was begun before; trouble is told.
+    fn file(&self, work: impl FnOnce() -> Result<Option<Message>, String> + Send + 'static) {
+        let out = self.out.clone();
+        let job = move || {
+            if let Some(told) = work().unwrap_or_else(|why| Some(Message::Trouble(why))) {
+                let _ = out.blocking_send(told);
+            }
+        };
+        if !self.files.then(job) {
+            let _ = self.out.try_send(Message::Trouble("The disk does not keep up: not everything could be kept.".into()));
+        }
+    }
+
+    /// As [`Performer::file`], for what is written and told only where it can't be.
+    fn write(&self, what: &'static str, work: impl FnOnce() -> io::Result<()> + Send + 'static) {
+        self.file(move || work().map(|()| None).map_err(|error| format!("{what} can't be kept: {error}.")));
+    }
+
+    /// What concerns the session's file.
+    fn session(&self, work: impl FnOnce(&Path) -> Result<(), SessionError> + Send + 'static) {
+        if let Some(path) = self.paths.session.clone() {
+            self.file(move || work(&path).map(|()| None).map_err(|error| error.to_string()));
         }
     }
 
     fn keep_session(&self) {
-        if let (Some(token), Some(path)) = (&self.token, &self.paths.session) {
-            let session = Session { server: self.lazy.config.server.to_string(), token: token.clone() };
-            if let Err(error) = session::save(path, &session) {
-                let _ = self.out.try_send(Message::Trouble(error.to_string()));
-            }
+        if let Some(token) = self.token.clone() {
+            let session = Session { server: self.lazy.config.server.to_string(), token };
+            self.session(move |path| session::save(path, &session));
         }
+    }
+
+    fn load_drafts(&self, (seq, to): (u64, Place), owner: String) {
+        let (folder, out) = (self.paths.drafts.clone(), self.out.clone());
+        self.file(move || {
+            let adopted = keep::adopt_drafts(folder.as_deref(), &owner);
+            let (drafts, gone) = keep::load_drafts(folder.as_deref(), &owner, SystemClock::default().now().into());
+            let _ = out.blocking_send(Message::Answer { seq, to, reply: Ok(Reply::Drafts(drafts, adopted)) });
+            let many = if gone == 1 { "1 draft".to_owned() } else { format!("{gone} drafts") };
+            Ok((gone > 0).then(|| {
+                Message::Told(format!("{many} of more than {} days ago, or beyond the newest {}, went.", keep::DRAFT_DAYS, keep::MAX_DRAFTS))
+            }))
+        });
     }
 
     fn listen(&mut self) {
@@ -103,13 +135,7 @@ impl Performer {
 impl Perform for Performer {
     fn perform(&mut self, effect: Effect) {
         match effect {
-            Effect::Ask { seq, to, ask: Ask::Drafts(owner) } => {
-                let folder = self.paths.drafts.clone();
-                self.answer(seq, to, async move {
-                    let adopted = keep::adopt_drafts(folder.as_deref(), &owner);
-                    Ok(Reply::Drafts(keep::load_drafts(folder.as_deref(), &owner), adopted))
-                });
-            }
+            Effect::Ask { seq, to, ask: Ask::Drafts(owner) } => self.load_drafts((seq, to), owner),
             Effect::Ask { seq, to, ask: Ask::Mail(held, now) } => {
                 let folder = self.mailbox.clone();
                 self.answer(seq, to, async move {
@@ -157,15 +183,20 @@ impl Perform for Performer {
                 if let Some(stream) = self.stream.take() {
                     stream.abort();
                 }
-                if let Some(Err(error)) = self.paths.session.as_deref().map(session::forget) {
-                    let _ = self.out.try_send(Message::Trouble(error.to_string()));
-                }
+                self.session(session::forget);
             }
             Effect::Draft(owner, key, text) => {
-                self.file("The draft", keep::save_draft(self.paths.drafts.as_deref(), (&owner, &key), text.as_deref()));
+                let folder = self.paths.drafts.clone();
+                self.write("The draft", move || keep::save_draft(folder.as_deref(), (&owner, &key), text.as_deref()));
             }
-            Effect::KeepState(state) => self.file("Where you were", keep::save_state(self.paths.state.as_deref(), &state)),
-            Effect::KeepViews(views) => self.file("The views", keep::save_views(self.paths.views.as_deref(), &views)),
+            Effect::KeepState(state) => {
+                let path = self.paths.state.clone();
+                self.write("Where you were", move || keep::save_state(path.as_deref(), &state));
+            }
+            Effect::KeepView(name, view) => {
+                let path = self.paths.views.clone();
+                self.file(move || keep::keep_view(path.as_deref(), &name, view).map(|views| views.map(Message::Views)));
+            }
             // These are the loop's own: it has the terminal.
             Effect::Copy(_) | Effect::Edit(_) | Effect::Mouse(_) | Effect::AskBackground | Effect::Attend(..) | Effect::Quit => {}
         }

@@ -3,6 +3,7 @@
 //! Contract: after [`Guard`] is dropped, or a panic, the terminal is as it was before: screen, cursor, mouse, paste. Knows no screen of ours.
 
 use std::io::{self, Stdout, Write as _, stdout};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -15,8 +16,10 @@ use ratatui::backend::CrosstermBackend;
 use super::attention::How;
 use super::background::{QUESTION, Sieve, Sieved};
 use super::drive::{Input, LAST_ANSWER, Surface};
+use super::keep::LEFT_END;
 use super::model::Model;
 use super::view;
+use crate::client::session::read_small;
 
 /// The largest text taken back from an editor, in bytes.
 const MAX_EDITED: u64 = 256 * 1024;
@@ -35,6 +38,7 @@ pub struct Guard {
     terminal: Screen,
     mouse: bool,
     editor: Option<String>,
+    folder: Option<PathBuf>,
     awaited: Arc<AtomicBool>,
 }
 
@@ -47,11 +51,11 @@ pub fn give_back() {
 }
 
 impl Guard {
-    /// Takes the terminal over. `editor` is the command for long texts (`$VISUAL` or `$EDITOR`).
+    /// Takes the terminal over. `editor` is the command for long texts (`$VISUAL` or `$EDITOR`), `folder` where it writes them.
     ///
     /// # Errors
     /// When there is no terminal.
-    pub fn take(mouse: bool, editor: Option<String>) -> io::Result<Self> {
+    pub fn take(mouse: bool, editor: Option<String>, folder: Option<PathBuf>) -> io::Result<Self> {
         // Colours are decided by the theme: crossterm's own handling of NO_COLOR would reset the attributes that stand in for them.
         crossterm::style::force_color_output(true);
         let before = std::panic::take_hook();
@@ -59,8 +63,9 @@ impl Guard {
             give_back();
             before(info);
         }));
-        enter(mouse)?;
-        Ok(Self { terminal: blank()?, mouse, editor, awaited: Arc::default() })
+        // Half of it may be done where it fails: there is nobody yet whose end would give that back.
+        let terminal = enter(mouse).and_then(|()| blank()).inspect_err(|_| give_back())?;
+        Ok(Self { terminal, mouse, editor, folder, awaited: Arc::default() })
     }
 
     /// Columns and rows.
@@ -143,7 +148,7 @@ impl Surface for Guard {
         let editor = self.editor.clone().ok_or("Set VISUAL or EDITOR to write texts in your own editor.")?;
         self.awaited.store(false, Ordering::Relaxed);
         give_back();
-        let edited = edit(&editor, text);
+        let edited = edit(&editor, text, self.folder.as_deref());
         let taken = enter(self.mouse).and_then(|()| blank()).map(|terminal| self.terminal = terminal);
         // What was written is never dropped for a terminal that can't be drawn on: the next drawing tells that.
         if let (Err(e), true) = (taken, edited.is_err()) {
@@ -153,13 +158,14 @@ impl Surface for Guard {
     }
 }
 
-/// Runs the editor on a private file.
-fn edit(editor: &str, text: &str) -> Result<String, String> {
+/// Runs the editor on a private file. What was written there and can't be taken stays in it, and the sentence names it.
+fn edit(editor: &str, text: &str, folder: Option<&Path>) -> Result<String, String> {
     let say = |e: io::Error| format!("The editor \"{editor}\" could not be used: {e}.");
-    let folder = std::env::temp_dir();
+    let folder = folder.map_or_else(std::env::temp_dir, Path::to_path_buf);
+    std::fs::create_dir_all(&folder).map_err(say)?;
     let mut random = [0_u8; 8];
     crate::base::ports::Random::fill(&crate::base::ports::SystemRandom, &mut random);
-    let path = folder.join(format!("countersign-{}.txt", u64::from_be_bytes(random)));
+    let path = folder.join(format!("countersign-{}{LEFT_END}", u64::from_be_bytes(random)));
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
@@ -174,13 +180,17 @@ fn edit(editor: &str, text: &str) -> Result<String, String> {
         let program = words.next().ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
         let status = std::process::Command::new(program).args(words).arg(&path).status()?;
         if !status.success() {
-            return Err(io::Error::other("it ended with an error, the text stays as it was"));
+            return Err(io::Error::other("it ended with an error, the text here stays as it was"));
         }
         if std::fs::metadata(&path)?.len() > MAX_EDITED {
             return Err(io::Error::other("the text is too long"));
         }
         std::fs::read_to_string(&path)
     });
+    let as_it_was = read_small(&path, MAX_EDITED).is_ok_and(|bytes| bytes == text.as_bytes());
+    if result.is_err() && !as_it_was && path.exists() {
+        return result.map_err(|e| format!("{} What you wrote is kept in {}.", say(e), path.display()));
+    }
     let _ = std::fs::remove_file(&path);
     result.map_err(say)
 }
@@ -188,4 +198,42 @@ fn edit(editor: &str, text: &str) -> Result<String, String> {
 /// The terminal's events, with its answers taken out of them; `awaited` as in [`Guard::awaited`].
 pub fn input(awaited: Arc<AtomicBool>) -> Input {
     Box::pin(Sieved::new(EventStream::new(), awaited))
+}
+
+#[cfg(unix)]
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    /// A folder, and an editor in it that does what a script says with the file it is given.
+    fn editor(script: &str) -> (tempfile::TempDir, String) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("editor");
+        std::fs::write(&path, script).unwrap();
+        let command = format!("sh {}", path.display());
+        (folder, command)
+    }
+
+    #[test]
+    fn what_was_written_in_an_editor_is_taken_or_kept_and_named() {
+        let kept = |drafts: &Path| std::fs::read_dir(drafts).unwrap().map(|e| e.unwrap().path()).collect::<Vec<_>>();
+        for (script, taken) in [("printf words > \"$1\"", Some("words")), ("true", Some("before")), ("false", None)] {
+            let (folder, command) = editor(script);
+            let drafts = folder.path().join("drafts");
+            assert_eq!(edit(&command, "before", Some(&drafts)).ok().as_deref(), taken, "{script}");
+            assert!(kept(&drafts).is_empty(), "{script}: nothing stays that is nowhere else");
+        }
+        let too_long = format!("head -c {} /dev/zero | tr '\\0' x > \"$1\"", MAX_EDITED + 1);
+        for script in ["printf 'caf\\351' > \"$1\"", "printf words > \"$1\"; exit 3", &too_long] {
+            let (folder, command) = editor(script);
+            let drafts = folder.path().join("drafts");
+            let why = edit(&command, "before", Some(&drafts)).unwrap_err();
+            let [file] = &kept(&drafts)[..] else { panic!("{script}: {:?}", kept(&drafts)) };
+            assert!(why.contains(&format!("What you wrote is kept in {}.", file.display())), "{why}");
+            assert_eq!(std::fs::metadata(file).unwrap().permissions().mode() & 0o777, 0o600);
+            assert_ne!(std::fs::read(file).unwrap(), b"before", "{script}");
+        }
+    }
 }

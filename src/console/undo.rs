@@ -35,8 +35,8 @@ enum Act {
     Approved(CaseId),
     /// The queue showed something else before: its filter and sorting.
     Shown(Option<String>, Option<String>),
-    /// The saved views were others before.
-    Views(Vec<View>),
+    /// The view saved under a name was another before, or there was none.
+    View(String, Option<View>),
     /// What can't be undone: what it was, and why.
     Final(&'static str, &'static str),
 }
@@ -49,7 +49,8 @@ impl Act {
             Self::Given { case, is: None, .. } => format!("that {case} was let go"),
             Self::Approved(case) => format!("your approval of {case}"),
             Self::Shown(..) => "how the queue was filtered or sorted".to_owned(),
-            Self::Views(_) => "the view that was saved".to_owned(),
+            Self::View(_, None) => "the view that was saved".to_owned(),
+            Self::View(name, Some(_)) => format!("what became of the saved view \"{name}\""),
             Self::Final(what, _) => (*what).to_owned(),
         }
     }
@@ -116,9 +117,9 @@ impl Undo {
         self.push(Act::Shown(filter, sort));
     }
 
-    /// The saved views were these before one was saved.
-    pub fn had_views(&mut self, views: Vec<View>) {
-        self.push(Act::Views(views));
+    /// This was saved under a name before it was saved anew or removed; nothing, if there was none.
+    pub fn had_view(&mut self, name: &str, view: Option<View>) {
+        self.push(Act::View(name.to_owned(), view));
     }
 
     /// The answer to a change made here: what is known up to the version before it, is known up to it.
@@ -310,10 +311,12 @@ pub(super) fn take_back(model: &mut Model) {
             model.screens.queue.show_again(&mut model.shared, filter, sort);
             model.shared.say(Tone::Good, text);
         }
-        Act::Views(views) => {
-            model.shared.views.clone_from(&views);
-            model.shared.effects.push(Effect::KeepViews(views));
-            model.shared.say(Tone::Good, "Undone: the saved views are as they were.");
+        Act::View(name, was) => {
+            let shared = &mut model.shared;
+            shared.views.retain(|v| v.name != name);
+            shared.views.extend(was.clone());
+            shared.say(Tone::Good, format!("Undone: the saved view \"{name}\" is {}.", if was.is_some() { "as it was" } else { "no more" }));
+            shared.effects.push(Effect::KeepView(name, was));
         }
         Act::Given { case, .. } | Act::Approved(case) => {
             let place = model.place();

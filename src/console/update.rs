@@ -56,6 +56,8 @@ pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
         Message::Timer(timer) => on_timer(model, timer),
         Message::Edited(Ok(text)) => pasted(model, &text, true),
         Message::Edited(Err(why)) | Message::Trouble(why) => model.shared.say(Tone::Bad, why),
+        Message::Told(what) => model.shared.say(Tone::Info, what),
+        Message::Views(views) => model.shared.views = views,
         Message::Ended => leave::now(model),
     }
     wishes(model);
@@ -129,7 +131,7 @@ pub(super) fn on_key(model: &mut Model, event: KeyEvent) {
     }
     if let Some(overlay) = &mut model.overlay {
         model.shared.dirty = true;
-        let outcome = overlay.key(event);
+        let outcome = overlay.key(event, model.shared.body());
         return on_outcome(model, outcome);
     }
     let scope = model.scope();

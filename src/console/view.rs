@@ -91,22 +91,38 @@ fn tabs(model: &Model) -> Vec<(String, Action, bool)> {
     tabs
 }
 
-/// The tab at a column of the head line.
-pub fn tab_at(model: &Model, column: u16) -> Option<Action> {
-    let mut x = NAME.len() + 3;
-    for (text, action, _) in tabs(model) {
-        let end = x + text.width();
-        if (x..end).contains(&usize::from(column)) {
-            return Some(action);
+/// The tabs that there is room for left of a column, each with the column it begins at: what is drawn, and what can be clicked.
+fn placed(model: &Model, right: u16) -> Vec<(u16, (String, Action, bool))> {
+    let mut x = u16::try_from(NAME.len()).unwrap_or(0) + 3;
+    let mut all = Vec::new();
+    for tab in tabs(model) {
+        let end = x + u16::try_from(tab.0.width()).unwrap_or(0);
+        if end >= right {
+            break;
         }
+        all.push((x, tab));
         x = end + 2;
     }
-    None
+    all
+}
+
+/// The tab at a column of the head line.
+pub fn tab_at(model: &Model, column: u16) -> Option<Action> {
+    let (who, link, _) = right_of_head(model, model.shared.size.0);
+    let tabs = placed(model, right_end(model.shared.size.0, &who, &link));
+    let hit = |(x, (text, ..)): &(u16, (String, Action, bool))| (usize::from(*x)..usize::from(*x) + text.width()).contains(&usize::from(column));
+    tabs.iter().find(|tab| hit(tab)).map(|(_, (_, action, _))| *action)
+}
+
+/// The column where the right part of the head line begins.
+fn right_end(width: u16, who: &str, link: &str) -> u16 {
+    width.saturating_sub(u16::try_from(who.width() + link.width() + 1).unwrap_or(width))
 }
 
 const NAME: &str = "Countersign";
 
-fn head(buffer: &mut Buffer, area: Rect, model: &Model) {
+/// What stands on the right of the head line: who one is, and how the connection is.
+fn right_of_head(model: &Model, width: u16) -> (String, String, Role) {
     let shared = &model.shared;
     let silent = shared.sending.silent(shared.now);
     let (link, style) = match (shared.link, silent) {
@@ -123,15 +139,18 @@ fn head(buffer: &mut Buffer, area: Rect, model: &Model) {
         let name = me.operator.as_ref().map_or_else(|| me.name.line(), ToString::to_string);
         let roles = me.roles.iter().map(|r| r.label()).collect::<Vec<_>>().join(", ");
         let only = if shared.read_only { " · read only" } else { "" };
-        if area.width < 110 { format!("{name}{only} · ") } else { format!("{name} · {roles}{only} · ") }
+        if width < 110 { format!("{name}{only} · ") } else { format!("{name} · {roles}{only} · ") }
     });
-    let right = area.right().saturating_sub(u16::try_from(who.width() + link.width() + 1).unwrap_or(area.width));
-    let mut x = put(buffer, area, area.x + 1, area.y, NAME, shared.style(Role::Accent)) + 2;
-    for (text, _, here) in tabs(model) {
-        if x + u16::try_from(text.width()).unwrap_or(0) >= right {
-            break;
-        }
-        x = put(buffer, area, x, area.y, &text, shared.style(if here { Role::Accent } else { Role::Dim })) + 2;
+    (who, link, style)
+}
+
+fn head(buffer: &mut Buffer, area: Rect, model: &Model) {
+    let shared = &model.shared;
+    let (who, link, style) = right_of_head(model, area.width);
+    let right = right_end(area.width, &who, &link);
+    put(buffer, area, area.x + 1, area.y, NAME, shared.style(Role::Accent));
+    for (x, (text, _, here)) in placed(model, right) {
+        put(buffer, area, x, area.y, &text, shared.style(if here { Role::Accent } else { Role::Dim }));
     }
     let x = put(buffer, area, right, area.y, &who, shared.style(Role::Dim));
     put(buffer, area, x, area.y, &link, shared.style(style));

@@ -114,6 +114,7 @@ async fn keys_go_in_and_the_server_answers_onto_the_screen() {
     let (done, ()) = tokio::join!(drive(&mut model, world, true), story);
     done.unwrap();
     assert_eq!(*copies.lock().unwrap(), ["CS-26-004127"]);
+    drop(performer);
     let kept = std::fs::read_to_string(folder.path().join("state.toml")).unwrap();
     assert!(kept.contains("screen = \"queue\"") && kept.contains("CS-26-004127"), "{kept}");
 }

@@ -21,6 +21,7 @@ mod proposals;
 mod pty;
 mod queue;
 mod screens;
+mod signed;
 mod small;
 mod stale;
 #[cfg(unix)]
@@ -28,5 +29,6 @@ mod terminal;
 mod tutor;
 mod undo;
 mod waits;
+mod ways;
 #[path = "../support/whole.rs"]
 mod whole;

@@ -72,7 +72,7 @@ async fn the_terminal_is_given_back_at_signals() {
 fn the_terminal_is_given_back_after_a_panic() {
     const PLAY: &str = "COUNTERSIGN_TEST_PANIC";
     if std::env::var_os(PLAY).is_some() {
-        let guard = countersign::console::terminal::Guard::take(true, None).unwrap();
+        let guard = countersign::console::terminal::Guard::take(true, None, None).unwrap();
         panic!("on purpose, at {:?}", guard.size());
     }
     let mut command = CommandBuilder::new(std::env::current_exe().unwrap());

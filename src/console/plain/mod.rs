@@ -111,13 +111,17 @@ pub async fn drive(model: &mut Model, world: World<'_>, signed_in: bool) -> io::
     output.flush()
 }
 
-/// Lines of a reader, read by a thread of its own: a terminal can't be waited for otherwise. Longer ones are cut at `MAX_LINE`.
+/// Lines of a reader, read by a thread of its own: a terminal can't be waited for otherwise. Longer ones are cut at `MAX_LINE`: what is beyond
+/// is no line of its own.
 pub fn lines_of(reader: impl io::Read + Send + 'static) -> mpsc::Receiver<String> {
     let (out, lines) = mpsc::channel(1);
     std::thread::spawn(move || {
         let mut reader = io::BufReader::new(reader);
         let mut line = Vec::new();
         while let Ok(1..) = io::Read::take(&mut reader, MAX_LINE as u64).read_until(b'\n', &mut line) {
+            if line.len() == MAX_LINE && !line.ends_with(b"\n") && reader.skip_until(b'\n').is_err() {
+                break;
+            }
             let text = String::from_utf8_lossy(&line).into_owned();
             line.clear();
             if out.blocking_send(text).is_err() {
@@ -166,4 +170,22 @@ fn perform(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_too_long_is_cut_and_is_no_further_line() {
+        let text = format!("first\n{}tail is no command\nexactly{}\nlast", "x".repeat(MAX_LINE), "y".repeat(MAX_LINE - 8));
+        let mut lines = lines_of(io::Cursor::new(text.into_bytes()));
+        let mut all = Vec::new();
+        while let Some(line) = lines.blocking_recv() {
+            all.push(line);
+        }
+        let lengths: Vec<usize> = all.iter().map(String::len).collect();
+        assert_eq!(lengths, [6, MAX_LINE, MAX_LINE, 4]);
+        assert!(all[1].bytes().all(|b| b == b'x') && all[2].ends_with("y\n") && all[3] == "last");
+    }
 }

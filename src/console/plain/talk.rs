@@ -319,7 +319,7 @@ fn offered(overlay: &Overlay) -> Vec<String> {
     match overlay {
         Overlay::Confirm(c) => {
             let mut lines = vec![format!("Confirm number {}: {}", c.number, c.question)];
-            lines.extend(c.lines.iter().cloned());
+            lines.extend(c.said().cloned());
             lines.push(format!("Type {} to {}; anything else cancels.", c.key, c.label));
             lines
         }

@@ -434,7 +434,7 @@ impl Screen for Inbox {
         let list = Rect { y: area.y + 3, height: area.height.saturating_sub(3), ..area };
         if self.list.rows().is_empty() {
             let (text, role) = match (self.list.failed(), self.list.loaded()) {
-                (Some(why), _) => (format!("✕ {why} Ctrl-r tries again."), Role::Bad),
+                (Some(why), _) => (format!("✕ {why} {} tries again.", shared.key(Action::Refresh)), Role::Bad),
                 (None, false) => ("Asking the server …".to_owned(), Role::Dim),
                 (None, true) => (self.empty(shared).to_owned(), Role::Dim),
             };

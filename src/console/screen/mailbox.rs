@@ -258,11 +258,16 @@ impl Screen for Mailbox {
         if self.typing || !words.is_empty() {
             let x = put(buffer, area, area.x + 1, area.y, if self.typing { "/ " } else { "Mail with " }, shared.style(Role::Key));
             let end = put(buffer, area, x, area.y, words, shared.style(Role::Input));
-            let found = format!("  {} found{}", mails_of(self), if self.typing { "" } else { "; Backspace shows all" });
+            let found = format!(
+                "  {} found{}",
+                mails_of(self),
+                if self.typing { String::new() } else { format!("; {} shows all", shared.key(Action::Unfilter)) }
+            );
             put(buffer, area, end + 1, area.y, &found, shared.style(Role::Dim));
         } else {
-            let title = "Everybody's mail (demo): / finds, y copies the link, t types the code there";
-            put(buffer, area, area.x + 1, area.y, title, shared.style(Role::Heading));
+            let [find, copy, code] = [Action::Filter, Action::Copy, Action::TypeCode].map(|a| shared.key(a));
+            let title = format!("Everybody's mail (demo): {find} finds, {copy} copies the link, {code} types the code there");
+            put(buffer, area, area.x + 1, area.y, &title, shared.style(Role::Heading));
         }
         let list = Rect { y: area.y + 1, height: area.height / 3, ..area };
         let mails = self.mails.as_deref().unwrap_or_default();

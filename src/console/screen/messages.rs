@@ -1,23 +1,38 @@
 //! What happened: errors and confirmations of this run, with codes and request ids, to be read, searched and copied.
 //!
-//! Contract: shows the notes of [`Shared`], newest first; changes none.
+//! Contract: shows the notes of [`Shared`], newest first; changes none. What is selected is a message, not a place: it stays selected whatever
+//! happens meanwhile. Without a search the newest is selected whenever one comes here.
 
+use crossterm::event::{KeyCode, KeyEvent};
 use ratatui::Frame;
 use ratatui::layout::Rect;
 
 use super::Screen;
 use crate::client::ClientError;
-use crate::console::action::Action;
+use crate::console::action::{Action, Applies};
 use crate::console::message::Reply;
 use crate::console::model::{Note, Place, Shared, Tone};
 use crate::console::theme::Role;
 use crate::console::widget::list::Cursor;
+use crate::console::widget::text::TextBox;
 use crate::console::widget::{fit, put, wrap};
+
+/// The longest words to look for, in bytes.
+const MAX_WORDS: usize = 100;
+/// Rows that are neither list nor message: the title, and the line between the two.
+const FRAME: usize = 2;
+/// The least rows of the message below the list.
+const LEAST_BELOW: usize = 4;
 
 /// The message log.
 #[derive(Debug, Default)]
 pub struct Messages {
-    cursor: Cursor,
+    /// The first row in sight; where the selected one is follows from its number.
+    top: usize,
+    /// The number of the selected message when it was selected. One that is said again has a higher one.
+    selected: Option<u64>,
+    words: TextBox,
+    typing: bool,
 }
 
 fn whole(note: &Note) -> String {
@@ -27,62 +42,168 @@ fn whole(note: &Note) -> String {
 }
 
 impl Messages {
-    fn current<'a>(&self, shared: &'a Shared) -> Option<&'a Note> {
-        shared.notes.iter().rev().nth(self.cursor.at)
+    /// The messages that hold every word looked for, newest first.
+    fn found<'a>(&self, shared: &'a Shared) -> Vec<&'a Note> {
+        let wanted: Vec<String> = self.words.text().split_whitespace().map(str::to_lowercase).collect();
+        let holds = |note: &&Note| {
+            let text = if wanted.is_empty() { String::new() } else { whole(note).to_lowercase() };
+            wanted.iter().all(|w| text.contains(w))
+        };
+        shared.notes.iter().rev().filter(holds).collect()
+    }
+
+    /// Where the selected message is among those: numbers fall from the newest on, and one that was said again took a higher one.
+    fn cursor(&self, found: &[&Note], height: usize) -> Cursor {
+        let at = self.selected.and_then(|number| found.iter().rposition(|note| note.number >= number)).unwrap_or(0);
+        let mut cursor = Cursor { at, top: self.top };
+        cursor.show(found.len(), height);
+        cursor
+    }
+
+    /// The rows of the list and of the message below it: that has what it needs, up to half of what there is.
+    fn rooms(area: Rect, lines: usize) -> (usize, usize) {
+        let room = usize::from(area.height).saturating_sub(FRAME);
+        let below = lines.clamp(LEAST_BELOW, (room / 2).max(LEAST_BELOW)).min(room);
+        (room - below, below)
+    }
+
+    /// The message under the cursor, wrapped, where the cursor is, and the room for the list and for the message.
+    fn laid(&self, shared: &Shared, area: Rect) -> (Cursor, Vec<String>, (usize, usize)) {
+        let found = self.found(shared);
+        let at = self.cursor(&found, 1).at;
+        let lines = found.get(at).map(|note| wrap(&whole(note), usize::from(area.width).saturating_sub(2))).unwrap_or_default();
+        let rooms = Self::rooms(area, lines.len());
+        (self.cursor(&found, rooms.0), lines, rooms)
+    }
+
+    fn select(&mut self, shared: &Shared, cursor: Cursor) {
+        self.top = cursor.top;
+        self.selected = self.found(shared).get(cursor.at).map(|note| note.number);
+    }
+
+    fn look_for(&mut self, shared: &Shared) {
+        self.select(shared, Cursor::default());
     }
 }
 
 impl Screen for Messages {
+    fn enter(&mut self, shared: &mut Shared, _place: Place) {
+        if self.words.text().is_empty() {
+            self.look_for(shared);
+        }
+    }
+
     fn act(&mut self, shared: &mut Shared, _place: Place, action: Action) {
-        let height = usize::from(shared.body().height.saturating_sub(6));
-        if self.cursor.act(action, shared.notes.len(), height) {
-            return;
+        let (mut cursor, _, (height, _)) = self.laid(shared, shared.body());
+        if cursor.act(action, self.found(shared).len(), height) {
+            return self.select(shared, cursor);
         }
-        if action == Action::Copy
-            && let Some(text) = self.current(shared).map(whole)
-        {
-            shared.copy(text);
+        match action {
+            Action::Filter => {
+                self.words = TextBox::line("", MAX_WORDS);
+                self.typing = true;
+                self.look_for(shared);
+            }
+            Action::Unfilter | Action::Cancel => {
+                self.words = TextBox::default();
+                self.typing = false;
+            }
+            Action::Submit => self.typing = false,
+            Action::Copy => {
+                if let Some(text) = self.found(shared).get(cursor.at).map(|note| whole(note)) {
+                    shared.copy(text);
+                }
+            }
+            _ => {}
         }
+    }
+
+    fn applies(&self, _shared: &Shared, action: Action) -> Applies {
+        if action == Action::Unfilter && self.words.text().is_empty() { Applies::Hidden } else { Applies::Yes }
+    }
+
+    fn typing(&self) -> bool {
+        self.typing
+    }
+
+    fn typed(&mut self, shared: &mut Shared, _place: Place, key: KeyEvent) {
+        match key.code {
+            KeyCode::Enter | KeyCode::Down | KeyCode::Up => self.typing = false,
+            _ => {
+                if self.words.key(key) {
+                    self.look_for(shared);
+                }
+            }
+        }
+    }
+
+    fn pasted(&mut self, shared: &mut Shared, text: &str, _whole: bool) {
+        self.words.insert(text.trim());
+        if let Some(why) = self.words.excess() {
+            shared.say(Tone::Bad, why);
+        }
+        self.look_for(shared);
+    }
+
+    fn typing_hints(&self) -> &'static [(&'static str, &'static str)] {
+        &[("Enter", "look at what is found"), ("Esc", "all messages")]
     }
 
     fn answer(&mut self, _shared: &mut Shared, _place: Place, _seq: u64, _reply: Result<Reply, ClientError>) {}
 
     fn draw(&self, frame: &mut Frame<'_>, area: Rect, shared: &Shared, _place: Place) {
+        let found = self.found(shared);
+        let (cursor, lines, (height, room)) = self.laid(shared, area);
+        self.title(frame, area, shared, found.len());
         let buffer = frame.buffer_mut();
-        put(buffer, area, area.x + 1, area.y, "Messages, newest first", shared.style(Role::Heading));
-        let list = Rect { y: area.y + 1, height: area.height.saturating_sub(6), ..area };
-        if shared.notes.is_empty() {
-            put(buffer, list, list.x + 1, list.y, "Nothing happened yet.", shared.style(Role::Dim));
+        let list = Rect { y: area.y + 1, height: u16::try_from(height).unwrap_or(0), ..area };
+        if found.is_empty() {
+            let text = if shared.notes.is_empty() { "Nothing happened yet." } else { "No message holds these words." };
+            put(buffer, list, list.x + 1, list.y, text, shared.style(Role::Dim));
         }
-        for (i, note) in shared.notes.iter().rev().enumerate().skip(self.cursor.top).take(usize::from(list.height)) {
-            let y = list.y + u16::try_from(i - self.cursor.top).unwrap_or(0);
-            let here = i == self.cursor.at;
+        for (i, note) in found.iter().enumerate().skip(cursor.top).take(height) {
+            let y = list.y + u16::try_from(i - cursor.top).unwrap_or(0);
+            let here = i == cursor.at;
             let (mark, role) = match note.tone {
                 Tone::Good => ("✓", Role::Good),
                 Tone::Info => ("·", Role::Info),
                 Tone::Bad => ("✕", Role::Bad),
             };
             put(buffer, list, list.x, y, if here { "▌" } else { " " }, shared.style(Role::Marker));
-            let x = put(
-                buffer,
-                list,
-                list.x + 1,
-                y,
-                &note.at.format("%H:%M:%S ").to_string(),
-                shared.style(if here { Role::Selected } else { Role::Dim }),
-            );
+            let time = note.at.format("%H:%M:%S ").to_string();
+            let x = put(buffer, list, list.x + 1, y, &time, shared.style(if here { Role::Selected } else { Role::Dim }));
             let x = put(buffer, list, x, y, mark, shared.style(role));
             put(buffer, list, x + 1, y, &fit(&note.counted(), usize::from(list.width).saturating_sub(12)), shared.style(Role::Text));
         }
-        let below = Rect { y: list.bottom() + 1, height: 4, ..area };
-        if let Some(note) = self.current(shared) {
-            for (i, line) in wrap(&whole(note), usize::from(area.width) - 2).iter().enumerate() {
-                put(buffer, below, area.x + 1, below.y + u16::try_from(i).unwrap_or(0), line, shared.style(Role::Info));
-            }
+        let below = Rect { y: list.bottom() + 1, height: u16::try_from(room).unwrap_or(0), ..area };
+        for (i, line) in lines.iter().take(room).enumerate() {
+            let cut = i + 1 == room && lines.len() > room;
+            let line = if cut { fit(&format!("{line} …"), usize::from(area.width).saturating_sub(2)) } else { line.clone() };
+            put(buffer, below, area.x + 1, below.y + u16::try_from(i).unwrap_or(0), &line, shared.style(Role::Info));
         }
     }
 
     fn lines(&self, shared: &Shared, _place: Place) -> Vec<String> {
-        shared.notes.iter().rev().map(whole).collect()
+        self.found(shared).into_iter().map(whole).collect()
+    }
+}
+
+impl Messages {
+    fn title(&self, frame: &mut Frame<'_>, area: Rect, shared: &Shared, found: usize) {
+        let buffer = frame.buffer_mut();
+        let words = self.words.text();
+        if !self.typing && words.is_empty() {
+            let finds = shared.keymap.shown(Action::Filter).map(|k| format!("; {k} finds")).unwrap_or_default();
+            put(buffer, area, area.x + 1, area.y, &format!("Messages, newest first{finds}"), shared.style(Role::Heading));
+            return;
+        }
+        let x = put(buffer, area, area.x + 1, area.y, if self.typing { "/ " } else { "Messages with " }, shared.style(Role::Key));
+        let end = put(buffer, area, x, area.y, words, shared.style(Role::Input));
+        let all = shared.keymap.shown(Action::Unfilter).filter(|_| !self.typing).map(|k| format!("; {k} shows all")).unwrap_or_default();
+        put(buffer, area, end + 1, area.y, &format!("  {found} found{all}"), shared.style(Role::Dim));
+        if self.typing {
+            let wide = u16::try_from(unicode_width::UnicodeWidthStr::width(words)).unwrap_or(0);
+            frame.set_cursor_position(((area.x + 3 + wide).min(area.right() - 1), area.y));
+        }
     }
 }

@@ -5,6 +5,7 @@
 //! it is no attempt and leaves no entry; whoever sends it all the same is told that it will be refused, and once they confirm, the server
 //! refuses it and the attempt stands in the log. Such an attempt carries no nonce: whatever changed meanwhile, it decides nothing.
 
+mod head;
 mod sheet;
 #[cfg(test)]
 mod tests;
@@ -14,6 +15,8 @@ use std::time::Duration;
 use crossterm::event::{KeyEvent, MouseEvent, MouseEventKind};
 use ratatui::Frame;
 use ratatui::layout::Rect;
+
+use head::not_enough;
 
 use super::case::forms::who_remains;
 use super::case::pages::{carried_out, clean, when};
@@ -30,12 +33,12 @@ use crate::console::action::{Action, Applies};
 use crate::console::effect::{Ask, Order, Timer};
 use crate::console::message::Reply;
 use crate::console::model::{Latest, Place, Shared, Tone};
-use crate::console::overlay::{CONFIRM, Confirmation};
+use crate::console::overlay::Confirmation;
 use crate::console::screen::queue::draw::next_change;
 use crate::console::theme::Role;
 use crate::console::widget::form::{Did, Field, Form};
+use crate::console::widget::put;
 use crate::console::widget::sheet::Scroll;
-use crate::console::widget::{fit, put, wrap};
 
 /// How often case and statement are asked for again at most while much happens.
 const AGAIN: Duration = Duration::from_millis(300);
@@ -82,11 +85,6 @@ fn words(decision: Decision) -> (&'static str, &'static str) {
         Decision::Approve => ("Approve", "approved"),
         Decision::Deny => ("Deny", "denied"),
     }
-}
-
-/// That the reader's approval alone is not enough, and who is needed besides; nothing if it is, or if they can't approve.
-fn not_enough(case: &CaseDetail) -> Option<String> {
-    Some(format!("Your approval alone is not enough: {}.", clean(&case.after_yours.as_ref()?.besides()?)))
 }
 
 /// By whom and when what was sealed last was decided, where that is what leaves nothing to decide.
@@ -188,7 +186,7 @@ impl Approve {
         let order = Order { draft: self.draft(), ..shared.order(Write::Decide(Box::new(decide)), Some(id), Some(case.row.version)) };
         let to = Place::Approve(id, decision);
         self.write_reason(false);
-        shared.confirm_as_said(Confirmation { number: 0, question, lines, key: CONFIRM, label: "try it".into(), to, order, top: 0 });
+        shared.confirm_as_said(Confirmation::new(question, lines, "try it", to, order));
     }
 
     fn submit(&mut self, shared: &mut Shared) {
@@ -220,7 +218,6 @@ impl Approve {
         let mut lines = vec![
             format!("{} in {}, scope {}", case.row.action.label(), case.target, clean(&case.scope.join(", "))),
             format!("Seal {} · version {}", seal.short(), case.row.version),
-            format!("Reason: {}", clean(reason)),
         ];
         if decision == Decision::Approve {
             lines.push(match (not_enough(case), case.execution_delay_seconds) {
@@ -230,13 +227,15 @@ impl Approve {
             });
         }
         lines.extend(self.unread(case, shared));
+        // Last: it is the reader's own and as long as they like, and hides nothing that they have not read yet.
+        let own = format!("Reason: {}", clean(reason));
         let write = Write::Decide(Box::new(Decide { decision, seal_sha256: seal, nonce: statement.nonce.clone(), reason: Untrusted::from(reason) }));
         let (version, question) = (case.row.version, format!("{word} {id} for {}?", case.row.subject_name.line()));
         let order = Order { draft: self.draft(), ..shared.order(write, Some(id), Some(version)) };
         let label = word.to_lowercase();
         let to = Place::Approve(id, decision);
         self.write_reason(false);
-        shared.confirm(Confirmation { number: 0, question, lines, key: CONFIRM, label, top: 0, to, order });
+        shared.confirm(Confirmation { own: Some(own), ..Confirmation::new(question, lines, label, to, order) });
     }
 
     fn sent_back(&mut self, shared: &mut Shared, reply: Result<Reply, ClientError>) {
@@ -276,35 +275,6 @@ impl Approve {
 
     fn foot_height(&self) -> u16 {
         if self.writing { 8 } else { FOOT }
-    }
-
-    fn head_lines(&self, width: u16) -> Vec<(String, Role)> {
-        let (Some((id, decision)), Some(case)) = (self.about, self.case.as_deref()) else { return Vec::new() };
-        let room = usize::from(width.saturating_sub(2));
-        let (word, _) = words(decision);
-        let mut all = vec![(fit(&format!("{word} {id} · {}", case.row.subject_name.line()), room), Role::Heading)];
-        let mut add = |text: String, role: Role, most: usize| all.extend(wrap(&text, room).into_iter().take(most).map(|l| (l, role)));
-        if let Some(before) = self.changed {
-            add(format!("▲ The case changed while you read it: version {before} is now {}. Look again.", case.row.version), Role::Bad, 2);
-        }
-        if let Some(hold) = &case.hold {
-            add(format!("‖ HELD by {}: nothing moves until security lifts it.", hold.source.label()), Role::Bad, 1);
-        }
-        if let Some(why) = self.blocked() {
-            add(format!("✕ You can't {}: {why}", word.to_lowercase()), Role::Warn, 4);
-        } else {
-            add(format!("✓ You may decide. Needed: {}.", clean(&case.approvals_needed)), Role::Good, 2);
-            if let Some(why) = not_enough(case).filter(|_| decision == Decision::Approve) {
-                add(format!("▲ {why}"), Role::Warn, 3);
-            }
-            let act = if decision == Decision::Deny { Action::Deny } else { Action::Approve };
-            act.row().before().into_iter().for_each(|text| add(format!("▲ {text}"), Role::Warn, 2));
-        }
-        if let Some(problem) = &self.refusal {
-            let could = problem.could_decide.as_ref().map(|c| format!(" Could decide: {}.", c.operators.len())).unwrap_or_default();
-            add(format!("✕ The server refused: {}{could}", clean(&problem.detail)), Role::Bad, 3);
-        }
-        all
     }
 }
 
@@ -473,7 +443,7 @@ impl Screen for Approve {
             put(frame.buffer_mut(), area, area.x + 1, area.y, &text, shared.style(Role::Dim));
             return;
         };
-        for (i, (text, role)) in self.head_lines(area.width).into_iter().enumerate() {
+        for (i, (text, role)) in self.head_shown(area).into_iter().enumerate() {
             put(frame.buffer_mut(), area, area.x + 1, area.y + u16::try_from(i).unwrap_or(0), &text, shared.style(role));
         }
         self.sheet(case, shared).draw(frame.buffer_mut(), self.page(area), self.scroll.0, shared);

@@ -13,7 +13,7 @@ use crate::client::Write;
 use crate::console::action::{Action, Applies};
 use crate::console::effect::Order;
 use crate::console::model::{Place, Shared, Tone};
-use crate::console::overlay::{CONFIRM, Choice, Confirmation, Picker};
+use crate::console::overlay::{Choice, Confirmation, Picker};
 use crate::console::screen::give;
 
 /// What the server says about an operation.
@@ -180,8 +180,10 @@ impl Case {
         let Some((id, version)) = self.seen.as_ref().map(|c| (c.row.id, c.row.version)) else { return };
         let form = self.open.as_ref().filter(|_| draft.is_some()).map(|open| open.number);
         let order = Order { draft, ..shared.order(write, Some(id), Some(version)) };
+        let words = self.open.as_ref().filter(|_| form.is_some()).map(|open| clean(open.form.value(open.purpose.main_field())));
         self.asking = Some((done, form));
-        shared.confirm(Confirmation { number: 0, question, lines, key: CONFIRM, label: label.to_owned(), top: 0, to: place, order });
+        let own = words.map(|words| format!("Your words: {words}"));
+        shared.confirm(Confirmation { own, ..Confirmation::new(question, lines, label, place, order) });
     }
 
     /// Sends what the open form says, after a confirmation where it can't be undone.
@@ -200,8 +202,7 @@ impl Case {
         };
         let (purpose, draft) = (open.purpose, open.purpose.draft(id));
         match purpose.question(case, &open.form) {
-            Some((question, mut lines, label)) => {
-                lines.push(format!("Your words: {}", clean(open.form.value(purpose.main_field()))));
+            Some((question, lines, label)) => {
                 self.ask_first(shared, Place::Case(id), (question, lines, label), (write, purpose.done(), Some(draft)));
             }
             None => self.send(shared, write, purpose.done(), Some(draft)),

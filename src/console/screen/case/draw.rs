@@ -47,7 +47,7 @@ fn why(case: &CaseDetail) -> Option<(String, Role)> {
     Some((format!("Why you can't approve: {}. {could}", why.join("; ")), Role::Warn))
 }
 
-fn why_lines(case: &CaseDetail, width: u16) -> Vec<(String, Role)> {
+fn why_lines(case: &CaseDetail, width: u16, shared: &Shared) -> Vec<(String, Role)> {
     let Some((text, role)) = why(case) else { return Vec::new() };
     let room = usize::from(width.saturating_sub(2));
     let mut lines = wrap(&text, room);
@@ -55,17 +55,17 @@ fn why_lines(case: &CaseDetail, width: u16) -> Vec<(String, Role)> {
         // What stands last (who could decide) is the way out: it is never what is cut.
         let tail = wrap(&who_remains(case, None), room);
         lines.truncate(MAX_WHY.saturating_sub(tail.len()).max(1));
-        lines.push("… (4 shows all reasons)".to_owned());
+        lines.push(format!("… ({} shows all reasons)", shared.key(Action::Tab4)));
         lines.extend(tail);
     }
     lines.into_iter().map(|l| (l, role)).collect()
 }
 
 impl Case {
-    pub(super) fn head_height(&self, width: u16, _shared: &Shared) -> u16 {
+    pub(super) fn head_height(&self, width: u16, shared: &Shared) -> u16 {
         let Some(case) = &self.seen else { return 1 };
         let held = u16::from(case.hold.is_some());
-        3 + held + u16::try_from(why_lines(case, width).len()).unwrap_or(0)
+        3 + held + u16::try_from(why_lines(case, width, shared).len()).unwrap_or(0)
     }
 
     /// The pages' names; shorter ones where the usual ones don't fit.
@@ -109,7 +109,7 @@ impl Case {
         let head = self.head_height(area.width, shared);
         let Some(case) = self.seen.as_deref() else {
             let (text, role) = match &self.failed {
-                Some(why) => (format!("✕ {why} Ctrl-r tries again, Esc goes back."), Role::Bad),
+                Some(why) => (format!("✕ {why} {} tries again, {} goes back.", shared.key(Action::Refresh), shared.key(Action::Back)), Role::Bad),
                 None => ("Asking the server …".to_owned(), Role::Dim),
             };
             for (i, line) in wrap(&text, usize::from(area.width).saturating_sub(2)).iter().enumerate() {
@@ -174,7 +174,7 @@ impl Case {
             put(buffer, area, area.x + 1, y, &fit(&text, usize::from(area.width).saturating_sub(2)), shared.style(Role::Bad));
             y += 1;
         }
-        for (text, role) in why_lines(case, area.width) {
+        for (text, role) in why_lines(case, area.width, shared) {
             put(buffer, area, area.x + 1, y, &text, shared.style(role));
             y += 1;
         }

@@ -35,7 +35,11 @@ pub(super) enum Purpose {
 const NAMED: usize = 4;
 
 /// What is said of a reason that must be given.
-pub(in crate::console::screen) const REQUIRED: &str = "Required. Ctrl-e writes it in your editor.";
+pub(in crate::console::screen) fn required(shared: &Shared) -> String {
+    let editor = shared.keymap.shown(Action::Editor).map(|key| format!(" {key} writes it in your editor.")).unwrap_or_default();
+    format!("Required.{editor}")
+}
+
 /// What ending an access means.
 pub(in crate::console::screen) const ENDS: &str = "The target is made to end it, again and again until it confirms.";
 /// What is said when an end was ordered.
@@ -237,10 +241,10 @@ impl Purpose {
             Self::Revoke => {
                 let live = case.grants.iter().filter(|g| g.revoked_at.is_none() && !g.ending);
                 let live = live.map(|g| (g.id.to_string(), format!("{}: {}", g.id, super::pages::clean(&g.scope.join(", ")))));
-                vec![Field::choice("grant", "Which access", live.collect(), 0), many("Reason").with_help(REQUIRED)]
+                vec![Field::choice("grant", "Which access", live.collect(), 0), many("Reason").with_help(&required(shared))]
             }
             Self::LiftHold => vec![many("Reason"), Field::choice("contact_session", "Reached since the hold through", contacts(case), 0)],
-            _ => vec![many("Reason").with_help(REQUIRED)],
+            _ => vec![many("Reason").with_help(&required(shared))],
         };
         Form::new(fields)
     }

@@ -4,8 +4,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::TimeDelta;
-
 use super::ways;
 use crate::api::case::{ApprovalDetail, CaseDetail, ChecklistItem, DutyInTheWay, ItemState, SealDetail};
 use crate::api::lists::{LogEntry, named};
@@ -120,7 +118,9 @@ pub(super) fn overview(case: &CaseDetail, shared: &Shared) -> Sheet {
     }
     subject(&mut s, case, &mut names);
     if let Some(plan) = &case.plan {
+        s.head("Plan");
         plan_facts(&mut s, plan);
+        plan_steps(&mut s, plan);
     }
     outcome(&mut s, case, shared);
     told(&mut s, case);
@@ -179,30 +179,29 @@ pub(in crate::console::screen) fn carried_out(case: &CaseDetail, yours: bool) ->
     }
 }
 
-/// A span of seconds in words.
+/// A span of seconds in words, whole: nothing of it is rounded away.
 fn span(seconds: u32) -> String {
-    let many = |n: u32, word: &str| format!("{n} {word}{}", if n == 1 { "" } else { "s" });
-    match seconds {
-        s if s % 3600 == 0 => many(s / 3600, "hour"),
-        s if s % 60 == 0 => many(s / 60, "minute"),
-        s => many(s, "second"),
-    }
+    let parts = [(seconds / 3600, "hour"), (seconds % 3600 / 60, "minute"), (seconds % 60, "second")];
+    let many = |(n, word): &(u32, &str)| format!("{n} {word}{}", if *n == 1 { "" } else { "s" });
+    let said: Vec<String> = parts.iter().filter(|(n, _)| *n > 0).map(many).collect();
+    if said.is_empty() { "0 seconds".to_owned() } else { said.join(" ") }
 }
 
-/// What will be done.
+/// What will be done, as it is sealed.
 pub(in crate::console::screen) fn plan_facts(s: &mut Sheet, plan: &crate::api::case::PlanDetail) {
-    s.head("Plan");
     s.fact("Target", plan.target.to_string());
     s.fact("Scope", list(&plan.scope));
-    let lifetime = plan
-        .lifetime_seconds
-        .map_or_else(|| "standing, as it was before".to_owned(), |n| format!("{} then it ends", until(TimeDelta::seconds(n.into()))));
+    let lifetime = plan.lifetime_seconds.map_or_else(|| "standing, as it was before".to_owned(), |n| format!("{}, then it ends", span(n)));
     s.fact("Lifetime", lifetime);
     s.fact("Old one", if plan.revokes_old { "is revoked" } else { "stays" });
     if !plan.rotates.is_empty() {
         s.fact("Rotated too", list(&plan.rotates));
     }
     s.fact("Undo", if plan.reversible { "can be undone" } else { "can't be undone" });
+}
+
+/// By which steps, in words.
+pub(in crate::console::screen) fn plan_steps(s: &mut Sheet, plan: &crate::api::case::PlanDetail) {
     for (i, step) in plan.steps.iter().enumerate() {
         s.item((&format!("{}.", i + 1), Role::Dim), clean(step), Role::Text);
     }
@@ -351,7 +350,7 @@ pub(super) fn evidence(case: &CaseDetail) -> Sheet {
 }
 
 /// The evidence with digests.
-pub(in crate::console::screen) fn evidence_items(s: &mut Sheet, case: &CaseDetail) {
+fn evidence_items(s: &mut Sheet, case: &CaseDetail) {
     for e in &case.evidence {
         let late = if e.late { "; came after sealing, not part of the seal" } else { "" };
         s.item(("•", Role::Dim), format!("{}, {}, {}, {}{late}", e.kind.label(), clean(&e.by), when(e.at), e.sha256.short()), Role::Dim);
@@ -430,9 +429,14 @@ fn decision(s: &mut Sheet, a: &ApprovalDetail) {
     }
 }
 
-/// The digests of a seal.
-pub(in crate::console::screen) fn seal_facts(s: &mut Sheet, seal: &SealDetail) {
+/// A seal and its digests.
+fn seal_facts(s: &mut Sheet, seal: &SealDetail) {
     s.head(format!("Seal {}, by {}, {}", seal.revision, clean(&seal.by), when(seal.at)));
+    seal_digests(s, seal);
+}
+
+/// The digests of a seal.
+pub(in crate::console::screen) fn seal_digests(s: &mut Sheet, seal: &SealDetail) {
     for (name, digest) in [
         ("Seal", seal.sha256),
         ("Plan", seal.plan_sha256),

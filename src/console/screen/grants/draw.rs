@@ -157,7 +157,7 @@ impl Grants {
 
     fn draw_empty(&self, buffer: &mut Buffer, list: Rect, shared: &Shared) {
         let (text, role) = match (self.list.failed(), self.list.loaded()) {
-            (Some(why), _) => (format!("✕ {why} Ctrl-r tries again."), Role::Bad),
+            (Some(why), _) => (format!("✕ {why} {} tries again.", shared.key(Action::Refresh)), Role::Bad),
             (None, false) => ("Asking the server …".to_owned(), Role::Dim),
             (None, true) => (PAGES[self.page].2.to_owned(), Role::Dim),
         };

@@ -11,7 +11,7 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use unicode_width::UnicodeWidthStr as _;
 
-use super::case::forms::{ENDING, ENDS, REQUIRED};
+use super::case::forms::{ENDING, ENDS, required};
 use super::case::pages::clean;
 use super::paged::{self, Paged};
 use super::queue::draw::next_change;
@@ -27,7 +27,7 @@ use crate::console::effect::{Ask, Order, Timer};
 use crate::console::keep::State;
 use crate::console::message::Reply;
 use crate::console::model::{Latest, Place, Shared, Tone};
-use crate::console::overlay::{CONFIRM, Confirmation};
+use crate::console::overlay::Confirmation;
 use crate::console::widget::form::{Did, Field, Form};
 
 /// Where the rest is found, where there are more rows than are held.
@@ -121,7 +121,7 @@ impl Grants {
     fn begin(&mut self, shared: &mut Shared) {
         let Some(row) = self.current().cloned() else { return };
         let typed = shared.drafts.get(&draft(&row.id)).map_or("", String::as_str);
-        let form = Form::new(vec![Field::many("text", "Reason", typed).with_help(REQUIRED)]);
+        let form = Form::new(vec![Field::many("text", "Reason", typed).with_help(&required(shared))]);
         self.ending = Some(Ending { row, form, number: shared.number() });
     }
 
@@ -136,18 +136,16 @@ impl Grants {
             form.mistake("text", "This must say something.");
             return;
         }
-        let lines = vec![
-            format!("{}: {} in {}, by {}.", row.subject_name.line(), clean(&row.scope.join(", ")), row.target, row.case),
-            ENDS.to_owned(),
-            format!("Your words: {}", clean(&reason)),
-        ];
+        let lines =
+            vec![format!("{}: {} in {}, by {}.", row.subject_name.line(), clean(&row.scope.join(", ")), row.target, row.case), ENDS.to_owned()];
         let write = Write::RevokeGrant(row.id.clone(), Text { text: Untrusted::from(reason.as_str()) });
         let (case, version) = (row.case, row.version);
         let draft = Some(draft(&row.id));
         let order = Order { draft, ..shared.order(write, Some(case), Some(version)) };
         self.confirming = Some(*number);
         let question = "End this access?".to_owned();
-        shared.confirm(Confirmation { number: 0, question, lines, key: CONFIRM, label: "end it".to_owned(), top: 0, to: Place::Grants, order });
+        let own = Some(format!("Your words: {}", clean(&reason)));
+        shared.confirm(Confirmation { own, ..Confirmation::new(question, lines, "end it", Place::Grants, order) });
     }
 
     fn written(&mut self, shared: &mut Shared, reply: Result<Reply, ClientError>) {

@@ -21,7 +21,7 @@ use crate::console::action::{Action, Applies};
 use crate::console::effect::{Ask, Timer};
 use crate::console::message::Reply;
 use crate::console::model::{Latest, Place, Shared, Tone};
-use crate::console::overlay::{CONFIRM, Confirmation};
+use crate::console::overlay::Confirmation;
 use crate::console::theme::Role;
 use crate::console::widget::sheet::{Scroll, Sheet};
 
@@ -170,8 +170,7 @@ impl Proposal {
             (Write::EndProposal(one.proposal.clone()), question, if own { "withdraw it" } else { "refuse it" })
         };
         let order = shared.order(write, None, None);
-        let (question, label) = (question.to_owned(), label.to_owned());
-        shared.confirm(Confirmation { number: 0, question, lines, key: CONFIRM, label, top: 0, to: Place::Proposal, order });
+        shared.confirm(Confirmation::new(question.to_owned(), lines, label, Place::Proposal, order));
     }
 
     fn written(&mut self, shared: &mut Shared, reply: Result<Reply, ClientError>) {

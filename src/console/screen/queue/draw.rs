@@ -13,6 +13,7 @@ use super::filter::offers;
 use crate::api::lists::CaseRow;
 use crate::api::words::{Risk, WaitingOn};
 use crate::base::Time;
+use crate::console::action::Action;
 use crate::console::model::{Link, Shared};
 use crate::console::screen::case::forms::some;
 use crate::console::theme::Role;
@@ -137,13 +138,12 @@ impl Columns {
 
 impl Queue {
     pub(super) fn draw_queue(&self, frame: &mut Frame<'_>, area: Rect, shared: &Shared) {
-        let split = self.split(area.width);
-        let beside = if split { (area.width / 3).clamp(38, 60) } else { 0 };
-        let list = Rect { width: area.width - beside, ..area };
+        let list = self.list(area);
+        let beside = area.width - list.width;
         self.title(frame.buffer_mut(), list, shared);
         let columns = Columns::of(list.width);
         heads(frame.buffer_mut(), list, &columns, shared);
-        let rows = Rect { y: list.y + 2, height: list.height.saturating_sub(2), ..list };
+        let rows = below_heads(list);
         self.state(frame.buffer_mut(), rows, shared);
         let stale = matches!(shared.link, Link::Lost(_));
         let window = self.in_front();
@@ -151,11 +151,26 @@ impl Queue {
             let y = rows.y + u16::try_from(index - window.top()).unwrap_or(0);
             draw_row(frame.buffer_mut(), Rect { y, height: 1, ..rows }, row, (index == window.at(), stale), &columns, shared);
         }
-        if split {
+        if beside > 0 {
             let place = Rect { x: list.right(), width: beside, ..area };
             self.draw_preview(frame.buffer_mut(), place, shared);
         }
         self.draw_filter(frame, list, shared);
+    }
+
+    /// The list, without what stands beside it.
+    fn list(&self, area: Rect) -> Rect {
+        let beside = if self.split(area.width) { (area.width / 3).clamp(38, 60) } else { 0 };
+        Rect { width: area.width - beside, ..area }
+    }
+
+    /// The rows of the list that nothing lies over.
+    pub(super) fn rows(&self, area: Rect) -> Rect {
+        let list = self.list(area);
+        let rows = below_heads(list);
+        let Some(text) = &self.typing else { return rows };
+        let (over, _) = offers_place(list, offers(text.text()).len());
+        Rect { height: over.y.saturating_sub(rows.y), ..rows }
     }
 
     fn title(&self, buffer: &mut Buffer, area: Rect, shared: &Shared) {
@@ -190,10 +205,14 @@ impl Queue {
         let window = self.in_front();
         let (text, role) = match (&self.failed, window.loaded()) {
             (_, true) if window.len() == 0 && self.typing.is_some() => ("No case begins with these words.".to_owned(), Role::Dim),
-            (Some(why), false) => (format!("✕ {why} Ctrl-r tries again."), Role::Bad),
+            (Some(why), false) => (format!("✕ {why} {} tries again.", shared.key(Action::Refresh)), Role::Bad),
             (_, false) => ("Asking the server …".to_owned(), Role::Dim),
             (_, true) if window.len() == 0 => {
-                ("No case here. / changes the filter, Backspace drops it, v chooses a view, n takes the next case.".to_owned(), Role::Dim)
+                let [filter, unfilter, views, next] = [Action::Filter, Action::Unfilter, Action::Views, Action::TakeNext].map(|a| shared.key(a));
+                (
+                    format!("No case here. {filter} changes the filter, {unfilter} drops it, {views} chooses a view, {next} takes the next case."),
+                    Role::Dim,
+                )
             }
             _ => return,
         };
@@ -215,11 +234,10 @@ impl Queue {
         let (seen, (x, _)) = text.seen(usize::from(room).saturating_sub(5), 1);
         put(buffer, line, line.x + 3, line.y, seen.first().map_or("", String::as_str), shared.style(Role::Input));
         let offers = offers(text.text());
-        let shown = usize::from(area.height / 4).clamp(3, 8).min(offers.len());
-        let height = u16::try_from(shown + 3).unwrap_or(11).min(area.height.saturating_sub(1));
-        let place = Rect { x: line.x + 2, y: area.bottom().saturating_sub(height), width: 76.min(line.width.saturating_sub(2)), height };
+        let (place, shown) = offers_place(area, offers.len());
         clear(buffer, place, shared.style(Role::Text));
-        let inner = boxed(buffer, place, "Tab completes, Enter filters, Esc leaves", shared.style(Role::Border), shared.style(Role::Dim));
+        let title = format!("{} completes, Enter filters, {} leaves", shared.key(Action::NextField), shared.key(Action::Cancel));
+        let inner = boxed(buffer, place, &title, shared.style(Role::Border), shared.style(Role::Dim));
         let said = self.live.as_ref().and_then(|live| live.said(text.text()));
         let (first, role) = match (&self.mistake, said) {
             (Some(mistake), _) => (mistake.clone(), Role::Bad),
@@ -271,6 +289,18 @@ impl Queue {
             }
         }
     }
+}
+
+/// The rows of a list below its title and heads.
+fn below_heads(list: Rect) -> Rect {
+    Rect { y: list.y + 2, height: list.height.saturating_sub(2), ..list }
+}
+
+/// Where what may be typed is said over a list, and how many of so many offers.
+fn offers_place(list: Rect, offers: usize) -> (Rect, usize) {
+    let shown = usize::from(list.height / 4).clamp(3, 8).min(offers);
+    let height = u16::try_from(shown + 3).unwrap_or(11).min(list.height.saturating_sub(1));
+    (Rect { x: list.x + 2, y: list.bottom().saturating_sub(height), width: 76.min(list.width.saturating_sub(2)), height }, shown)
 }
 
 fn heads(buffer: &mut Buffer, area: Rect, columns: &Columns, shared: &Shared) {

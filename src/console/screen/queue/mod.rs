@@ -288,6 +288,7 @@ impl Screen for Queue {
             },
             Action::LetGo if current.is_none_or(|r| r.assignee.is_none()) => Applies::Hidden,
             Action::Back | Action::Editor => Applies::Hidden,
+            Action::RemoveView => views::removable(shared),
             _ => Applies::Yes,
         }
     }
@@ -338,6 +339,7 @@ impl Screen for Queue {
                 self.show_view(shared, Some(first_filter(shared).to_owned()), sort);
             }
             Action::Views => views::offer(shared),
+            Action::RemoveView => views::offer_to_remove(shared),
             Action::SaveView => shared.pick(Picker::new("save-view", "Save this view as", Vec::new()).or_typed()),
             Action::SortDue => self.sort_by(shared, None),
             Action::SortRisk => self.sort_by(shared, Some("risk")),
@@ -367,7 +369,7 @@ impl Screen for Queue {
                 self.in_front_mut().scroll(event.kind == MouseEventKind::ScrollDown, height);
                 self.fetch(shared);
             }
-            MouseEventKind::Down(MouseButton::Left) if event.row >= area.y + 2 => {
+            MouseEventKind::Down(MouseButton::Left) if self.rows(area).contains((event.column, event.row).into()) => {
                 let (index, typing) = (self.in_front().top() + usize::from(event.row - area.y - 2), self.typing());
                 if self.in_front().row(index).is_some() {
                     if index == self.in_front().at() && !typing {
@@ -427,17 +429,17 @@ impl Screen for Queue {
     }
 
     fn picked(&mut self, shared: &mut Shared, _place: Place, purpose: &str, value: &str) {
-        match (purpose, value.strip_prefix('=')) {
-            ("view", Some(filter)) => self.show_view(shared, Some(filter.to_owned()), None),
-            ("view", None) => {
-                if let Some(view) = shared.views.iter().find(|v| v.name == value).cloned() {
+        match purpose {
+            "view" => {
+                if let Some(view) = views::chosen(shared, value) {
                     self.show_view(shared, Some(view.filter), view.sort);
                 }
             }
-            ("save-view", _) => {
+            "remove-view" => views::remove(shared, value),
+            "save-view" => {
                 views::save(shared, View { name: shown(value), filter: self.filter.clone().unwrap_or_default(), sort: self.sort.clone() });
             }
-            ("assign", _) => match OperatorId::parse(value.trim()) {
+            "assign" => match OperatorId::parse(value.trim()) {
                 Ok(operator) => {
                     let what = self.giving.take();
                     self.assign(shared, what, Some(operator));
@@ -464,7 +466,7 @@ impl Screen for Queue {
     }
 
     fn lines(&self, shared: &Shared, _place: Place) -> Vec<String> {
-        let head = format!("Queue, filter {}, {} rows held", self.filter.as_deref().map_or_else(|| "none".into(), shown), self.window.len());
+        let head = format!("Queue, filter {}, {} rows read", self.filter.as_deref().map_or_else(|| "none".into(), shown), self.window.len());
         let say = |row: &CaseRow| draw::spoken(shared, row);
         let rows =
             self.window.seen(Self::height(shared)).map(|(i, row)| format!("{}{}", if i == self.window.at() { "selected: " } else { "" }, say(row)));

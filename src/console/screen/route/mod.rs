@@ -24,7 +24,7 @@ use crate::console::action::Action;
 use crate::console::effect::{Ask, Order, Timer};
 use crate::console::message::Reply;
 use crate::console::model::{Latest, Place, Shared, Tone};
-use crate::console::overlay::{CONFIRM, Confirmation};
+use crate::console::overlay::Confirmation;
 use crate::console::widget::form::{Did, Field, Form};
 use crate::console::widget::list::Cursor;
 
@@ -184,14 +184,14 @@ impl Routing {
             _ => format!("Open a case for {}?", subject.name.line()),
         };
         let version = self.case.as_ref().map(|c| c.row.version);
-        let said = self.form.value("summary").trim();
-        if !said.is_empty() {
-            lines.push(format!("They said: {}", clean(said)));
-        }
-        let draft = self.case_id.is_none().then(|| draft(subject));
+        let opens = self.case_id.is_none();
+        // What they said goes into the case for good: it is read once more with whose case it is.
+        let said = Some(self.form.value("summary").trim()).filter(|said| opens && !said.is_empty());
+        let own = said.map(|said| format!("They said: {}", clean(said)));
+        let draft = opens.then(|| draft(subject));
         let order = Order { draft, ..shared.order(write, self.case_id, version) };
         let to = self.place();
-        shared.confirm(Confirmation { number: 0, question, lines, key: CONFIRM, label: "route it".into(), top: 0, to, order });
+        shared.confirm(Confirmation { own, ..Confirmation::new(question, lines, "route it", to, order) });
     }
 
     fn sent_back(&mut self, shared: &mut Shared, reply: Result<Reply, ClientError>) {
