@@ -270,6 +270,7 @@ const NOTED: &[&str] = &[
     "tries",
     "error",
     "addresses",
+    "requests",
     "engine",
     "refusal",
     "state",

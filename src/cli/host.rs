@@ -77,8 +77,8 @@ pub enum HostCommand {
     RecoverGovernance(super::recover::Recover),
     /// Run the server until it is told to end.
     ///
-    /// Its journal goes to standard error, one JSON object a line: each request by its route, mail that could not be sent, orders that a target
-    /// refused; no names, addresses, tokens, codes or texts. `[journal] level` in the settings, or COUNTERSIGN_JOURNAL_LEVEL, says from which
+    /// Its journal goes to standard error, one JSON object a line: each request of someone known by its route, mail that could not be sent, orders
+    /// that a target refused; no names, addresses, tokens, codes or texts. `[journal] level` in the settings, or COUNTERSIGN_JOURNAL_LEVEL, says from which
     /// level on: off, error, warn, info, debug. At a terminal it is plain text.
     ///
     /// SIGTERM ends it, after what is in hand. SIGHUP reads the certificate and its key again and nothing else: every other setting counts

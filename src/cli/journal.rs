@@ -2,16 +2,18 @@
 //!
 //! Contract: lines hold ids that the server made, codes, numbers and routes as patterns; no names, addresses, tokens, codes of proofs, texts or
 //! words of others (`tests/tidy.rs` looks at every place that writes one, `tests/e2e/journal.rs` at what comes out). Of other people's crates
-//! only warnings and errors are taken. Nothing waits for the reader: at most [`WAITING`] lines do, and those beyond are counted and left out.
+//! only warnings and errors are taken. Nothing waits for the reader: at most [`WAITING`] lines do, the last [`KEPT`] places for warnings and errors,
+//! and those beyond are counted and left out.
 //! To a terminal lines go as plain text. Knows nothing about what is served.
 
 use std::io::Write;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
 use tracing::level_filters::LevelFilter;
+use tracing::{Level, Metadata};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::{self, MakeWriter};
 use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
@@ -21,6 +23,8 @@ use crate::config::server::JournalLevel;
 
 /// Lines that may wait for a reader that is slow.
 pub const WAITING: usize = 4_096;
+/// Of these, places that only warnings and errors take: what needs someone is not left out for what anyone can have written.
+pub const KEPT: usize = 1_024;
 /// How long the end of the process waits for the last lines.
 const LAST: Duration = Duration::from_secs(2);
 
@@ -48,12 +52,19 @@ impl Drop for Journal {
 #[derive(Clone)]
 struct Lines {
     waiting: SyncSender<Option<Vec<u8>>>,
+    /// How many wait.
+    count: Arc<AtomicUsize>,
     lost: Arc<AtomicU64>,
+    /// Whether what is written now needs someone.
+    urgent: bool,
 }
 
 impl Write for Lines {
     fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
-        if self.waiting.try_send(Some(line.to_vec())).is_err() {
+        let most = if self.urgent { WAITING } else { WAITING - KEPT };
+        let before = self.count.fetch_add(1, Ordering::Relaxed);
+        if before >= most || self.waiting.try_send(Some(line.to_vec())).is_err() {
+            self.count.fetch_sub(1, Ordering::Relaxed);
             self.lost.fetch_add(1, Ordering::Relaxed);
         }
         Ok(line.len())
@@ -69,6 +80,10 @@ impl<'a> MakeWriter<'a> for Lines {
 
     fn make_writer(&'a self) -> Self {
         self.clone()
+    }
+
+    fn make_writer_for(&'a self, about: &Metadata<'_>) -> Self {
+        Self { urgent: *about.level() <= Level::WARN, ..self.clone() }
     }
 }
 
@@ -100,10 +115,11 @@ pub fn keep(level: JournalLevel, to: impl Write + Send + 'static, plain: bool) -
 fn writer(mut to: impl Write + Send + 'static, plain: bool) -> (Lines, Receiver<()>) {
     let (waiting, come) = sync_channel::<Option<Vec<u8>>>(WAITING);
     let (end, ended) = sync_channel(1);
-    let lines = Lines { waiting, lost: Arc::default() };
-    let lost = lines.lost.clone();
+    let lines = Lines { waiting, count: Arc::default(), lost: Arc::default(), urgent: false };
+    let (lost, count) = (lines.lost.clone(), lines.count.clone());
     std::thread::spawn(move || {
         while let Ok(Some(line)) = come.recv() {
+            count.fetch_sub(1, Ordering::Relaxed);
             // A reader that went away is no reason to end.
             let _ = to.write_all(&line);
             let lost = lost.swap(0, Ordering::Relaxed);
@@ -152,12 +168,17 @@ mod tests {
         let mut to = lines.make_writer();
         to.write_all(b"first\n").unwrap();
         taken.recv().unwrap();
-        for _ in 0..WAITING + 3 {
+        for _ in 0..WAITING - KEPT + 2 {
             to.write_all(b"more\n").unwrap();
+        }
+        let mut urgent = Lines { urgent: true, ..lines.clone() };
+        for _ in 0..=KEPT {
+            urgent.write_all(b"needs someone\n").unwrap();
         }
         go.send(()).unwrap();
         drop(Journal { lines, ended });
         let text = String::from_utf8(read.lock().unwrap().clone()).unwrap();
         assert!(text.starts_with("first\n") && text.contains(r#""lost":3"#), "{text}");
+        assert_eq!((text.matches("more\n").count(), text.matches("needs someone\n").count()), (WAITING - KEPT, KEPT));
     }
 }

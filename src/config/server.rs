@@ -52,10 +52,10 @@ pub enum JournalLevel {
     Error,
     /// And what may come to that.
     Warn,
-    /// And each request.
+    /// And each request of someone known; of all others their number, once a minute.
     #[default]
     Info,
-    /// And connections that come to nothing.
+    /// And each request of those nobody knows, and connections that come to nothing.
     Debug,
 }
 

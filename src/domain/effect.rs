@@ -91,6 +91,40 @@ pub enum Effect {
     },
 }
 
+/// What waits apart from what, so that nothing holds up what must not wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Lane {
+    /// Orders that end or take back access (invariant 11).
+    End = 0,
+    /// Orders that carry out what was approved.
+    Carry = 1,
+    /// Word to security that a case is held.
+    Held = 2,
+    /// Codes, and questions to attesters.
+    Proof = 3,
+    /// All other word.
+    Word = 4,
+}
+
+impl Lane {
+    /// All of them, what must wait least first.
+    pub const ALL: [Self; 5] = [Self::End, Self::Carry, Self::Held, Self::Proof, Self::Word];
+}
+
+impl Effect {
+    /// Where it waits.
+    pub const fn lane(&self) -> Lane {
+        match self {
+            Self::RevokeGrant { .. } | Self::RollBack { .. } => Lane::End,
+            Self::Execute { .. } => Lane::Carry,
+            Self::NotifySecurity { .. } => Lane::Held,
+            Self::SendCode { .. } | Self::AskAttester { .. } => Lane::Proof,
+            Self::NotifySubject { .. } | Self::NotifyApprovers { .. } | Self::NotifyStaff { .. } | Self::NotifyGovernors { .. } => Lane::Word,
+        }
+    }
+}
+
 /// What a subject is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -72,6 +72,16 @@ impl Untold {
     }
 }
 
+/// What became of a message at one address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Became {
+    /// The relay took it.
+    Told,
+    /// It could not be handed over, for good.
+    Untold(Untold),
+}
+
 /// What became of it: for how many addresses the relay took it, and why not for the others.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sent {

@@ -87,11 +87,20 @@ async fn serve(app: Arc<App>, mut request: Request, next: Next, id: Option<Reque
     if let Some(ask) = known.get().filter(|ask| response.status().is_client_error() && !ask.is_accounted()) {
         told(&app, ask, asked, response.status(), code_of(&response)).await;
     }
-    let millis = app.service.ports.clock.monotonic_millis().saturating_sub(started);
+    let ended = app.service.ports.clock.monotonic_millis();
+    let millis = ended.saturating_sub(started);
     app.metrics.answered(matched, response.status().as_u16(), Duration::from_millis(millis));
     let request_id = id.as_ref().map(RequestId::as_str).unwrap_or_default();
     let refused = response.extensions().get::<Failure>().map(|f| f.0.code());
-    tracing::info!(request_id, method, route, operation = matched, status = response.status().as_u16(), refused, millis, "request");
+    let status = response.status().as_u16();
+    if known.get().is_some() {
+        tracing::info!(request_id, method, route, operation = matched, status, refused, millis, "request");
+    } else {
+        tracing::debug!(request_id, method, route, operation = matched, status, refused, millis, "request");
+        if let Some(requests) = app.unsaid.count(ended) {
+            tracing::info!(requests, "requests of nobody who is known, within a minute");
+        }
+    }
     response
 }
 

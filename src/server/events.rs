@@ -1,9 +1,11 @@
 //! Server-sent events: every committed change, with resume by `Last-Event-ID`.
 //!
-//! Contract: a stream that missed something beyond [`MAX_RESUME`] entries says so (`lagged`) and the client loads again. Streams end at
+//! Contract: a stream that is resumed tells what was missed in the order of the log, each under the last entry of what it tells, so that it can be
+//! resumed from any of them. One that missed more than [`MAX_RESUME`] entries, or comes from beyond the log's end (a restored server), says so
+//! (`lagged`) and the client loads again. Streams end at
 //! shutdown, so none stalls it, and with the credential that opened them; they are bounded per principal and altogether.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 
@@ -87,25 +89,31 @@ fn announce(a: &store::Announcement) -> Event {
 async fn missed(app: &App, last: u64) -> Result<Vec<Event>, Failure> {
     let (size, _) = app.service.store.head().await?;
     let head = size.saturating_sub(1);
-    if last >= head {
+    if last == head {
         return Ok(Vec::new());
     }
-    if head - last > u64::from(MAX_RESUME) {
+    if last > head || head - last > u64::from(MAX_RESUME) {
         return Ok(vec![event(head, &Announcement::Lagged)]);
     }
-    let (mut cases, mut register, mut out) = (BTreeSet::new(), false, Vec::new());
+    // By case, and for the register by none.
+    let mut moved = BTreeMap::new();
     for entry in app.service.store.entries(last + 1, MAX_RESUME).await? {
-        match entry.body {
-            Body::Case { case, .. } => drop(cases.insert(case)),
-            Body::Register { .. } => register = true,
-        }
+        let what = match entry.body {
+            Body::Case { case, .. } => Some(case),
+            Body::Register { .. } => None,
+        };
+        moved.insert(what, entry.seq);
     }
-    for case in cases {
-        if let Some(row) = app.service.store.row(case).await? {
-            out.push(event(head, &Announcement::Case { row: Box::new(row.into()) }));
-        }
+    let mut moved: Vec<_> = moved.into_iter().map(|(what, seq)| (seq, what)).collect();
+    moved.sort_unstable();
+    let mut out = Vec::new();
+    for (seq, what) in moved {
+        let told = match what {
+            None => Some(Announcement::Register),
+            Some(case) => app.service.store.row(case).await?.map(|row| Announcement::Case { row: Box::new(row.into()) }),
+        };
+        out.extend(told.map(|told| event(seq, &told)));
     }
-    out.extend(register.then(|| event(head, &Announcement::Register)));
     Ok(out)
 }
 

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -44,6 +45,7 @@ pub struct Running {
     server: JoinHandle<std::io::Result<()>>,
     workers: JoinHandle<()>,
     service: Arc<Service>,
+    drain: Duration,
 }
 
 impl Running {
@@ -57,7 +59,8 @@ impl Running {
             pages_url: parts.public_url.clone(),
             organisation: parts.organisation.clone(),
         };
-        let workers = Arc::new(Workers::new(Arc::clone(&parts.service), Arc::new(hands), parts.patience));
+        let drain = parts.config.drain;
+        let workers = Arc::new(Workers::new(Arc::clone(&parts.service), Arc::new(hands), Patience { drain, ..parts.patience }));
         let requester = Arc::new(Requester::new(Arc::clone(&parts.service), parts.codes));
         let rates = pages::Rates::of(parts.config.stranger_requests_per_minute);
         let request_time = parts.config.request_time;
@@ -76,7 +79,7 @@ impl Running {
             let _ = drained.send(true);
             ended
         });
-        Self { stop, server, workers, service }
+        Self { stop, server, workers, service, drain }
     }
 
     /// Whether it ended by itself, which it only does when something is wrong.
@@ -92,14 +95,34 @@ impl Running {
         }
     }
 
-    /// Ends it: what is in hand is finished within the drain time, what was taken by then is worked on, and what came to nothing is counted.
-    pub async fn stop(self) -> std::io::Result<()> {
+    /// Ends it: what is in hand is finished within the drain time, what came to nothing is counted, and what was taken by then is worked on for as
+    /// long again; what others hold up longer is put back.
+    pub async fn stop(mut self) -> std::io::Result<()> {
         let _ = self.stop.send(true);
-        let served = self.server.await.map_err(std::io::Error::other)?;
-        self.workers.await.map_err(std::io::Error::other)?;
-        self.service.note_strangers(self.service.now()).await;
-        self.service.write_counts(true).await;
-        self.service.write_reads(true).await;
-        served
+        let served = self.server.await.map_err(std::io::Error::other);
+        // First what nobody else can hold up: whoever ends the process by force takes nothing of it away.
+        write_counts(&self.service, self.drain).await;
+        // The workers let go by themselves after the drain time; what then still is written gets as long.
+        let worked = tokio::time::timeout(self.drain * 2, &mut self.workers).await;
+        write_counts(&self.service, self.drain).await;
+        if let Ok(worked) = worked {
+            worked.map_err(std::io::Error::other)?;
+        } else {
+            tracing::warn!("what was under way when the drain time was over is taken up again when its lease ends");
+            self.workers.abort();
+        }
+        served?
+    }
+}
+
+/// What was counted and not written yet, if the log takes it within that time.
+async fn write_counts(service: &Service, most: Duration) {
+    let written = async {
+        service.note_strangers(service.now()).await;
+        service.write_counts(true).await;
+        service.write_reads(true).await;
+    };
+    if tokio::time::timeout(most, written).await.is_err() {
+        tracing::error!("what was refused in the last minute could not be written to the log");
     }
 }

@@ -28,15 +28,21 @@ impl Rates {
 
 #[derive(Default)]
 struct Window {
-    minute: u64,
     looks: u32,
     forms: u32,
+}
+
+/// What was seen in one minute.
+#[derive(Default)]
+struct Seen {
+    minute: u64,
+    by: HashMap<IpAddr, Window>,
 }
 
 /// Counts by address.
 pub struct Limits {
     rates: Rates,
-    seen: Mutex<HashMap<IpAddr, Window>>,
+    seen: Mutex<Seen>,
 }
 
 impl Limits {
@@ -54,17 +60,15 @@ impl Limits {
     pub fn allows(&self, address: IpAddr, form: bool, millis: u64) -> bool {
         let minute = millis / 60_000;
         let Ok(mut seen) = self.seen.lock() else { return false };
+        if seen.minute != minute {
+            // Once a minute, however many ask.
+            *seen = Seen { minute, by: HashMap::new() };
+        }
         let mut key = block(address);
-        if seen.len() >= MAX_ADDRESSES && !seen.contains_key(&key) {
-            seen.retain(|_, w| w.minute == minute);
-            if seen.len() >= MAX_ADDRESSES {
-                key = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
-            }
+        if seen.by.len() >= MAX_ADDRESSES && !seen.by.contains_key(&key) {
+            key = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
         }
-        let window = seen.entry(key).or_default();
-        if window.minute != minute {
-            *window = Window { minute, ..Window::default() };
-        }
+        let window = seen.by.entry(key).or_default();
         let (count, most) = if form { (&mut window.forms, self.rates.forms) } else { (&mut window.looks, self.rates.looks) };
         *count = count.saturating_add(1);
         *count <= most
@@ -104,6 +108,8 @@ mod tests {
         for i in 0..u32::try_from(MAX_ADDRESSES).unwrap() + 100 {
             limits.allows(IpAddr::V4(i.into()), true, 0);
         }
-        assert!(limits.seen.lock().unwrap().len() <= MAX_ADDRESSES + 1);
+        assert_eq!(limits.seen.lock().unwrap().by.len(), MAX_ADDRESSES + 1);
+        limits.allows(IpAddr::V4(7.into()), true, 60_000);
+        assert_eq!(limits.seen.lock().unwrap().by.len(), 1, "nothing of the minute before is gone through again");
     }
 }

@@ -26,6 +26,7 @@ mod pulse;
 pub mod routes;
 mod run;
 mod tls;
+mod unsaid;
 pub mod write;
 
 use std::collections::{HashMap, HashSet};
@@ -115,6 +116,7 @@ pub struct App {
     in_flight: Mutex<HashSet<(String, String)>>,
     compared: compared::Comparisons,
     streams: Mutex<HashMap<String, usize>>,
+    unsaid: unsaid::Unsaid,
 }
 
 impl App {
@@ -139,6 +141,7 @@ impl App {
             in_flight: Mutex::default(),
             compared: compared::Comparisons::default(),
             streams: Mutex::default(),
+            unsaid: unsaid::Unsaid::default(),
         })
     }
 

@@ -148,11 +148,18 @@ impl Service {
         refusal.into()
     }
 
-    /// Looks at every undecided case again, after the register or policy changed (invariants 4 and 15). Returns how many changed.
+    /// Looks at every undecided case again, after the register or policy changed (invariants 4 and 15). Returns how many changed. What could not be
+    /// looked at is kept for [`Service::reassess_due`].
     pub async fn reassess_all(&self) -> Result<u64, ServiceError> {
         let (mut after, mut changed): (Option<CaseId>, u64) = (None, 0);
         loop {
-            let page = self.store.undecided(after, PAGE).await?;
+            let page = match self.store.undecided(after, PAGE).await {
+                Ok(page) => page,
+                Err(error) => {
+                    self.keep(|due| *due = Due { all: true, cases: BTreeSet::new() });
+                    return Err(error.into());
+                }
+            };
             let Some(last) = page.last().copied() else { return Ok(changed) };
             for case in page {
                 changed += u64::from(self.reassess_one(case).await);
@@ -180,19 +187,32 @@ impl Service {
             Ok(done) => !done.events.is_empty(),
             Err(error) => {
                 tracing::warn!(%case, error = error.code(), "a case could not be looked at again after what it depends on changed");
+                if matches!(error, ServiceError::Conflict | ServiceError::Store(_)) {
+                    self.keep(|due| due.add(std::iter::once(case)));
+                }
                 false
             }
         }
+    }
+
+    /// Keeps something to be looked at again, and wakes nobody.
+    fn keep(&self, what: impl FnOnce(&mut Due)) {
+        if let Ok(mut due) = self.again.due.lock() {
+            what(&mut due);
+        }
+    }
+
+    /// Whether something could not be looked at and waits for another try.
+    pub fn reassess_left(&self) -> bool {
+        self.again.due.lock().is_ok_and(|due| due.all || !due.cases.is_empty())
     }
 
     /// Has these cases looked at again: a linked one was opened or gained hands (invariants 2 and 4).
     pub(super) fn look_again(&self, cases: impl Iterator<Item = CaseId>) {
         let Ok(mut due) = self.again.due.lock() else { return };
         let before = due.cases.len();
-        due.cases.extend(cases);
-        if due.cases.len() > MAX_AGAIN {
-            *due = Due { all: true, cases: BTreeSet::new() };
-        } else if due.cases.len() == before {
+        due.add(cases);
+        if !due.all && due.cases.len() == before {
             return;
         }
         self.again.wake.notify_one();
@@ -224,6 +244,15 @@ struct Due {
     all: bool,
     /// These.
     cases: BTreeSet<CaseId>,
+}
+
+impl Due {
+    fn add(&mut self, cases: impl Iterator<Item = CaseId>) {
+        self.cases.extend(cases);
+        if self.cases.len() > MAX_AGAIN {
+            *self = Self { all: true, cases: BTreeSet::new() };
+        }
+    }
 }
 
 /// Whether an event can change a lineage, a requirement or who could decide.

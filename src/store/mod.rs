@@ -19,9 +19,10 @@ use crate::base::{Digest, Time, Untrusted};
 use crate::domain::anomaly::Met;
 use crate::domain::case::{ActorRef, Case};
 use crate::domain::dates::Dates;
-use crate::domain::effect::{Due, Effect};
+use crate::domain::effect::{Due, Effect, Lane};
 use crate::domain::event::{CaseEvent, Entry, RegisterEvent};
 use crate::domain::mailboxes::{Mailboxes, Readers};
+use crate::domain::message::Became;
 use crate::domain::register::Register;
 use crate::domain::subject::{Recorded, Subject};
 use crate::domain::view::{CaseRow, Counts, GrantPage, GrantQuery, QueuePage, QueueQuery, Said, SubjectRow};
@@ -269,6 +270,8 @@ pub struct OutboxItem {
     pub effect: Effect,
     /// How often it was tried before.
     pub tries: u32,
+    /// Of a message: what became of it at those addresses where that is settled, by what stands for the address.
+    pub became: BTreeMap<String, Became>,
 }
 
 /// How much waits to be done outside.
@@ -434,14 +437,16 @@ pub trait Store: Send + Sync + 'static {
     /// How many entries there are, and the tree's root over them.
     async fn head(&self) -> Result<(u64, Digest), StoreError>;
 
-    /// Takes up to `limit` due effects for `lease_seconds`; a worker that dies loses them to the next one.
-    async fn claim(&self, now: Time, limit: u16, lease_seconds: u32) -> Result<Vec<OutboxItem>, StoreError>;
+    /// Takes up to `limit` due effects of a lane for `lease_seconds`; a worker that dies loses them to the next one.
+    async fn claim(&self, lane: Lane, now: Time, limit: u16, lease_seconds: u32) -> Result<Vec<OutboxItem>, StoreError>;
     /// How much waits in the outbox.
     async fn outbox_depth(&self, now: Time) -> Result<OutboxDepth, StoreError>;
     /// How long commits took since the store was opened, from being handed over until they were durable.
     fn commit_seconds(&self) -> Histogram;
     /// Puts an effect back, to be tried not before then.
     async fn postpone(&self, item: i64, not_before: Time) -> Result<(), StoreError>;
+    /// Puts a message back for those addresses where it is not settled yet what became of it.
+    async fn postpone_rest(&self, item: i64, not_before: Time, became: BTreeMap<String, Became>) -> Result<(), StoreError>;
     /// Marks an effect as done that needs no change beside it.
     async fn finish(&self, item: i64) -> Result<(), StoreError>;
     /// The answer kept for a repeated request, if any.

@@ -64,6 +64,49 @@ async fn a_stream_is_resumed_without_a_gap_and_without_what_was_seen() {
     assert!(!live.contains(&format!("\"id\":\"{}\"", id(&second))), "what was seen does not come again: {live}");
 }
 
+fn events(text: &str) -> Vec<(u64, String)> {
+    let whole = text.split("\n\n").filter(|e| e.contains("data:"));
+    whole.map(|e| (last_id(e), e.lines().find(|l| l.starts_with("data:")).unwrap_or_default().to_owned())).collect()
+}
+
+#[tokio::test]
+async fn a_stream_that_breaks_while_it_catches_up_is_resumed_from_any_of_its_events() {
+    let house = House::new().await;
+    let mut cases = Vec::new();
+    for key in ["k1", "k2", "k3"] {
+        cases.push(house.open("nadia", key).await.body["row"]["id"].as_str().unwrap().to_owned());
+    }
+    // The first one moves again: what is told of it comes last.
+    let path = format!("/v1/cases/{}/comments", cases[0]);
+    let etag = house.get(&format!("/v1/cases/{}", cases[0]), "nadia").await.etag.unwrap();
+    let headers = [("idempotency-key", "c"), ("if-match", etag.as_str())];
+    let said = house.send("POST", &path, Some(house.token("nadia")), &headers, Some(&json!({"text": "called back"}))).await;
+    assert_eq!(said.status, StatusCode::OK, "{}", said.body);
+    cases.rotate_left(1);
+    let last = format!("\"id\":\"{}\"", cases[2]);
+    let mut whole = listen(&house, house.token("sam"), Some(0)).await;
+    let all = events(&until(&mut whole, &last).await);
+    assert!(all.len() >= 4 && all.is_sorted_by(|a, b| a.0 < b.0), "the register and three cases, each under an id of its own: {all:?}");
+    for (at, (id, _)) in all.iter().enumerate().take(all.len() - 1) {
+        let mut again = listen(&house, house.token("sam"), Some(*id)).await;
+        let rest = events(&until(&mut again, &last).await);
+        let missed = |case: &str| all[at + 1..].iter().any(|(_, data)| data.contains(case));
+        for case in cases.iter().filter(|c| missed(c)) {
+            assert!(rest.iter().any(|(_, data)| data.contains(case.as_str())), "{case} is missing after {id}: {rest:?}");
+        }
+        assert_eq!(rest.len(), all.len() - at - 1, "and nothing that was seen comes again: {rest:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_stream_from_beyond_the_end_of_a_restored_log_is_told_to_load_again() {
+    let house = House::new().await;
+    let head = house.get("/v1/counts", "sam").await.body["log"].as_u64().unwrap() - 1;
+    let mut beyond = listen(&house, house.token("sam"), Some(head + 5_000)).await;
+    let text = until(&mut beyond, "\n\n").await;
+    assert!(text.contains("event: lagged") && last_id(&text) == head, "{text}");
+}
+
 #[tokio::test]
 async fn who_was_away_too_long_or_reads_too_slowly_is_told_to_load_again() {
     let options = SqliteOptions { durable: false, announcements: 4, ..SqliteOptions::default() };

@@ -41,6 +41,7 @@ const KEYS: &[&str] = &[
     "file",
     "line",
     "lost",
+    "requests",
     "system",
 ];
 

@@ -133,6 +133,35 @@ async fn invariant_04_a_sealed_case_is_looked_at_again_when_a_linked_one_brings_
 }
 
 #[tokio::test]
+async fn invariant_04_what_could_not_be_looked_at_again_is_kept_for_later() {
+    let house = House::new().await;
+    let case = house.proved("okafor", Action::PasswordReset).await;
+    house.attempt("nadia", case, Command::Seal).await.unwrap();
+    house.open(staff("sam"), route("okafor", Action::AccountUnlock, Path::SelfService, &["login"])).await.unwrap();
+    house.clock.tamper(3_600_000);
+    assert_eq!(house.service.reassess_due().await.unwrap(), 0, "nothing can be written");
+    assert!(house.service.reassess_left());
+    house.clock.tamper(-3_600_000);
+    assert_eq!(house.service.reassess_due().await.unwrap(), 1);
+    assert_eq!(house.case(case).await.state, CaseState::Proofing);
+}
+
+#[tokio::test]
+async fn invariant_08_what_can_not_be_written_for_a_moment_is_told_later() {
+    let house = House::new().await;
+    house.service.stranger();
+    house.clock.tamper(3_600_000);
+    house.service.note_strangers(house.service.now()).await;
+    house.service.record_refusal(&Ask::by(staff("nadia")), None, "token_issue", "not-permitted").await;
+    house.clock.tamper(-3_600_000);
+    house.service.note_strangers(house.service.now()).await;
+    house.service.write_counts(true).await;
+    let entries = house.store.entries(0, 1_000).await.unwrap();
+    let told = |what: &str| entries.iter().filter(|e| format!("{:?}", e.body).contains(what)).count();
+    assert_eq!((told("StrangersRefused { count: 1"), told("RefusedMany"), told("{\"not-permitted\": 1}")), (1, 1, 1), "{entries:#?}");
+}
+
+#[tokio::test]
 async fn invariant_15_a_case_in_proofing_that_no_one_could_decide_any_more_is_shown_at_once() {
     let house = House::new().await;
     let case = house.routed("okafor", Action::PasswordReset).await;

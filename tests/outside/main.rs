@@ -23,6 +23,7 @@ mod put_back;
 mod races;
 mod sent;
 mod story;
+mod stuck;
 mod targets;
 
 #[path = "../support/canned.rs"]

@@ -157,6 +157,30 @@ async fn invariant_13_a_relay_that_stays_away_is_given_up_and_that_is_seen() {
 }
 
 #[tokio::test]
+async fn invariant_07_a_code_that_ran_out_before_it_could_leave_is_not_said_to_be_sent() {
+    let house = House::new().await;
+    let case = house.routed("okafor", Action::PasswordReset).await;
+    house.settle().await;
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let smtp = Smtp { host: "127.0.0.1".into(), port, security: Security::Plain, credentials: None, timeout: Duration::from_secs(5), root: None };
+    let away = workers(&house.service, &house.keys, Mailer::smtp("Corp <r@corp.example>", &smtp).unwrap(), &house.connector, &house.pages);
+    let session = house.service.fresh::<countersign::base::ids::SessionId>("ses").unwrap();
+    let start = Command::StartProof { session: session.clone(), method: Method::IssuedCode, endpoint: Some(id("e1")), attester: None };
+    house.act("nadia", case, start).await;
+    away.run_outbox_once().await.unwrap();
+    let of_the_code = |sent: Vec<Sent>| sent.into_iter().find(|s| s.session() == Some(&session));
+    assert_eq!(of_the_code(house.sent(case).await), None, "it may still leave");
+    let proof = house.case(case).await.sessions[&session].clone();
+    house.clock.pass((proof.expires_at - house.service.now()).num_seconds() + 1);
+    away.run_outbox_once().await.unwrap();
+    let sent = of_the_code(house.sent(case).await).expect("it is told that it never left");
+    assert_eq!((sent.told, sent.untold.keys().copied().collect::<Vec<_>>()), (0, vec![Untold::Unreachable]));
+    let shown = house.shown(case).await;
+    let unsent = shown.checklist.items.iter().flat_map(|i| &i.sessions).find_map(|s| s.unsent.clone());
+    assert_eq!(unsent.as_deref(), Some("the mail relay could not be reached in time"));
+}
+
+#[tokio::test]
 async fn invariant_07_whoever_can_not_be_asked_is_not_asked_and_the_agent_learns_why() {
     let house = House::new().await;
     let mut mute = okafor(|s| s.manager = Some(id(&format!("p-{MUTE}"))));

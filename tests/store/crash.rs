@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use countersign::base::ids::CaseId;
 use countersign::base::ports::{Ports, Random as _, SystemRandom};
-use countersign::domain::effect::{Due, Effect};
+use countersign::domain::effect::{Due, Effect, Lane};
 use countersign::domain::vocabulary::Duty;
 use countersign::store::Store;
 use countersign::store::sqlite::{SqliteOptions, SqliteStore};
@@ -121,7 +121,10 @@ async fn killed_at_random_moments_nothing_acknowledged_is_lost_and_nothing_is_ha
             assert!(store.case(*id).await.unwrap().is_some(), "{id} was acknowledged and is lost");
         }
         cases = store.counts(None).await.unwrap().open;
-        let effects = store.claim(now() + chrono::Duration::days(1), u16::MAX, 0).await.unwrap();
+        let mut effects = Vec::new();
+        for lane in Lane::ALL {
+            effects.extend(store.claim(lane, now() + chrono::Duration::days(1), u16::MAX, 0).await.unwrap());
+        }
         assert_eq!(effects.len() as u64, cases, "each case with its effect, or neither");
         assert_eq!(store.verify(&|_, _| {}).await.unwrap(), Vec::<String>::new());
         acknowledged += acks.len();

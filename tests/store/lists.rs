@@ -108,7 +108,7 @@ const BEFORE: &str = "
     INSERT INTO case_words (rowid, words) SELECT id, words FROM cases;
     DROP INDEX cases_ended;
     DROP INDEX cases_ended_due;
-    DROP TABLE went; DROP INDEX lineage_of_subjects; DROP INDEX people_by_mailbox; ALTER TABLE people DROP COLUMN mailbox; ALTER TABLE cases DROP COLUMN flag_kinds; ALTER TABLE people DROP COLUMN since; ALTER TABLE subjects DROP COLUMN since; ALTER TABLE saved_codes DROP COLUMN since;
+    DROP TABLE went; DROP INDEX lineage_of_subjects; DROP INDEX people_by_mailbox; ALTER TABLE people DROP COLUMN mailbox; DROP INDEX outbox_lanes; ALTER TABLE outbox DROP COLUMN lane; ALTER TABLE outbox DROP COLUMN became; ALTER TABLE cases DROP COLUMN flag_kinds; ALTER TABLE people DROP COLUMN since; ALTER TABLE subjects DROP COLUMN since; ALTER TABLE saved_codes DROP COLUMN since;
     PRAGMA user_version = 4;";
 
 #[tokio::test]

@@ -1,13 +1,14 @@
 //! One story, told by the trait alone, so that every engine can be asked to tell it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use countersign::base::ids::{CaseId, TextId};
 use countersign::base::{Digest, Untrusted};
 use countersign::domain::case::{ActorRef, Execution, TextRef, VoidReason, Worker};
-use countersign::domain::effect::{Due, Effect};
+use countersign::domain::effect::{Due, Effect, Lane};
 use countersign::domain::event::CaseEvent;
+use countersign::domain::message::{Became, Untold};
 use countersign::domain::view::{From, QueueFilter, QueueQuery, Sort};
 use countersign::domain::vocabulary::{Action, CaseState, Channel, Duty, Path, Risk, SubjectKind, Tier};
 use countersign::store::sqlite::SqliteOptions;
@@ -92,14 +93,21 @@ async fn beside(store: &dyn Store, id: CaseId) {
     let mut again = world::change(at(START), operator("nadia"));
     again.codes = vec![code("h1")];
     assert!(matches!(store.commit(again).await, Err(CommitError::Conflict)), "a code is good once");
-    assert!(store.claim(at(START), 9, 60).await.unwrap().is_empty(), "not due yet");
-    let taken = store.claim(at(START + 1_000), 9, 60).await.unwrap();
+    assert!(store.claim(Lane::Word, at(START), 9, 60).await.unwrap().is_empty(), "not due yet");
+    let taken = store.claim(Lane::Word, at(START + 1_000), 9, 60).await.unwrap();
     assert_eq!((taken.len(), taken[0].tries), (1, 0));
-    assert!(store.claim(at(START + 2_000), 9, 60).await.unwrap().is_empty(), "taken by someone");
-    let taken = store.claim(at(START + 61_001), 9, 60).await.unwrap();
+    assert!(store.claim(Lane::Word, at(START + 2_000), 9, 60).await.unwrap().is_empty(), "taken by someone");
+    let taken = store.claim(Lane::Word, at(START + 61_001), 9, 60).await.unwrap();
     assert_eq!(taken[0].tries, 1, "whoever took it died");
     store.postpone(taken[0].id, at(START + 200_000)).await.unwrap();
-    assert!(store.claim(at(START + 199_999), 9, 60).await.unwrap().is_empty());
+    assert!(store.claim(Lane::Word, at(START + 199_999), 9, 60).await.unwrap().is_empty());
+    let became = BTreeMap::from([("e1 0".to_owned(), Became::Told), ("e2 0".to_owned(), Became::Untold(Untold::Refused))]);
+    store.postpone_rest(taken[0].id, at(START + 300_000), became.clone()).await.unwrap();
+    assert!(store.claim(Lane::Word, at(START + 299_999), 9, 60).await.unwrap().is_empty());
+    for other in Lane::ALL.into_iter().filter(|l| *l != Lane::Word) {
+        assert!(store.claim(other, at(START + 300_000), 9, 60).await.unwrap().is_empty(), "{other:?}");
+    }
+    assert_eq!(store.claim(Lane::Word, at(START + 300_000), 9, 60).await.unwrap()[0].became, became);
     let mut done = world::change(at(START), operator("nadia"));
     done.finishes = Some(taken[0].id);
     store.commit(done.clone()).await.unwrap();
@@ -120,7 +128,7 @@ async fn moved(store: &dyn Store, id: CaseId) {
         assert!(matches!(store.commit(change).await, Err(CommitError::Conflict)));
     }
     assert_eq!(store.head().await.unwrap(), head);
-    assert!(store.claim(at(START), 9, 1).await.unwrap().is_empty(), "a refused change leaves no effect behind");
+    assert!(store.claim(Lane::Word, at(START), 9, 1).await.unwrap().is_empty(), "a refused change leaves no effect behind");
     let voided = CaseEvent::ApprovalsVoided { approvals: BTreeSet::from(["a-1".parse().unwrap()]), why: VoidReason::TakenBack };
     act(store, id, operator("ruiz"), vec![voided], 0, at(START)).await.unwrap();
 }

@@ -55,8 +55,17 @@ pub(super) async fn guard(State(pages): State<Arc<Pages>>, request: Request, nex
     if form && !pages.settings.floor.is_zero() {
         tokio::time::sleep_until(arrived + pages.settings.floor).await;
     }
-    let millis = pages.requester.monotonic_millis().saturating_sub(now);
-    tracing::info!(method, route, status = answer.status().as_u16(), millis, "page");
+    let ended = pages.requester.monotonic_millis();
+    let (status, millis) = (answer.status(), ended.saturating_sub(now));
+    // A form that was taken is rare and worth a line; anyone can have any number of the others written.
+    if form && !status.is_client_error() {
+        tracing::info!(method, route, status = status.as_u16(), millis, "page");
+    } else {
+        tracing::debug!(method, route, status = status.as_u16(), millis, "page");
+        if let Some(requests) = pages.unsaid.count(ended) {
+            tracing::info!(requests, "pages looked at and forms refused, within a minute");
+        }
+    }
     let headers = answer.headers_mut();
     for (name, value) in HEADERS {
         headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));

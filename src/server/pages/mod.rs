@@ -25,6 +25,7 @@ use tower::limit::GlobalConcurrencyLimitLayer;
 pub use super::limit::Rates;
 
 use super::limit;
+use super::unsaid::Unsaid;
 use crate::service::requester::Requester;
 
 /// The largest form, in bytes.
@@ -84,6 +85,7 @@ pub(super) struct Pages {
     limits: limit::Limits,
     asking: limit::Limits,
     asking_each: limit::Limits,
+    unsaid: Unsaid,
 }
 
 /// The pages. Serve with `into_make_service_with_connect_info::<SocketAddr>()`, so that addresses are known.
@@ -93,7 +95,7 @@ pub fn router(requester: Arc<Requester>, settings: Settings) -> Router {
     let limits = limit::Limits::new(settings.rates);
     let asking = limit::Limits::new(Rates { looks: 0, forms: settings.asks });
     let asking_each = limit::Limits::new(Rates { looks: 0, forms: settings.asks_each });
-    let pages = Arc::new(Pages { requester, settings, limits, asking, asking_each });
+    let pages = Arc::new(Pages { requester, settings, limits, asking, asking_each, unsaid: Unsaid::default() });
     Router::new()
         .route("/", get(ask::home))
         .route("/ask", get(ask::form).post(ask::ask))

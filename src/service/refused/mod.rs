@@ -3,7 +3,7 @@
 //! Contract: a refusal by a rule is an entry of its own, at most [`PER_MINUTE`] a minute and principal and [`PER_MINUTE_IN_ALL`] in all; what
 //! goes beyond, and what could not be understood at all, is one entry a minute and principal with the numbers by code, written when the minute
 //! is over ([`Service::write_counts`]) and when the server ends. Beyond [`budget::MAX_PRINCIPALS`] principals a minute all others share one.
-//! A crash loses the counts of its minute, no entry. Strangers, of whom nothing is known, are only counted, all in one number (T35). Nothing else depends on whether an entry could be written, because nothing else happened.
+//! What can't be written for a moment is kept as a count and told later. A crash loses the counts of its minute, no entry. Strangers, of whom nothing is known, are only counted, all in one number (T35). Nothing else depends on whether an entry could be written, because nothing else happened.
 
 mod budget;
 
@@ -53,7 +53,11 @@ impl Service {
                 Err(error) => tracing::warn!(case = %id, error = error.code(), "a refusal could not be written to its case; it is written without"),
             }
         }
-        self.note(ask, RegisterEvent::Refused { command, refusal, person }).await;
+        let by_code = std::collections::BTreeMap::from([(refusal.clone(), 1)]);
+        if !self.note(ask, RegisterEvent::Refused { command, refusal, person }).await {
+            let counts = Counts { who: Some(ask.actor.who.clone()), minute: budget::minute(self.now()), by_code };
+            self.refusals.give_back(counts);
+        }
     }
 
     /// Counts that someone authenticated sent what could not be accepted: one entry a minute, with the numbers by code.
@@ -106,16 +110,20 @@ impl Service {
         let count = self.strangers.swap(0, Ordering::Relaxed);
         if count > 0 {
             let minute = chrono::DateTime::from_timestamp(at.timestamp() - at.timestamp().rem_euclid(60), 0).unwrap_or(at);
-            self.note(&Ask::system(Worker::Notices), RegisterEvent::StrangersRefused { count, minute }).await;
+            if !self.note(&Ask::system(Worker::Notices), RegisterEvent::StrangersRefused { count, minute }).await {
+                self.strangers.fetch_add(count, Ordering::Relaxed);
+            }
         }
     }
 
-    /// Writes an entry about the register that changes nothing in it.
-    pub async fn note(&self, ask: &Ask, event: RegisterEvent) {
+    /// Writes an entry about the register that changes nothing in it; whether it is there.
+    async fn note(&self, ask: &Ask, event: RegisterEvent) -> bool {
         let change = bare(ask, self.now(), vec![event]);
-        if let Err(error) = self.store.commit(change).await {
-            tracing::error!(error = error.code(), "a refusal could not be written to the log");
+        let written = self.store.commit(change).await;
+        if let Err(error) = &written {
+            tracing::error!(error = error.code(), "a refusal could not be written to the log; it is counted, and told with the next count");
         }
+        written.is_ok()
     }
 
     pub(super) async fn note_on_case(&self, ask: &Ask, id: CaseId, event: &CaseEvent) -> Result<(), ServiceError> {

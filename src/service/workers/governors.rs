@@ -6,14 +6,14 @@
 //! it can neither run out unseen nor be held up for ever. What is told of one
 //! recovery begins only that one's delay. Knows nothing about why nobody's token counted.
 
-use super::recipients::MAX_RECIPIENTS;
+use super::post::Post;
+use super::recipients::{MAX_RECIPIENTS, Recipient};
 use super::{Step, Workers, letters};
 use crate::base::ids::{PersonId, TokenId};
 use crate::domain::case::Worker;
 use crate::domain::command::RegisterCommand;
 use crate::domain::govern::recover;
 use crate::domain::register::{Holder, Register, Token};
-use crate::outbound::mail::Letter;
 use crate::service::ServiceError;
 use crate::service::register::Beside;
 use crate::store::OutboxItem;
@@ -57,38 +57,16 @@ impl Workers {
         let all: Vec<PersonId> = recover::governors(&register).take(MAX_RECIPIENTS).cloned().collect();
         let names = self.service.store.people(by).await?;
         let name = |id: &PersonId| names.get(id).map_or_else(|| id.to_string(), |p| p.name.line());
-        let (subject, body) = letters::recovered(&self.hands.organisation, &[name(&by[0]), name(&by[1])], counts_from);
+        let text = letters::recovered(&self.hands.organisation, &[name(&by[0]), name(&by[1])], counts_from);
         let to = self.persons(&all).await?;
         for _ in all.iter().filter(|p| !to.iter().any(|t| t.id == super::recipients::owner_id(p))) {
             tracing::warn!("someone who governs has no recorded mail address and is not told of a recovery");
         }
-        let (mut again, mut given_up, mut addresses) = (false, None, 0_u32);
-        for to in to {
-            let key = format!("recovered {} {}", item.id, to.id);
-            let letter = Letter { to: to.address, subject: subject.clone(), body: body.clone(), key, at: self.service.now() };
-            match self.hands.mailer.send(&letter).await {
-                Ok(()) => {}
-                Err(error) if error.is_lasting() || item.tries >= self.patience.mail_tries => (given_up, addresses) = (Some(error), addresses + 1),
-                Err(error) => {
-                    again = true;
-                    tracing::warn!(
-                        item = item.id,
-                        tries = item.tries,
-                        error = error.code(),
-                        status = error.status(),
-                        "a message will be tried again"
-                    );
-                }
-            }
-        }
-        if again {
-            return Ok(Step::Again);
-        }
-        if let Some(error) = given_up {
-            tracing::error!(item = item.id, error = error.code(), status = error.status(), addresses, "a message is given up");
-        }
-        if at_once {
-            return Ok(Step::Finished);
+        let post = |to: Recipient| Post { text: text.clone(), key: format!("recovered {} {}", item.id, to.id), to };
+        let tally = self.post(item, None, to.into_iter().map(post).collect()).await;
+        let (open, step) = (tally.is_open(), tally.ends(item, None));
+        if at_once || open {
+            return Ok(step);
         }
         let told =
             self.service.govern(&Self::ask(Worker::Notices, item), &RegisterCommand::RecoveryTold { tokens: waiting }, &Beside::default()).await;

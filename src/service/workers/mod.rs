@@ -2,7 +2,8 @@
 //!
 //! Contract: every step can be run once by itself ([`Workers::run_outbox_once`], [`Workers::run_deadlines_once`]) and repeated after a crash
 //! at any point: what a step does outside is idempotent, and its result is committed together with the end of its outbox item. An unknown
-//! outcome is answered by asking the target, never by guessing. Knows no HTTP.
+//! outcome is answered by asking the target, never by guessing. Each [`Lane`] of the outbox is emptied by itself, so that orders never wait behind
+//! mail, and a relay or target that hangs holds up its own lane alone. Knows no HTTP.
 
 pub mod executor;
 mod governors;
@@ -10,13 +11,15 @@ mod grants;
 pub mod letters;
 mod notices;
 mod overdue;
+mod post;
 pub mod recipients;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::watch;
 
@@ -26,17 +29,16 @@ use crate::base::ids::{CaseId, TargetId};
 use crate::connectors::Connector;
 use crate::domain::case::Worker;
 use crate::domain::command::{Command, RegisterCommand};
-use crate::domain::effect::Effect;
+use crate::domain::effect::{Effect, Lane};
+use crate::domain::message::Became;
 use crate::outbound::mail::Mailer;
 use crate::proofing::Keys;
 use crate::service::register::Beside;
 use crate::store::{Announcement, OutboxItem};
 
-/// Effects taken from the outbox at once.
-pub const BATCH: u16 = 32;
-/// Of these, how many are worked on at the same time.
-const SIDE_BY_SIDE: usize = 8;
-/// How long an effect is taken for; longer than any single step can last.
+/// Effects of a lane that are worked on at the same time.
+pub const SIDE_BY_SIDE: u16 = 8;
+/// How long an effect is taken for; taken anew each third of it for as long as it is worked on.
 pub const LEASE_SECONDS: u32 = 180;
 /// Cases looked at in one pass of the deadlines.
 const DUE_PAGE: u16 = 200;
@@ -70,16 +72,25 @@ pub struct Patience {
     pub execution: Duration,
     /// How often a target that shows no trace of an accepted order is asked again before it has changed nothing.
     pub looks: u32,
+    /// At the end, how long what is under way may still take; then it is put back.
+    pub drain: Duration,
 }
 
 impl Default for Patience {
     fn default() -> Self {
-        Self { first: Duration::from_secs(5), longest: Duration::from_mins(10), mail_tries: 24, execution: Duration::from_mins(15), looks: 2 }
+        Self {
+            first: Duration::from_secs(5),
+            longest: Duration::from_mins(10),
+            mail_tries: 24,
+            execution: Duration::from_mins(15),
+            looks: 2,
+            drain: Duration::from_secs(5),
+        }
     }
 }
 
 /// What became of an effect.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
     /// It is done, and its item ended with a commit.
     Committed,
@@ -87,6 +98,8 @@ pub enum Step {
     Finished,
     /// It is to be tried again, by the number of tries so far.
     Again,
+    /// So is a message, for those addresses where it is not settled yet what became of it.
+    Rest(BTreeMap<String, Became>),
     /// It is to be tried again then.
     At(Time),
 }
@@ -104,63 +117,112 @@ impl Workers {
         Self { service, hands, patience }
     }
 
-    /// Runs until `stop` changes; what is under way is finished first.
+    /// Runs until `stop` becomes true; what is under way then gets [`Patience::drain`], and what is not done by then is put back.
     pub async fn run(self: Arc<Self>, stop: watch::Receiver<bool>) {
-        tokio::join!(self.outbox_loop(stop.clone()), self.deadlines_loop(stop.clone()), self.reassess_loop(stop));
+        let lanes = futures_util::future::join_all(Lane::ALL.map(|lane| self.lane_loop(lane, stop.clone())));
+        tokio::join!(lanes, self.deadlines_loop(stop.clone()), self.reassess_loop(stop));
     }
 
-    async fn outbox_loop(&self, mut stop: watch::Receiver<bool>) {
+    /// Takes one effect after the other as places come free.
+    async fn lane_loop(&self, lane: Lane, mut stop: watch::Receiver<bool>) {
         let mut announced = self.service.store.announcements();
+        let (mut under_way, mut ids) = (FuturesUnordered::new(), BTreeSet::new());
         while !*stop.borrow() {
-            match self.run_outbox_once().await {
-                Ok(0) => {}
-                Ok(_) => continue,
-                Err(error) => tracing::error!(error = error.code(), "the outbox could not be read"),
+            let free = SIDE_BY_SIDE.saturating_sub(u16::try_from(under_way.len()).unwrap_or(u16::MAX));
+            if free > 0 {
+                match self.service.store.claim(lane, self.service.now(), free, LEASE_SECONDS).await {
+                    Ok(items) => {
+                        for item in items {
+                            ids.insert(item.id);
+                            under_way.push(self.one(item));
+                        }
+                    }
+                    Err(error) => tracing::error!(error = error.code(), "the outbox could not be read"),
+                }
             }
+            let full = under_way.len() >= usize::from(SIDE_BY_SIDE);
             tokio::select! {
+                Some(id) = under_way.next() => drop(ids.remove(&id)),
                 _ = stop.changed() => {}
-                () = tokio::time::sleep(TICK) => {}
-                () = something_due(&mut announced) => {}
+                () = tokio::time::sleep(TICK), if !full => {}
+                () = something_due(&mut announced), if !full => {}
             }
+        }
+        let finished = async {
+            while let Some(id) = under_way.next().await {
+                ids.remove(&id);
+            }
+        };
+        if tokio::time::timeout(self.patience.drain, finished).await.is_err() {
+            drop(under_way);
+            // Nobody waits for the end of its lease: the next server takes it up at once.
+            for id in ids {
+                tracing::warn!(item = id, "an effect was under way at the end; it is put back");
+                self.put_back(id).await;
+            }
+        }
+    }
+
+    async fn put_back(&self, item: i64) {
+        if let Err(error) = self.service.store.postpone(item, self.service.now()).await {
+            tracing::error!(item, error = error.code(), "an effect could not be put back or ended");
         }
     }
 
     async fn deadlines_loop(&self, mut stop: watch::Receiver<bool>) {
-        while !*stop.borrow() {
-            if let Err(error) = self.run_deadlines_once().await {
+        loop {
+            let passed = tokio::select! {
+                _ = stop.wait_for(|stopped| *stopped) => return,
+                passed = self.run_deadlines_once() => passed,
+            };
+            if let Err(error) = passed {
                 tracing::error!(error = error.code(), "deadlines could not be looked at");
             }
             tokio::select! {
-                _ = stop.changed() => {}
+                _ = stop.wait_for(|stopped| *stopped) => return,
                 () = tokio::time::sleep(TICK) => {}
             }
         }
     }
 
-    /// Everything undecided at the start, since what was to be looked at again is lost with a process; then whatever announces itself.
+    /// Everything undecided at the start, since what was to be looked at again is lost with a process; then whatever announces itself, and after a
+    /// pause what could not be looked at.
     async fn reassess_loop(&self, mut stop: watch::Receiver<bool>) {
-        let mut looked = self.service.reassess_all().await;
-        while !*stop.borrow() {
-            if let Err(error) = looked {
-                tracing::error!(error = error.code(), "undecided cases could not be looked at again");
+        let looks = async {
+            let mut looked = self.service.reassess_all().await;
+            loop {
+                if let Err(error) = looked {
+                    tracing::error!(error = error.code(), "undecided cases could not be looked at again");
+                }
+                let left = self.service.reassess_left();
+                tokio::select! {
+                    () = self.service.reassess_wanted() => {}
+                    () = tokio::time::sleep(self.patience.first), if left => {}
+                }
+                looked = self.service.reassess_due().await;
             }
-            tokio::select! {
-                _ = stop.changed() => return,
-                () = self.service.reassess_wanted() => looked = self.service.reassess_due().await,
-            }
+        };
+        // Let go of between two commits, however many cases are left.
+        tokio::select! {
+            _ = stop.wait_for(|stopped| *stopped) => {}
+            () = looks => {}
         }
     }
 
     /// Takes what is due from the outbox and does it; how many effects were taken.
     pub async fn run_outbox_once(&self) -> Result<usize, ServiceError> {
-        let items = self.service.store.claim(self.service.now(), BATCH, LEASE_SECONDS).await?;
-        let taken = items.len();
-        futures_util::stream::iter(items).for_each_concurrent(SIDE_BY_SIDE, |item| self.one(item)).await;
+        let mut taken = 0;
+        for lane in Lane::ALL {
+            let items = self.service.store.claim(lane, self.service.now(), SIDE_BY_SIDE, LEASE_SECONDS).await?;
+            taken += items.len();
+            futures_util::future::join_all(items.into_iter().map(|item| self.one(item))).await;
+        }
         Ok(taken)
     }
 
-    async fn one(&self, item: OutboxItem) {
-        let step = match self.perform(&item).await {
+    /// Does one effect and ends it, or puts it back; its row.
+    async fn one(&self, item: OutboxItem) -> i64 {
+        let step = match self.leased(&item).await {
             Ok(step) => step,
             Err(error) => {
                 tracing::warn!(item = item.id, tries = item.tries, error = error.code(), "an effect will be tried again");
@@ -168,15 +230,37 @@ impl Workers {
             }
         };
         let store = &self.service.store;
+        let later = self.service.now() + self.wait(item.tries);
         let ended = match step {
             Step::Committed => Ok(()),
             Step::Finished => store.finish(item.id).await,
-            Step::Again => store.postpone(item.id, self.service.now() + self.wait(item.tries)).await,
+            Step::Again => store.postpone(item.id, later).await,
+            Step::Rest(became) => store.postpone_rest(item.id, later, became).await,
             Step::At(then) => store.postpone(item.id, then).await,
         };
         if let Err(error) = ended {
             // Its lease runs out and it is taken again.
             tracing::error!(item = item.id, error = error.code(), "an effect could not be put back or ended");
+        }
+        item.id
+    }
+
+    /// Does one effect, and keeps it from others for as long as that takes.
+    async fn leased(&self, item: &OutboxItem) -> Result<Step, ServiceError> {
+        let mut every = tokio::time::interval(Duration::from_secs(u64::from(LEASE_SECONDS / 3)));
+        every.tick().await;
+        let work = self.perform(item);
+        tokio::pin!(work);
+        loop {
+            tokio::select! {
+                done = &mut work => return done,
+                _ = every.tick() => {
+                    let until = self.service.now() + chrono::Duration::seconds(i64::from(LEASE_SECONDS));
+                    if let Err(error) = self.service.store.postpone(item.id, until).await {
+                        tracing::warn!(item = item.id, error = error.code(), "an effect that is worked on could not be taken for longer");
+                    }
+                }
+            }
         }
     }
 

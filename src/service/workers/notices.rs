@@ -1,24 +1,24 @@
 //! Mail that a case causes: codes, attestations, notices, and word to those who are waited for.
 //!
-//! Contract: what became of what the subject or an attester was to be told is an entry of the case. What is no longer wanted is not sent. A
-//! message that goes to several addresses keeps an id for each over retries. Mail that can't be delivered for good is given up and noted by
-//! case, never by address.
+//! Contract: what became of what the subject or an attester was to be told is an entry of the case, also when the time to tell it ran out. What is
+//! no longer wanted is not sent. A message that goes to several addresses keeps an id for each over retries. Mail that can't be delivered for good
+//! is given up and noted by case, never by address.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::letters::{self, About, NotMe, Text};
+use super::letters::{self, About, NotMe};
+use super::post::{Post, Tally};
 use super::recipients::{self, MAX_RECIPIENTS, Recipient};
 use super::{Step, Workers};
 use crate::base::ids::{CaseId, PersonId, SessionId};
 use crate::domain::case::{Case, ProofSession};
 use crate::domain::effect::Notice;
 use crate::domain::lineage;
-use crate::domain::message::{Message, Sent, Untold};
+use crate::domain::message::{Message, Untold};
 use crate::domain::register::Operator;
 use crate::domain::subject::Subject;
 use crate::domain::vocabulary::{CaseState, EndpointKind, Method, Role};
-use crate::outbound::mail::{Letter, MailError};
 use crate::proofing::derive::Page;
 use crate::service::ServiceError;
 use crate::store::OutboxItem;
@@ -27,10 +27,11 @@ impl Workers {
     /// Sends the code, or the link to the page for a saved one, to the recorded endpoint of a session.
     pub(super) async fn send_code(&self, item: &OutboxItem, id: CaseId, session: &SessionId) -> Result<Step, ServiceError> {
         let Some((case, subject)) = self.case_and_subject(id).await? else { return Ok(Step::Finished) };
-        let Some(proof) = self.open_session(&case, session) else { return Ok(Step::Finished) };
+        let message = Message::Code { session: session.clone() };
+        let Some(proof) = self.open_session(&case, session) else { return self.too_late(item, &case, session, message).await };
         let about = self.about(&case, &subject);
         let link = self.link("p", &self.hands.keys.token(Page::Proof, id, session));
-        let mut tally = Tally::default();
+        let mut posts = Vec::new();
         for to in session_recipients(&subject, proof) {
             let not_me = self.not_me(id, &to.id);
             let text = match proof.method {
@@ -41,31 +42,32 @@ impl Workers {
                     return Ok(Step::Finished);
                 }
             };
-            tally.add(self.hand_over(item, id, &to, text, &format!("code {id} {session} {}", to.id)).await);
+            posts.push(Post { key: format!("code {id} {session} {}", to.id), to, text });
         }
-        self.told(item, id, Message::Code { session: session.clone() }, tally).await
+        let tally = self.post(item, Some(id), posts).await;
+        self.told(item, id, message, tally).await
     }
 
     /// Sends a manager or owner the link to their page and the code that opens it.
     pub(super) async fn ask_attester(&self, item: &OutboxItem, id: CaseId, session: &SessionId) -> Result<Step, ServiceError> {
         let Some((case, subject)) = self.case_and_subject(id).await? else { return Ok(Step::Finished) };
-        let Some(proof) = self.open_session(&case, session) else { return Ok(Step::Finished) };
-        let Some(person) = proof.attester.clone() else { return Ok(Step::Finished) };
         let message = Message::Attestation { session: session.clone() };
-        let mut tally = Tally::default();
+        let Some(proof) = self.open_session(&case, session) else { return self.too_late(item, &case, session, message).await };
+        let Some(person) = proof.attester.clone() else { return Ok(Step::Finished) };
+        let mut tally = Tally::of(item);
         let Some(to) = self.person(&person).await? else {
             tracing::warn!(case = %id, %session, "an attester has no recorded mail address");
             return self.told(item, id, message, tally).await;
         };
         if recipients::is_subjects_own(&subject, &to.address) {
             tracing::warn!(case = %id, %session, "an attester's recorded address is the subject's own; nothing is sent");
-            tally.add(Posted::Untold(Untold::OwnAddress));
+            tally.add(Untold::OwnAddress);
             return self.told(item, id, message, tally).await;
         }
         let code = self.hands.keys.issued_code(id, session);
         let link = self.link("a", &self.hands.keys.token(Page::Attestation, id, session));
         let text = letters::attestation(&self.about(&case, &subject), &code, &link, proof.expires_at);
-        tally.add(self.hand_over(item, id, &to, text, &format!("attest {id} {session}")).await);
+        let tally = self.post(item, Some(id), vec![Post { to, text, key: format!("attest {id} {session}") }]).await;
         self.told(item, id, message, tally).await
     }
 
@@ -79,11 +81,11 @@ impl Workers {
             to.extend(self.persons(&owners).await?);
         }
         to.truncate(MAX_RECIPIENTS);
-        let mut tally = Tally::default();
-        for to in to {
+        let post = |to: Recipient| {
             let text = letters::notice(&about, notice, &self.not_me(id, &to.id));
-            tally.add(self.hand_over(item, id, &to, text, &format!("notice {id} {notice:?} {} {}", item.id, to.id)).await);
-        }
+            Post { text, key: format!("notice {id} {notice:?} {} {}", item.id, to.id), to }
+        };
+        let tally = self.post(item, Some(id), to.into_iter().map(post).collect()).await;
         self.told(item, id, Message::Notice { notice }, tally).await
     }
 
@@ -109,12 +111,10 @@ impl Workers {
         }
         persons.truncate(MAX_RECIPIENTS);
         let about = self.about(&case, &subject);
-        let mut tally = Tally::default();
-        for to in self.persons(&persons).await? {
-            let text = letters::waiting(&about, reminder, case.times.due);
-            tally.add(self.hand_over(item, id, &to, text, &format!("waiting {id} {} {}", item.id, to.id)).await);
-        }
-        Ok(tally.ends(item, id))
+        let text = letters::waiting(&about, reminder, case.times.due);
+        let post = |to: Recipient| Post { text: text.clone(), key: format!("waiting {id} {} {}", item.id, to.id), to };
+        let posts = self.persons(&persons).await?.into_iter().map(post).collect();
+        Ok(self.post(item, Some(id), posts).await.ends(item, Some(id)))
     }
 
     /// Tells security that a held case waits for them; those with a hand in it can't lift it and are not asked.
@@ -130,39 +130,36 @@ impl Workers {
         let persons: BTreeSet<PersonId> = world.register.operators.values().filter(fit).map(|o| o.person.clone()).collect();
         let persons: Vec<PersonId> = persons.into_iter().take(MAX_RECIPIENTS).collect();
         let about = self.about(&case, &subject);
-        let mut tally = Tally::default();
-        for to in self.persons(&persons).await? {
-            let text = letters::held(&about, hold.source, escalated);
-            tally.add(self.hand_over(item, id, &to, text, &format!("held {id} {} {}", item.id, to.id)).await);
-        }
-        Ok(tally.ends(item, id))
+        let text = letters::held(&about, hold.source, escalated);
+        let post = |to: Recipient| Post { text: text.clone(), key: format!("held {id} {} {}", item.id, to.id), to };
+        let posts = self.persons(&persons).await?.into_iter().map(post).collect();
+        Ok(self.post(item, Some(id), posts).await.ends(item, Some(id)))
     }
 
-    /// Writes down what became of a message once that is known for every address: until then it is tried again, for all of them, under the same
-    /// ids.
+    /// Writes down what became of a message once that is known for every address: until then those who have not had it are tried again, under the
+    /// same ids.
     async fn told(&self, item: &OutboxItem, case: CaseId, message: Message, tally: Tally) -> Result<Step, ServiceError> {
-        if tally.again {
-            return Ok(Step::Again);
+        if tally.is_open() {
+            return Ok(tally.ends(item, Some(case)));
         }
         let step = match self.service.record_message(item.id, case, tally.sent(message)).await {
             Ok(()) => Step::Committed,
             Err(ServiceError::NotFound(_)) => Step::Finished,
             Err(other) => return Err(other),
         };
-        tally.ends(item, case);
+        tally.ends(item, Some(case));
         Ok(step)
     }
 
-    pub(super) async fn hand_over(&self, item: &OutboxItem, case: CaseId, to: &Recipient, (subject, body): Text, key: &str) -> Posted {
-        let letter = Letter { to: to.address.clone(), subject, body, key: key.to_owned(), at: self.service.now() };
-        match self.hands.mailer.send(&letter).await {
-            Ok(()) => Posted::Told,
-            Err(error) if error.is_lasting() || item.tries >= self.patience.mail_tries => Posted::GivenUp(error),
-            Err(error) => {
-                tracing::warn!(%case, item = item.id, tries = item.tries, error = error.code(), status = error.status(), "a message will be tried again");
-                Posted::Again
-            }
+    /// A session that still waits when its time is over, or its case is held, before its message could be handed over: nobody is to take it for sent.
+    async fn too_late(&self, item: &OutboxItem, case: &Case, session: &SessionId, message: Message) -> Result<Step, ServiceError> {
+        let over = |s: &ProofSession| s.outcome.is_none() && (item.tries > 0 || s.expires_at <= self.service.now());
+        if !case.sessions.get(session).is_some_and(over) {
+            return Ok(Step::Finished);
         }
+        let mut tally = Tally::of(item);
+        tally.add(Untold::Unreachable);
+        self.told(item, case.id, message, tally).await
     }
 
     async fn case_and_subject(&self, id: CaseId) -> Result<Option<(Arc<Case>, Arc<Subject>)>, ServiceError> {
@@ -206,67 +203,6 @@ impl Workers {
 
     fn not_me(&self, case: CaseId, address: &str) -> NotMe {
         NotMe { link: self.link("n", &self.hands.keys.not_me_token(case, address)), word: self.hands.keys.not_me_word(case, address) }
-    }
-}
-
-/// What became of a message to one address.
-#[derive(Debug)]
-pub(super) enum Posted {
-    Told,
-    Untold(Untold),
-    GivenUp(MailError),
-    Again,
-}
-
-/// What became of it at all its addresses.
-#[derive(Default)]
-pub(super) struct Tally {
-    told: u32,
-    untold: BTreeMap<Untold, u32>,
-    again: bool,
-    /// The last reason why an address was given up.
-    given_up: Option<MailError>,
-}
-
-impl Tally {
-    pub(super) fn add(&mut self, posted: Posted) {
-        match posted {
-            Posted::Told => self.told += 1,
-            Posted::Untold(why) => self.without(why),
-            Posted::GivenUp(error) => {
-                self.without(match &error {
-                    MailError::Address => Untold::Unusable,
-                    other if other.is_lasting() => Untold::Refused,
-                    _ => Untold::Unreachable,
-                });
-                self.given_up = Some(error);
-            }
-            Posted::Again => self.again = true,
-        }
-    }
-
-    fn without(&mut self, why: Untold) {
-        *self.untold.entry(why).or_default() += 1;
-    }
-
-    /// What becomes of the message now. One that is given up is a line of the journal when it ends, however many addresses and tries it had.
-    pub(super) fn ends(&self, item: &OutboxItem, case: CaseId) -> Step {
-        if self.again {
-            return Step::Again;
-        }
-        if let Some(error) = &self.given_up {
-            let addresses = self.untold.values().sum::<u32>();
-            tracing::error!(%case, item = item.id, error = error.code(), status = error.status(), addresses, "a message is given up");
-        }
-        Step::Finished
-    }
-
-    fn sent(&self, message: Message) -> Sent {
-        let mut untold = self.untold.clone();
-        if self.told == 0 && untold.is_empty() {
-            untold.insert(Untold::NoAddress, 1);
-        }
-        Sent { message, told: self.told, untold }
     }
 }
 

@@ -6,8 +6,8 @@
 
 use std::collections::BTreeSet;
 
-use super::notices::Tally;
-use super::recipients::MAX_RECIPIENTS;
+use super::post::Post;
+use super::recipients::{MAX_RECIPIENTS, Recipient};
 use super::{Step, Workers, letters};
 use crate::base::Time;
 use crate::base::ids::{CaseId, PersonId};
@@ -37,12 +37,10 @@ impl Workers {
             tracing::warn!(case = %id, state = state.code(), "a case is overdue and policy names nobody present who could be told");
         }
         let about = self.about(&case, &subject);
-        let mut tally = Tally::default();
-        for to in self.persons(&to).await? {
-            let text = letters::overdue(&about, state);
-            tally.add(self.hand_over(item, id, &to, text, &format!("overdue {id} {} {}", item.id, to.id)).await);
-        }
-        Ok(tally.ends(item, id))
+        let text = letters::overdue(&about, state);
+        let post = |to: Recipient| Post { text: text.clone(), key: format!("overdue {id} {} {}", item.id, to.id), to };
+        let posts = self.persons(&to).await?.into_iter().map(post).collect();
+        Ok(self.post(item, Some(id), posts).await.ends(item, Some(id)))
     }
 }
 

@@ -41,9 +41,11 @@ impl Batch<'_> {
         self.put_people(&change.people, at)?;
         change.codes.iter().try_for_each(|code| self.put_code(code, at))?;
         for due in &change.effects {
-            self.conn
-                .prepare_cached("INSERT INTO outbox (effect, available, tries) VALUES (?1, ?2, 0)")?
-                .execute(params![to_json(&due.effect)?, rows::millis(due.not_before)])?;
+            self.conn.prepare_cached("INSERT INTO outbox (effect, available, tries, lane) VALUES (?1, ?2, 0, ?3)")?.execute(params![
+                to_json(&due.effect)?,
+                rows::millis(due.not_before),
+                due.effect.lane() as u8
+            ])?;
         }
         if let Some(item) = change.finishes {
             // Someone else finished it: what was read has moved.

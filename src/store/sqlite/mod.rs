@@ -54,7 +54,9 @@ use crate::base::ports::Ports;
 use crate::base::{Digest, Time, Untrusted};
 use crate::domain::anomaly::Met;
 use crate::domain::case::Case;
+use crate::domain::effect::Lane;
 use crate::domain::event::Entry;
+use crate::domain::message::Became;
 use crate::domain::register::Register;
 use crate::domain::view::{CaseRow, Counts, GrantPage, GrantQuery, QueuePage, QueueQuery, SubjectRow};
 
@@ -324,13 +326,13 @@ impl Store for SqliteStore {
         self.readers.ask(|conn| reads::head(conn)).await
     }
 
-    async fn claim(&self, now: Time, limit: u16, lease_seconds: u32) -> Result<Vec<OutboxItem>, StoreError> {
+    async fn claim(&self, lane: Lane, now: Time, limit: u16, lease_seconds: u32) -> Result<Vec<OutboxItem>, StoreError> {
         let now = now.timestamp_millis();
-        if !self.readers.ask(move |conn| outbox::anything(conn, now)).await? {
+        if !self.readers.ask(move |conn| outbox::anything(conn, lane, now)).await? {
             return Ok(Vec::new());
         }
         let until = now + i64::from(lease_seconds) * 1_000;
-        self.writer.write(move |batch| outbox::claim(batch, now, limit, until)).await.map_err(store_error)
+        self.writer.write(move |batch| outbox::claim(batch, lane, now, limit, until)).await.map_err(store_error)
     }
 
     async fn outbox_depth(&self, now: Time) -> Result<OutboxDepth, StoreError> {
@@ -345,6 +347,11 @@ impl Store for SqliteStore {
     async fn postpone(&self, item: i64, not_before: Time) -> Result<(), StoreError> {
         let not_before = not_before.timestamp_millis();
         self.writer.write(move |batch| outbox::postpone(batch, item, not_before)).await.map_err(store_error)
+    }
+
+    async fn postpone_rest(&self, item: i64, not_before: Time, became: BTreeMap<String, Became>) -> Result<(), StoreError> {
+        let not_before = not_before.timestamp_millis();
+        self.writer.write(move |batch| outbox::postpone_rest(batch, item, not_before, &became)).await.map_err(store_error)
     }
 
     async fn finish(&self, item: i64) -> Result<(), StoreError> {

@@ -28,6 +28,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../assets/migrations/0011_mailboxes.sql"),
     include_str!("../../../assets/migrations/0012_flags.sql"),
     include_str!("../../../assets/migrations/0013_dates.sql"),
+    include_str!("../../../assets/migrations/0014_lanes.sql"),
 ];
 /// The migration after which grants are put into their rows; it goes together with the table that it makes.
 const GRANTS: usize = 2;

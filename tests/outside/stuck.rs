@@ -1,0 +1,172 @@
+//! A mail relay that hangs or defers: orders and ended access go on beside it, the server ends in time, and nobody is written to twice.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use countersign::domain::event::{Body, RegisterEvent};
+use countersign::domain::vocabulary::{Action, CaseState, Path};
+use countersign::outbound::mail::{Mailer, Security, Smtp};
+use countersign::server::host::{Parts, Running};
+use countersign::server::{Listeners, ServerConfig};
+use countersign::service::workers::Patience;
+use countersign::store::Store as _;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::desk::route;
+use crate::house::{House, SUBJECTS, staff, workers};
+
+const PATIENCE: Duration = Duration::from_mins(1);
+
+fn by_smtp(port: u16) -> Mailer {
+    let timeout = Duration::from_mins(10);
+    let smtp = Smtp { host: "127.0.0.1".into(), port, security: Security::Plain, credentials: None, timeout, root: None };
+    Mailer::smtp("Corp <no-reply@corp.example>", &smtp).unwrap()
+}
+
+/// A relay that takes connections and says nothing; how many it has.
+async fn mute() -> (Mailer, watch::Receiver<usize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mailer = by_smtp(listener.local_addr().unwrap().port());
+    let (count, counted) = watch::channel(0);
+    tokio::spawn(async move {
+        let mut open = Vec::new();
+        while let Ok((stream, _)) = listener.accept().await {
+            open.push(stream);
+            count.send_replace(open.len());
+        }
+    });
+    (mailer, counted)
+}
+
+async fn wait_for(counted: &mut watch::Receiver<usize>, many: usize) {
+    tokio::time::timeout(PATIENCE, counted.wait_for(|n| *n >= many)).await.expect("the relay is talked to").unwrap();
+}
+
+impl House {
+    /// Waits until a case is as it should be.
+    async fn becomes(&self, case: countersign::base::ids::CaseId, good: impl Fn(&countersign::domain::case::Case) -> bool) {
+        let mut announced = self.store.announcements();
+        let wait = async {
+            while !good(&*self.case(case).await) {
+                let _ = announced.recv().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, wait).await.expect("it happens beside the mail that hangs");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn invariant_11_access_ends_and_orders_go_out_while_a_relay_hangs() {
+    let house = House::new().await;
+    let lent = house.approved("okafor", Action::JitAccess).await;
+    house.live(120, 4).await;
+    let grant = house.case(lent).await.grants[0].clone();
+    let waits = house.proved("parent", Action::PasswordReset).await;
+    house.settle().await;
+    for (subject, ..) in SUBJECTS.iter().filter(|s| s.0 != "okafor" && s.0 != "parent") {
+        house.open(staff("nadia"), route(subject, Action::PasswordReset, Path::Assisted, &["login"])).await.unwrap();
+    }
+    let (mailer, mut talked_to) = mute().await;
+    let hanging = Arc::new(workers(&house.service, &house.keys, mailer, &house.connector, &house.pages));
+    let (stop, stopped) = watch::channel(false);
+    let running = tokio::spawn(hanging.run(stopped));
+    wait_for(&mut talked_to, 8).await;
+
+    house.approve(waits).await;
+    house.clock.pass(120);
+    house.becomes(waits, |c| c.state == CaseState::Restored).await;
+    house.clock.pass((grant.expires_at - house.service.now()).num_seconds() + 5);
+    house.becomes(lent, |c| c.grants[0].revoked_at.is_some()).await;
+    assert!(house.account("okafor").grants.is_empty());
+
+    stop.send_replace(true);
+    tokio::time::timeout(PATIENCE, running).await.expect("what hangs is let go of").unwrap();
+    let depth = house.store.outbox_depth(house.service.now()).await.unwrap();
+    assert!(depth.waiting >= 10 && depth.due >= 8, "and put back, to be taken up by the next server at once: {depth:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_whose_relay_hangs_ends_in_time_and_what_it_counted_is_in_the_log() {
+    let house = House::new().await;
+    let (mailer, mut talked_to) = mute().await;
+    let parts = Parts {
+        service: Arc::clone(&house.service),
+        codes: house.keys.clone(),
+        mailer,
+        connectors: BTreeMap::new(),
+        public_url: house.pages.clone(),
+        organisation: "Corp".to_owned(),
+        config: ServerConfig { drain: Duration::from_secs(1), ..ServerConfig::default() },
+        patience: Patience::default(),
+    };
+    let staff_listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let running = Running::start(parts, Listeners { staff: staff_listener, pages: None, metrics: None });
+    house.open(staff("nadia"), route("okafor", Action::PasswordReset, Path::Assisted, &["login"])).await.unwrap();
+    wait_for(&mut talked_to, 1).await;
+    house.service.stranger();
+    tokio::time::timeout(PATIENCE, running.stop()).await.expect("it ends").unwrap();
+    let entries = house.store.entries(0, 1_000).await.unwrap();
+    let counted = |b: &Body| matches!(b, Body::Register { event: RegisterEvent::StrangersRefused { count: 1, .. }, .. });
+    assert!(entries.iter().any(|e| counted(&e.body)));
+}
+
+/// A relay that defers mail to addresses with these words, so many times; whom it took mail for.
+fn defers(words: &'static str, times: usize) -> (Mailer, Arc<Mutex<Vec<String>>>) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let mailer = by_smtp(listener.local_addr().unwrap().port());
+    let (took, left) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(times)));
+    let all = took.clone();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            let (took, left) = (all.clone(), left.clone());
+            std::thread::spawn(move || {
+                let mut lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
+                let (mut whom, _) = (String::new(), stream.write_all(b"220 relay\r\n"));
+                while let Some(line) = lines.next() {
+                    let answer = match &line.to_uppercase()[..4] {
+                        "RCPT" if line.contains(words) && *left.lock().unwrap() > 0 => {
+                            *left.lock().unwrap() -= 1;
+                            "452 4.2.2 over quota"
+                        }
+                        "RCPT" => {
+                            line.split(['<', '>']).nth(1).unwrap().clone_into(&mut whom);
+                            "250 well"
+                        }
+                        "DATA" => {
+                            let _ = stream.write_all(b"354 go on\r\n");
+                            lines.by_ref().take_while(|l| l != ".").for_each(drop);
+                            took.lock().unwrap().push(whom.clone());
+                            "250 taken"
+                        }
+                        "QUIT" => return,
+                        _ => "250 well",
+                    };
+                    let _ = stream.write_all(format!("{answer}\r\n").as_bytes());
+                }
+            });
+        }
+    });
+    (mailer, took)
+}
+
+#[tokio::test]
+async fn invariant_13_whoever_had_a_message_does_not_get_it_again_because_another_address_defers() {
+    let house = House::new().await;
+    let (mailer, took) = defers("home.example", 5);
+    let deferring = workers(&house.service, &house.keys, mailer, &house.connector, &house.pages);
+    let case = house.routed("okafor", Action::PasswordReset).await;
+    for _ in 0..9 {
+        deferring.run_outbox_once().await.unwrap();
+        house.clock.pass(15);
+    }
+    let mut all = took.lock().unwrap().clone();
+    all.sort();
+    assert_eq!(all.len(), 2, "each address once: {all:?}");
+    assert!(all[0] != all[1], "{all:?}");
+    let told: Vec<_> =
+        house.events(case).await.into_iter().filter(|e| matches!(e, countersign::domain::event::CaseEvent::MessageSent { .. })).collect();
+    assert!(format!("{told:?}").contains("told: 2") && told.len() == 1, "{told:?}");
+}
