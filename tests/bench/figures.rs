@@ -74,16 +74,20 @@ impl Figure {
     }
 }
 
-/// The median figure by ratio of each group of rounds: `rounds[i][k]` is figure `k` in round `i`.
+/// The median figure by ratio of each name over the rounds: a round may lack some.
 pub fn median_of(rounds: &[Vec<Figure>]) -> Vec<Figure> {
-    let Some(first) = rounds.first() else { return Vec::new() };
-    (0..first.len())
-        .filter_map(|k| {
-            let mut column: Vec<&Figure> = rounds.iter().filter_map(|r| r.get(k)).collect();
-            column.sort_by(|a, b| a.ratio().total_cmp(&b.ratio()));
-            column.get(column.len() / 2).map(|f| (*f).clone())
-        })
-        .collect()
+    let mut names: Vec<&str> = Vec::new();
+    for figure in rounds.iter().flatten() {
+        if !names.contains(&figure.what.as_str()) {
+            names.push(&figure.what);
+        }
+    }
+    let median = |name: &str| {
+        let mut same: Vec<&Figure> = rounds.iter().flatten().filter(|f| f.what == name).collect();
+        same.sort_by(|a, b| a.ratio().total_cmp(&b.ratio()));
+        same.get(same.len() / 2).map(|f| (*f).clone())
+    };
+    names.into_iter().filter_map(median).collect()
 }
 
 /// Prints the report.

@@ -88,10 +88,10 @@ pub fn block_on<T>(future: impl Future<Output = Result<T, Box<dyn std::error::Er
     runtime.block_on(future).map_err(|e| e.to_string().into())
 }
 
-fn rounds(count: usize, mut round: impl FnMut() -> Result<Vec<Figure>, Error>) -> Result<Vec<Figure>, Error> {
+fn rounds(count: usize, mut round: impl FnMut(usize) -> Result<Vec<Figure>, Error>) -> Result<Vec<Figure>, Error> {
     let all = (1..=count).map(|i| {
         eprintln!("round {i} of {count}");
-        round()
+        round(count - i + 1)
     });
     Ok(figures::median_of(&all.collect::<Result<Vec<_>, _>>()?))
 }
@@ -113,11 +113,11 @@ fn main() -> Result<(), Error> {
     let few = if options.few > 0 { Some(Demo::start(options.few)?) } else { None };
     let mut all = vec![Figure::plain("server memory, idle (anonymous)", demo.memory_mib(), "MiB", Target::AtMost(32.0))];
     if wants("console") {
-        all.extend(rounds(options.rounds, || console::round(&demo, few.as_ref(), &options, folder.path()))?);
+        all.extend(rounds(options.rounds, |_| console::round(&demo, few.as_ref(), &options, folder.path()))?);
     }
     if wants("server") {
         let floor = server::floor(folder.path(), &options)?;
-        all.extend(rounds(options.rounds, || server::round(&demo, few.as_ref(), &floor))?);
+        all.extend(rounds(options.rounds, |left| server::round(&demo, few.as_ref(), &floor, left))?);
     }
     println!("{} cases against {}, the median of {} rounds", options.cases, options.few, options.rounds);
     figures::print(&all);

@@ -12,8 +12,10 @@ use super::{Error, Options, Running, block_on, first_line};
 const PAGES: usize = 1_000;
 /// The same, for each kind of filter.
 const FILTERED: usize = 100;
-/// Approvals given in a round, as far as there are cases that wait: a quarter by one client, the rest by 32.
+/// Approvals given in a round, as far as there are cases that wait, which the rounds share: a quarter by one client, the rest by 32.
 const APPROVALS: usize = 640;
+/// The fewest approvals that say something.
+const FEWEST: usize = 64;
 /// Comments written in a round, as far as there are new cases: a quarter by one client, the rest by 32.
 const COMMENTS: usize = 640;
 /// Changes that are announced to all streams.
@@ -91,9 +93,10 @@ fn durable(demo: &Demo, floor: &Floor, mut ready: Vec<Request>) -> Result<[(Load
     Ok([base, one, base_many, thirty_two])
 }
 
-fn approvals(demo: &Demo, floor: &Floor) -> Result<Vec<Figure>, Error> {
-    let ready = demo.approvals(APPROVALS)?;
-    if ready.len() < 64 {
+fn approvals(demo: &Demo, floor: &Floor, rounds_left: usize) -> Result<Vec<Figure>, Error> {
+    let mut ready = demo.approvals(APPROVALS * rounds_left)?;
+    ready.truncate(ready.len() / rounds_left.max(1));
+    if ready.len() < FEWEST {
         eprintln!("only {} cases wait for approval: approvals are not measured; use more --cases", ready.len());
         return Ok(Vec::new());
     }
@@ -137,10 +140,10 @@ fn fan_out(demo: &Demo, floor: &Floor) -> Result<Vec<Figure>, Error> {
     ])
 }
 
-/// One round.
-pub fn round(demo: &Demo, few: Option<&Demo>, floor: &Floored) -> Result<Vec<Figure>, Error> {
+/// One round, of which there are so many left, this one among them.
+pub fn round(demo: &Demo, few: Option<&Demo>, floor: &Floored, rounds_left: usize) -> Result<Vec<Figure>, Error> {
     let mut figures = pages(demo, few, &floor.0)?;
-    figures.extend(approvals(demo, &floor.0)?);
+    figures.extend(approvals(demo, &floor.0, rounds_left)?);
     figures.extend(writes(demo, &floor.0)?);
     figures.extend(fan_out(demo, &floor.0)?);
     figures.push(Figure::plain("server memory under load (anonymous)", demo.memory_mib(), "MiB", Target::AtMost(128.0)));

@@ -2,14 +2,16 @@
 //! transaction's sync returned (invariant 8, T30).
 //!
 //! Contract: a job that is refused undoes itself alone; a batch that can't be committed undoes all its jobs and what was kept of them in
-//! memory. At most [`WAITING`] jobs wait. Knows nothing about what jobs write.
+//! memory. At most [`WAITING`] jobs wait. When none came for [`REST`], the page cache is given back. Knows nothing about what jobs write.
 
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use rusqlite::Connection;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
 use super::batch::{Batch, Kept, Tip};
 use super::errors::told;
@@ -20,6 +22,9 @@ use crate::store::{CommitError, StoreError};
 const WAITING: usize = 1_024;
 /// The most jobs in one transaction.
 const BATCH: usize = 256;
+/// How long nothing is written before the page cache is given back: it is there for bursts, and an idle server should be small
+/// (performance.md, "server memory").
+const REST: Duration = Duration::from_secs(10);
 
 /// Told whether the transaction was committed.
 type Answer = Box<dyn FnOnce(Result<(), &StoreError>) + Send>;
@@ -27,7 +32,7 @@ type Work = Box<dyn FnOnce(&mut Batch<'_>) -> Answer + Send>;
 
 /// Hands jobs to the writing thread.
 pub(super) struct Writer {
-    jobs: std::sync::Mutex<Option<mpsc::Sender<Work>>>,
+    jobs: std::sync::Mutex<Option<SyncSender<Work>>>,
     thread: std::sync::Mutex<Option<JoinHandle<()>>>,
     seconds: Histogram,
 }
@@ -35,8 +40,8 @@ pub(super) struct Writer {
 impl Writer {
     /// Starts the thread.
     pub(super) fn start(conn: Connection, tip: Tip, kept: Arc<Kept>) -> Result<Self, StoreError> {
-        let (jobs, waiting) = mpsc::channel(WAITING);
-        let run = move || run(&conn, tip, &kept, waiting);
+        let (jobs, waiting) = sync_channel(WAITING);
+        let run = move || run(&conn, tip, &kept, &waiting);
         let thread = std::thread::Builder::new().name("store-write".into()).spawn(run).map_err(|e| StoreError::Engine(Box::new(e)))?;
         Ok(Self { jobs: std::sync::Mutex::new(Some(jobs)), thread: std::sync::Mutex::new(Some(thread)), seconds: seconds() })
     }
@@ -66,8 +71,8 @@ impl Writer {
         });
         let jobs = self.jobs.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone().ok_or(StoreError::Closed)?;
         jobs.try_send(work).map_err(|e| match e {
-            mpsc::error::TrySendError::Full(_) => StoreError::Busy,
-            mpsc::error::TrySendError::Closed(_) => StoreError::Closed,
+            TrySendError::Full(_) => StoreError::Busy,
+            TrySendError::Disconnected(_) => StoreError::Closed,
         })?;
         drop(jobs);
         let written = answered.await.map_err(|_| StoreError::Closed)?;
@@ -89,16 +94,29 @@ fn seconds() -> Histogram {
     Histogram::new(exponential_buckets(0.000_5, 2.0, 16))
 }
 
-fn run(conn: &Connection, mut tip: Tip, kept: &Kept, mut waiting: mpsc::Receiver<Work>) {
-    while let Some(first) = waiting.blocking_recv() {
-        tip = transact(conn, tip, kept, first, &mut waiting);
+fn run(conn: &Connection, mut tip: Tip, kept: &Kept, waiting: &Receiver<Work>) {
+    while let Some(first) = next_after_rest(conn, waiting) {
+        tip = transact(conn, tip, kept, first, waiting);
     }
     // Leaves a single file behind when the store is closed in order.
     drop(conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())));
 }
 
+/// Waits for the next job; `None` when no more can come. Wakes up once while there is none.
+fn next_after_rest(conn: &Connection, waiting: &Receiver<Work>) -> Option<Work> {
+    match waiting.recv_timeout(REST) {
+        Ok(work) => Some(work),
+        Err(RecvTimeoutError::Disconnected) => None,
+        Err(RecvTimeoutError::Timeout) => {
+            // A cache that could not be emptied is as good as a full one.
+            drop(conn.execute_batch("PRAGMA shrink_memory"));
+            waiting.recv().ok()
+        }
+    }
+}
+
 /// One transaction; gives what is true after it.
-fn transact(conn: &Connection, before: Tip, kept: &Kept, first: Work, waiting: &mut mpsc::Receiver<Work>) -> Tip {
+fn transact(conn: &Connection, before: Tip, kept: &Kept, first: Work, waiting: &Receiver<Work>) -> Tip {
     let mut answers = Vec::new();
     let mut batch = Batch::new(conn, before.clone(), kept);
     let mut begun = conn.execute_batch("BEGIN IMMEDIATE").map_err(StoreError::from);
