@@ -109,7 +109,8 @@ fn steers(c: char) -> bool {
         | '\u{2060}'..='\u{206f}' | '\u{feff}'
         | '\u{fe00}'..='\u{fe0f}'                             // variation selectors
         | '\u{fff0}'..='\u{fffb}'
-        | '\u{1d173}'..='\u{1d17a}'
+        | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' // format controls of shorthand and of music
+        | '\u{2800}'                                          // a blank that is no white space
         | '\u{e0000}'..='\u{e0fff}'                           // tag characters and variation selectors supplement
         | '\u{e000}'..='\u{f8ff}' | '\u{f0000}'..='\u{10ffff}') // private use: means what a font says
 }
@@ -124,6 +125,34 @@ mod tests {
         assert_eq!(Untrusted::from("x\u{202e}y\u{200b}\u{e0041}\r\n\tz").line(), "x‹U+202E›y‹U+200B›‹U+E0041›␍⏎ z");
         assert_eq!(Untrusted::from("a\n\tb").sanitise(), "a\n    b");
         assert_eq!(Untrusted::from("Zoë Ångström 日本").line(), "Zoë Ångström 日本");
+    }
+
+    #[test]
+    fn what_unicode_has_drawn_as_nothing_becomes_visible() {
+        // Default_Ignorable_Code_Point of DerivedCoreProperties.txt (Unicode 16), and the blank of braille.
+        let ignorable = [
+            (0xad, 0xad),
+            (0x34f, 0x34f),
+            (0x61c, 0x61c),
+            (0x115f, 0x1160),
+            (0x17b4, 0x17b5),
+            (0x180b, 0x180f),
+            (0x200b, 0x200f),
+            (0x202a, 0x202e),
+            (0x2060, 0x206f),
+            (0x2800, 0x2800),
+            (0x3164, 0x3164),
+            (0xfe00, 0xfe0f),
+            (0xfeff, 0xfeff),
+            (0xffa0, 0xffa0),
+            (0xfff0, 0xfff8),
+            (0x1bca0, 0x1bca3),
+            (0x1d173, 0x1d17a),
+            (0xe0000, 0xe0fff),
+        ];
+        let seen = |c: &char| sanitise(&c.to_string(), false).contains(*c);
+        let through: Vec<char> = ignorable.iter().flat_map(|(a, b)| *a..=*b).filter_map(char::from_u32).filter(seen).collect();
+        assert!(through.is_empty(), "{through:x?}");
     }
 
     #[test]

@@ -86,6 +86,7 @@ fn decide_change(
     let Some(_) = widening else {
         may_at_once(register, &change, context)?;
         stays_governable(register, &change, context.now)?;
+        stays_apart(register, policy, &change, context.now)?;
         return Ok(vec![RegisterEvent::Changed { change }]);
     };
     // Everything that widens begins with a person in a role: the host and software propose nothing (T33).
@@ -175,14 +176,42 @@ fn stays_governable(register: &Register, change: &RegisterChange, now: Time) -> 
     Err(Refusal::SecondPerson(help.to_owned()))
 }
 
+/// A delegation ties for as long as policy's window after its end, so one that leaves nobody to propose whom somebody else may approve would stop
+/// every change until then, whoever wanted that.
+fn stays_apart(register: &Register, policy: &Policy, change: &RegisterChange, now: Time) -> Result<(), Refusal> {
+    if !matches!(change, RegisterChange::Delegate(_)) {
+        return Ok(());
+    }
+    let window = policy.bundle.base.lineage_window.duration();
+    let apart = |register: &Register| {
+        let ties = widens::Ties::of(register, now, window);
+        pairs(register).into_iter().any(|(proposer, guard)| !ties.bind(proposer, guard))
+    };
+    if !apart(register) {
+        return Ok(());
+    }
+    let mut after = register.clone();
+    after.apply(&RegisterEvent::Changed { change: change.clone() }, now);
+    if apart(&after) {
+        return Ok(());
+    }
+    let help = "After this everyone who could approve a change of the register would be tied to everyone who could propose it. Add another policy owner first.";
+    Err(Refusal::SecondPerson(help.to_owned()))
+}
+
 /// Whether someone can propose and someone else approve.
 pub fn governable(register: &Register) -> bool {
+    !pairs(register).is_empty()
+}
+
+/// Everyone who can propose a change, each with everyone else who could approve it.
+fn pairs(register: &Register) -> Vec<(&PersonId, &PersonId)> {
     let holders = |roles: &[Role]| -> BTreeSet<&PersonId> {
         let fits = |o: &&super::register::Operator| o.enabled && roles.iter().any(|r| o.roles.contains(r));
         register.operators.values().filter(fits).map(|o| &o.person).filter(|p| is_active(register, p)).collect()
     };
     let guards = holders(GUARD);
-    holders(PROPOSE).iter().any(|proposer| guards.iter().any(|guard| guard != proposer))
+    holders(PROPOSE).into_iter().flat_map(|proposer| guards.iter().filter(move |g| **g != proposer).map(move |g| (proposer, *g))).collect()
 }
 
 /// One person of an import, recorded in `after`, which is the register so far; refused as by itself, and then `after` is as it was.
@@ -228,7 +257,8 @@ fn approve(register: &Register, policy: &Policy, id: &ProposalId, context: &Cont
         return Err(Refusal::SecondPerson("You would gain by it; someone whom it does not concern has to approve it.".to_owned()));
     }
     let window = policy.bundle.base.lineage_window.duration();
-    if std::iter::once(&proposal.proposed_by).chain(proposal.approvers()).any(|other| widens::tied(register, &person, other, context.now, window)) {
+    let ties = widens::Ties::of(register, context.now, window);
+    if std::iter::once(&proposal.proposed_by).chain(proposal.approvers()).any(|other| ties.bind(&person, other)) {
         let help = "You act, or acted, for the person who proposed it or approved it before, or they for you; someone else has to approve it.";
         return Err(Refusal::SecondPerson(help.to_owned()));
     }
@@ -259,7 +289,11 @@ fn apply_due(register: &Register, policy: &Policy, context: &Context) -> Result<
     due.sort_by_key(|p| (p.effective_at, p.id.clone()));
     let mut after = register.clone();
     let mut events = Vec::new();
-    for proposal in due.into_iter().take(MAX_APPLIED) {
+    for proposal in due {
+        // Those that no longer fit stay, and must not keep back what comes after them.
+        if events.len() == MAX_APPLIED {
+            break;
+        }
         let stands = |person: &PersonId, roles: &[Role]| holds(&after, person, roles);
         let all = stands(&proposal.proposed_by, PROPOSE) && proposal.approvers().all(|p| stands(p, GUARD));
         if all && still_fits(&after, policy, proposal, context.now).is_ok() {

@@ -41,7 +41,10 @@ pub fn check(register: &Register, policy: &Policy, change: &RegisterChange, now:
         RegisterChange::RevokeDelegation { delegation, .. } => {
             let found = register.delegations.iter().find(|d| &d.id == delegation);
             known(found.is_some(), || format!("The delegation {delegation}"))?;
-            unless(found.is_some_and(|d| d.until.is_some()), || Refusal::Already("The delegation has ended already.".to_owned()))
+            let until = found.and_then(|d| d.until);
+            unless(until.is_some_and(|until| until <= now), || Refusal::Already("The delegation has ended already.".to_owned()))?;
+            // Its end stands in lineages already, and those only grow (invariant 2).
+            unless(until.is_some(), || Refusal::Already("The delegation ends by itself; its end can't be brought forward.".to_owned()))
         }
         RegisterChange::IssueToken(new) => token(register, policy, new, now),
         RegisterChange::RevokeToken { token, .. } => {

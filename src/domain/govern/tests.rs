@@ -293,3 +293,65 @@ fn invariant_17_what_starts_or_widens_self_service_or_runbooks_takes_two_approve
         assert_eq!(register.policy_deciders, BTreeSet::from([pid("olga"), pid("rita"), pid("vic")]));
     }
 }
+
+fn stands_in(id: &str, from: Principal, to: Principal) -> RegisterCommand {
+    let delegation = Delegation { id: DelegationId::parse(id).unwrap(), from, to, since: now(), until: None };
+    change(id, RegisterChange::Delegate(delegation))
+}
+
+#[test]
+fn invariant_17_who_owns_the_software_that_acts_for_the_author_is_no_second_person() {
+    let mut register = Register::default();
+    let mut all = setting();
+    all.push(RegisterChange::SetAutomation(bot("helper", "rita")));
+    run(&mut register, &founding(all, ["olga", "rita"]), &host()).unwrap();
+    let to = Principal::Automation(AutomationId::parse("helper").unwrap());
+    run(&mut register, &stands_in("d", Principal::Person(pid("olga")), to), &by("olga", "olga")).unwrap();
+    run(&mut register, &change("p", promoted()), &by("olga", "olga")).unwrap();
+    let approve = RegisterCommand::ApproveProposal { id: prp("p") };
+    assert_eq!(refused(run(&mut register, &approve, &by("rita", "rita"))), "second-person");
+    run(&mut register, &approve, &by("vic", "vic")).unwrap();
+}
+
+#[test]
+fn invariant_17_delegations_leave_somebody_to_approve_what_somebody_else_proposes() {
+    let mut register = founded();
+    let person = |p: &str| Principal::Person(pid(p));
+    run(&mut register, &stands_in("d1", person("olga"), person("rita")), &by("olga", "olga")).unwrap();
+    assert_eq!(refused(run(&mut register, &stands_in("d2", person("olga"), person("vic")), &by("olga", "olga"))), "second-person");
+    assert_eq!(refused(run(&mut register, &stands_in("d3", person("vic"), person("rita")), &by("vic", "vic"))), "second-person", "through rita");
+    run(&mut register, &stands_in("d4", person("vic"), person("sam")), &by("vic", "vic")).unwrap();
+}
+
+#[test]
+fn what_no_longer_fits_keeps_back_nothing_that_is_due_after_it() {
+    let mut register = founded();
+    let propose = |register: &mut Register, i: usize, new: RegisterChange| {
+        let id = format!("p{i:03}");
+        run(register, &change(&id, new), &by("olga", "olga")).unwrap();
+        run(register, &RegisterCommand::ApproveProposal { id: prp(&id) }, &by("rita", "rita")).unwrap();
+    };
+    for i in 0..=MAX_APPLIED {
+        propose(&mut register, i, RegisterChange::SetOperator(account("ann", "ann", &[Role::SupportAgent, Role::Supervisor])));
+    }
+    run(&mut register, &change("off", RegisterChange::DisableOperator(oid("ann"))), &by("olga", "olga")).unwrap();
+    propose(&mut register, 99, RegisterChange::SetOperator(account("new", "zoe", &[Role::SupportAgent])));
+    let tick = at(ActorRef::System { worker: Worker::Deadlines }, now() + Duration::days(1));
+    let applied = run(&mut register, &RegisterCommand::ApplyDue, &tick).unwrap();
+    assert_eq!(applied, [RegisterEvent::ProposalApplied { proposal: prp("p099") }]);
+}
+
+#[test]
+fn a_delegation_that_ends_by_itself_is_not_said_to_have_ended() {
+    let mut register = founded();
+    let person = |p: &str| Principal::Person(pid(p));
+    let id = DelegationId::parse("d").unwrap();
+    let until = Some(now() + Duration::days(3));
+    let delegation = Delegation { id: id.clone(), from: person("sam"), to: person("ann"), since: now(), until };
+    run(&mut register, &change("d", RegisterChange::Delegate(delegation)), &by("sam", "sam")).unwrap();
+    let end = |days| at(by("olga", "olga").actor.who, now() + Duration::days(days));
+    let command = change("e", RegisterChange::RevokeDelegation { delegation: id, at: now() });
+    let said = |register: &mut Register, days| run(register, &command, &end(days)).expect_err("it can't be moved").to_string();
+    assert!(said(&mut register, 1).contains("ends by itself"));
+    assert!(said(&mut register, 4).contains("has ended already"));
+}

@@ -118,24 +118,52 @@ pub fn object(register: &Register, change: &RegisterChange) -> Option<Digest> {
     digest(&value.ok()?)
 }
 
-/// Whether one person acted for the other, directly or through others and their bots, within the window: then they are not a second person.
-pub fn tied(register: &Register, one: &PersonId, other: &PersonId, now: Time, window: Duration) -> bool {
-    let mut next: BTreeMap<Principal, BTreeSet<Principal>> = BTreeMap::new();
-    let mut tie = |a: Principal, b: Principal| {
-        next.entry(a.clone()).or_default().insert(b.clone());
-        next.entry(b).or_default().insert(a);
-    };
-    for d in register.delegations.iter().filter(|d| d.since <= now && d.until.is_none_or(|until| until >= now - window)) {
-        tie(d.from.clone(), d.to.clone());
+/// Who acted for whom, within the window.
+pub struct Ties<'a> {
+    next: BTreeMap<Principal, BTreeSet<Principal>>,
+    register: &'a Register,
+    now: Time,
+    from: Time,
+}
+
+impl<'a> Ties<'a> {
+    /// What delegations and ownership tie, those that ended within the window too.
+    pub fn of(register: &'a Register, now: Time, window: Duration) -> Self {
+        let mut next: BTreeMap<Principal, BTreeSet<Principal>> = BTreeMap::new();
+        let from = now - window;
+        for d in register.delegations.iter().filter(|d| d.since <= now && d.until.is_none_or(|until| until >= from)) {
+            next.entry(d.from.clone()).or_default().insert(d.to.clone());
+            next.entry(d.to.clone()).or_default().insert(d.from.clone());
+        }
+        Self { next, register, now, from }
     }
-    let mut seen = BTreeSet::from([Principal::Person(one.clone())]);
-    let mut todo: Vec<Principal> = seen.iter().cloned().collect();
-    while let Some(at) = todo.pop() {
-        for to in next.get(&at).into_iter().flatten() {
-            if seen.insert(to.clone()) {
-                todo.push(to.clone());
+
+    /// Whether one person acted for the other, directly, through others, or through software that the other owns or answers for: then they are
+    /// not a second person. Owning the same software ties nobody.
+    pub fn bind(&self, one: &PersonId, other: &PersonId) -> bool {
+        self.leads(one, other) || self.leads(other, one)
+    }
+
+    fn leads(&self, one: &PersonId, other: &PersonId) -> bool {
+        let mut seen = BTreeSet::from([Principal::Person(one.clone())]);
+        let mut todo: Vec<Principal> = seen.iter().cloned().collect();
+        while let Some(at) = todo.pop() {
+            for to in self.next.get(&at).into_iter().flatten().cloned().chain(self.answer_for(&at)) {
+                if seen.insert(to.clone()) {
+                    todo.push(to);
+                }
             }
         }
+        seen.contains(&Principal::Person(other.clone()))
     }
-    seen.contains(&Principal::Person(other.clone()))
+
+    /// Owners and sponsors of software; nobody for a person.
+    fn answer_for(&self, who: &Principal) -> impl Iterator<Item = Principal> + '_ {
+        let automation = match who {
+            Principal::Automation(id) => self.register.automations.get(id),
+            Principal::Person(_) => None,
+        };
+        let counts = |o: &&Ownership| o.since <= self.now && o.until.is_none_or(|until| until >= self.from);
+        automation.into_iter().flat_map(move |a| a.owners.iter().chain(&a.sponsors).filter(counts)).map(|o| Principal::Person(o.person.clone()))
+    }
 }
