@@ -1,7 +1,7 @@
 //! A case: one request to get one subject back into one thing by one action. Its state is the fold of its events.
 //!
-//! Contract: plain data; it changes only through [`Case::apply`] (in [`super::apply`]). Ids, codes and salted digests only: texts, names and addresses live
-//! beside the log (invariant 9). Knows nothing about who may do what: that is `decide`.
+//! Contract: plain data; it changes only through [`Case::apply`] (in [`super::apply`]). Ids, codes and salted digests only: texts, names and addresses lie
+//! beside the log (invariant 9). Knows nothing of who may do what.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +15,7 @@ pub use super::receipt::{ProofSession, Receipt, SessionOutcome, TrustRoot};
 use super::register::Principal;
 use super::requirement::Seconds;
 use super::subject::Scopes;
-use super::vocabulary::{Action, CaseState, Channel, Decision, Duty, EvidenceKind, FailureType, FlagKind, HoldSource, Path, Risk};
+use super::vocabulary::{Action, CaseState, Channel, Decision, Duty, EvidenceKind, FailureType, FlagKind, HoldSource, Path, Risk, Tier};
 use crate::base::ids::{AutomationId, CaseId, EndpointId, EvidenceId, GroupId, OperatorId, PersonId, SessionId, SubjectId, TargetId, TextId};
 use crate::base::{Digest, Time};
 
@@ -490,8 +490,7 @@ impl Case {
 }
 
 /// The risk of a case from its subject's tier and its flags.
-pub fn risk(tier: super::vocabulary::Tier, flags: &[Flag]) -> Risk {
-    use super::vocabulary::Tier;
+pub fn risk(tier: Tier, flags: &[Flag]) -> Risk {
     let loud = flags.iter().any(|f| matches!(f.kind, FlagKind::SuspectedCompromise | FlagKind::Pressure | FlagKind::NoOwner | FlagKind::NoInventory));
     match (tier, loud, flags.is_empty()) {
         (Tier::Privileged, ..) | (_, true, _) => Risk::High,
