@@ -53,7 +53,7 @@ mod tests {
 
     #[test]
     fn whoever_hands_in_never_waits_and_all_is_done_in_order_by_the_end() {
-        let (begin, begun) = channel::<()>();
+        let (begin, started) = channel::<()>();
         let (tell, told) = channel();
         let files = Files::new();
         let (go, wait) = channel::<()>();
@@ -62,7 +62,7 @@ mod tests {
             wait.recv().unwrap();
         };
         assert!(files.then(first));
-        begun.recv().unwrap();
+        started.recv().unwrap();
         let taken = (0..MAX + 2).filter(|n| {
             let (n, tell) = (*n, tell.clone());
             files.then(move || tell.send(n).unwrap())
