@@ -103,7 +103,13 @@ fn target() -> u16 {
         }
         let mut body = vec![0; length];
         let _ = lines.read_exact(&mut body);
-        let status = if head.starts_with("GET") { "404 Not Found" } else { "422 Unprocessable Content" };
+        let asked = head.strip_prefix("GET ").and_then(|rest| rest.split(' ').next()?.rsplit('/').next());
+        let status = if let Some(subject) = asked {
+            body = json!({"subject": subject, "known": false}).to_string().into_bytes();
+            "404 Not Found"
+        } else {
+            "422 Unprocessable Content"
+        };
         let answer = format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", body.len());
         let _ = stream.write_all(answer.as_bytes()).and_then(|()| stream.write_all(&body));
     })
