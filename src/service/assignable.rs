@@ -1,6 +1,6 @@
 //! Whom a case could be given to: agents may not read the register, so they are told who is there.
 //!
-//! Contract: reads only; at most [`MOST`] accounts, with how many more there are. Whether somebody may decide comes from the rules, never from a
+//! Contract: reads only; at most 50 accounts, with how many more there are. Whether somebody may decide comes from the rules, never from a
 //! second copy of them.
 
 use std::collections::BTreeSet;

@@ -119,7 +119,7 @@ pub async fn told(demo: &Demo, case: &str) {
     let entries = timeline(demo, case).await;
     let events: Vec<&str> = entries.iter().map(|e| e["event"].as_str().unwrap()).collect();
     let mut rest = events.iter();
-    for event in ["opened", "triaged", "session_opened", "proved", "routed", "sealed", "refused", "decided", "execution_started", "execution_ended"] {
+    for event in ["opened", "routed", "triaged", "session_opened", "proved", "sealed", "refused", "decided", "execution_started", "execution_ended"] {
         assert!(rest.any(|e| *e == event), "{event} is not where it should be in {events:?}");
     }
     for (who, code) in [("nadia", "separation"), ("nadia.deputy", "separation"), ("m.chen", "separation"), ("tom.becker", "separation")] {

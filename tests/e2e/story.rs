@@ -12,10 +12,8 @@ async fn a_bot_routes_its_owner_is_refused_in_every_way_a_supervisor_approves_an
     let subject = "n.ferreira";
     let held = demo.account(subject).await;
     let case = demo.open("triage-bot", subject, "account_unlock", "assisted").await;
-    triaged_and_proved(&demo, "nadia", &case, &["issued_code"]).await;
     attempts::rerouted_by_someone_else(&demo, &case).await;
-    let checklist = demo.case(&case).await["checklist"].clone();
-    assert_eq!(checklist["complete"], true, "the same way again asks for nothing new: {checklist:#}");
+    triaged_and_proved(&demo, "nadia", &case, &["issued_code"]).await;
     demo.act("nadia", &case, "seal", &json!({})).await;
 
     attempts::all(&demo, &case).await;

@@ -15,12 +15,12 @@ async fn story(size: (u16, u16)) {
     let (subject, held) = ("n.ferreira", demo.account("n.ferreira").await);
     let case = nadia.intake(subject, "Nuno Ferreira", 1, "it does not let me in");
     nadia.pty.shows("you routed it");
+    attempts::rerouted_by_someone_else(&demo, &case).await;
+    nadia.pty.shows("password reset · assisted");
     nadia.triage("tried it with them, refused twice");
     nadia.send_code("n.ferreira-mail");
     types_code(&demo, "n.ferreira@ferrol.example", &case).await;
     nadia.pty.shows("Checklist 1/1");
-    attempts::rerouted_by_someone_else(&demo, &case).await;
-    nadia.pty.shows("password reset · assisted");
     nadia.seal();
     nadia.pty.shows("awaiting approval");
 
