@@ -15,6 +15,17 @@ use crate::base::ids::{ApprovalId, CaseId, EmployerId, EndpointId, EvidenceId, G
 use crate::base::{Digest, Untrusted};
 pub use crate::domain::seal::SeenLog;
 
+/// What stands in [`SubjectDetail::assurance`] where the reader is software.
+pub const UNTOLD: &str = "not told to software";
+
+impl CaseDetail {
+    /// Whether this is what software is told: what is absent is then not told, and may be there all the same.
+    #[must_use]
+    pub fn is_bare(&self) -> bool {
+        self.subject.assurance == UNTOLD
+    }
+}
+
 /// A case, whole. Software is told where a case that it opened stands, what is missing by method and what it may do; of the rest it gets nothing: lists
 /// are empty, texts absent, and of the subject there is its id alone (`status` says `active` then, whatever it is).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 
 use super::words::Method;
 use crate::base::ids::{EndpointId, PersonId, SessionId};
+use crate::base::text::sanitise;
 
 /// A proof session, as staff see it: `sent`, never what was sent (invariant 7).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -34,6 +35,16 @@ pub struct SessionDetail {
     /// Why its message could not be sent to anyone, in words; absent if it was, or is on its way.
     #[serde(default)]
     pub unsent: Option<String>,
+}
+
+/// How a session ended, in words that staff read: the outcome's code where that is a word of theirs.
+#[must_use]
+pub fn ended(outcome: &str) -> String {
+    match outcome {
+        "rerouted" => "void: something else is asked for now".to_owned(),
+        "proved_elsewhere" => "proved, for something else than what is asked for now: it counts no more".to_owned(),
+        other => sanitise(other, false),
+    }
 }
 
 /// What became of a message to the subject or to an attester.

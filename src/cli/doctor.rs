@@ -224,12 +224,13 @@ fn mailboxes(database: &Path, now: Time) -> Result<String, String> {
             Some((subject, address)) => format!("{subject}'s {address} that of {}", whose(one)),
             None => whose(one),
         };
-        says.push(format!("a subject's address is somebody else's mailbox: {}", all(&shared.subjects, shared.more_subjects, &of)));
+        says.push(format!("A subject's address is somebody else's mailbox: {}", all(&shared.subjects, shared.more_subjects, &of)));
     }
     if says.is_empty() {
         return Ok("each is one person's".to_owned());
     }
-    let meant = "Persons who share one count as one where two have to say yes, and no code goes to a mailbox of somebody who works the case: put right                  what is not meant so";
+    let meant = "Persons who share one count as one where two have to say yes, and no code goes to a mailbox of somebody who works \
+        the case: put right what is not meant so";
     Ok(format!("{NOTICE}{}. {meant}", says.join(". ")))
 }
 

@@ -13,8 +13,9 @@ use super::desk::more;
 use super::every::command_of;
 use super::out::table;
 use super::ways;
-use crate::api::case::{ApprovalDetail, CaseDetail, RefusedAction};
+use crate::api::case::{ApprovalDetail, CaseDetail, ItemState, RefusedAction};
 use crate::api::lists::{CaseRow, LogPage, named};
+use crate::api::sent::ended;
 use crate::api::words::Decision;
 use crate::base::Untrusted;
 use crate::base::ids::OperatorId;
@@ -84,21 +85,15 @@ pub(super) fn detail(case: &CaseDetail) -> String {
         row.path.label(),
         case.target
     );
-    let _ = writeln!(text, "works on it: {}; expires {}", row.assignee.as_ref().map_or("nobody", OperatorId::as_str), minute(case.expires_at));
+    let works = row.assignee.as_ref().map_or("nobody", OperatorId::as_str);
+    let works = if case.is_bare() { String::new() } else { format!("works on it: {works}; ") };
+    let _ = writeln!(text, "{works}expires {}", minute(case.expires_at));
     for flag in &case.flags {
         let _ = writeln!(text, "flagged: {}, noticed by {} at {}", flag.kind.label(), sanitise(&flag.by, false), minute(flag.at));
     }
     text.push_str(&held(case));
     text.push_str(&super::course::course(case));
-    for item in &case.checklist.items {
-        let mark = if item.receipt.is_some() { "done   " } else { "missing" };
-        let elsewhere = item.receipt.is_none() && item.sessions.iter().any(|s| s.outcome.as_deref() == Some("proved_elsewhere"));
-        let why = if elsewhere { ": proved before, for something else than what is asked for now" } else { "" };
-        let _ = writeln!(text, "  {mark}  {}{why}", sanitise(&item.title, false));
-        if item.receipt.is_none() && case.hold.is_none() {
-            text.push_str(&ways::lines(&item.startable, "           start-proof "));
-        }
-    }
+    text.push_str(&checklist(case));
     for message in case.messages.iter().filter(|m| m.session.is_none() || m.told == 0) {
         let _ = writeln!(text, "  {}", crate::base::text::sanitise(&message.sentence, false));
     }
@@ -115,6 +110,23 @@ pub(super) fn detail(case: &CaseDetail) -> String {
     text
 }
 
+/// What is proved and what is missing, and how that can be started.
+fn checklist(case: &CaseDetail) -> String {
+    let mut text = String::new();
+    for item in &case.checklist.items {
+        // Software is told the state and no receipt.
+        let done = item.state == ItemState::Done;
+        let mark = if done { "done   " } else { "missing" };
+        let elsewhere = !done && item.sessions.iter().any(|s| s.outcome.as_deref() == Some("proved_elsewhere"));
+        let why = if elsewhere { ": proved before, for something else than what is asked for now" } else { "" };
+        let _ = writeln!(text, "  {mark}  {}{why}", sanitise(&item.title, false));
+        if !done && case.hold.is_none() {
+            text.push_str(&ways::lines(&item.startable, "           start-proof "));
+        }
+    }
+    text
+}
+
 /// Who froze a case and why, what was tried since to reach somebody (lifting names the session), and whom to reach.
 fn held(case: &CaseDetail) -> String {
     let mut text = String::new();
@@ -122,7 +134,7 @@ fn held(case: &CaseDetail) -> String {
     let why = hold.reason.as_ref().map(|r| format!(": {}", r.line())).unwrap_or_default();
     let _ = writeln!(text, "held since {} by {}{why}", minute(hold.since), hold.source.label());
     for session in &hold.sessions {
-        let outcome = session.outcome.as_deref().map_or_else(|| format!("open until {}", minute(session.expires_at)), |o| sanitise(o, false));
+        let outcome = session.outcome.as_deref().map_or_else(|| format!("open until {}", minute(session.expires_at)), ended);
         let lifts = if hold.lifted_by.contains(&session.id) { format!("; lifts the hold: --contact {}", session.id) } else { String::new() };
         let _ = writeln!(text, "  reached for: {} at {} ({}): {outcome}{lifts}", session.method.label(), minute(session.opened_at), session.id);
     }
@@ -151,7 +163,8 @@ fn who_may(case: &CaseDetail) -> String {
     let on_shift = |o: &OperatorId| case.could_decide.on_shift.contains(o);
     let named = |o: &OperatorId| format!("{o}{}", if on_shift(o) { "" } else { " (off shift)" });
     let could: Vec<String> = case.could_decide.operators.iter().map(named).collect();
-    let _ = writeln!(text, "could decide: {}", if could.is_empty() { "no one".to_owned() } else { could.join(", ") });
+    let nobody = if case.could_decide.enough { "enough are there, nobody is named to software" } else { "no one" };
+    let _ = writeln!(text, "could decide: {}", if could.is_empty() { nobody.to_owned() } else { could.join(", ") });
     let in_the_way: BTreeSet<String> = case.you_cannot_decide.iter().map(|duty| sanitise(&duty.sentence, false)).collect();
     if !in_the_way.is_empty() {
         let _ = writeln!(text, "you can't decide it: {}", in_the_way.into_iter().collect::<Vec<_>>().join("; "));

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use super::out::{Failure, USAGE};
 use crate::api::case::CaseDetail;
-use crate::api::proof::Startable;
+use crate::api::proof::{ItemState, Startable};
 use crate::api::words::Method;
 use crate::base::ids::CaseId;
 use crate::client::{Client, ClientError};
@@ -36,7 +36,7 @@ pub(super) fn lines(ways: &[Startable], before: &str) -> String {
 
 /// Every way there is in a case as it stands: to reach somebody while it is held, and otherwise to prove what is missing.
 fn all(case: &CaseDetail) -> Vec<&Startable> {
-    let missing = case.checklist.items.iter().filter(|i| i.receipt.is_none()).flat_map(|i| &i.startable);
+    let missing = case.checklist.items.iter().filter(|i| i.state != ItemState::Done).flat_map(|i| &i.startable);
     case.hold.as_ref().map_or_else(|| missing.collect(), |hold| hold.contacts.iter().collect())
 }
 

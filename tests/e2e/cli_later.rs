@@ -165,3 +165,22 @@ async fn a_case_is_denied_held_flagged_taken_back_and_ended_from_the_command_lin
     assert_eq!(cli.state(&case), "no_change_needed");
     cli.run("nadia", &["case", "comment", &case, " "], 2);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn software_reads_of_its_own_case_what_is_proved_and_is_told_no_untruth_about_what_it_is_not_told() {
+    let (demo, folder) = (Demo::start(), tempfile::tempdir().unwrap());
+    let cli = Cli { demo: &demo, folder: folder.path() };
+    let case = demo.open("triage-bot", "n.ferreira", "account_unlock", "assisted").await;
+    let before = cli.read("triage-bot", &["case", "show", &case]);
+    assert!(before.contains("missing  ") && !before.contains("done     "), "{before}");
+    triaged_and_proved(&demo, "nadia", &case, &["issued_code"]).await;
+    let told = cli.read("triage-bot", &["case", "show", &case]);
+    // No receipt is told, and nobody: what is done is said to be done all the same, and nobody to be there is said of nobody.
+    assert!(told.contains("done     ") && told.contains("): done") && !told.contains("missing"), "{told}");
+    for untold in ["could decide: no one", "works on it", "receipt ", "nadia", "d.ruiz"] {
+        assert!(!told.contains(untold), "{untold}: {told}");
+    }
+    assert!(told.contains("could decide: enough are there, nobody is named to software"), "{told}");
+    let whole = cli.read("nadia", &["case", "show", &case]);
+    assert!(whole.contains("done     ") && whole.contains("works on it: ") && whole.contains("receipt "), "{whole}");
+}

@@ -2,7 +2,7 @@
 
 use super::parts;
 use super::{actor_words, parts::duty};
-use crate::api::case::{CaseDetail, Checklist, Comment, FlagDetail, RefusedAction, ReviewDetail, RoutePreview, SubjectDetail, TriageDetail};
+use crate::api::case::{CaseDetail, Checklist, Comment, FlagDetail, RefusedAction, ReviewDetail, RoutePreview, SubjectDetail, TriageDetail, UNTOLD};
 use crate::api::problem::CouldDecide;
 use crate::base::Untrusted;
 use crate::base::ids::{PersonId, SubjectId};
@@ -37,7 +37,7 @@ impl CaseDetail {
                 flag_kinds: Vec::new(),
                 ..self.row
             },
-            subject: unrecorded(id.clone(), Untrusted::from(id.as_str()), "not told to software"),
+            subject: unrecorded(id.clone(), Untrusted::from(id.as_str()), UNTOLD),
             approver_groups: Vec::new(),
             opened_by: match &v.case.request.opened_by {
                 ActorRef::Automation { automation, .. } => automation.to_string(),

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::ways;
 use crate::api::case::{ApprovalDetail, CaseDetail, ChecklistItem, DutyInTheWay, ItemState, SealDetail};
 use crate::api::lists::{LogEntry, named};
+use crate::api::sent::ended;
 use crate::api::words::{CaseState, Decision};
 use crate::base::ids::CaseId;
 use crate::base::ids::PersonId;
@@ -316,7 +317,7 @@ pub(in crate::console::screen) fn checklist_item(s: &mut Sheet, item: &Checklist
                 let tries = if session.tries_left == 1 { "1 try".to_owned() } else { format!("{} tries", session.tries_left) };
                 s.more(format!("{method}: sent {}, {tries} left, ends in {left}", when(session.opened_at)), Role::Info);
             }
-            Some(outcome) => s.more(format!("{method}: sent {}, {}", when(session.opened_at), ways::ended(outcome)), Role::Dim),
+            Some(outcome) => s.more(format!("{method}: sent {}, {}", when(session.opened_at), ended(outcome)), Role::Dim),
         }
     }
     if item.state != ItemState::Done {

@@ -4,7 +4,7 @@
 
 use super::pages::{clean, when};
 use crate::api::case::{HoldDetail, Startable};
-use crate::api::sent::SessionDetail;
+use crate::api::sent::{SessionDetail, ended};
 use crate::base::Time;
 use crate::console::screen::queue::draw::until;
 use crate::console::theme::Role;
@@ -15,15 +15,6 @@ pub(super) fn contact(session: &SessionDetail) -> String {
     let whom = session.attester.as_ref().map(|a| format!(" by {a}")).unwrap_or_default();
     let to = session.endpoint.as_ref().map(|e| format!(" to {e}")).unwrap_or_default();
     format!("{}{whom}{to}, {}", session.method.label(), when(session.opened_at))
-}
-
-/// How a session ended, in words.
-pub(super) fn ended(outcome: &str) -> String {
-    match outcome {
-        "rerouted" => "void: something else is asked for now".to_owned(),
-        "proved_elsewhere" => "proved, for something else than what is asked for now: it counts no more".to_owned(),
-        other => clean(other),
-    }
 }
 
 /// What was tried since the hold to reach somebody, and what could be.
