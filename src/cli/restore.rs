@@ -23,6 +23,7 @@ use crate::domain::command::{Command, RegisterCommand};
 use crate::domain::event::{RegisterChange, RegisterEvent};
 use crate::domain::govern::{recover, restored};
 use crate::domain::register::{Operator, Register};
+use crate::domain::subject::Subject;
 use crate::domain::vocabulary::Status;
 use crate::service::register::Beside;
 use crate::service::{Ask, Service};
@@ -217,7 +218,12 @@ async fn records(service: &Service, lost: &Lost, taken: &mut Taken) -> Result<()
     let mut narrowed = Vec::new();
     for was in &lost.subjects {
         let Some(record) = service.store.subject(&was.id).await.map_err(kept)? else { continue };
-        narrowed.extend(Some(restored::subject(&record.subject, was)).filter(|new| *new != *record.subject));
+        let new = restored::subject(&record.subject, was);
+        if new != *record.subject {
+            // A record from before managers had a date has that of the record, which is written anew here.
+            let since = record.dates.record.filter(|_| new.manager.is_some());
+            narrowed.push(Subject { manager_since: new.manager_since.or(since), ..new });
+        }
     }
     taken.subjects = narrowed.len() as u64;
     for some in narrowed.chunks(BATCH) {

@@ -27,6 +27,7 @@ pub fn step(world: &World, progress: &Progress, could: &CouldDecide, now: Time) 
         CaseState::Sealed => sealed(world, case, &need, could, now),
         CaseState::Approved => match case.times.execute_after.filter(|t| *t > now) {
             Some(then) => format!("wait until {}: approvers can take an approval back, the subject can object", minute(then)),
+            None if case.taking_back() => format!("{TAKING_BACK}; then the server carries it out"),
             None => "wait for the server to carry it out".to_owned(),
         },
         CaseState::Executing if undoing(case) => "wait for the target to undo it".to_owned(),
@@ -143,9 +144,11 @@ fn restored(case: &Case, need: &Requirement) -> String {
     }
 }
 
+const TAKING_BACK: &str = "wait for the target to confirm that nothing is left of what it gave, or may have given";
+
 fn failed(case: &Case) -> String {
     if case.taking_back() {
-        return "wait for the target to confirm that nothing is left of what it gave, or may have given; or withdraw it".to_owned();
+        return format!("{TAKING_BACK}; or withdraw it");
     }
     let reason = case.executions.last().and_then(|e| match &e.outcome {
         Some(ExecutionOutcome::Failed { reason }) => Some(*reason),

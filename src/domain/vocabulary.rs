@@ -396,7 +396,7 @@ words! {
         /// The target could not be reached within the retry limit.
         Unreachable = "unreachable", "target could not be reached";
         /// The target did not say what it held, without which nothing is ordered.
-        NotOrdered = "not_ordered", "nothing was ordered: the target did not say what it held before";
+        NotOrdered = "not_ordered", "nothing was ordered: the target is not configured, or did not say what it held before";
         /// The target refused.
         Refused = "refused", "target refused";
         /// The target answered but nothing changed.

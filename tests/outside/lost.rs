@@ -163,3 +163,23 @@ async fn invariant_17_word_of_a_stopped_recovery_is_not_sent_and_begins_no_other
     house.clock.pass(DAY + 60);
     assert!(house.service.authenticate(&omar.presented).await.unwrap().is_some());
 }
+
+#[tokio::test]
+async fn invariant_17_whoever_governs_is_told_once_though_it_can_not_be_written_down_at_once() {
+    let house = House::new().await;
+    let (mailer, took) = crate::stuck::defers("nobody", 0);
+    let workers = workers(&house.service, &house.keys, mailer, &house.connector, &house.pages);
+    come_back(&house, false).await.unwrap();
+    house.clock.tamper(600_000);
+    for _ in 0..3 {
+        workers.run_outbox_once().await.unwrap();
+        house.clock.pass(15);
+    }
+    let before = took.lock().unwrap().len();
+    assert!(before == 2 && recover::untold(&*house.store.register().await.unwrap()).count() == 2, "{before}");
+    house.clock.tamper(-600_000);
+    house.clock.pass(700);
+    workers.run_outbox_once().await.unwrap();
+    assert_eq!(took.lock().unwrap().len(), 2, "each of them once");
+    assert_eq!(recover::untold(&*house.store.register().await.unwrap()).count(), 0, "and now the delay runs");
+}

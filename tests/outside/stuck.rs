@@ -114,7 +114,7 @@ async fn a_server_whose_relay_hangs_ends_in_time_and_what_it_counted_is_in_the_l
 }
 
 /// A relay that defers mail to addresses with these words, so many times; whom it took mail for.
-fn defers(words: &'static str, times: usize) -> (Mailer, Arc<Mutex<Vec<String>>>) {
+pub fn defers(words: &'static str, times: usize) -> (Mailer, Arc<Mutex<Vec<String>>>) {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let mailer = by_smtp(listener.local_addr().unwrap().port());
     let (took, left) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(times)));
@@ -169,4 +169,28 @@ async fn invariant_13_whoever_had_a_message_does_not_get_it_again_because_anothe
     let told: Vec<_> =
         house.events(case).await.into_iter().filter(|e| matches!(e, countersign::domain::event::CaseEvent::MessageSent { .. })).collect();
     assert!(format!("{told:?}").contains("told: 2") && told.len() == 1, "{told:?}");
+}
+
+#[tokio::test]
+async fn invariant_13_a_message_whose_fate_can_not_be_written_down_yet_is_not_sent_again() {
+    let house = House::new().await;
+    let (mailer, took) = defers("nobody", 0);
+    let workers = workers(&house.service, &house.keys, mailer, &house.connector, &house.pages);
+    let case = house.open(staff("nadia"), route("okafor", Action::PasswordReset, Path::Assisted, &["login"])).await.unwrap().case.id;
+    let told = async || {
+        let sent = |e: &countersign::domain::event::CaseEvent| matches!(e, countersign::domain::event::CaseEvent::MessageSent { .. });
+        format!("{:?}", house.events(case).await.into_iter().filter(sent).collect::<Vec<_>>())
+    };
+    // The machine slept: nothing is written until the clock is right again, and mail still leaves.
+    house.clock.tamper(600_000);
+    for _ in 0..3 {
+        assert_eq!(workers.run_outbox_once().await.unwrap(), 1);
+        house.clock.pass(15);
+    }
+    assert_eq!((told().await.as_str(), took.lock().unwrap().len()), ("[]", 2));
+    house.clock.tamper(-600_000);
+    house.clock.pass(700);
+    workers.run_outbox_once().await.unwrap();
+    assert_eq!(took.lock().unwrap().len(), 2, "each address once");
+    assert_eq!(told().await.matches("told: 2").count(), 1);
 }

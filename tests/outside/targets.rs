@@ -1,6 +1,6 @@
 //! Targets that behave, and targets that don't: what is restored is what the target is found to hold.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -13,9 +13,11 @@ use countersign::connectors::webhook::{Webhook, unknown};
 use countersign::connectors::{CallError, Connector, Held, Order};
 use countersign::demo::target::state::World;
 use countersign::domain::case::ExecutionOutcome;
+use countersign::domain::command::Command;
 use countersign::domain::vocabulary::{Action, CaseState, FailureReason};
 use countersign::outbound::door::{Answer, Base, Door, Limits};
 use countersign::outbound::mail::Mailer;
+use countersign::service::workers::{Hands, Patience, Workers};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use crate::house::{House, id, workers};
@@ -236,4 +238,23 @@ async fn what_is_seen_of_the_target_by_people_is_its_state() {
     let after = shown().await;
     assert!(after.accounts[&id("okafor")].scope.is_empty(), "{after:?}");
     assert_eq!(after, World::read(&house.target).unwrap());
+}
+
+#[tokio::test]
+async fn of_a_target_that_is_not_configured_nothing_was_ordered_and_nothing_is_taken_back() {
+    let mut house = House::new().await;
+    let case = house.approved("okafor", Action::JitAccess).await;
+    let hands = Hands {
+        keys: house.keys.clone(),
+        mailer: Mailer::folder("Corp <no-reply@corp.example>", &house.mailbox).unwrap(),
+        connectors: BTreeMap::new(),
+        pages_url: house.pages.clone(),
+        organisation: "Corp".to_owned(),
+    };
+    house.workers = Workers::new(Arc::clone(&house.service), Arc::new(hands), Patience::default());
+    house.live(600, 20).await;
+    let ended = house.case(case).await;
+    assert_eq!((ended.state, ended.executions.last().and_then(|e| e.outcome.clone())), failed(FailureReason::NotOrdered));
+    assert!(ended.taken_back.is_empty(), "nobody ever spoke to it");
+    house.act("nadia", case, Command::Retry).await;
 }

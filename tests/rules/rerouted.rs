@@ -99,6 +99,22 @@ fn invariant_05_a_session_serves_only_what_it_was_opened_for() {
 }
 
 #[test]
+fn invariant_17_no_routing_makes_a_case_an_assisted_one_for_whoever_may_start_none() {
+    let mut play = Play::new(Tier::Standard);
+    let may = "assisted = [\"support_agent\", \"supervisor\", \"security_reviewer\", \"automation\"]";
+    let text = include_str!("../../assets/policy/default.toml").replace(may, "assisted = [\"support_agent\"]");
+    let policy = std::sync::Arc::new(countersign::domain::policy::Policy::parse(&text).unwrap());
+    (play.world.pinned, play.world.current) = (policy.clone(), policy);
+    play.open(bot(vec![]), Path::SelfService);
+    // The path is left as it is, and what is routed by hand is worked by staff from then on.
+    let other = Route { action: Action::MfaReenrolment, ..play.case().route.clone() };
+    let routed = Command::Route { route: other };
+    assert!(matches!(play.ask(bot(vec![]), &routed), Err(Refusal::NotPermitted { .. })));
+    play.act(op("nadia"), &routed).unwrap();
+    assert_eq!(play.case().route.path, Path::Assisted);
+}
+
+#[test]
 fn invariant_05_what_was_proved_for_more_of_the_same_counts_for_less_of_it_and_not_the_other_way_round() {
     let mut play = Play::new(Tier::Standard);
     let mut request = open(1, Path::Assisted);

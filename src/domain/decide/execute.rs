@@ -3,6 +3,8 @@
 //! Contract: only the server executes; no operator has a reset right. Everything that made the approval count is worked out anew before
 //! anything is touched (invariant 4); what came back is compared with what was approved and recorded (invariant 10).
 
+use chrono::Duration;
+
 use super::actor::{self, not_permitted, worker};
 use super::draft::{Draft, recoverable};
 use crate::base::ids::GrantId;
@@ -24,6 +26,10 @@ pub(super) fn start(draft: &mut Draft<'_>) -> Result<(), Refusal> {
         && draft.now() < after
     {
         return Err(Refusal::TooEarly(after));
+    }
+    if draft.case.taking_back() {
+        // An order taken over by a restore. Too early, and not against it: the approval stands.
+        return Err(Refusal::TooEarly(draft.now() + Duration::minutes(1)));
     }
     let seal = draft.case.seal.as_ref().map(|s| s.sha256).ok_or(Refusal::StaleSeal)?;
     let attempt = draft.case.attempts().saturating_add(1);

@@ -79,11 +79,11 @@ pub(super) fn route(draft: &mut Draft<'_>, asked: &Route) -> Result<(), Refusal>
     draft.stands(states)?;
     super::execute::nothing_to_take_back(draft)?;
     let subject = draft.subject()?;
-    if asked.path != draft.case.route.path {
-        // Else a path that one may not start could be reached by way of one that one may.
-        super::open::permitted(&draft.world, draft.code, asked.path, Scope::Route, draft.ctx)?;
-    }
     let path = if asked.path.runs_itself() { Path::Assisted } else { asked.path };
+    for taken in [asked.path, path].into_iter().filter(|taken| *taken != draft.case.route.path) {
+        // Else a path that one may not start could be reached by way of one that one may.
+        super::open::permitted(&draft.world, draft.code, taken, Scope::Route, draft.ctx)?;
+    }
     let route = &Route { path, ..asked.clone() };
     if *route == draft.case.route {
         let why = if route == asked { "The case goes that way already." } else { BY_ITSELF };

@@ -22,11 +22,11 @@ use crate::store::OutboxItem;
 
 /// Whether an attempt has begun.
 enum Begun {
-    /// It runs.
-    Runs(Arc<Case>),
+    /// It runs; whether it was begun just now, so that nothing can have been ordered.
+    Runs { case: Arc<Case>, fresh: bool },
     /// There is nothing to do any more.
     Ended,
-    /// The target did not say what it holds: it is asked again before anything begins.
+    /// The target did not say what it holds, or is to take something back: it is asked again before anything begins.
     NotYet,
 }
 
@@ -41,8 +41,8 @@ enum Pass {
 impl Workers {
     /// Executes the case's plan, or goes on with an execution that was interrupted.
     pub(super) async fn execute_plan(&self, item: &OutboxItem, id: CaseId, attempt: u32) -> Result<Step, ServiceError> {
-        let case = match self.started(item, id, attempt).await {
-            Ok(Begun::Runs(case)) => case,
+        let (case, fresh) = match self.started(item, id, attempt).await {
+            Ok(Begun::Runs { case, fresh }) => (case, fresh),
             Ok(Begun::Ended) => return Ok(Step::Finished),
             Ok(Begun::NotYet) => return Ok(Step::Again),
             Err(error) => return Self::after_refusal(id, error),
@@ -52,7 +52,7 @@ impl Workers {
             self.pass(item, &case, &order, connector).await?
         } else {
             tracing::error!(case = %id, system = %case.route.target, "no such target is configured");
-            Pass::End(failed(FailureReason::Unreachable))
+            Pass::End(failed(if fresh { FailureReason::NotOrdered } else { FailureReason::Unreachable }))
         };
         let Pass::End(outcome) = pass else { return Ok(Step::Again) };
         let grant: GrantId = self.service.fresh("grt")?;
@@ -66,11 +66,15 @@ impl Workers {
     async fn started(&self, item: &OutboxItem, id: CaseId, attempt: u32) -> Result<Begun, ServiceError> {
         let Some(case) = self.service.store.case(id).await? else { return Ok(Begun::Ended) };
         if is_running(&case, attempt) {
-            return Ok(Begun::Runs(case));
+            return Ok(Begun::Runs { case, fresh: false });
         }
         // Attempts that a restore took over were begun too, with these very references.
         if attempt <= case.attempts() {
             return Ok(Begun::Ended);
+        }
+        // Taken over by a restore: what is ordered beside it would be given twice.
+        if case.taking_back() {
+            return Ok(Begun::NotYet);
         }
         let renews = case.plan.as_ref().map(|p| p.renews(&case.route.subject)).unwrap_or_default();
         let before = match self.hands.connectors.get(&case.route.target) {
@@ -84,7 +88,7 @@ impl Workers {
         self.service.notice_pairs(&case).await?;
         let ask = Ask::system(Worker::Executor).holding(before.unwrap_or_default());
         let done = self.service.execute(&ask, id, &Command::StartExecution).await?;
-        Ok(if is_running(&done.case, attempt) { Begun::Runs(done.case) } else { Begun::Ended })
+        Ok(if is_running(&done.case, attempt) { Begun::Runs { case: done.case, fresh: true } } else { Begun::Ended })
     }
 
     /// Whether a target that does not answer before anything is begun may be asked again, for as long as one that does not afterwards.
@@ -196,7 +200,11 @@ impl Workers {
         }
         let Some(order) = order(&case, attempt) else { return Ok(Step::Finished) };
         let there = case.there.orders.get(&attempt).map(|order| &order.plan);
-        let Some(connector) = self.hands.connectors.get(there.map_or(&case.route.target, |plan| &plan.target)) else { return Ok(Step::Again) };
+        let system = there.map_or(&case.route.target, |plan| &plan.target);
+        let Some(connector) = self.hands.connectors.get(system) else {
+            tracing::error!(case = %id, %system, "no such target is configured; an execution can't be undone there");
+            return Ok(Step::Again);
+        };
         let done = match there.and_then(|plan| plan.lifetime) {
             // Given in a log that a restore replaced: temporary access ends as it ends elsewhere.
             Some(_) => connector.revoke(&order, self.service.now()).await,

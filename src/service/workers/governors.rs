@@ -64,16 +64,20 @@ impl Workers {
         }
         let post = |to: Recipient| Post { text: text.clone(), key: format!("recovered {} {}", item.id, to.id), to };
         let tally = self.post(item, None, to.into_iter().map(post).collect()).await;
-        let (open, step) = (tally.is_open(), tally.ends(item, None));
-        if at_once || open {
-            return Ok(step);
+        if at_once || tally.is_open() {
+            return Ok(tally.ends(item, None));
         }
         let told =
             self.service.govern(&Self::ask(Worker::Notices, item), &RegisterCommand::RecoveryTold { tokens: waiting }, &Beside::default()).await;
-        match told {
-            Ok(_) => Ok(Step::Committed),
-            Err(ServiceError::Refused(_)) => Ok(Step::Finished),
-            Err(other) => Err(other),
-        }
+        let step = match told {
+            Ok(_) => Step::Committed,
+            Err(ServiceError::Refused(_)) => Step::Finished,
+            Err(error) => {
+                tracing::warn!(item = item.id, error = error.code(), "that everyone who governs was told could not be written down yet");
+                return Ok(tally.rest());
+            }
+        };
+        tally.ends(item, None);
+        Ok(step)
     }
 }

@@ -137,7 +137,7 @@ impl Workers {
     }
 
     /// Writes down what became of a message once that is known for every address: until then those who have not had it are tried again, under the
-    /// same ids.
+    /// same ids. What can't be written down yet is kept with the item: the message was handed over, and is not sent again for that.
     async fn told(&self, item: &OutboxItem, case: CaseId, message: Message, tally: Tally) -> Result<Step, ServiceError> {
         if tally.is_open() {
             return Ok(tally.ends(item, Some(case)));
@@ -145,7 +145,10 @@ impl Workers {
         let step = match self.service.record_message(item.id, case, tally.sent(message)).await {
             Ok(()) => Step::Committed,
             Err(ServiceError::NotFound(_)) => Step::Finished,
-            Err(other) => return Err(other),
+            Err(error) => {
+                tracing::warn!(%case, item = item.id, error = error.code(), "what became of a message could not be written down yet");
+                return Ok(tally.rest());
+            }
         };
         tally.ends(item, Some(case));
         Ok(step)
@@ -153,12 +156,14 @@ impl Workers {
 
     /// A session that still waits when its time is over, or its case is held, before its message could be handed over: nobody is to take it for sent.
     async fn too_late(&self, item: &OutboxItem, case: &Case, session: &SessionId, message: Message) -> Result<Step, ServiceError> {
-        let over = |s: &ProofSession| s.outcome.is_none() && (item.tries > 0 || s.expires_at <= self.service.now());
-        if !case.sessions.get(session).is_some_and(over) {
+        // A session without an outcome is not open only where it ran out or is frozen.
+        if case.sessions.get(session).is_none_or(|s| s.outcome.is_some()) {
             return Ok(Step::Finished);
         }
         let mut tally = Tally::of(item);
-        tally.add(Untold::Unreachable);
+        if !tally.told() {
+            tally.add(Untold::Unreachable);
+        }
         self.told(item, case.id, message, tally).await
     }
 

@@ -1,7 +1,7 @@
 //! One message to several recipients: handed over side by side, and again only to those who have not had it.
 //!
 //! Contract: what became of it at each address is kept with its item of the outbox, by id and never by address, so that no retry reaches whom an
-//! earlier one reached or gave up; only a server that dies or is stopped within one pass sends twice. One pass begins no conversation with the
+//! earlier one reached or gave up, nor where the case can't be written to; only a server that dies or is stopped within one pass sends twice. One pass begins no conversation with the
 //! relay after [`BEGIN_WITHIN`], and each of them is bounded by the mailer. Knows nothing about what is written.
 
 use std::collections::BTreeMap;
@@ -86,6 +86,16 @@ impl Tally {
         self.became.insert(String::new(), Became::Untold(why));
     }
 
+    /// Whether anyone had it.
+    pub(super) fn told(&self) -> bool {
+        self.became.values().any(|became| *became == Became::Told)
+    }
+
+    /// Put back with what became of it, so that nobody who had it gets it again.
+    pub(super) fn rest(self) -> Step {
+        Step::Rest(self.became)
+    }
+
     /// Whether some have not had it and may yet.
     pub(super) fn is_open(&self) -> bool {
         self.again
@@ -94,7 +104,7 @@ impl Tally {
     /// What becomes of the item. A message that is given up is a line of the journal when it ends, however many addresses and tries it had.
     pub(super) fn ends(self, item: &OutboxItem, case: Option<CaseId>) -> Step {
         if self.again {
-            return Step::Rest(self.became);
+            return self.rest();
         }
         let mut untold = self.became.iter().filter_map(|(mark, became)| match became {
             Became::Untold(why) if !mark.is_empty() => Some(*why),

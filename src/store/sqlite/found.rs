@@ -16,6 +16,9 @@ use crate::domain::subject::Subject;
 use crate::domain::vocabulary::FlagKind;
 use crate::store::StoreError;
 
+/// Subjects held in memory at once while a database is brought up to date.
+const PAGE: i64 = 1_000;
+
 /// A bit for each kind.
 pub(super) fn bits<'a>(kinds: impl IntoIterator<Item = &'a FlagKind>) -> i64 {
     kinds.into_iter().fold(0, |bits, kind| bits | (1 << kind.ordinal()))
@@ -47,12 +50,22 @@ pub(super) fn fill(conn: &Connection) -> Result<(), StoreError> {
         let Some(case) = super::reads::fold(conn, id)? else { continue };
         conn.prepare_cached("UPDATE cases SET flag_kinds = ?2 WHERE id = ?1")?.execute([id.key(), flagged(&case.flags)])?;
     }
-    let mut all = conn.prepare("SELECT body, row, words, skeleton FROM subjects")?;
-    let mut found = all.query([])?;
-    let mut moved = Vec::new();
+    let mut after = Some(String::new());
+    while let Some(id) = after {
+        after = fill_page(conn, &id)?;
+    }
+    Ok(())
+}
+
+/// Writes what [`PAGE`] subjects are found by, those that come after an id; the last one's id, and none after the end.
+fn fill_page(conn: &Connection, after: &str) -> Result<Option<String>, StoreError> {
+    let (mut last, mut moved) = (None, Vec::new());
+    let mut page = conn.prepare_cached("SELECT id, body, row, words, skeleton FROM subjects WHERE id > ?1 ORDER BY id LIMIT ?2")?;
+    let mut found = page.query(params![after, PAGE])?;
     while let Some(r) = found.next()? {
-        let Ok(subject) = serde_json::from_str::<Subject>(&r.get::<_, String>(0)?) else { continue };
-        let (row, was, bones): (i64, String, String) = (r.get(1)?, r.get(2)?, r.get(3)?);
+        last = Some(r.get(0)?);
+        let Ok(subject) = serde_json::from_str::<Subject>(&r.get::<_, String>(1)?) else { continue };
+        let (row, was, bones): (i64, String, String) = (r.get(2)?, r.get(3)?, r.get(4)?);
         if was != words(&subject) || bones != skeleton(subject.name.raw()) {
             moved.push((subject, row, was));
         }
@@ -63,7 +76,7 @@ pub(super) fn fill(conn: &Connection) -> Result<(), StoreError> {
         conn.prepare_cached(sql)?.execute(params![subject.id.as_str(), now, skeleton(subject.name.raw())])?;
         rows::put_words(conn, "subject_words", row, Some(&was), &now)?;
     }
-    Ok(())
+    Ok(last)
 }
 
 impl Verify<'_> {
