@@ -42,7 +42,7 @@ pub struct SessionDetail {
 pub fn ended(outcome: &str) -> String {
     match outcome {
         "rerouted" => "void: something else is asked for now".to_owned(),
-        "proved_elsewhere" => "proved, for something else than what is asked for now: it counts no more".to_owned(),
+        "proved_elsewhere" => "proved before the case was sent elsewhere: it counts no more".to_owned(),
         other => sanitise(other, false),
     }
 }

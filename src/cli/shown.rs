@@ -118,7 +118,7 @@ fn checklist(case: &CaseDetail) -> String {
         let done = item.state == ItemState::Done;
         let mark = if done { "done   " } else { "missing" };
         let elsewhere = !done && item.sessions.iter().any(|s| s.outcome.as_deref() == Some("proved_elsewhere"));
-        let why = if elsewhere { ": proved before, for something else than what is asked for now" } else { "" };
+        let why = if elsewhere { ": proved before the case was sent elsewhere" } else { "" };
         let _ = writeln!(text, "  {mark}  {}{why}", sanitise(&item.title, false));
         if !done && case.hold.is_none() {
             text.push_str(&ways::lines(&item.startable, "           start-proof "));

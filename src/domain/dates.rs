@@ -16,11 +16,23 @@ use super::vocabulary::Method;
 use crate::base::Time;
 use crate::base::ids::PersonId;
 
+/// What is known of a subject's saved codes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum SavedCodes {
+    /// Nobody looked.
+    #[default]
+    Unknown,
+    /// None is good: none was issued, or all are used.
+    None,
+    /// There are some, of a set that was issued then. A code that takes the place of a used one is of the same set.
+    Issued(Time),
+}
+
 /// Since when what stands beside a subject's record is recorded, as the server itself saw it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Dates {
-    /// When its saved codes were issued; `None` if it has none that are good. A code that takes the place of a used one is of the same set.
-    pub codes: Option<Time>,
+    /// Its saved codes.
+    pub codes: SavedCodes,
     /// By owner or manager of the subject who has a mail address: since when it is that one.
     pub mailboxes: BTreeMap<PersonId, Time>,
     /// Since when the subject's record is as it is.
@@ -42,11 +54,14 @@ pub(super) fn address(case: &Case, need: &Requirement, endpoint: &Endpoint) -> O
 pub fn problem(world: &World, method: Method, attester: Option<&PersonId>, now: Time) -> Option<String> {
     let (Some(case), Some(subject)) = (world.case.as_deref(), world.subject.as_deref()) else { return None };
     match (reach(method), attester) {
-        (Reach::Endpoint, _) if method == Method::SavedCode => {
-            let issued = world.dates.codes?;
-            let why = || "The saved codes were issued too shortly before the request, or after it: they prove nothing here.".to_owned();
-            too_young(case, &checklist::requirement(world), Some(issued)).then(why)
-        }
+        (Reach::Endpoint, _) if method == Method::SavedCode => match world.dates.codes {
+            SavedCodes::Unknown => None,
+            SavedCodes::None => Some("The subject has no saved codes that are good: prove it another way.".to_owned()),
+            SavedCodes::Issued(at) => {
+                let why = || "The saved codes were issued too shortly before the request, or after it: they prove nothing here.".to_owned();
+                too_young(case, &checklist::requirement(world), Some(at)).then(why)
+            }
+        },
         (Reach::Attester, Some(person)) => attests(world, (case, subject), method, person, now),
         _ => None,
     }

@@ -65,7 +65,7 @@ fn triage(case: &Case) -> String {
 fn proofing(case: &Case, progress: &Progress, need: &Requirement, could: &CouldDecide, now: Time) -> String {
     match progress.items.iter().find(|i| i.receipt.is_none()) {
         Some(item) if case.receipts.iter().any(|r| case.is_for_another(r) && item.methods.contains(&r.method)) => {
-            format!("{} (what was proved before was for something else than what is asked for now)", missing(case, item, now))
+            format!("{} (what was proved before the case was sent elsewhere counts no more)", missing(case, item, now))
         }
         Some(item) => missing(case, item, now),
         None if !progress.complete => "route it another way: no proof could meet what policy asks here".to_owned(),

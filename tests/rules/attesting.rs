@@ -319,7 +319,7 @@ fn invariant_05_an_attestation_asked_for_before_the_mailbox_was_changed_counts_f
 fn invariant_05_a_set_of_saved_codes_is_as_old_as_an_address_has_to_be_or_proves_nothing() {
     let begin = |issued: chrono::DateTime<chrono::Utc>| {
         let mut play = Play::new(Tier::Standard);
-        play.world.dates = Arc::new(dates::Dates { codes: Some(issued), ..dates::Dates::default() });
+        play.world.dates = Arc::new(dates::Dates { codes: dates::SavedCodes::Issued(issued), ..dates::Dates::default() });
         play.open(op("nadia"), Path::Assisted);
         play.act(op("nadia"), &triage()).unwrap();
         let offered = checklist::progress(&play.world, play.now).items.iter().flat_map(|i| &i.startable).any(|w| w.0 == Method::SavedCode);
@@ -327,6 +327,12 @@ fn invariant_05_a_set_of_saved_codes_is_as_old_as_an_address_has_to_be_or_proves
         (play.act(op("nadia"), &command), offered)
     };
     assert!(matches!(begin(start() - Duration::days(8)), (Ok(()), true)));
+    let mut none = Play::new(Tier::Standard);
+    none.world.dates = Arc::new(dates::Dates { codes: dates::SavedCodes::None, ..dates::Dates::default() });
+    none.open(op("nadia"), Path::Assisted);
+    none.act(op("nadia"), &triage()).unwrap();
+    let command = Command::StartProof { session: id("ses-n"), method: Method::SavedCode, endpoint: Some(id("mail-1")), attester: None };
+    assert!(matches!(none.act(op("nadia"), &command), Err(Refusal::EndpointUnusable(why)) if why.contains("no saved codes")));
     for late in [start() - Duration::days(6), start(), start() + Duration::minutes(1)] {
         let (refused, offered) = begin(late);
         assert!(matches!(&refused, Err(Refusal::EndpointUnusable(why)) if why.contains("saved codes")) && !offered, "{refused:?}");

@@ -135,7 +135,9 @@ fn issued(token: &Token) -> String {
     };
     let chain: Vec<String> = token.on_behalf_of.iter().map(principal).collect();
     let chain = if chain.is_empty() { String::new() } else { format!(", acting for {}", chain.join(" for ")) };
-    format!("{holder} was given a token{chain}, until {} ({})", minute(token.expires_at), token.id)
+    // One that waits for others lives as long from when it counts.
+    let hours = (token.expires_at - token.issued_at).num_hours();
+    format!("{holder} is given a token{chain} that lives {hours} h from when it counts ({})", token.id)
 }
 
 /// A principal with its kind.

@@ -77,7 +77,7 @@ impl Requester {
 
 fn outcome(outcome: SessionOutcome) -> &'static str {
     match outcome {
-        SessionOutcome::Proved => "Your answer is recorded.",
+        SessionOutcome::Proved => "Your \u{201c}yes\u{201d} is recorded, and it stands. If you did not mean it, tell the help desk at once.",
         SessionOutcome::Declined => "Your \u{201c}no\u{201d} is recorded.",
         SessionOutcome::Exhausted | SessionOutcome::Superseded => "This page is over.",
         SessionOutcome::Rerouted => "This page is over: something else is asked for now.",

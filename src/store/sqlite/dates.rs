@@ -11,7 +11,7 @@ use super::reads::{all, entry};
 use super::rows::{millis, time};
 use super::verify::Verify;
 use crate::base::Time;
-use crate::domain::dates::Dates;
+use crate::domain::dates::{Dates, SavedCodes};
 use crate::domain::event::{Body, Entry, RegisterChange, RegisterEvent};
 use crate::domain::subject::Subject;
 use crate::store::StoreError;
@@ -44,7 +44,7 @@ pub(super) fn of(conn: &Connection, subject: &Subject) -> Result<Dates, StoreErr
     let sql = "SELECT since FROM subjects WHERE id = ?1";
     let record: Option<Option<i64>> = conn.prepare_cached(sql)?.query_row([subject.id.as_str()], |r| r.get(0)).optional()?;
     let sql = "SELECT since FROM saved_codes WHERE subject = ?1 AND used = 0";
-    let codes = all(conn, sql, [subject.id.as_str()], |r| known(r.get(0)?))?.into_iter().max();
+    let codes = all(conn, sql, [subject.id.as_str()], |r| known(r.get(0)?))?.into_iter().max().map_or(SavedCodes::None, SavedCodes::Issued);
     let mut mailboxes = BTreeMap::new();
     for person in subject.owners.iter().map(|o| &o.person).chain(&subject.manager) {
         let sql = "SELECT since FROM people WHERE id = ?1 AND mailbox IS NOT NULL";
