@@ -42,7 +42,7 @@ export default function attester(house) {
       assert.equal(await outcome(server, id), 'proved');
       const version = (await server.case(id)).row.version;
       await visitor.open(`${letter.link('a')}/answer`);
-      assert.match(await visitor.text(), /Your answer is recorded/);
+      assert.match(await visitor.text(), /is recorded, and it stands/);
       await visitor.look('answered');
       assert.equal((await server.case(id)).row.version, version);
     }));

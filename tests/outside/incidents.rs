@@ -79,6 +79,8 @@ async fn a_ten_minute_call_with_facts_from_a_public_profile_moves_nothing() {
 async fn after_an_administrators_recovery_no_second_way_in_is_added() {
     let house = House::new().await;
     house.record(vec![okafor(|s| (s.kind, s.tier) = (SubjectKind::PrivilegedAdmin, Tier::Privileged))]).await;
+    house.service.issue_saved_codes(&"okafor".parse().unwrap()).await.unwrap();
+    house.clock.pass(8 * 24 * 3600);
     let case = house.routed("okafor", Action::MfaReenrolment).await;
     for (method, to) in [(Method::IssuedCode, "e1"), (Method::SavedCode, "e2"), (Method::ManagerAttestation, "p-kim")] {
         house.prove(case, method, to).await;

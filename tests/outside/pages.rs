@@ -230,7 +230,7 @@ async fn an_answer_sent_twice_is_recorded_once_and_a_page_that_is_over_leads_bac
     let before = house.case(case).await;
     for again in [yes, [("answer", "no"), ("confirm", "yes")]] {
         let (status, page) = with_cookie(&house, &question, &again, &cookie).await;
-        assert!(status == 200 && page.contains("Your answer is recorded"), "{page}");
+        assert!(status == 200 && page.contains("is recorded, and it stands"), "{page}");
     }
     let after = house.case(case).await;
     assert_eq!((before.changed, before.receipts.len()), (after.changed, after.receipts.len()), "refused, and nothing besides");

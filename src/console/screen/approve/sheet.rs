@@ -182,6 +182,11 @@ fn request(s: &mut Sheet, case: &CaseDetail) {
     if case.flags.is_empty() {
         s.fact("Flags", "none");
     }
+    // A colleague's warning is to be seen where it is decided.
+    for c in &case.comments {
+        let said = c.text.as_ref().map_or_else(|| "(erased)".to_owned(), crate::base::Untrusted::sanitise);
+        s.fact("Comment", format!("{}, {}: {said}", clean(&c.by), when(c.at)));
+    }
 }
 
 /// How it will be carried out, and who did what.

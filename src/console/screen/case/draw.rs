@@ -87,7 +87,7 @@ impl Case {
         vec![
             ("1 Overview".into(), Tab::Overview),
             (format!("2 Checklist {}/{}", list.done, list.items.len()), Tab::Checklist),
-            (format!("3 Evidence {}", case.evidence.len()), Tab::Evidence),
+            (format!("3 Evidence {}", case.evidence.len() + case.comments.len()), Tab::Evidence),
             (if case.seal.is_some() { format!("4 Approvals {decisions}/{}", decisions + missing) } else { "4 Approvals".into() }, Tab::Approvals),
             ("5 Timeline".into(), Tab::Timeline),
         ]
