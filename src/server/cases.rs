@@ -193,12 +193,29 @@ pub(super) async fn open(w: Write<body::OpenCase>) -> Answer {
             .ok_or_else(|| Failure::new(StatusCode::CONFLICT, "conflict", "The kept answer can't be read."))?;
         (id, detail(&w.app, &w.caller, id, StatusCode::CREATED).await?)
     } else {
+        // Software that opens asks as well what can be asked for: written down, and within the same bound, before it is answered.
+        if w.caller.person().is_none()
+            && let Err(wait) = w.app.service.note_asked(&w.caller.ask(), &b.subject).await?
+        {
+            return Ok(super::me::too_often(wait, "read", RECORDS_PER_MINUTE));
+        }
         let mut ask = w.caller.ask();
         ask.once = Some(w.once(StatusCode::CREATED));
-        let done = w.app.service.open(&ask, &new).await?;
+        let done = w.app.service.open(&ask, &new).await.map_err(|e| hushed(&w.caller, e.into()))?;
         (done.case.id, after(&w.app, &w.caller, done, StatusCode::CREATED).await?)
     };
     Ok(([(header::LOCATION, format!("/v1/cases/{id}"))], answer).into_response())
+}
+
+/// A refused route as software hears it: the same whether there is no such subject, nothing of it in that target, or not that much. What it may not
+/// do itself, and how its case stands, it is told.
+fn hushed(caller: &Caller, failure: Failure) -> Failure {
+    const TELLING: [&str; 6] = ["unknown", "not-found", "not-recoverable", "scope-exceeds", "invalid", "limit"];
+    if caller.person().is_some() || !TELLING.contains(&failure.0.code()) { failure } else { not_routable() }
+}
+
+fn not_routable() -> Failure {
+    Failure::new(StatusCode::UNPROCESSABLE_ENTITY, "not-routable", crate::api::NOT_ROUTABLE)
 }
 
 #[utoipa::path(post, path = "/v1/cases/route-preview", tag = "cases", request_body = body::PreviewRoute, responses((status = 200, body = RoutePreview)))]
@@ -211,7 +228,7 @@ pub(super) async fn preview(w: Question<body::PreviewRoute>) -> Answer {
         if service.subject_of(case).await? != b.subject {
             return Err(Failure::meaningless("subject", "A case keeps its subject: give the one that the case is about."));
         }
-        let (view, problem) = service.preview(b.case, &route, actor).await?;
+        let (view, problem) = service.preview(b.case, &route, actor).await.map_err(|e| hushed(&w.caller, e.into()))?;
         service.note_case_read(actor, &view.case.route.subject).await;
         return Ok(Json(crate::api::preview(&view, problem)).into_response());
     }
@@ -220,10 +237,7 @@ pub(super) async fn preview(w: Question<body::PreviewRoute>) -> Answer {
         return Ok(super::me::too_often(wait, "read", RECORDS_PER_MINUTE));
     }
     let (view, problem) = match service.preview(None, &route, actor).await {
-        // Software hears the same whether there is no such subject, nothing of it in that target, or not that much.
-        Err(ServiceError::Refused(_) | ServiceError::NotFound(_)) if w.caller.person().is_none() => {
-            return Err(Failure::new(StatusCode::UNPROCESSABLE_ENTITY, "not-routable", crate::api::NOT_ROUTABLE));
-        }
+        Err(ServiceError::Refused(_) | ServiceError::NotFound(_)) if w.caller.person().is_none() => return Err(not_routable()),
         other => other?,
     };
     Ok(Json(crate::api::preview(&view, problem)).into_response())
@@ -244,7 +258,8 @@ fn route(b: &body::RouteCase, subject: crate::base::ids::SubjectId) -> Route {
 pub(super) async fn reroute(w: Write<body::RouteCase>) -> Answer {
     let id: CaseId = w.part(0, "id")?;
     let subject = w.app.service.subject_of(id).await?;
-    w.run(|_, b| Ok(Command::Route { route: route(b, subject) })).await
+    let caller = w.caller.clone();
+    w.run(|_, b| Ok(Command::Route { route: route(b, subject) })).await.map_err(|failure| hushed(&caller, failure))
 }
 
 /// Cases that are read at once for one that is to be taken.

@@ -1,7 +1,7 @@
 //! Connections: accepted within bounds, with TLS or without, ended with the server.
 //!
 //! Contract: at most so many connections at once, and of one address so many; none without a time limit on its handshake, its first bytes, each
-//! request's head, its silence between requests and on what its peer leaves unread. Event streams live on. A peer's `X-Forwarded-For` is believed
+//! request's head, its silence between requests and on what its peer leaves unread; whoever takes an answer slowly has it whole. Event streams live on. A peer's `X-Forwarded-For` is believed
 //! from the one named proxy only. Knows nothing about what is asked.
 
 use std::collections::HashMap;
@@ -20,11 +20,13 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 
 use super::limit::block;
 use super::pulse::{Pulse, Timely};
+use super::unsaid::Unsaid;
 
 /// Header lines of one request.
 const MAX_HEADERS: usize = 64;
@@ -53,6 +55,7 @@ pub(super) struct How {
 pub(super) async fn serve(listener: TcpListener, router: Router, how: How, mut shutdown: watch::Receiver<bool>) -> std::io::Result<()> {
     let room = Arc::new(Semaphore::new(how.connections.clamp(1, Semaphore::MAX_PERMITS)));
     let addresses = Addresses::default();
+    let (turned_away, begun) = (Unsaid::default(), Instant::now());
     let mut open = JoinSet::new();
     loop {
         let next = async {
@@ -70,6 +73,9 @@ pub(super) async fn serve(listener: TcpListener, router: Router, how: How, mut s
                 let proxy = how.trusted_proxy == Some(peer.ip().to_canonical());
                 let Some(place) = addresses.place(peer.ip(), if proxy { usize::MAX } else { how.connections_each }) else {
                     tracing::debug!("an address has as many connections open as it may");
+                    if let Some(tries) = turned_away.count(u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX)) {
+                        tracing::warn!(tries, "connections closed within a minute: their address had limits.connections_each open already");
+                    }
                     continue;
                 };
                 let (router, how, shutdown) = (router.clone(), how.clone(), shutdown.clone());
@@ -128,19 +134,21 @@ impl Drop for Place {
 
 async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, how: How, shutdown: watch::Receiver<bool>) {
     let _ = stream.set_nodelay(true);
-    let Some(acceptor) = &how.tls else { return talk(stream, peer, router, &how, shutdown).await };
+    let pulse = Pulse::new(how.silence);
+    let stream = Timely::new(stream, pulse.clone());
+    let Some(acceptor) = &how.tls else { return talk((stream, peer, pulse), router, &how, shutdown).await };
     match tokio::time::timeout(how.silence, acceptor.accept(stream)).await {
-        Ok(Ok(stream)) => talk(stream, peer, router, &how, shutdown).await,
+        Ok(Ok(stream)) => talk((stream, peer, pulse), router, &how, shutdown).await,
         Ok(Err(error)) => tracing::debug!(kind = ?error.kind(), "a TLS handshake failed"),
         Err(_) => tracing::debug!("a TLS handshake took too long"),
     }
 }
 
-async fn talk<S>(stream: S, peer: SocketAddr, router: Router, how: &How, mut shutdown: watch::Receiver<bool>)
+async fn talk<S>((stream, peer, pulse): (S, SocketAddr, Arc<Pulse>), router: Router, how: &How, mut shutdown: watch::Receiver<bool>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let pulse = Pulse::new(how.silence);
+    pulse.starts();
     let (trusted, beats) = (how.trusted_proxy, pulse.clone());
     let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
         let from = whence(peer, request.headers(), trusted);
@@ -150,7 +158,7 @@ where
         async move { answer.await.map(|answer| answer.map(|body| in_hand.until_sent(body))) }
     });
     let builder = protocols(how.silence);
-    let connection = builder.serve_connection(TokioIo::new(Timely::new(stream, how.silence)), service);
+    let connection = builder.serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
     let told = async {
         let _ = shutdown.wait_for(|ended| *ended).await;
@@ -164,7 +172,10 @@ where
         () = pulse.over() => {
             // What was answered may still be on its way, and whoever speaks HTTP/2 is told not to ask here any more.
             connection.as_mut().graceful_shutdown();
-            matches!(tokio::time::timeout(how.silence, connection).await, Ok(Ok(())))
+            tokio::select! {
+                ended = connection => ended.is_ok(),
+                () = pulse.still() => false,
+            }
         }
     };
     if !ended {

@@ -25,6 +25,8 @@ mod propose;
 mod pulse;
 pub mod routes;
 mod run;
+#[cfg(test)]
+mod tests;
 mod tls;
 mod unsaid;
 pub mod write;

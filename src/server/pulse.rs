@@ -1,8 +1,9 @@
 //! Whether a connection still serves anyone: what is in hand on it, what its peer leaves unread, and since when nothing moved.
 //!
 //! Contract: says when a connection has been silent, or its peer has taken nothing of an answer, for longer than it may; one that waits for the
-//! server (a handler, an event stream on which nothing happens) is never late. A write that the peer does not take ends by itself. Knows nothing
-//! about what is asked.
+//! server (a handler, an event stream on which nothing happens) is never late. Whoever takes an answer, however slowly, is not silent, even when
+//! all of it lies in buffers below the requests: [`LITTLE`] bytes that leave count as something that moved. A write of which the peer takes nothing
+//! ends by itself. Knows nothing about what is asked.
 
 use std::io;
 use std::pin::Pin;
@@ -17,6 +18,9 @@ use tokio::time::{Instant, Sleep};
 
 /// So many times the usual silence may pass without a peer's taking any more of an answer that is ready for it.
 const UNREAD: u32 = 3;
+/// Bytes that must leave before the connection counts as moved: more than the pings and the farewell of HTTP/2 (17 bytes each) come to within
+/// any silence, so that a peer that only answers those is silent.
+const LITTLE: usize = 1024;
 
 /// Where a request is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +35,8 @@ enum Phase {
 struct State {
     ours: usize,
     theirs: usize,
+    /// Bytes that left since something moved, fewer than [`LITTLE`].
+    left: usize,
     /// When something moved last.
     since: Instant,
 }
@@ -54,13 +60,18 @@ pub(super) struct Pulse {
 impl Pulse {
     /// A connection begins; it may be silent for so long.
     pub(super) fn new(silence: Duration) -> Arc<Self> {
-        Arc::new(Self { silence, state: Mutex::new(State { ours: 0, theirs: 0, since: Instant::now() }) })
+        Arc::new(Self { silence, state: Mutex::new(State { ours: 0, theirs: 0, left: 0, since: Instant::now() }) })
     }
 
     /// A request begins.
     pub(super) fn begin(self: &Arc<Self>) -> InHand {
         self.moved(|state| state.ours += 1);
         InHand { pulse: self.clone(), phase: Phase::Ours }
+    }
+
+    /// From here on it is asked something: what came before, a handshake, had a time of its own.
+    pub(super) fn starts(&self) {
+        self.moved(|_| {});
     }
 
     /// Waits until the connection has been silent, or left unread, for longer than it may.
@@ -74,10 +85,35 @@ impl Pulse {
         }
     }
 
+    /// Waits until the peer has taken next to nothing for as long as it may be silent, counted from now at the earliest.
+    pub(super) async fn still(&self) {
+        let mut from = Instant::now();
+        loop {
+            from = self.state.lock().map_or(from, |state| from.max(state.since));
+            let end = from + self.silence;
+            if end <= Instant::now() {
+                return;
+            }
+            tokio::time::sleep_until(end).await;
+        }
+    }
+
     fn moved(&self, change: impl FnOnce(&mut State)) {
         if let Ok(mut state) = self.state.lock() {
             change(&mut state);
+            state.left = 0;
             state.since = Instant::now();
+        }
+    }
+
+    /// So many bytes have left.
+    fn leave(&self, bytes: usize) {
+        if let Ok(mut state) = self.state.lock() {
+            state.left = state.left.saturating_add(bytes);
+            if state.left >= LITTLE {
+                state.left = 0;
+                state.since = Instant::now();
+            }
         }
     }
 
@@ -151,25 +187,27 @@ impl hyper::body::Body for Sending {
     }
 }
 
-/// A stream whose writes end with an error when the peer takes nothing for too long.
+/// A stream that tells what leaves by it, and whose writes end with an error when the peer takes nothing for too long. It lies next to the socket,
+/// below any TLS: there each byte that is taken is seen, and nothing but a write ever waits for the peer.
 pub(super) struct Timely<S> {
     stream: S,
-    most: Duration,
+    pulse: Arc<Pulse>,
     late: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Timely<S> {
-    /// Bounds how long a write may wait.
-    pub(super) fn new(stream: S, most: Duration) -> Self {
-        Self { stream, most, late: None }
+    /// Bounds how long a write may wait by that connection's silence.
+    pub(super) fn new(stream: S, pulse: Arc<Pulse>) -> Self {
+        Self { stream, pulse, late: None }
     }
 
-    fn bounded<T>(&mut self, cx: &mut Context<'_>, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        if polled.is_ready() {
+    fn bounded(&mut self, cx: &mut Context<'_>, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(written) = polled {
             self.late = None;
-            return polled;
+            self.pulse.leave(written.as_ref().copied().unwrap_or_default());
+            return Poll::Ready(written);
         }
-        let most = self.most;
+        let most = self.pulse.silence;
         let late = self.late.get_or_insert_with(|| Box::pin(tokio::time::sleep(most)));
         late.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
@@ -197,12 +235,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Timely<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let polled = Pin::new(&mut self.stream).poll_flush(cx);
-        self.bounded(cx, polled)
+        Pin::new(&mut self.stream).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let polled = Pin::new(&mut self.stream).poll_shutdown(cx);
-        self.bounded(cx, polled)
+        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }

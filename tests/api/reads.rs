@@ -175,3 +175,46 @@ async fn invariant_06_software_is_refused_a_route_in_one_way_whoever_it_asks_abo
     }
     assert_eq!(ask("nobody-more", "directory", "login").await.status, StatusCode::TOO_MANY_REQUESTS);
 }
+
+#[tokio::test]
+async fn invariant_06_opening_and_rerouting_tell_software_no_more_than_the_preview() {
+    let house = House::by_clock(TestClock::from(START + 30_000)).await;
+    let bot = house.token("triage-bot");
+    let open = async |who: &'static str, subject: &str, target: &str, scope: serde_json::Value| {
+        let mut body = House::request();
+        (body["subject"], body["target"], body["scope"]) = (json!(subject), json!(target), scope.clone());
+        let key = format!("{who}-{subject}-{target}-{scope}");
+        house.send("POST", "/v1/cases", Some(house.token(who)), &[("idempotency-key", &key)], Some(&body)).await
+    };
+    let nobody = open("triage-bot", "there-is-no-such-subject", "directory", json!(["login"])).await;
+    assert_eq!((nobody.status, nobody.code().as_str()), (StatusCode::UNPROCESSABLE_ENTITY, "not-routable"), "{}", nobody.body);
+    assert_eq!(reads(&house).await.len(), 0, "nobody was asked about");
+    for (target, scope) in [("vpn", json!(["login"])), ("directory", json!(["everything"])), ("directory", json!([]))] {
+        for subject in ["okafor", "there-is-no-such-subject"] {
+            let refused = open("triage-bot", subject, target, scope.clone()).await;
+            assert_eq!((refused.status, &refused.body["detail"]), (nobody.status, &nobody.body["detail"]), "{subject}: {}", refused.body);
+        }
+    }
+    assert_eq!(reads(&house).await.len(), 1, "that it asked about somebody is an entry");
+    assert_eq!(open("nadia", "okafor", "vpn", json!(["login"])).await.code(), "not-recoverable", "a person is told why");
+
+    let opened = house.open("triage-bot", "k1").await;
+    assert_eq!(opened.status, StatusCode::CREATED, "{}", opened.body);
+    let case = opened.body["row"]["id"].as_str().unwrap();
+    for (target, scope) in [("vpn", "login"), ("directory", "everything")] {
+        let route = json!({"action": "password_reset", "path": "assisted", "target": target, "scope": [scope]});
+        let headers = [("idempotency-key", target), ("if-match", opened.etag.as_deref().unwrap())];
+        let refused = house.send("POST", &format!("/v1/cases/{case}/route"), Some(bot), &headers, Some(&route)).await;
+        assert_eq!((refused.status, &refused.body["detail"]), (nobody.status, &nobody.body["detail"]), "{}", refused.body);
+        let asked = json!({"case": case, "subject": "okafor", "route": route});
+        let told = house.send("POST", "/v1/cases/route-preview", Some(bot), &[], Some(&asked)).await;
+        assert_eq!((told.status, &told.body["problem"]), (StatusCode::OK, &nobody.body["detail"]), "{}", told.body);
+    }
+    // The subject counts once; who is not there counts each time, and was asked about four times.
+    for n in 0..RECORDS_PER_MINUTE - 5 {
+        assert_eq!(open("triage-bot", &format!("nobody-{n}"), "directory", json!(["login"])).await.status, nobody.status);
+    }
+    let more = open("triage-bot", "nobody-more", "directory", json!(["login"])).await;
+    assert_eq!((more.status, more.code().as_str()), (StatusCode::TOO_MANY_REQUESTS, "rate-limited"), "{}", more.body);
+    assert_eq!(house.open("triage-bot", "k1").await.status, StatusCode::CREATED, "what was answered is answered again");
+}
