@@ -4,6 +4,7 @@
 //! not to start. What is read is not trusted: it is bounded, and what could steer a terminal becomes visible marks. Knows no network.
 
 use std::collections::BTreeMap;
+use std::fs::TryLockError;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -28,6 +29,10 @@ const MAX_LOOKED_AT: usize = 2000;
 /// For how many days a draft that nobody goes on with is kept.
 pub const DRAFT_DAYS: u64 = 60;
 const DRAFT_AGE: Duration = Duration::from_hours(24 * DRAFT_DAYS);
+/// How a draft's name ends.
+const END: &str = ".draft";
+/// Under which key earlier versions kept what was typed for a new case, for no one subject.
+const NEW_CASE: &str = "new-case-summary";
 /// How the name of a text ends that an editor left in the drafts' folder.
 pub(super) const LEFT_END: &str = ".edited.txt";
 /// How often, and how far apart, another console is waited for that writes the views.
@@ -173,15 +178,16 @@ pub fn keep_view(path: Option<&Path>, name: &str, view: Option<View>) -> Result<
     Ok(Some(views))
 }
 
-/// Holds a file that says that one is writing another, until it is dropped; waits for whoever holds it, for a second.
+/// Holds a file that says that one is writing another, until it is dropped; waits for whoever holds it, for a second. Where the file system knows
+/// no locks, nobody is waited for.
 fn alone(path: &Path) -> io::Result<std::fs::File> {
     std::fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
     let lock = std::fs::File::options().create(true).truncate(false).write(true).open(path.with_extension("lock"))?;
     for _ in 0..LOCK_TRIES {
-        if lock.try_lock().is_ok() {
-            return Ok(lock);
+        match lock.try_lock() {
+            Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_WAIT),
+            Ok(()) | Err(TryLockError::Error(_)) => return Ok(lock),
         }
-        std::thread::sleep(LOCK_WAIT);
     }
     Err(io::Error::new(io::ErrorKind::WouldBlock, "another console is writing them"))
 }
@@ -194,9 +200,12 @@ pub fn load_drafts(folder: Option<&Path>, owner: &str, now: SystemTime) -> (BTre
     for (_, left, _) in files(folder, LEFT_END).into_iter().filter(|(at, ..)| old(at)) {
         let _ = std::fs::remove_file(left);
     }
-    let mut found = files(&folder.join(owner), ".draft");
-    found.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.2.cmp(&b.2)));
     let (mut drafts, mut gone) = (BTreeMap::new(), 0);
+    for (_, of_nobody, _) in files(folder, END).into_iter().filter(|(at, ..)| old(at)) {
+        gone += usize::from(std::fs::remove_file(of_nobody).is_ok());
+    }
+    let mut found = files(&folder.join(owner), END);
+    found.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.2.cmp(&b.2)));
     for (number, (at, path, key)) in found.into_iter().enumerate() {
         if number >= MAX_DRAFTS || old(&at) {
             gone += usize::from(std::fs::remove_file(path).is_ok());
@@ -218,24 +227,43 @@ fn files(folder: &Path, end: &str) -> Vec<(SystemTime, PathBuf, String)> {
     entries.flatten().take(MAX_LOOKED_AT).filter_map(file).collect()
 }
 
-/// Gives drafts that an earlier version kept for no one account, in the folder itself, to whoever is signed in first: those of the same key
-/// that are theirs already count, and nothing is left in the old place. Returns how many became theirs.
+/// Puts what an earlier version kept for a new case, for no one subject, beside the drafts: whose words it holds is not known, so that it
+/// stands in nobody's form. Returns where it lies now.
+pub fn put_aside(folder: Option<&Path>, owner: &str) -> Vec<PathBuf> {
+    let Some(folder) = folder.filter(|_| fits(owner)) else { return Vec::new() };
+    let aside = |(from, name): (PathBuf, String)| {
+        let to = folder.join(name + LEFT_END);
+        let text = read_small(&from, MAX_DRAFT as u64).ok().and_then(|bytes| parse_draft(&bytes)).filter(|_| !to.exists())?;
+        write_private(&to, text.as_bytes()).and_then(|()| std::fs::remove_file(&from)).ok().map(|()| to)
+    };
+    let file = format!("{NEW_CASE}{END}");
+    let both = [(folder.join(&file), NEW_CASE.to_owned()), (folder.join(owner).join(&file), format!("{NEW_CASE}-{owner}"))];
+    both.into_iter().filter_map(aside).collect()
+}
+
+/// Gives drafts that an earlier version kept for no one account, in the folder itself, to whoever is signed in first. Only what became theirs,
+/// is empty, or is older than theirs of the same key goes from the old place: what can't be taken over stays there until it is as old as drafts
+/// get. Returns how many became theirs.
 pub fn adopt_drafts(folder: Option<&Path>, owner: &str) -> usize {
     let Some((folder, entries)) = folder.filter(|_| fits(owner)).and_then(|f| Some((f, std::fs::read_dir(f).ok()?))) else { return 0 };
     let mut adopted = 0;
     for entry in entries.flatten().take(MAX_LOOKED_AT).filter(|e| e.file_type().is_ok_and(|t| t.is_file())) {
         let path = entry.path();
-        let Some(key) = path.file_name().and_then(|n| n.to_str()).and_then(|n| n.strip_suffix(".draft")).filter(|k| fits(k)) else { continue };
-        let text = read_small(&path, MAX_DRAFT as u64).ok().and_then(|bytes| parse_draft(&bytes));
-        let theirs = folder.join(owner).join(format!("{key}.draft"));
-        let text = text.filter(|_| adopted < MAX_DRAFTS && !theirs.exists());
-        // One that can't be written anew stays where it is: the next start tries again.
-        let kept = match &text {
-            Some(text) => save_draft(Some(folder), (owner, key), Some(text)).is_ok(),
-            None => true,
+        let Some(key) = path.file_name().and_then(|n| n.to_str()).and_then(|n| n.strip_suffix(END)).filter(|k| fits(k) && *k != NEW_CASE) else {
+            continue;
         };
-        if kept && std::fs::remove_file(&path).is_ok() {
-            adopted += usize::from(text.is_some());
+        let written = |path: &Path| std::fs::metadata(path).and_then(|meta| meta.modified()).ok();
+        let theirs = written(&folder.join(owner).join(format!("{key}{END}")));
+        if theirs.is_some() || entry.metadata().is_ok_and(|meta| meta.len() == 0) {
+            if theirs.is_none() || written(&path) <= theirs {
+                let _ = std::fs::remove_file(&path);
+            }
+            continue;
+        }
+        let text = read_small(&path, MAX_DRAFT as u64).ok().and_then(|bytes| parse_draft(&bytes)).filter(|_| adopted < MAX_DRAFTS);
+        let taken = text.is_some_and(|text| save_draft(Some(folder), (owner, key), Some(&text)).is_ok());
+        if taken && std::fs::remove_file(&path).is_ok() {
+            adopted += 1;
         }
     }
     adopted
@@ -343,13 +371,19 @@ mod tests {
     }
 
     #[test]
-    fn drafts_of_the_version_before_become_those_of_whoever_comes_first_and_none_stays_behind() {
+    fn drafts_of_the_version_before_become_those_of_whoever_comes_first_and_none_is_lost() {
         let folder = tempfile::tempdir().unwrap();
         let drafts = folder.path().join("drafts");
         std::fs::create_dir_all(&drafts).unwrap();
-        for (name, text) in [("old", "half a thought"), ("both", "the older one"), ("empty", "")] {
+        for (name, text) in [("old", "half a thought"), ("both", "the older one"), ("empty", ""), (NEW_CASE, "somebody's phone")] {
             std::fs::write(drafts.join(format!("{name}.draft")), text).unwrap();
         }
+        // What can't be taken over now is not lost.
+        std::fs::write(drafts.join("bytes.draft"), b"\xff\xfe").unwrap();
+        std::fs::write(drafts.join("long.draft"), vec![0x1b; MAX_DRAFT]).unwrap();
+        let aside = drafts.join(format!("{NEW_CASE}{LEFT_END}"));
+        assert_eq!(put_aside(Some(&drafts), "ann"), std::slice::from_ref(&aside));
+        assert_eq!(std::fs::read_to_string(&aside).unwrap(), "somebody's phone");
         std::fs::write(drafts.join("notes.txt"), "somebody's own file").unwrap();
         save_draft(Some(&drafts), ("ann", "both"), Some("the newer one")).unwrap();
         assert_eq!(adopt_drafts(Some(&drafts), "ann"), 1);
@@ -357,9 +391,11 @@ mod tests {
         assert_eq!(of("ann").into_iter().collect::<Vec<_>>(), [("both".into(), "the newer one".into()), ("old".into(), "half a thought".into())]);
         let mut left: Vec<_> = std::fs::read_dir(&drafts).unwrap().map(|e| e.unwrap().file_name()).collect();
         left.sort();
-        assert_eq!(left, ["ann", "notes.txt"]);
+        assert_eq!(left, ["ann", "bytes.draft", "long.draft", "new-case-summary.edited.txt", "notes.txt"]);
         assert_eq!((adopt_drafts(Some(&drafts), "bob"), adopt_drafts(Some(&drafts), ".."), adopt_drafts(None, "ann")), (0, 0, 0));
         assert!(of("bob").is_empty());
+        let later = SystemTime::now() + DRAFT_AGE + Duration::from_mins(1);
+        assert_eq!(load_drafts(Some(&drafts), "bob", later).1, 2, "as old as drafts get");
     }
 
     #[test]

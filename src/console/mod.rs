@@ -54,9 +54,10 @@ pub mod widget;
 mod wish;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::io::{self, IsTerminal as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use secrecy::SecretString;
 use tokio::sync::mpsc;
@@ -273,7 +274,29 @@ pub async fn run(mut config: ConsoleConfig, ports: Ports) -> Result<(), ConsoleE
     let world = drive::World { surface: &mut guard, open_input: &mut open, performer: &mut performer, answers, clock: ports.clock.as_ref() };
     let done = drive::drive(&mut model, world, config.token.is_some()).await;
     signals.abort();
+    // The terminal is the user's again before a slow disk is waited for.
+    drop(guard);
+    written_down(performer);
     Ok(done?)
+}
+
+/// After how long whoever leaves is told that the disk is waited for.
+const WRITING: Duration = Duration::from_secs(1);
+
+/// Waits until all that is kept is on the disk, and says so once that takes longer than a moment.
+fn written_down(performer: perform::Performer) {
+    let (done, waits) = std::sync::mpsc::channel::<()>();
+    let say = move || {
+        if waits.recv_timeout(WRITING) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+            let _ = writeln!(io::stderr(), "Writing drafts …");
+        }
+    };
+    let said = std::thread::Builder::new().name("leaving".into()).spawn(say);
+    drop(performer);
+    drop(done);
+    if let Ok(said) = said {
+        let _ = said.join();
+    }
 }
 
 /// The linear mode: needs no terminal, only lines.

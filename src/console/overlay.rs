@@ -128,9 +128,10 @@ impl Picker {
         }
     }
 
-    /// What can be picked is known now: the row that is marked stays marked, if it is still there.
+    /// What can be picked is known now: the row that is marked stays marked, if it is still there; where there was none yet, what was typed is.
     pub fn fill(&mut self, title: String, choices: Vec<Choice>) {
-        let marked = self.current().filter(|_| self.cursor.at > 0).map(|c| c.value.clone());
+        let typed = Some(self.typed.text().trim()).filter(|typed| self.choices.is_empty() && !typed.is_empty()).map(str::to_owned);
+        let marked = self.current().filter(|_| self.cursor.at > 0).map(|c| c.value.clone()).or(typed);
         (self.title, self.choices, self.as_typed) = (title, choices, false);
         self.narrow();
         let at = marked.and_then(|value| self.shown.iter().position(|i| self.choices.get(*i).is_some_and(|c| c.value == value)));

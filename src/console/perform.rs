@@ -47,6 +47,15 @@ impl Lazy {
     }
 }
 
+/// Tells what became of a job: its thread waits for room; where there is no such thread, jobs are done in the loop, which never waits.
+fn tell(out: &mpsc::Sender<Message>, message: Message) {
+    if tokio::runtime::Handle::try_current().is_ok() {
+        let _ = out.try_send(message);
+    } else {
+        let _ = out.blocking_send(message);
+    }
+}
+
 /// Does effects in the real world.
 pub struct Performer {
     lazy: Arc<Lazy>,
@@ -76,17 +85,19 @@ impl Performer {
         });
     }
 
-    /// Does what concerns files, after all that was begun before; trouble is told.
-    fn file(&self, work: impl FnOnce() -> Result<Option<Message>, String> + Send + 'static) {
+    /// Does what concerns files, after all that was begun before; trouble is told. Says whether there was room for it.
+    fn file(&self, work: impl FnOnce() -> Result<Option<Message>, String> + Send + 'static) -> bool {
         let out = self.out.clone();
         let job = move || {
             if let Some(told) = work().unwrap_or_else(|why| Some(Message::Trouble(why))) {
-                let _ = out.blocking_send(told);
+                tell(&out, told);
             }
         };
-        if !self.files.then(job) {
+        let room = self.files.then(job);
+        if !room {
             let _ = self.out.try_send(Message::Trouble("The disk does not keep up: not everything could be kept.".into()));
         }
+        room
     }
 
     /// As [`Performer::file`], for what is written and told only where it can't be.
@@ -110,15 +121,23 @@ impl Performer {
 
     fn load_drafts(&self, (seq, to): (u64, Place), owner: String) {
         let (folder, out) = (self.paths.drafts.clone(), self.out.clone());
-        self.file(move || {
+        let begun = self.file(move || {
+            for path in keep::put_aside(folder.as_deref(), &owner) {
+                let path = crate::base::text::sanitise(&path.display().to_string(), false);
+                tell(&out, Message::Told(format!("What an earlier version kept for a new case names no one and is in no form: {path}.")));
+            }
             let adopted = keep::adopt_drafts(folder.as_deref(), &owner);
             let (drafts, gone) = keep::load_drafts(folder.as_deref(), &owner, SystemClock::default().now().into());
-            let _ = out.blocking_send(Message::Answer { seq, to, reply: Ok(Reply::Drafts(drafts, adopted)) });
+            tell(&out, Message::Answer { seq, to, reply: Ok(Reply::Drafts(drafts, adopted)) });
             let many = if gone == 1 { "1 draft".to_owned() } else { format!("{gone} drafts") };
             Ok((gone > 0).then(|| {
                 Message::Told(format!("{many} of more than {} days ago, or beyond the newest {}, went.", keep::DRAFT_DAYS, keep::MAX_DRAFTS))
             }))
         });
+        if !begun {
+            // Whoever asked is answered all the same, with nothing.
+            let _ = self.out.try_send(Message::Answer { seq, to, reply: Ok(Reply::Drafts(<_>::default(), 0)) });
+        }
     }
 
     fn listen(&mut self) {

@@ -158,7 +158,7 @@ const fn did(write: &Write) -> &'static str {
         Write::Retry => "tried again",
         Write::RollBack(_) => "undone",
         Write::RevokeGrant(..) => "freed of that access",
-        Write::ApproveProposal(_) => "approved as a policy",
+        Write::ApproveProposal(_) => "approved as a proposal",
         Write::EndProposal(_) => "ended as a proposal",
     }
 }

@@ -4,8 +4,9 @@ use std::sync::{Arc, Mutex};
 
 use countersign::api::lists::QueuePage;
 use countersign::api::problem::Problem;
+use countersign::api::words::Decision;
 use countersign::client::ClientError;
-use countersign::console::effect::{Ask, Timer};
+use countersign::console::effect::{Ask, Effect, Timer};
 use countersign::console::message::{Message, Reply};
 use countersign::console::model::Place;
 use serde_json::json;
@@ -84,4 +85,76 @@ fn what_is_to_be_looked_back_at_is_what_waits_for_a_review() {
     let (mut desk, asked) = desk((80, 24));
     desk.press("4");
     assert_eq!(asked.lock().unwrap().last().map(String::as_str), Some("waiting:review"));
+}
+
+/// Answers the last question for cases, which was answered by nobody yet.
+fn answer(desk: &mut Desk, reply: Result<Reply, ClientError>) {
+    let asked = desk.done.iter().rev().find_map(|e| if let Effect::Ask { seq, to, ask: Ask::Cases(_) } = e { Some((*seq, *to)) } else { None });
+    let (seq, to) = asked.unwrap();
+    desk.tell(Message::Answer { seq, to, reply });
+}
+
+#[test]
+fn keys_pressed_before_the_narrowed_list_is_there_act_on_what_is_found_in_it() {
+    let silent = |ask: &Ask| if matches!(ask, Ask::Cases(_)) { None } else { usual(ask) };
+    let all = || QueuePage { rows: canned::rows(), before: None, after: None };
+    let found = || {
+        let mut page = all();
+        page.rows.retain(|row| row.subject_name.raw() == "m.okafor");
+        page
+    };
+    let (first, okafor) = (all().rows[0].id, found().rows[0].id);
+    assert_ne!(first, okafor);
+    let begun = |keys: &str| {
+        let (mut desk, _) = desk((80, 24));
+        desk.server = Box::new(silent);
+        desk.press("/");
+        desk.write("okafor");
+        desk.press(keys);
+        assert!(desk.model.place() == Place::Approvals && desk.text().contains("wait for it"), "{}", desk.text());
+        desk
+    };
+    for (keys, place) in [
+        ("enter d a", Place::Approve(okafor, Decision::Approve)),
+        ("enter d d", Place::Approve(okafor, Decision::Deny)),
+        ("enter enter", Place::Case(okafor)),
+    ] {
+        let mut desk = begun(keys);
+        answer(&mut desk, Ok(Reply::Cases(found())));
+        assert_eq!(desk.model.place(), place, "{keys}");
+    }
+    let mut desk = begun("enter d a");
+    answer(&mut desk, Err(ClientError::Configuration("no".into())));
+    assert!(desk.model.place() == Place::Approvals && desk.text().contains("did nothing"), "{}", desk.text());
+    // All of the page again: the same the other way.
+    let mut desk = begun("enter j");
+    answer(&mut desk, Ok(Reply::Cases(found())));
+    desk.press("backspace d a");
+    assert_eq!(desk.model.place(), Place::Approvals);
+    answer(&mut desk, Ok(Reply::Cases(all())));
+    assert_eq!(desk.model.place(), Place::Approve(first, Decision::Approve));
+}
+
+#[test]
+fn a_page_is_never_narrowed_to_what_it_is_not() {
+    for (page, words, own) in [("2", "!held", "held"), ("3", "ended okafor", "flagged !ended"), ("4", "waiting:subject", "waiting:review")] {
+        let (mut desk, asked) = desk((120, 40));
+        desk.press(page);
+        desk.press("/");
+        desk.write(words);
+        desk.tell(Message::Timer(Timer::Narrow));
+        desk.press("enter");
+        assert_eq!(asked.lock().unwrap().last().map(String::as_str), Some(own), "it is not asked for");
+        let line = desk.text().lines().find(|l| l.contains(" only ")).unwrap_or_default().to_owned();
+        assert!(line.contains(&format!("✕ This page lists \"{own}\" only; the queue's filter finds others.")), "{}", desk.text());
+        desk.press("backspace");
+        assert!(desk.text().contains("CS-26-004127") && !desk.text().contains("✕ This page"), "{}", desk.text());
+    }
+    let (mut desk, asked) = desk((80, 24));
+    desk.press("2 /");
+    desk.write("held flagged");
+    desk.press("enter");
+    assert_eq!(asked.lock().unwrap().last().map(String::as_str), Some("held held flagged"), "what the page is may be said, and more");
+    let held = desk.text().matches("‖ held").count();
+    assert_eq!(held, canned::rows().iter().filter(|row| row.held).count(), "only what is held is drawn so: {}", desk.text());
 }

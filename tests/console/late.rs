@@ -163,6 +163,24 @@ fn a_case_is_given_to_one_of_those_it_waits_for() {
 }
 
 #[test]
+fn who_was_typed_before_the_list_came_is_given_the_case_and_nobody_whose_name_holds_it() {
+    let row = |operator: &str| serde_json::json!({"operator": operator, "name": "Ana Diaz", "roles": ["supervisor"], "on_shift": true, "fits": true});
+    for (typed, others, given) in [("ana", ["diana", "m.chen"], "ana"), ("ana", ["diana", "ana"], "ana"), ("", ["diana", "ana"], "diana")] {
+        let mut desk = Desk::usual(120, 40);
+        desk.press("j A");
+        desk.write(typed);
+        let asked =
+            desk.done.iter().rev().find_map(|e| if let Effect::Ask { seq, to, ask: Ask::Assignable(_) } = e { Some((*seq, *to)) } else { None });
+        let (seq, to) = asked.unwrap();
+        let all = serde_json::from_value(serde_json::json!({"rows": others.map(row), "more": 0})).unwrap();
+        desk.tell(Message::Answer { seq, to, reply: Ok(Reply::Assignable(Box::new(all))) });
+        desk.press("enter");
+        let order = desk.orders.pop().map(|o| o.write);
+        assert!(matches!(&order, Some(Write::Assign(a)) if a.operator.as_ref().is_some_and(|o| o.as_str() == given)), "{typed}: {order:?}");
+    }
+}
+
+#[test]
 fn leaving_while_something_is_sent_is_asked_for_twice() {
     let mut desk = Desk::usual(80, 24);
     desk.press("j");
@@ -182,7 +200,8 @@ fn a_timeline_that_is_read_anew_while_it_is_read_holds_each_entry_once_and_says_
     let page = move |after: Option<u64>, last: u64| {
         let from = after.map_or(0, |a| a + 1);
         let to = (from + 100).min(last);
-        let entries = (from..to).map(|seq| LogEntry { seq, summary: format!("entry number {seq}."), ..one.clone() }).collect();
+        // The cursor is a version of the case; an entry's own number is one of the whole log.
+        let entries = (from..to).map(|at| LogEntry { seq: 48_000 + 7 * at, summary: format!("entry number {at}."), ..one.clone() }).collect();
         LogPage { entries, after: (to < last).then(|| to - 1), size: last, ..LogPage::default() }
     };
     let mut desk = keys((120, 40), &canned::nadia(), &whole::proofing(), "1");

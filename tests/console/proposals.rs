@@ -6,9 +6,11 @@ use countersign::api::problem::Problem;
 use countersign::base::Digest;
 use countersign::client::{ClientError, Write, Written};
 use countersign::console::action::Action;
-use countersign::console::effect::Ask;
+use countersign::console::effect::{Ask, Effect};
 use countersign::console::message::{Live, Message, Reply};
 use countersign::console::model::Place;
+use countersign::console::update;
+use crossterm::event::{KeyCode, KeyEvent};
 use serde_json::{Value, json};
 
 use crate::cases::{SIZES, snap};
@@ -176,6 +178,22 @@ fn the_last_approval_says_from_when_it_counts_and_an_end_leads_back() {
     own.press("y");
     assert!(matches!(own.orders.pop().map(|o| o.write), Some(Write::EndProposal(_))));
     assert!(own.text().contains("Ended: it is proposed no more.") && own.model.place() == Place::Policy(None), "{}", own.text());
+}
+
+#[test]
+fn an_answer_about_a_proposal_that_was_left_names_it_and_leads_nowhere() {
+    let mut desk = desk((120, 40), &morgan(), &[row(1, &json!({"approvals_missing": 2})), row(2, &json!({}))]);
+    desk.press("enter enter d a");
+    let effects = update::update(&mut desk.model, Message::Key(KeyEvent::from(KeyCode::Char('y'))));
+    let sent = effects.iter().find_map(|e| if let Effect::Send { seq, to, .. } = e { Some((*seq, *to)) } else { None });
+    let (seq, to) = sent.unwrap();
+    desk.press("esc enter down enter");
+    assert!(desk.text().contains("Proposed policy prp-2"), "{}", desk.text());
+    let waits = RegisterAnswer { approvals_missing: 1, events: vec!["proposal_seconded".into()], ..RegisterAnswer::default() };
+    let written = Written { governed: Some(Box::new(waits)), ..Written::default() };
+    desk.tell(Message::Answer { seq, to, reply: Ok(Reply::Written(Box::new(written))) });
+    assert!(desk.text().contains("prp-1: Approved. It waits for one further person."), "{}", desk.text());
+    assert!(desk.model.place() == Place::Proposal && desk.text().contains("Proposed policy prp-2"), "{}", desk.text());
 }
 
 #[test]

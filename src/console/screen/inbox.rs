@@ -13,7 +13,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::paged::{self, Paged};
 use super::queue::draw::{deadline, next_change, risk, spoken_deadline, until};
-use super::queue::filter::{MAX_FILTER, ready};
+use super::queue::filter::{MAX_FILTER, contradicts, ready};
 use super::{Loading, Screen};
 use crate::api::lists::{Announcement, CaseRow, QueueParams};
 use crate::api::words::{Decision, Role as Duty};
@@ -60,6 +60,8 @@ pub struct Inbox {
     words: TextBox,
     /// Whether that is being typed.
     typing: bool,
+    /// Whether the rows are still those from before it was narrowed otherwise.
+    narrowing: bool,
 }
 
 impl Inbox {
@@ -96,9 +98,22 @@ impl Inbox {
         self.list.want(kept.row.as_deref().and_then(|row| row.parse().ok()));
     }
 
+    /// What the server is asked for beside the page. While it is typed, a field that is only begun finds nothing yet.
+    fn asked_for(&self) -> String {
+        if self.typing { ready(self.words.text()) } else { self.words.text().trim().to_owned() }
+    }
+
+    /// Why that can't narrow the page, if it says otherwise what the page is: the server would take both, or the last.
+    fn refused(&self) -> Option<String> {
+        let own = PAGES[self.page()].1;
+        contradicts(own, &self.asked_for()).then(|| format!("This page lists \"{own}\" only; the queue's filter finds others."))
+    }
+
     fn ask(&mut self, shared: &mut Shared, after: paged::Place) {
-        // While it is typed, a field that is only begun finds nothing yet.
-        let words = if self.typing { ready(self.words.text()) } else { self.words.text().trim().to_owned() };
+        if let Some(why) = self.refused() {
+            return self.list.refuse(shared, why);
+        }
+        let words = self.asked_for();
         let filter = Some([PAGES[self.page()].1, &words].join(" ").trim_end().to_owned());
         let params = QueueParams { filter, sort: None, after, before: None, limit: Some(paged::PAGE) };
         self.list.begin(shared.ask(Place::Approvals, Ask::Cases(params)));
@@ -106,7 +121,11 @@ impl Inbox {
 
     fn load(&mut self, shared: &mut Shared) {
         if self.page() == 0 && !decides(shared) {
+            self.narrowing = false;
             return self.list.nothing();
+        }
+        if let Some(why) = self.refused() {
+            shared.say(Tone::Bad, why);
         }
         let from = self.list.anew(shared);
         self.ask(shared, from);
@@ -127,6 +146,7 @@ impl Inbox {
     /// Reads the page as far as it is narrowed now, from its first row.
     fn narrow(&mut self, shared: &mut Shared) {
         self.list.want(None);
+        self.narrowing = true;
         self.load(shared);
     }
 
@@ -177,7 +197,7 @@ impl Inbox {
         let (mark, role) = risk(row.risk);
         cell(columns.risk, 6, mark, shared.style(role));
         let (where_it_stands, role) = match (self.page(), row.held) {
-            (1, _) | (_, true) => ("‖ held".to_owned(), Role::Bad),
+            (_, true) => ("‖ held".to_owned(), Role::Bad),
             (0, _) => (format!("{} missing", row.approvals_missing), Role::Info),
             _ if row.flags > 0 => (format!("⚑ {} {}", row.flags, row.state.label()), Role::Warn),
             _ => (row.state.label().to_owned(), Role::Text),
@@ -273,7 +293,9 @@ impl Screen for Inbox {
     }
 
     fn loading(&self) -> Loading {
-        Loading::of(self.list.loaded(), self.list.failed().is_some())
+        // Keys wait for what is found, as they would act on what stands there until then; letters that narrow it further need nothing.
+        let there = self.list.loaded() && (self.typing || !self.narrowing);
+        Loading::of(there, self.list.failed().is_some())
     }
 
     fn refresh(&mut self, shared: &mut Shared, _place: Place) {
@@ -380,10 +402,11 @@ impl Screen for Inbox {
             Ok(_) => return,
             Err(error) => Err(error),
         };
-        match self.list.answered(shared, answer, Self::height(shared)) {
-            Some(from) => self.ask(shared, from),
-            None => self.reach(shared),
+        if let Some(from) = self.list.answered(shared, answer, Self::height(shared)) {
+            return self.ask(shared, from);
         }
+        self.narrowing &= self.list.failed().is_some();
+        self.reach(shared);
     }
 
     fn news(&mut self, shared: &mut Shared, _place: Place, _news: &Announcement) {

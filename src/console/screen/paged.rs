@@ -170,6 +170,12 @@ impl<R: Row> Paged<R> {
         None
     }
 
+    /// It is not asked for, and why; what is held stays, and what is awaited is awaited no more.
+    pub fn refuse(&mut self, shared: &mut Shared, why: String) {
+        (self.fresh, self.asked, self.failed) = (None, Latest::default(), Some(why));
+        shared.dirty = true;
+    }
+
     /// Reads it anew because something happened; what is being read anew already is read to its end first.
     pub fn again(&mut self, shared: &mut Shared) -> Option<Place> {
         if self.fresh.is_some() && self.asked.waits() {

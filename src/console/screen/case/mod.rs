@@ -84,8 +84,8 @@ pub struct Case {
     names: BTreeMap<String, Untrusted>,
     /// Where the timeline goes on, while there is more.
     entries_after: Option<u64>,
-    /// Whether there are later entries than are held.
-    cut: bool,
+    /// After which version of the case there are later entries than are held, by the server's word.
+    cut: Option<u64>,
     open: Option<Open>,
     asked: Latest,
     asked_entries: Latest,
@@ -141,7 +141,7 @@ impl Case {
     fn load_entries(&mut self, shared: &mut Shared, after: Option<u64>) {
         let Some(id) = self.id else { return };
         // What is read from its beginning goes on from nowhere.
-        (self.entries_after, self.cut) = (after, false);
+        (self.entries_after, self.cut) = (after, None);
         self.asked_entries.begin(shared.ask(Place::Case(id), Ask::Timeline(id, after)));
     }
 
@@ -152,7 +152,7 @@ impl Case {
             Tab::Checklist => pages::checklist(case, shared),
             Tab::Evidence => pages::evidence(case),
             Tab::Approvals => pages::approvals(case),
-            Tab::Timeline => pages::timeline(&self.entries, &self.names, (self.asked_entries.waits(), self.id.filter(|_| self.cut))),
+            Tab::Timeline => pages::timeline(&self.entries, &self.names, (self.asked_entries.waits(), self.id.zip(self.cut))),
         }
     }
 
@@ -402,7 +402,7 @@ impl Screen for Case {
                     shared.dirty = true;
                     match page.after {
                         Some(after) if self.entries.len() < MAX_ENTRIES => self.load_entries(shared, Some(after)),
-                        after => self.cut = after.is_some(),
+                        after => self.cut = after,
                     }
                 }
                 Ok(_) => {}

@@ -461,8 +461,8 @@ pub(in crate::console::screen) fn lineage(s: &mut Sheet, case: &CaseDetail) {
     }
 }
 
-/// What happened, oldest first; whether more is being read, and of which case later entries are not held.
-pub(super) fn timeline(entries: &[LogEntry], names: &BTreeMap<String, Untrusted>, (loading, cut): (bool, Option<CaseId>)) -> Sheet {
+/// What happened, oldest first; whether more is being read, and after which version of which case entries are not held.
+pub(super) fn timeline(entries: &[LogEntry], names: &BTreeMap<String, Untrusted>, (loading, cut): (bool, Option<(CaseId, u64)>)) -> Sheet {
     let mut s = Sheet::default();
     for e in entries {
         s.fact(
@@ -478,8 +478,8 @@ pub(super) fn timeline(entries: &[LogEntry], names: &BTreeMap<String, Untrusted>
     } else if entries.is_empty() {
         s.text("Nothing yet.", Role::Dim);
     }
-    if let (Some(id), Some(last)) = (cut, entries.last()) {
-        s.text(format!("The first {} entries are shown. Later ones: countersign case timeline {id} --after {}", entries.len(), last.seq), Role::Warn);
+    if let Some((id, after)) = cut {
+        s.text(format!("The first {} entries are shown. Later ones: countersign case timeline {id} --after {after}", entries.len()), Role::Warn);
     }
     s
 }

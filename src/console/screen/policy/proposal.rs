@@ -15,7 +15,7 @@ use super::super::{Loading, Screen};
 use crate::api::governance::{Lean, PolicyCompared, PolicyProposed, ProposalView, RegisterAnswer, SettingRow};
 use crate::api::lists::Announcement;
 use crate::base::Untrusted;
-use crate::base::ids::PersonId;
+use crate::base::ids::{PersonId, ProposalId};
 use crate::client::{ClientError, Write};
 use crate::console::action::{Action, Applies};
 use crate::console::effect::{Ask, Timer};
@@ -44,6 +44,8 @@ pub struct Proposal {
     farthest: usize,
     asked: Latest,
     writing: Latest,
+    /// What is being approved or ended: maybe not the one in front any more.
+    sent: Option<ProposalId>,
 }
 
 /// A person by name, with the id beside it; where the name is not told, by id.
@@ -86,7 +88,8 @@ pub(super) fn may(shared: &Shared, operation: &str) -> bool {
 impl Proposal {
     /// Which one it is about from now on.
     pub(super) fn about(&mut self, one: &PolicyProposed, names: &Names) {
-        *self = Self { about: Some(one.clone()), names: names.clone(), ..Self::default() };
+        let (writing, sent) = (std::mem::take(&mut self.writing), self.sent.take());
+        *self = Self { about: Some(one.clone()), names: names.clone(), writing, sent, ..Self::default() };
     }
 
     fn load(&mut self, shared: &mut Shared) {
@@ -175,12 +178,15 @@ impl Proposal {
 
     fn written(&mut self, shared: &mut Shared, reply: Result<Reply, ClientError>) {
         shared.dirty = true;
+        let sent = self.sent.take();
+        let elsewhere = sent.filter(|sent| self.about.as_ref().is_some_and(|one| one.proposal != *sent));
         match reply {
             Ok(Reply::Written(written)) => {
                 let governed = written.governed.unwrap_or_default();
-                shared.say(Tone::Good, became(&governed));
+                let said = became(&governed);
+                shared.say(Tone::Good, elsewhere.as_ref().map_or_else(|| said.clone(), |id| format!("{id}: {said}")));
                 let over = governed.approvals_missing == 0 && governed.effective_at.is_none();
-                if over {
+                if over && elsewhere.is_none() {
                     return shared.done_with(Place::Proposal, None);
                 }
             }
@@ -267,6 +273,7 @@ impl Screen for Proposal {
 
     fn sent(&mut self, _shared: &mut Shared, _place: Place, seq: u64) {
         self.writing.begin(seq);
+        self.sent = self.about.as_ref().map(|one| one.proposal.clone());
     }
 
     fn answer(&mut self, shared: &mut Shared, _place: Place, seq: u64, reply: Result<Reply, ClientError>) {

@@ -71,6 +71,18 @@ pub fn words_of(text: &str) -> Vec<String> {
     text.split_whitespace().filter(|w| !is_field(w)).map(str::to_lowercase).collect()
 }
 
+/// Whether words say of what a list is made of something else than the list's own filter does: `!held` of one of held cases. The server takes
+/// the values of a field together and the last of a word, so that this would make the list another one instead of a shorter one.
+pub fn contradicts(own: &str, words: &str) -> bool {
+    let about = |part: &str| {
+        let bare = part.trim_start_matches('!');
+        bare.find(':').map_or(bare, |colon| &bare[..=colon]).to_owned()
+    };
+    let own: Vec<&str> = own.split_whitespace().collect();
+    let bare = words.replace('"', "");
+    bare.split_whitespace().any(|word| !own.contains(&word) && own.iter().any(|one| about(one) == about(word)))
+}
+
 /// A filter as far as it can be asked for while it is typed: without a last field that has no value yet, or a flag that is not one yet.
 pub fn ready(typed: &str) -> String {
     let typed = typed.trim();
@@ -115,6 +127,17 @@ mod tests {
         assert_eq!(complete("zzzz"), None);
         assert!(offers("").len() == WORDS.len());
         assert_eq!(["mine ri", "mine risk:", "mine risk:high,", "!en", " a  b ", "due:<"].map(ready), ["mine ri", "mine", "mine", "", "a  b", ""]);
+        for (own, words, otherwise) in [
+            ("held", "okafor !held", true),
+            ("held", "!\"held\"", true),
+            ("held", "held okafor flagged", false),
+            ("flagged !ended", "ended", true),
+            ("flagged !ended", "!flagged", true),
+            ("waiting:review", "waiting:subject", true),
+            ("waiting:review", "waiting review", false),
+        ] {
+            assert_eq!(contradicts(own, words), otherwise, "{own}: {words}");
+        }
         assert_eq!(words_of("mine Okfr risk:high"), ["okfr"]);
         assert_eq!(without_words("mine unassigned !ended maya due:<2h"), "mine unassigned !ended due:<2h");
     }
