@@ -82,6 +82,31 @@ async fn invariant_11_after_a_restore_no_reference_is_used_again_and_what_was_gi
 }
 
 #[tokio::test]
+async fn invariant_11_after_a_restore_nothing_is_ordered_beside_what_is_still_to_be_taken_back() {
+    let mut house = House::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    let (backup, there) = (folder.path().join("backup"), folder.path().join("there"));
+    let (keeps, gives_back) = (house.proved("keeper", Action::JitAccess).await, house.proved("okafor", Action::JitAccess).await);
+    for case in [keeps, gives_back] {
+        house.approve(case).await;
+    }
+    house.store.backup(&backup).await.unwrap();
+    house.live(600, 20).await;
+    house.store.backup(&there).await.unwrap();
+    restore(&mut house, &backup, &there).await;
+    for case in [keeps, gives_back] {
+        lift(&house, case).await;
+    }
+    house.live(600, 20).await;
+    let case = house.case(keeps).await;
+    assert_eq!((case.state, case.executions.len(), case.taken_back[&1]), (CaseState::Approved, 0, None));
+    assert_eq!(house.account("keeper").grants.len(), 1, "one approval, one grant");
+    let case = house.case(gives_back).await;
+    assert_eq!((case.state, case.executions[0].attempt, case.taken_back[&1].is_some()), (CaseState::Restored, 2, true));
+    assert_eq!(house.account("okafor").grants.len(), 1);
+}
+
+#[tokio::test]
 async fn what_is_taken_over_twice_counts_once_and_what_only_the_backup_has_is_not_lost() {
     let mut house = House::new().await;
     let folder = tempfile::tempdir().unwrap();

@@ -14,7 +14,7 @@ use countersign::domain::event::CaseEvent;
 use countersign::domain::message::{Message, Sent, Untold};
 use countersign::domain::refusal::Refusal;
 use countersign::domain::subject::Endpoint;
-use countersign::domain::vocabulary::{Action, EndpointKind, FlagKind, Method, Path, WaitingOn};
+use countersign::domain::vocabulary::{Action, EndpointKind, FlagKind, HoldSource, Method, Path, WaitingOn};
 use countersign::outbound::mail::{Mailer, Security, Smtp};
 use countersign::store::Store as _;
 
@@ -178,6 +178,26 @@ async fn invariant_07_a_code_that_ran_out_before_it_could_leave_is_not_said_to_b
     let shown = house.shown(case).await;
     let unsent = shown.checklist.items.iter().flat_map(|i| &i.sessions).find_map(|s| s.unsent.clone());
     assert_eq!(unsent.as_deref(), Some("the mail relay could not be reached in time"));
+}
+
+#[tokio::test]
+async fn invariant_07_a_code_that_a_hold_came_before_is_not_said_to_be_sent() {
+    let house = House::new().await;
+    let case = house.routed("okafor", Action::PasswordReset).await;
+    house.settle().await;
+    let session = house.session("nadia", case, Method::IssuedCode, "e1").await.unwrap();
+    house.clock.pass(5);
+    let (reason, ask) = house.text(case, "ines", "two calls from one number");
+    house.service.execute(&ask, case, &Command::Hold { source: HoldSource::Security, reason: Some(reason) }).await.unwrap();
+    house.settle().await;
+    let sent = house.sent(case).await.into_iter().find(|s| s.session() == Some(&session)).expect("it is told that it never left");
+    assert_eq!((sent.told, sent.untold.keys().copied().collect::<Vec<_>>()), (0, vec![Untold::Unreachable]));
+    let contact = house.session("ines", case, Method::IssuedCode, "e2").await.unwrap();
+    house.answer(case, &contact).await.unwrap();
+    let (reason, ask) = house.text(case, "ines", "spoke to them");
+    house.service.execute(&ask, case, &Command::LiftHold { reason, contact }).await.unwrap();
+    assert!(!house.case(case).await.waits_for_subject(house.service.now()), "nobody waits for an answer to what was not sent");
+    house.session("nadia", case, Method::IssuedCode, "e1").await.expect("and it can be sent at once");
 }
 
 #[tokio::test]
