@@ -176,10 +176,10 @@ async fn invariant_17_whoever_governs_is_told_once_though_it_can_not_be_written_
         house.clock.pass(15);
     }
     let before = took.lock().unwrap().len();
-    assert!(before == 2 && recover::untold(&*house.store.register().await.unwrap()).count() == 2, "{before}");
+    assert!(before == 2 && recover::untold(&house.store.register().await.unwrap()).count() == 2, "{before}");
     house.clock.tamper(-600_000);
     house.clock.pass(700);
     workers.run_outbox_once().await.unwrap();
     assert_eq!(took.lock().unwrap().len(), 2, "each of them once");
-    assert_eq!(recover::untold(&*house.store.register().await.unwrap()).count(), 0, "and now the delay runs");
+    assert_eq!(recover::untold(&house.store.register().await.unwrap()).count(), 0, "and now the delay runs");
 }
