@@ -141,7 +141,9 @@ fn words(svg: &str) -> Vec<String> {
     const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let texts = svg.lines().filter(|l| l.starts_with("<text")).filter_map(|l| l.split_once('>')?.1.strip_suffix("</text>"));
     let word = |w: &str| {
-        let digest = w.len() >= 8 && w.bytes().all(|b| b.is_ascii_hexdigit()) && w.bytes().any(|b| b.is_ascii_digit());
+        // A digest, or an id: a few letters, a hyphen, and what is random.
+        let random = w.rsplit('-').next().unwrap_or_default().trim_end_matches([',', ';', '.', ')']);
+        let digest = random.len() >= 8 && random.bytes().all(|b| b.is_ascii_hexdigit()) && random.bytes().any(|b| b.is_ascii_digit());
         let w = if MONTHS.contains(&w) || digest { "" } else { w };
         w.chars().filter(|c| !c.is_ascii_digit() && !",:-".contains(*c)).collect::<String>()
     };
