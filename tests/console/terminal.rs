@@ -99,9 +99,6 @@ async fn any_size_is_survived() {
     }
     seat.pty.resize(100, 30);
     seat.pty.until("the whole queue", |s| s.contents().contains("3 approvals") && s.contents().contains("live"));
-    seat.pty.write("q");
-    assert!(seat.pty.ended().success());
-    given_back(&seat.pty);
 }
 
 #[tokio::test(flavor = "multi_thread")]
