@@ -48,6 +48,7 @@ pub mod terminal;
 pub mod theme;
 pub mod tutor;
 pub mod undo;
+mod unread;
 pub mod update;
 pub mod view;
 pub mod widget;

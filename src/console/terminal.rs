@@ -18,7 +18,7 @@ use super::background::{QUESTION, Sieve, Sieved};
 use super::drive::{Input, LAST_ANSWER, Surface};
 use super::keep::LEFT_END;
 use super::model::Model;
-use super::view;
+use super::{unread, view};
 use crate::client::session::read_small;
 
 /// The largest text taken back from an editor, in bytes.
@@ -197,7 +197,7 @@ fn edit(editor: &str, text: &str, folder: Option<&Path>) -> Result<String, Strin
 
 /// The terminal's events, with its answers taken out of them; `awaited` as in [`Guard::awaited`].
 pub fn input(awaited: Arc<AtomicBool>) -> Input {
-    Box::pin(Sieved::new(EventStream::new(), awaited))
+    Box::pin(Sieved::new(unread::Read::new(EventStream::new(), unread::Own), awaited))
 }
 
 #[cfg(unix)]

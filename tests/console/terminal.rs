@@ -99,6 +99,26 @@ async fn any_size_is_survived() {
     }
     seat.pty.resize(100, 30);
     seat.pty.until("the whole queue", |s| s.contents().contains("3 approvals") && s.contents().contains("live"));
+    seat.pty.write("q");
+    assert!(seat.pty.ended().success());
+    given_back(&seat.pty);
+}
+
+/// A key that comes together with a new size is not left lying in the terminal until the next one, nor is the size.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_comes_with_a_new_size_acts_at_once() {
+    let mut seat = Seat::take(&[]).await;
+    for round in 0..100 {
+        let (columns, key, chosen) = [(110, "j", "▌CS-26-004127"), (100, "k", "▌CS-26-004119")][round % 2];
+        let edge = usize::from(columns) - 1;
+        seat.pty.resize(columns, 30);
+        seat.pty.write(key);
+        seat.pty.until(&format!("round {round}: {chosen} at {columns} columns"), |s| {
+            s.contents().contains(chosen) && s.contents().lines().any(|l| l.chars().count() > edge - 5)
+        });
+    }
+    seat.pty.write("q");
+    assert!(seat.pty.ended().success());
 }
 
 #[tokio::test(flavor = "multi_thread")]
