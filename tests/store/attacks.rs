@@ -3,16 +3,21 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use chrono::Duration;
 use countersign::base::ids::CaseId;
-use countersign::domain::case::{ActorRef, Execution, VoidReason, Worker};
-use countersign::domain::event::CaseEvent;
-use countersign::domain::register::Principal;
-use countersign::domain::vocabulary::{CaseState, Decision};
+use countersign::base::{Digest, Time};
+use countersign::domain::case::{ActorRef, Execution, Hold, ProofSession, Triage, VoidReason, Worker};
+use countersign::domain::event::{CaseEvent, RegisterChange, RegisterEvent};
+use countersign::domain::register::{Delegation, Principal};
+use countersign::domain::subject::{Ownership, Recorded, Subject};
+use countersign::domain::vocabulary::{CaseState, Decision, FailureType, HoldSource, Method, Tier};
 use countersign::store::sqlite::{SqliteOptions, SqliteStore};
 use countersign::store::{CommitError, Store};
 use rusqlite::Connection;
 
 use crate::world::{self, START, TestClock, act, approval, at, operator, person, seal_digest};
+
+const SEPARATE: &str = "no one in the lineage decides";
 
 async fn prepared(folder: &Path) -> (SqliteStore, PathBuf) {
     let path = folder.join("db");
@@ -22,8 +27,12 @@ async fn prepared(folder: &Path) -> (SqliteStore, PathBuf) {
 }
 
 async fn refused(store: &SqliteStore, id: CaseId, who: ActorRef, events: Vec<CaseEvent>, why: &str) {
+    refused_at(store, id, who, events, why, at(START)).await;
+}
+
+async fn refused_at(store: &SqliteStore, id: CaseId, who: ActorRef, events: Vec<CaseEvent>, why: &str, now: Time) {
     let before = (store.head().await.unwrap(), store.case(id).await.unwrap().map(|c| c.version));
-    match act(store, id, who, events, 0, at(START)).await {
+    match act(store, id, who, events, 0, now).await {
         Err(CommitError::Forbidden(sentence)) => assert!(sentence.contains(why), "{sentence}, not {why}"),
         other => panic!("{why}: {other:?}"),
     }
@@ -88,6 +97,201 @@ async fn invariant_01_the_hands_in_a_case_are_known_without_lineage_events() {
         refused(&store, id, operator(who), events, "no one in the lineage decides").await;
     }
     act(&store, id, operator("nadia"), decided(approval("a-1", seal_digest(id, 1), "nadia", now)), 0, now).await.unwrap();
+}
+
+/// What someone writes past the program: the decision of a person in the lineage.
+fn refused_as_sql(store: SqliteStore, path: &Path, id: CaseId, who: &str) {
+    store.close();
+    drop(store);
+    let conn = Connection::open(path).unwrap();
+    for recursive in [false, true] {
+        conn.pragma_update(None, "recursive_triggers", recursive).unwrap();
+        for verb in ["INSERT", "INSERT OR REPLACE", "INSERT OR IGNORE"] {
+            let sql = format!(
+                "{verb} INTO approvals SELECT 'a-sql', case_key, sha256, 'p-{who}', '{who}', 'operator', 'p-{who}', 0, {START}, {START} + 9, seq
+                 FROM seals WHERE case_key = ?1 ORDER BY revision DESC LIMIT 1"
+            );
+            let tried = conn.execute(&sql, [id.key()]).unwrap_err().to_string();
+            assert!(tried.contains(SEPARATE), "{verb} of {who}: {tried}");
+        }
+    }
+}
+
+/// Opened and sealed by Nadia for someone, under that policy; nobody records lineage, as if the rules had forgotten it.
+async fn bare(store: &SqliteStore, id: CaseId, subject: &str, policy: Digest, now: Time) {
+    let by = operator("nadia");
+    let mut opened = world::opened(subject, &by, now, BTreeSet::new());
+    if let CaseEvent::Opened { policy: pinned, .. } = &mut opened {
+        *pinned = policy;
+    }
+    act(store, id, by.clone(), vec![opened], 0, now).await.unwrap();
+    seal(store, id, now).await;
+}
+
+async fn seal(store: &SqliteStore, id: CaseId, now: Time) {
+    let by = operator("nadia");
+    let seal = vec![world::sealed(id, 1, &by, now), CaseEvent::StateChanged { to: CaseState::Sealed, due: None, used: None }];
+    act(store, id, by, seal, 1, now).await.unwrap();
+}
+
+fn set_policy(text: &str) -> RegisterEvent {
+    let policy = Digest::of(text.as_bytes());
+    RegisterEvent::Changed { change: RegisterChange::SetPolicy { policy, deciders: BTreeSet::new() } }
+}
+
+#[tokio::test]
+async fn invariant_02_the_database_alone_goes_as_far_back_as_the_policy_in_force() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, path) = prepared(folder.path()).await;
+    let (first, second, now) = (CaseId::new(2026, 1), CaseId::new(2026, 2), at(START));
+    let short = world::POLICY.replace("lineage = \"90 d\"", "lineage = \"7 d\"");
+    let (text, digest) = (short.clone(), Digest::of(short.as_bytes()));
+    world::govern(&store, set_policy(&short), |c| c.policy = Some((digest, text))).await;
+    let [from, to] = ["nadia", "ruiz"].map(|who| Principal::Person(person(&format!("p-{who}"))));
+    let (since, until) = (now - Duration::days(200), Some(now - Duration::days(30)));
+    let delegation = Delegation { id: "d-1".parse().unwrap(), from, to, since, until };
+    world::govern(&store, RegisterEvent::Changed { change: RegisterChange::Delegate(delegation) }, |_| ()).await;
+    bare(&store, first, "payments-batch", digest, now).await;
+    bare(&store, second, "m.okafor", digest, now).await;
+    // By the policy that both are under it ended too long ago to count; by the one that then takes effect it counts.
+    act(&store, first, operator("ruiz"), decided(approval("a-1", seal_digest(first, 1), "ruiz", now)), 0, now).await.unwrap();
+    world::govern(&store, set_policy(world::POLICY), |_| ()).await;
+    refused(&store, second, operator("ruiz"), decided(approval("a-2", seal_digest(second, 1), "ruiz", now)), SEPARATE).await;
+    let seal = seal_digest(first, 1);
+    let execution = Execution { attempt: 1, seal, started_at: now, outcome: None, ended_at: None, before: std::collections::BTreeMap::new() };
+    let executor = ActorRef::System { worker: Worker::Executor };
+    refused(&store, first, executor, vec![CaseEvent::ExecutionStarted { execution }], "enough live approvals").await;
+    assert_eq!(store.verify(&|_, _| {}).await.unwrap(), Vec::<String>::new());
+    refused_as_sql(store, &path, second, "ruiz");
+    // Nobody puts another policy in force past the log.
+    let conn = Connection::open(&path).unwrap();
+    for sql in [
+        "UPDATE in_force SET policy = zeroblob(32)",
+        "DELETE FROM in_force WHERE seq > 0",
+        "INSERT INTO in_force SELECT (SELECT max(seq) FROM entries), policy FROM in_force ORDER BY seq LIMIT 1",
+        "INSERT OR REPLACE INTO in_force SELECT (SELECT max(seq) FROM in_force), policy FROM in_force ORDER BY seq LIMIT 1",
+        "INSERT OR REPLACE INTO in_force SELECT (SELECT max(seq) + 1 FROM entries), policy FROM in_force ORDER BY seq LIMIT 1",
+    ] {
+        assert!(conn.execute(sql, []).is_err(), "went through: {sql}");
+    }
+}
+
+#[tokio::test]
+async fn invariant_01_the_database_alone_knows_who_said_what_failed_and_who_began_the_proof() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, path) = prepared(folder.path()).await;
+    let (id, now) = (CaseId::new(2026, 1), at(START));
+    let nadia = operator("nadia");
+    act(&store, id, nadia.clone(), vec![world::opened("m.okafor", &nadia, now, BTreeSet::new())], 0, now).await.unwrap();
+    let triage = Triage {
+        failure: FailureType::LostCredential,
+        reproduction: world::text("reproduction"),
+        triage_owner: person("p-nadia"),
+        remedy_owner: person("p-nadia"),
+        by: operator("ruiz"),
+        at: now,
+    };
+    act(&store, id, operator("ruiz"), vec![CaseEvent::Triaged { triage }], 0, now).await.unwrap();
+    let session = |name: &str, by: &str| {
+        let proof = ProofSession {
+            method: Method::IssuedCode,
+            endpoint: None,
+            attester: None,
+            by: operator(by),
+            opened_at: now,
+            expires_at: now + Duration::minutes(30),
+            failed_attempts: 0,
+            outcome: None,
+        };
+        vec![CaseEvent::SessionOpened { session: name.parse().unwrap(), proof }]
+    };
+    act(&store, id, operator("vera"), session("s-1", "vera"), 0, now).await.unwrap();
+    // Contact by which a hold is lifted is no hand in the proof.
+    let hold = Hold { source: HoldSource::Security, reason: None, since: now, escalated_at: None };
+    act(&store, id, operator("lind"), vec![CaseEvent::Held { hold }], 0, now).await.unwrap();
+    act(&store, id, operator("lind"), session("s-2", "lind"), 0, now).await.unwrap();
+    seal(&store, id, now).await;
+    for who in ["ruiz", "vera"] {
+        refused(&store, id, operator(who), decided(approval("a-1", seal_digest(id, 1), who, now)), SEPARATE).await;
+    }
+    assert_eq!(store.verify(&|_, _| {}).await.unwrap(), Vec::<String>::new());
+    refused_as_sql(store, &path, id, "vera");
+    let store = world::open(&path, &TestClock::new(), &SqliteOptions::default()).unwrap();
+    act(&store, id, operator("lind"), decided(approval("a-1", seal_digest(id, 1), "lind", now)), 0, now).await.unwrap();
+    Connection::open(&path).unwrap().execute_batch("DROP TRIGGER lineage_stays; DELETE FROM lineage WHERE person IN ('p-ruiz', 'p-vera')").unwrap();
+    let found = store.verify(&|_, _| {}).await.unwrap();
+    for hand in ["p-ruiz as evidence_editor", "p-vera as proof_starter"] {
+        assert!(found.iter().any(|f| f.contains(&format!("no row says that {hand} had a hand in it"))), "{hand}: {found:?}");
+    }
+}
+
+#[tokio::test]
+async fn invariant_02_the_database_alone_knows_former_owners_within_the_window_and_new_ones_since_the_seal() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, path) = prepared(folder.path()).await;
+    let (id, now) = (CaseId::new(2026, 1), at(START));
+    let owned = |since: i64, until: Option<i64>, who: &str| Ownership {
+        person: person(&format!("p-{who}")),
+        since: now - Duration::days(since),
+        until: until.map(|u| now - Duration::days(u)),
+    };
+    let record = async |owners: Vec<Ownership>| {
+        let subject = Subject { tier: Tier::Elevated, owners, ..world::subject("payments-batch", "Payments batch") };
+        let recorded = Recorded { subject, salt: [6; 16] };
+        let event = RegisterEvent::SubjectRecorded { subject: recorded.subject.id.clone(), sha256: recorded.digest().unwrap() };
+        world::govern(&store, event, |c| c.subjects = vec![recorded]).await;
+    };
+    let former = [owned(400, Some(60), "ruiz"), owned(400, Some(100), "lind")];
+    record(former.to_vec()).await;
+    bare(&store, id, "payments-batch", world::policy(), now).await;
+    let seal = seal_digest(id, 1);
+    refused(&store, id, operator("ruiz"), decided(approval("a-1", seal, "ruiz", now)), SEPARATE).await;
+    record([former.as_slice(), &[owned(0, None, "vera")]].concat()).await;
+    refused(&store, id, operator("vera"), decided(approval("a-1", seal, "vera", now)), SEPARATE).await;
+    // Who owned it before the window counts no more.
+    act(&store, id, operator("lind"), decided(approval("a-1", seal, "lind", now)), 0, now).await.unwrap();
+    assert_eq!(store.verify(&|_, _| {}).await.unwrap(), Vec::<String>::new());
+    refused_as_sql(store, &path, id, "ruiz");
+}
+
+#[tokio::test]
+async fn invariant_02_the_database_alone_links_every_case_within_the_window_and_not_only_the_last() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, clock, day) = (folder.path().join("db"), TestClock::new(), 24 * 3_600);
+    let store = world::open(&path, &clock, &SqliteOptions::default()).unwrap();
+    store.commit(world::founding(at(START))).await.unwrap();
+    let [old, middle, last] = [1, 2, 3].map(|n| CaseId::new(2026, n));
+    let on = |days: i64| at(START + days * day * 1_000);
+    let open = async |id, who: &str, now| {
+        act(&store, id, operator(who), vec![world::opened("m.okafor", &operator(who), now, BTreeSet::new())], 0, now).await.unwrap();
+    };
+    open(old, "ruiz", on(0)).await;
+    // The first is outside the window (7 days) when the second is opened; something is said in it afterwards.
+    clock.pass(27 * day);
+    open(middle, "vera", on(27)).await;
+    seal(&store, middle, on(27)).await;
+    clock.pass(day);
+    act(&store, old, operator("ruiz"), vec![CaseEvent::Commented { text: world::text("said") }], 0, on(28)).await.unwrap();
+    clock.pass(2 * day);
+    open(last, "nadia", on(30)).await;
+    seal(&store, last, on(30)).await;
+    for who in ["ruiz", "vera"] {
+        refused_at(&store, last, operator(who), decided(approval("a-1", seal_digest(last, 1), who, on(30))), SEPARATE, on(30)).await;
+        refused_at(&store, middle, operator(who), decided(approval("a-1", seal_digest(middle, 1), who, on(30))), SEPARATE, on(30)).await;
+    }
+    assert_eq!(store.verify(&|_, _| {}).await.unwrap(), Vec::<String>::new());
+    refused_as_sql(store, &path, last, "vera");
+    // A database from before, which knows of no link: it is found missing, and written when the database is brought up to date.
+    let conn = Connection::open(&path).unwrap();
+    let stay: String = conn.query_row("SELECT sql FROM sqlite_schema WHERE name = 'links_stay'", [], |r| r.get(0)).unwrap();
+    conn.execute_batch(&format!("DROP TRIGGER links_stay; DELETE FROM links; {stay}")).unwrap();
+    let found = countersign::store::sqlite::verify_file(&path, None, &|_, _| {}).unwrap();
+    assert!(found.iter().any(|f| f.contains(&format!("links of {last}: no row says that {middle} came before it"))), "{found:?}");
+    conn.execute_batch("DROP TABLE in_force; PRAGMA user_version = 14").unwrap();
+    drop(conn);
+    let store = world::open(&path, &clock, &SqliteOptions::default()).unwrap();
+    assert_eq!(store.verify(&|_, _| {}).await.unwrap(), Vec::<String>::new());
+    refused_as_sql(store, &path, last, "vera");
 }
 
 #[tokio::test]

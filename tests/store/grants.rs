@@ -106,7 +106,7 @@ async fn a_store_from_before_the_list_is_filled_from_its_entries() {
     drop(store);
     let raw = Connection::open(&path).unwrap();
     let later = "DROP TABLE went; DROP INDEX lineage_of_subjects; DROP INDEX people_by_mailbox; ALTER TABLE people DROP COLUMN mailbox; DROP INDEX outbox_lanes; ALTER TABLE outbox DROP COLUMN lane; ALTER TABLE outbox DROP COLUMN became; ALTER TABLE cases DROP COLUMN flag_kinds; ALTER TABLE people DROP COLUMN since; ALTER TABLE subjects DROP COLUMN since; ALTER TABLE saved_codes DROP COLUMN since; DROP TABLE subject_handles; DROP INDEX cases_ended; DROP INDEX cases_ended_due;";
-    raw.execute_batch(&format!("DROP TABLE grants; {later} PRAGMA user_version = 2")).unwrap();
+    raw.execute_batch(&format!("DROP TABLE grants; {later} DROP TABLE in_force; PRAGMA user_version = 2")).unwrap();
     drop(raw);
     let store = world::open(&path, &clock, &options()).unwrap();
     assert_eq!(listed(&store, true, 200).await, before);

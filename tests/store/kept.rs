@@ -13,7 +13,7 @@ use countersign::store::sqlite::{RestoreError, Restoring, SqliteOptions, SqliteS
 use countersign::store::{CodeChange, NewText, Store};
 use rusqlite::Connection;
 
-use crate::world::{self, START, TestClock, at, operator};
+use crate::world::{self, START, TestClock, at, govern, operator};
 
 fn the_case() -> CaseId {
     CaseId::new(2026, 1)
@@ -39,16 +39,6 @@ async fn filled(path: &Path) -> SqliteStore {
     let issued = RegisterEvent::CodesIssued { subject: subject.clone(), sha256: Digest::of(b"codes") };
     govern(&store, issued, |c| c.codes = vec![CodeChange::Replace { subject, hashes: vec!["hash".to_owned()] }]).await;
     store
-}
-
-async fn govern(store: &SqliteStore, event: RegisterEvent, with: impl FnOnce(&mut countersign::store::Change)) {
-    let mut register = Register::clone(&*store.register().await.unwrap());
-    register.apply(&event, at(START));
-    let mut c = world::change(at(START), operator("nadia"));
-    c.register_events = vec![event];
-    c.register = Some(register.into());
-    with(&mut c);
-    store.commit(c).await.unwrap();
 }
 
 /// What is done to the file, and the name under which it is found.
@@ -175,7 +165,7 @@ async fn a_file_with_a_write_ahead_log_beside_it_is_restored_with_what_lies_ther
 
 /// As the version before the list of grants left it: without what later ones made, and with what they derive otherwise.
 const OLDER: &str =
-    "DROP TABLE grants; DROP TABLE went; DROP INDEX lineage_of_subjects; DROP INDEX people_by_mailbox; ALTER TABLE people DROP COLUMN mailbox; DROP INDEX outbox_lanes; ALTER TABLE outbox DROP COLUMN lane; ALTER TABLE outbox DROP COLUMN became; ALTER TABLE people DROP COLUMN since; ALTER TABLE subjects DROP COLUMN since; ALTER TABLE saved_codes DROP COLUMN since; ALTER TABLE cases DROP COLUMN flag_kinds; DROP TABLE subject_handles; DROP INDEX cases_ended; DROP INDEX cases_ended_due; PRAGMA user_version = 2;
+    "DROP TABLE grants; DROP TABLE went; DROP INDEX lineage_of_subjects; DROP INDEX people_by_mailbox; ALTER TABLE people DROP COLUMN mailbox; DROP INDEX outbox_lanes; ALTER TABLE outbox DROP COLUMN lane; ALTER TABLE outbox DROP COLUMN became; ALTER TABLE people DROP COLUMN since; ALTER TABLE subjects DROP COLUMN since; ALTER TABLE saved_codes DROP COLUMN since; ALTER TABLE cases DROP COLUMN flag_kinds; DROP TABLE subject_handles; DROP INDEX cases_ended; DROP INDEX cases_ended_due; DROP TABLE in_force; PRAGMA user_version = 2;
     UPDATE cases SET next_due = NULL, k_due = 1000, k_risk = k_risk - 1;
     UPDATE cases SET words = words || ' ' || char(57728) WHERE ended = 0;
     UPDATE subjects SET skeleton = '';";
@@ -218,7 +208,7 @@ async fn names_in_any_script_lead_to_their_subject_after_an_upgrade_and_are_comp
     Connection::open(&path).unwrap().execute_batch("UPDATE subject_handles SET handle = 'Á' || handle").unwrap();
     let found = verify_file(&path, None, &|_, _| {}).unwrap();
     assert!(found.iter().any(|f| f.contains("is not found by a name")), "{found:?}");
-    Connection::open(&path).unwrap().execute_batch("DROP TABLE went; DROP INDEX lineage_of_subjects; DROP INDEX people_by_mailbox; ALTER TABLE people DROP COLUMN mailbox; DROP INDEX outbox_lanes; ALTER TABLE outbox DROP COLUMN lane; ALTER TABLE outbox DROP COLUMN became; ALTER TABLE people DROP COLUMN since; ALTER TABLE subjects DROP COLUMN since; ALTER TABLE saved_codes DROP COLUMN since; ALTER TABLE cases DROP COLUMN flag_kinds; PRAGMA user_version = 6").unwrap();
+    Connection::open(&path).unwrap().execute_batch("DROP TABLE went; DROP INDEX lineage_of_subjects; DROP INDEX people_by_mailbox; ALTER TABLE people DROP COLUMN mailbox; DROP INDEX outbox_lanes; ALTER TABLE outbox DROP COLUMN lane; ALTER TABLE outbox DROP COLUMN became; ALTER TABLE people DROP COLUMN since; ALTER TABLE subjects DROP COLUMN since; ALTER TABLE saved_codes DROP COLUMN since; ALTER TABLE cases DROP COLUMN flag_kinds; DROP TABLE in_force; PRAGMA user_version = 6").unwrap();
     drop(world::open(&path, &TestClock::new(), &SqliteOptions::default()).unwrap());
     assert_eq!(names(), before);
     Connection::open(&path).unwrap().execute_batch("INSERT INTO subject_handles VALUES ('the chair', 'm.okafor')").unwrap();

@@ -109,7 +109,7 @@ const BEFORE: &str = "
     DROP INDEX cases_ended;
     DROP INDEX cases_ended_due;
     DROP TABLE went; DROP INDEX lineage_of_subjects; DROP INDEX people_by_mailbox; ALTER TABLE people DROP COLUMN mailbox; DROP INDEX outbox_lanes; ALTER TABLE outbox DROP COLUMN lane; ALTER TABLE outbox DROP COLUMN became; ALTER TABLE cases DROP COLUMN flag_kinds; ALTER TABLE people DROP COLUMN since; ALTER TABLE subjects DROP COLUMN since; ALTER TABLE saved_codes DROP COLUMN since;
-    PRAGMA user_version = 4;";
+    DROP TABLE in_force; PRAGMA user_version = 4;";
 
 #[tokio::test]
 async fn a_database_of_the_schema_before_is_brought_up_to_date() {

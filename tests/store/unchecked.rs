@@ -319,7 +319,7 @@ async fn invariant_02_unchecked_sent_elsewhere_and_created_again() {
     house.store.close();
     let Unchecked { folder, store, .. } = house;
     drop(store);
-    rusqlite::Connection::open(&path).unwrap().execute_batch("DROP TABLE went; DROP INDEX lineage_of_subjects; DROP INDEX people_by_mailbox; ALTER TABLE people DROP COLUMN mailbox; DROP INDEX outbox_lanes; ALTER TABLE outbox DROP COLUMN lane; ALTER TABLE outbox DROP COLUMN became; ALTER TABLE people DROP COLUMN since; ALTER TABLE subjects DROP COLUMN since; ALTER TABLE saved_codes DROP COLUMN since; ALTER TABLE cases DROP COLUMN flag_kinds; PRAGMA user_version = 7").unwrap();
+    rusqlite::Connection::open(&path).unwrap().execute_batch("DROP TABLE went; DROP INDEX lineage_of_subjects; DROP INDEX people_by_mailbox; ALTER TABLE people DROP COLUMN mailbox; DROP INDEX outbox_lanes; ALTER TABLE outbox DROP COLUMN lane; ALTER TABLE outbox DROP COLUMN became; ALTER TABLE people DROP COLUMN since; ALTER TABLE subjects DROP COLUMN since; ALTER TABLE saved_codes DROP COLUMN since; ALTER TABLE cases DROP COLUMN flag_kinds; DROP TABLE in_force; PRAGMA user_version = 7").unwrap();
     drop(world::open(&path, &TestClock::new(), &SqliteOptions::default()).unwrap());
     assert_eq!(went(&path), before);
     drop(folder);

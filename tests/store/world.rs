@@ -273,3 +273,14 @@ pub async fn sealed_case_by(store: &dyn Store, id: CaseId, who: &str, linked: BT
     let seal = vec![sealed(id, 1, &by, now), CaseEvent::StateChanged { to: CaseState::Sealed, due: None, used: None }];
     act(store, id, by, seal, 1, now).await.unwrap();
 }
+
+/// Commits an event of the register, with what goes along with it.
+pub async fn govern(store: &SqliteStore, event: RegisterEvent, with: impl FnOnce(&mut Change)) {
+    let mut register = Register::clone(&*store.register().await.unwrap());
+    register.apply(&event, at(START));
+    let mut c = change(at(START), operator("nadia"));
+    c.register_events = vec![event];
+    c.register = Some(register.into());
+    with(&mut c);
+    store.commit(c).await.unwrap();
+}

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::rows::millis;
+use super::rows::{Ordinal as _, millis};
 use super::vault::CaseKey;
 use super::verify::Verify;
 use super::{rules, schema};
@@ -23,7 +23,7 @@ use crate::domain::govern::recover;
 use crate::domain::policy::Policy;
 use crate::domain::register::Register;
 use crate::domain::subject::{Recorded, Subject};
-use crate::domain::vocabulary::CaseState;
+use crate::domain::vocabulary::{CaseState, Duty};
 use crate::store::StoreError;
 
 /// What no look at a database can find, in words: the log holds neither it nor a digest of it.
@@ -89,6 +89,7 @@ impl Verify<'_> {
         self.code_rows()?;
         self.dates()?;
         self.policy_rows()?;
+        self.in_force(register.policy)?;
         self.recoveries(register)?;
         self.tie_rows(register)
     }
@@ -157,6 +158,15 @@ impl Verify<'_> {
         Ok(())
     }
 
+    fn in_force(&mut self, policy: Option<Digest>) -> Result<(), StoreError> {
+        let sql = "SELECT policy FROM in_force ORDER BY seq DESC LIMIT 1";
+        let last: Option<[u8; 32]> = self.conn.query_row(sql, [], |r| r.get(0)).optional()?;
+        if last.map(Digest::from) != policy {
+            self.differs("in_force: its last row is not the policy that the log says is in force");
+        }
+        Ok(())
+    }
+
     fn policy_needs(&mut self, policy: &Policy) -> Result<i64, StoreError> {
         let mut classes = 0;
         for (action, path, tier, persons) in rules::needs(policy) {
@@ -192,15 +202,29 @@ impl Verify<'_> {
         Ok(())
     }
 
-    /// Software that acted stands among those with a hand in the case.
-    pub(super) fn machine(&mut self, id: CaseId, actor: &ActorRef, event: &CaseEvent) -> Result<(), StoreError> {
-        let ActorRef::Automation { automation, .. } = actor else { return Ok(()) };
-        if !matches!(event, CaseEvent::Opened { .. } | CaseEvent::Routed { .. } | CaseEvent::EvidenceAdded { .. }) {
-            return Ok(());
-        }
-        let sql = "SELECT EXISTS (SELECT 1 FROM machines WHERE case_key = ?1 AND automation = ?2)";
-        if !self.conn.prepare_cached(sql)?.query_row(params![id.key(), automation.as_str()], |r| r.get::<_, bool>(0))? {
-            self.differs(format!("lineage of {id}: no row says that {automation} had a hand in it"));
+    /// Whoever acted stands among those with a hand in the case, whatever the rules recorded; `held` is whether the case was.
+    pub(super) fn hand(&mut self, id: CaseId, actor: &ActorRef, event: &CaseEvent, held: bool) -> Result<(), StoreError> {
+        let (actor, duty) = match event {
+            CaseEvent::Opened { .. } | CaseEvent::Routed { .. } => (actor, Duty::Router),
+            CaseEvent::EvidenceAdded { .. } | CaseEvent::Triaged { .. } => (actor, Duty::EvidenceEditor),
+            CaseEvent::Sealed { .. } => (actor, Duty::Sealer),
+            CaseEvent::SessionOpened { proof, .. } if !held && matches!(proof.by, ActorRef::Operator { .. }) => (&proof.by, Duty::ProofStarter),
+            _ => return Ok(()),
+        };
+        let (there, who): (bool, _) = match actor {
+            ActorRef::Automation { automation, .. } => {
+                let sql = "SELECT EXISTS (SELECT 1 FROM machines WHERE case_key = ?1 AND automation = ?2)";
+                (self.conn.prepare_cached(sql)?.query_row(params![id.key(), automation.as_str()], |r| r.get(0))?, automation.to_string())
+            }
+            ActorRef::Operator { person, .. } => {
+                let sql = "SELECT EXISTS (SELECT 1 FROM lineage WHERE case_key = ?1 AND person = ?2 AND duty = ?3 AND via = '' AND from_case = 0)";
+                let values = params![id.key(), person.as_str(), duty.ordinal()];
+                (self.conn.prepare_cached(sql)?.query_row(values, |r| r.get(0))?, format!("{person} as {}", duty.code()))
+            }
+            _ => return Ok(()),
+        };
+        if !there {
+            self.differs(format!("lineage of {id}: no row says that {who} had a hand in it"));
         }
         Ok(())
     }

@@ -153,7 +153,8 @@ impl Batch<'_> {
         let first = if change.register.is_some() { (self.tip.register.version + 1).saturating_sub(events) } else { self.tip.register.version };
         let step = u64::from(change.register.is_some());
         for (event, i) in change.register_events.iter().zip(0_u64..) {
-            self.put_entry(change, Body::Register { version: first + i * step, event: event.clone() })?;
+            let seq = self.put_entry(change, Body::Register { version: first + i * step, event: event.clone() })?;
+            self.put_in_force(event, seq)?;
         }
         Ok(())
     }

@@ -2,20 +2,21 @@
 //! through (invariant 1, T1, T6).
 //!
 //! Contract: filled from events and from who acted, without asking what `decide` thought: lineage as events recorded it, and beside it
-//! the plain hands that any reader of the events would name. Triggers of the schema do the refusing.
+//! the plain hands that any reader of the events would name; how far back owners and other cases count stands in `reach`. Triggers of the schema do the refusing.
 
+use chrono::Duration;
 use rusqlite::{OptionalExtension as _, params};
 
 use super::batch::Batch;
 use super::commit::int;
 use super::errors::from_json;
 use super::met::met;
+use super::reach::Reach;
 use super::rows::{Ordinal as _, millis};
 use crate::base::Time;
-use crate::base::ids::{AutomationId, CaseId, PersonId, SubjectId};
+use crate::base::ids::{AutomationId, CaseId, PersonId};
 use crate::domain::case::{ActorRef, Approval, Case, Execution, ExecutionOutcome, LineageEntry, Requester, Route};
 use crate::domain::event::CaseEvent;
-use crate::domain::lineage::FLOOR;
 use crate::domain::register::Principal;
 use crate::domain::subject::{Ownership, Subject};
 use crate::domain::vocabulary::{Duty, FailureReason};
@@ -27,24 +28,31 @@ pub(super) fn put(batch: &mut Batch<'_>, change: &Change, case: &CaseChange, eve
     match event {
         CaseEvent::Opened { route, request, linked, .. } => {
             rows.route(route)?;
-            rows.found_links(route)?;
             linked.iter().try_for_each(|l| rows.link(*l))?;
-            rows.subject(&route.subject)?;
+            rows.around()?;
             rows.requester(&request.requester)?;
             rows.actor(&change.actor, Duty::Router)
         }
         CaseEvent::LineageGrew { lineage, .. } => lineage.iter().try_for_each(|entry| rows.entry(entry)),
         CaseEvent::Routed { route } => {
             rows.route(route)?;
-            rows.found_links(route)?;
+            rows.around()?;
             rows.actor(&change.actor, Duty::Router)
         }
         // The same way, decided anew.
-        CaseEvent::Reopened { .. } => rows.route(&case.after.route),
-        CaseEvent::EvidenceAdded { .. } => rows.actor(&change.actor, Duty::EvidenceEditor),
+        CaseEvent::Reopened { .. } => {
+            rows.route(&case.after.route)?;
+            rows.around()
+        }
+        // In a held case contact is made to lift the hold: no hand in the proof.
+        CaseEvent::SessionOpened { proof, .. } if case.after.hold.is_none() && matches!(proof.by, ActorRef::Operator { .. }) => {
+            rows.actor(&proof.by, Duty::ProofStarter)
+        }
+        CaseEvent::EvidenceAdded { .. } | CaseEvent::Triaged { .. } => rows.actor(&change.actor, Duty::EvidenceEditor),
         CaseEvent::Proved { receipt } => rows.actor(&receipt.by, Duty::Prover),
         CaseEvent::Sealed { seal, .. } => {
             rows.actor(&change.actor, Duty::Sealer)?;
+            rows.around()?;
             let needed = rows.needed()?;
             rows.batch
                 .conn
@@ -53,6 +61,7 @@ pub(super) fn put(batch: &mut Batch<'_>, change: &Change, case: &CaseChange, eve
             Ok(())
         }
         CaseEvent::Decided { approval } => {
+            rows.around()?;
             rows.approval(&change.actor, approval)?;
             batch.news.meetings.extend(met(&case.after, approval));
             Ok(())
@@ -63,7 +72,10 @@ pub(super) fn put(batch: &mut Batch<'_>, change: &Change, case: &CaseChange, eve
             }
             Ok(())
         }
-        CaseEvent::ExecutionStarted { execution } => rows.execution(execution),
+        CaseEvent::ExecutionStarted { execution } => {
+            rows.around()?;
+            rows.execution(execution)
+        }
         _ => Ok(()),
     }
 }
@@ -127,21 +139,6 @@ impl Duties<'_, '_> {
         Ok(())
     }
 
-    /// The case before this one that is, or ever was, of the same subject and target counts, both ways, whatever the rules had found
-    /// (invariant 2); those before that hang on it.
-    fn found_links(&self, route: &Route) -> Result<(), CommitError> {
-        let sql = "SELECT c.id FROM went w CROSS JOIN cases c ON c.id = w.case_key WHERE w.subject = ?1 AND w.target = ?2 AND c.id <> ?3
-            AND c.k_updated <= (SELECT linked FROM policies WHERE sha256 = ?4) - ?5 ORDER BY c.k_updated LIMIT 1";
-        let key = self.case.id.key();
-        let mut statement = self.batch.conn.prepare_cached(sql)?;
-        let (subject, target) = (route.subject.as_str(), route.target.as_str());
-        let values = params![subject, target, key, self.case.policy.as_bytes(), millis(self.at)];
-        let Some(before) = statement.query_row(values, |r| r.get::<_, i64>(0)).optional()? else { return Ok(()) };
-        let sql = "INSERT INTO links (case_key, linked, seq) VALUES (?1, ?2, ?3), (?2, ?1, ?3)";
-        self.batch.conn.prepare_cached(sql)?.execute([key, before, self.seq])?;
-        Ok(())
-    }
-
     fn link(&self, linked: CaseId) -> Result<(), CommitError> {
         let sql = "INSERT INTO links (case_key, linked, seq) VALUES (?1, ?2, ?3)";
         self.batch.conn.prepare_cached(sql)?.execute([self.case.id.key(), linked.key(), self.seq])?;
@@ -153,26 +150,21 @@ impl Duties<'_, '_> {
     }
 
     fn row(&self, person: &PersonId, duty: Duty, via: &str, from: Option<CaseId>) -> Result<(), CommitError> {
-        self.batch
-            .conn
-            .prepare_cached("INSERT INTO lineage (case_key, person, duty, via, from_case, seq) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
-            .execute(params![self.case.id.key(), person.as_str(), duty.ordinal(), via, from.map_or(0, CaseId::key), self.seq])?;
-        Ok(())
+        Ok(self.reach().row(person, duty, via, from)?)
     }
 
-    /// The person behind the subject, and who owns it now or did a little while ago.
-    fn subject(&self, id: &SubjectId) -> Result<(), CommitError> {
-        let sql = "SELECT body FROM subjects WHERE id = ?1";
-        let body: Option<String> = self.batch.conn.prepare_cached(sql)?.query_row([id.as_str()], |r| r.get(0)).optional()?;
-        let Some(subject) = body.map(|b| from_json::<Subject>("a subject", &b)).transpose()? else { return Ok(()) };
-        if let Some(person) = &subject.person {
-            self.row(person, Duty::Subject, "", None)?;
-        }
-        self.owners(&subject.owners, Duty::SubjectOwner, "")
+    fn reach(&self) -> Reach<'_> {
+        Reach { conn: self.batch.conn, case: self.case, seq: self.seq }
+    }
+
+    /// Owners of the subject and other cases, as they are by now.
+    fn around(&self) -> Result<(), CommitError> {
+        Ok(self.reach().put(millis(self.at))?)
     }
 
     fn owners(&self, owners: &[Ownership], duty: Duty, via: &str) -> Result<(), CommitError> {
-        owners.iter().filter(|o| o.within(self.at, FLOOR)).try_for_each(|o| self.row(&o.person, duty, via, None))
+        let window = Duration::milliseconds(self.reach().windows()?.0);
+        owners.iter().filter(|o| o.within(self.at, window)).try_for_each(|o| self.row(&o.person, duty, via, None))
     }
 
     fn requester(&self, requester: &Requester) -> Result<(), CommitError> {

@@ -23,6 +23,7 @@ mod met;
 mod outbox;
 mod plan;
 mod queue;
+mod reach;
 mod readers;
 mod reads;
 mod replaced;

@@ -13,6 +13,7 @@ use super::batch::{Batch, Kept};
 use super::duties::via;
 use super::rows::{Ordinal as _, millis};
 use crate::base::Digest;
+use crate::domain::event::{RegisterChange, RegisterEvent};
 use crate::domain::lineage;
 use crate::domain::policy::Policy;
 use crate::domain::register::{Principal, Register};
@@ -76,6 +77,15 @@ impl Batch<'_> {
         }
         self.tip.register = Arc::clone(after);
         self.tip.register_moved = true;
+        Ok(())
+    }
+
+    /// Which policy is in force from an entry of the register on.
+    pub(super) fn put_in_force(&self, event: &RegisterEvent, seq: i64) -> Result<(), CommitError> {
+        if let RegisterEvent::Founded { policy, .. } | RegisterEvent::Changed { change: RegisterChange::SetPolicy { policy, .. } } = event {
+            let sql = "INSERT INTO in_force (seq, policy) VALUES (?1, ?2)";
+            self.conn.prepare_cached(sql)?.execute(params![seq, policy.as_bytes()])?;
+        }
         Ok(())
     }
 

@@ -29,6 +29,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../assets/migrations/0012_flags.sql"),
     include_str!("../../../assets/migrations/0013_dates.sql"),
     include_str!("../../../assets/migrations/0014_lanes.sql"),
+    include_str!("../../../assets/migrations/0015_stricter.sql"),
 ];
 /// The migration after which grants are put into their rows; it goes together with the table that it makes.
 const GRANTS: usize = 2;
@@ -42,6 +43,8 @@ const MAILBOXES: usize = 10;
 const FLAGS: usize = 11;
 /// The migration after which it is put into rows since when they are as they are; with it a case whose message reached nobody is due at once.
 const DATES: usize = 12;
+/// The migration after which the owners and other cases that count in undecided cases are put into their rows, as far back as they count.
+const REACH: usize = 14;
 
 /// Prepared statements kept by each connection.
 const STATEMENTS: usize = 128;
@@ -241,6 +244,9 @@ fn migrate(conn: &mut Connection) -> Result<(), StoreError> {
         }
         if i == DATES {
             super::dates::fill(&tx)?;
+        }
+        if i == REACH {
+            super::reach::fill(&tx)?;
         }
         tx.pragma_update(None, "user_version", i64::try_from(i + 1).unwrap_or(i64::MAX))?;
         tx.commit()?;

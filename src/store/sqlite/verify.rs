@@ -193,7 +193,7 @@ impl Verify<'_> {
         let sql = "SELECT seq, bytes, version FROM entries WHERE case_key = ?1 ORDER BY version";
         let mut statement = self.conn.prepare_cached(sql)?;
         let mut found = statement.query([id.key()])?;
-        let (mut case, mut texts) = (None, self.texts_of(id)?);
+        let (mut case, mut texts): (Option<Case>, _) = (None, self.texts_of(id)?);
         let mut version = 0_u64;
         while let Some(r) = found.next()? {
             self.step();
@@ -208,7 +208,7 @@ impl Verify<'_> {
                 self.differs(format!("entry {seq}: is filed as version {version} of {id} and says that it is entry {own}, version {said} of {of}"));
             }
             self.duty_rows(id, &event, seq)?;
-            self.machine(id, &actor, &event)?;
+            self.hand(id, &actor, &event, case.as_ref().is_some_and(|c| c.hold.is_some()))?;
             if let Some(text) = event.text() {
                 self.text(text, &mut texts)?;
             }
@@ -219,6 +219,7 @@ impl Verify<'_> {
         }
         if let Some(case) = case {
             self.orders(&case)?;
+            self.reaches(&case)?;
             return self.row(&case);
         }
         self.differs(format!("case {id}: has a row and no entries"));
