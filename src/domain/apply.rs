@@ -247,7 +247,10 @@ impl Case {
             CaseEvent::TakenBack { attempt } => {
                 self.taken_back.entry(*attempt).or_default().get_or_insert(at);
             }
-            CaseEvent::AttemptsKnown { attempts } => self.there.attempts = self.there.attempts.max(*attempts),
+            CaseEvent::AttemptsKnown { attempts, ended } => {
+                self.there.attempts = self.there.attempts.max(*attempts);
+                self.there.ended.extend(ended);
+            }
             CaseEvent::OrderTakenOver { order } => {
                 self.there.orders.entry(order.attempt).or_insert_with(|| order.clone());
                 self.taken_back.entry(order.attempt).or_insert(None);

@@ -70,7 +70,7 @@ pub enum Command {
     Retry,
     /// Undo what was done.
     RollBack { reason: TextRef },
-    /// End a grant early: staff, who say why; that a subject hands it back, too.
+    /// End a grant early: staff, who say why.
     RevokeGrant { grant: GrantId, reason: Option<TextRef> },
     /// The target confirmed that a grant is gone (worker only).
     ConfirmRevoked { grant: GrantId },

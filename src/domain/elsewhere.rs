@@ -21,6 +21,8 @@ pub struct Elsewhere {
     pub lineage: BTreeSet<LineageEntry>,
     /// The highest attempt that was begun, or 0: targets may know every reference up to it.
     pub attempts: u32,
+    /// Attempts that ended.
+    pub ended: BTreeSet<u32>,
     /// Orders by which a target may hold access of which nothing is left there but these.
     pub orders: Vec<OrderThere>,
 }
@@ -48,6 +50,9 @@ impl OrderThere {
 pub struct There {
     /// The highest attempt begun there, or 0.
     pub attempts: u32,
+    /// Attempts that run here and ended there: what became of them the target says, and nothing is ordered for them again.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub ended: BTreeSet<u32>,
     /// Orders given there, by attempt.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub orders: BTreeMap<u32, OrderThere>,
@@ -58,7 +63,8 @@ impl Elsewhere {
     pub fn of(case: &Case) -> Self {
         let here = case.executions.iter().filter_map(|run| may_show(case, run));
         let orders = here.chain(case.there.orders.values().filter(|o| unconfirmed(case, o.attempt)).cloned()).collect();
-        Self { hands: case.hands.clone(), lineage: case.lineage.clone(), attempts: case.attempts(), orders }
+        let ended = case.executions.iter().filter(|run| run.outcome.is_some()).map(|run| run.attempt).chain(case.there.ended.iter().copied());
+        Self { hands: case.hands.clone(), lineage: case.lineage.clone(), attempts: case.attempts(), ended: ended.collect(), orders }
     }
 }
 

@@ -95,7 +95,12 @@ pub enum CaseEvent {
     /// The target confirmed that nothing is left of it.
     TakenBack { attempt: u32 },
     /// A log of this case that a restore replaced had begun attempts up to this one: none of their references is used again.
-    AttemptsKnown { attempts: u32 },
+    AttemptsKnown {
+        attempts: u32,
+        /// Those that run here and had ended there: nothing is ordered for them again.
+        #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+        ended: BTreeSet<u32>,
+    },
     /// An order of that log by which a target may hold access: it is told to take it back.
     OrderTakenOver { order: OrderThere },
     /// The target confirmed that temporary access is gone.

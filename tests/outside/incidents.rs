@@ -227,6 +227,21 @@ async fn invariant_01_software_that_routes_between_the_mail_and_the_code_gets_no
 }
 
 #[tokio::test]
+async fn t16_software_that_opens_cases_of_one_subject_leaves_room_for_the_staff() {
+    let house = House::new().await;
+    let open = async |by| house.open(by, route("okafor", Action::PasswordReset, Path::Assisted, &["login"])).await;
+    for _ in 0..15 {
+        open(helper(vec![])).await.unwrap();
+    }
+    let full = Refusal::Limit { what: "Open cases of one subject that no one of the staff opened", limit: 15 };
+    assert_eq!(refusal(open(helper(vec![])).await), full);
+    for _ in 15..25 {
+        open(staff("nadia")).await.unwrap();
+    }
+    assert_eq!(refusal(open(staff("nadia")).await), Refusal::Limit { what: "Open cases of one subject", limit: 25 });
+}
+
+#[tokio::test]
 async fn nobody_opens_cases_of_one_subject_without_end() {
     let house = House::new().await;
     let open = async || house.open(staff("nadia"), route("okafor", Action::PasswordReset, Path::Assisted, &["login"])).await;

@@ -5,9 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use countersign::base::ids::CaseId;
-use countersign::domain::case::Worker;
+use countersign::domain::case::{ExecutionOutcome, Worker};
 use countersign::domain::command::Command;
-use countersign::domain::vocabulary::{Action, CaseState, HoldSource, Method};
+use countersign::domain::vocabulary::{Action, CaseState, FailureReason, HoldSource, Method};
 use countersign::service::Ask;
 use countersign::store::Store as _;
 use countersign::store::sqlite::{Lost, MasterKey, Restoring, There};
@@ -104,6 +104,42 @@ async fn invariant_11_after_a_restore_nothing_is_ordered_beside_what_is_still_to
     let case = house.case(gives_back).await;
     assert_eq!((case.state, case.executions[0].attempt, case.taken_back[&1].is_some()), (CaseState::Restored, 2, true));
     assert_eq!(house.account("okafor").grants.len(), 1);
+}
+
+#[tokio::test]
+async fn invariant_11_what_runs_in_the_backup_and_was_ended_since_is_not_ordered_again() {
+    let mut house = House::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    let (backup, there) = (folder.path().join("backup"), folder.path().join("there"));
+    let (ended, lives) = (house.proved("idler", Action::JitAccess).await, house.proved("okafor", Action::JitAccess).await);
+    for case in [ended, lives] {
+        house.approve(case).await;
+    }
+    house.clock.pass(600);
+    for case in [ended, lives] {
+        house.service.execute(&Ask::system(Worker::Executor), case, &Command::StartExecution).await.unwrap();
+    }
+    house.store.backup(&backup).await.unwrap();
+    house.live(60, 4).await;
+    let grant = house.case(ended).await.grants[0].id.clone();
+    let (reason, ask) = house.text(ended, "ines", "not needed");
+    house.service.execute(&ask, ended, &Command::RevokeGrant { grant, reason: Some(reason) }).await.unwrap();
+    house.live(60, 4).await;
+    assert_eq!((house.account("idler").grants.len(), house.account("okafor").grants.len()), (0, 1));
+    house.store.backup(&there).await.unwrap();
+
+    let lost = restore(&mut house, &backup, &there).await;
+    assert!(lost.moved.iter().all(|m| m.there.ended == [1].into()), "{lost:?}");
+    house.live(60, 4).await;
+    // What was given back is not given again; what is there still is known here, and ends, since the case is held.
+    let case = house.case(ended).await;
+    let outcome = case.executions.last().and_then(|e| e.outcome.clone());
+    let stopped = ExecutionOutcome::Failed { reason: FailureReason::NoLongerAllowed };
+    assert_eq!((case.state, case.executions.len(), outcome), (CaseState::Failed, 1, Some(stopped)));
+    let case = house.case(lives).await;
+    assert_eq!((case.state, case.grants.len(), case.live_grants().count()), (CaseState::Restored, 1, 0));
+    assert_eq!((house.account("idler").grants.len(), house.account("okafor").grants.len()), (0, 0));
+    assert_eq!(house.store.verify(&|_, _| {}).await.unwrap(), Vec::<String>::new());
 }
 
 #[tokio::test]

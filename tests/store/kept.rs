@@ -7,7 +7,7 @@ use countersign::base::Digest;
 use countersign::base::ids::{CaseId, TextId, TokenId};
 use countersign::domain::case::{Hold, TextRef};
 use countersign::domain::event::{CaseEvent, RegisterChange, RegisterEvent};
-use countersign::domain::register::{Holder, Register, Token};
+use countersign::domain::register::{Holder, Token};
 use countersign::domain::vocabulary::HoldSource;
 use countersign::store::sqlite::{RestoreError, Restoring, SqliteOptions, SqliteStore, There, older_file, restore, verify_file};
 use countersign::store::{CodeChange, NewText, Store};

@@ -140,7 +140,11 @@ fn decision(event: &CaseEvent) -> Option<String> {
         CaseEvent::RollBackAsked { attempt, .. } => format!("asked for attempt {attempt} to be undone"),
         CaseEvent::TakingBack { attempt } => format!("the target is to take back whatever attempt {attempt} gave: ordered until it confirms"),
         CaseEvent::TakenBack { attempt } => format!("the target confirmed that nothing is left of attempt {attempt}"),
-        CaseEvent::AttemptsKnown { attempts } => format!("attempts up to {attempts} were begun in the database that a restore replaced"),
+        CaseEvent::AttemptsKnown { attempts, ended } => {
+            let begun = format!("attempts up to {attempts} were begun in the database that a restore replaced");
+            let asked = |a: &u32| format!("; attempt {a} had ended there: the target is asked what became of it, and nothing is ordered again");
+            std::iter::once(begun).chain(ended.iter().map(asked)).collect()
+        }
         CaseEvent::OrderTakenOver { order } => {
             let (attempt, target) = (order.attempt, &order.plan.target);
             format!("attempt {attempt} was ordered in the database that a restore replaced: {target} is told to take back what it may have given")

@@ -3,6 +3,8 @@
 //! Contract: a hold lies over any state, ended ones too, and ends whatever access lives. Lifting takes a security person outside the lineage, a
 //! reason, and contact made since on another channel. A flag voids by itself only if it raises the requirement (invariant 4).
 
+use std::collections::BTreeSet;
+
 use super::actor;
 use super::draft::Draft;
 use super::execute::end_grants;
@@ -67,8 +69,10 @@ pub(super) fn take_over(draft: &mut Draft<'_>, there: &Elsewhere) -> Result<(), 
     if sealed && draft.case.route.path != path {
         draft.unseal(VoidReason::RosterChanged);
     }
-    if there.attempts > draft.case.attempts() {
-        draft.push(CaseEvent::AttemptsKnown { attempts: there.attempts });
+    let news = |a: &u32| there.ended.contains(a) && !draft.case.there.ended.contains(a);
+    let ended: BTreeSet<u32> = draft.case.executions.iter().filter(|run| run.outcome.is_none()).map(|run| run.attempt).filter(news).collect();
+    if there.attempts > draft.case.attempts() || !ended.is_empty() {
+        draft.push(CaseEvent::AttemptsKnown { attempts: there.attempts, ended });
     }
     for order in &there.orders {
         // What is known here comes to its end here.

@@ -26,6 +26,10 @@ pub const MAX_OWN_A_DAY: usize = 3;
 /// subject's cases, to hold a second recovery above all, sees a bounded number of them.
 pub const MAX_OPEN: usize = 25;
 
+/// How many of these software and the subject itself may have opened: there is always room for someone of the staff, whatever a ticket's text
+/// makes software do (T16).
+pub const MAX_OPEN_UNSTAFFED: usize = 15;
+
 /// Opens a case.
 pub(super) fn open(world: &World, open: &Open, ctx: &Context) -> Result<Vec<CaseEvent>, Refusal> {
     match &ctx.actor.who {
@@ -40,6 +44,11 @@ pub(super) fn open(world: &World, open: &Open, ctx: &Context) -> Result<Vec<Case
     let is_open = |c: &&std::sync::Arc<Case>| c.route.subject == subject.id && !c.state.is_ended() && c.state != CaseState::Restored;
     if world.linked.iter().filter(is_open).count() >= MAX_OPEN {
         return Err(Refusal::Limit { what: "Open cases of one subject", limit: MAX_OPEN });
+    }
+    let unstaffed = |who: &ActorRef| !matches!(who, ActorRef::Operator { .. });
+    let theirs = world.linked.iter().filter(is_open).filter(|c| unstaffed(&c.request.opened_by)).count();
+    if unstaffed(&ctx.actor.who) && theirs >= MAX_OPEN_UNSTAFFED {
+        return Err(Refusal::Limit { what: "Open cases of one subject that no one of the staff opened", limit: MAX_OPEN_UNSTAFFED });
     }
     known(&world.register, subject, open)?;
     let need = checklist::requirement_for(world, subject, &open.route, &[]);

@@ -123,9 +123,17 @@ impl Workers {
         };
         let over = self.service.now() - order.at > self.long() || item.tries >= connector.tries();
         let before = case.executions.iter().find(|e| e.attempt == order.attempt).map(|e| e.before.clone()).unwrap_or_default();
+        let ended_elsewhere = case.there.ended.contains(&order.attempt);
         // Whatever happened before, the target knows: an order that it shows as done is not sent again.
         let known = connector.held(&order.subject, self.service.now()).await;
-        if !known.is_ok_and(|held| applied(order, &held)) {
+        if !known.as_ref().is_ok_and(|held| applied(order, held)) {
+            // In the database that a restore replaced it was ended, and what it gave may have been taken back: it is not given again.
+            match known {
+                Err(_) if ended_elsewhere && over => return Ok(Pass::End(failed(FailureReason::Unreachable))),
+                Err(_) if ended_elsewhere => return Ok(Pass::Again),
+                Ok(_) if ended_elsewhere => return Ok(Pass::End(failed(FailureReason::NoLongerAllowed))),
+                _ => {}
+            }
             if !self.may_order(case.id, order.attempt).await? {
                 // Held or ended meanwhile; what was ordered before that is found above.
                 return Ok(Pass::Again);

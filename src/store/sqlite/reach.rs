@@ -54,8 +54,7 @@ impl Reach<'_> {
         let sql = "SELECT max(lineage), max(linked) FROM policies
             WHERE sha256 = ?1 OR sha256 = (SELECT policy FROM in_force ORDER BY seq DESC LIMIT 1)";
         let policy = self.case.policy.as_bytes();
-        let (lineage, linked): (Option<i64>, Option<i64>) =
-            self.conn.prepare_cached(sql)?.query_row([policy], |r| Ok((r.get(0)?, r.get(1)?)))?;
+        let (lineage, linked): (Option<i64>, Option<i64>) = self.conn.prepare_cached(sql)?.query_row([policy], |r| Ok((r.get(0)?, r.get(1)?)))?;
         Ok((lineage.unwrap_or_else(|| FLOOR.num_milliseconds()), linked.unwrap_or(DAY)))
     }
 
@@ -74,7 +73,8 @@ impl Reach<'_> {
                 if others.iter().all(|o| hanging.contains(o)) {
                     return Ok(());
                 }
-                let both = "SELECT linked FROM links l WHERE case_key = ?1 AND EXISTS (SELECT 1 FROM links b WHERE b.case_key = l.linked AND b.linked = ?1)";
+                let both =
+                    "SELECT linked FROM links l WHERE case_key = ?1 AND EXISTS (SELECT 1 FROM links b WHERE b.case_key = l.linked AND b.linked = ?1)";
                 queue.extend(keys(self.conn, both, at)?.into_iter().filter(|k| hanging.insert(*k)));
             }
             let Some(next) = others.iter().copied().find(|o| !hanging.contains(o)) else { return Ok(()) };
