@@ -197,10 +197,15 @@ pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
         .map(|i| rows.iter().map(|r| r.get(i).map_or(0, |c| width(c))).chain([width(head[i])]).max().unwrap_or(0).min(WIDEST))
         .collect();
     let line = |cells: &mut dyn Iterator<Item = &str>| {
-        let mut text = String::new();
+        let (mut text, mut here, mut next) = (String::new(), 0, 0);
         for (cell, w) in cells.zip(&widths) {
+            // What is longer than its column moves as few of those after it as it can.
+            next += w + 2;
+            here += width(cell);
+            let blanks = next.saturating_sub(here).max(2);
+            here += blanks;
             text += cell;
-            text += &" ".repeat(w.saturating_sub(width(cell)) + 2);
+            text += &" ".repeat(blanks);
         }
         text.trim_end().to_owned() + "\n"
     };
@@ -226,5 +231,9 @@ mod tests {
     #[test]
     fn columns_line_up() {
         assert_eq!(table(&["a", "bb"], &[vec!["xyz".into(), "1".into()]]), "a    bb\nxyz  1\n");
+        let long = "x".repeat(45);
+        let text = table(&["a", "b", "c"], &[vec![long, "1".into(), "z".into()], vec![String::new(), "12345678".into(), "z".into()]]);
+        let ends: Vec<usize> = text.lines().map(str::len).collect();
+        assert_eq!(ends[1..], [53, 53], "only as far out of line as it has to be:\n{text}");
     }
 }

@@ -35,9 +35,8 @@ const END: &str = ".draft";
 const NEW_CASE: &str = "new-case-summary";
 /// How the name of a text ends that an editor left in the drafts' folder.
 pub(super) const LEFT_END: &str = ".edited.txt";
-/// How often, and how far apart, another console is waited for that writes the views.
-const LOCK_TRIES: u32 = 50;
-const LOCK_WAIT: Duration = Duration::from_millis(20);
+/// How long another console is waited for that writes the views.
+const LOCK_WAIT: Duration = Duration::from_secs(1);
 
 /// Where things are kept. `None` keeps nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -178,18 +177,23 @@ pub fn keep_view(path: Option<&Path>, name: &str, view: Option<View>) -> Result<
     Ok(Some(views))
 }
 
-/// Holds a file that says that one is writing another, until it is dropped; waits for whoever holds it, for a second. Where the file system knows
-/// no locks, nobody is waited for.
+/// Holds a file that says that one is writing another, until it is dropped; waits for whoever holds it, for [`LOCK_WAIT`]. Where the file system
+/// knows no locks, nobody is waited for. The system's own wait has no bound: a thread of its own waits, and lets go at once of what nobody wants
+/// any more.
 fn alone(path: &Path) -> io::Result<std::fs::File> {
     std::fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
     let lock = std::fs::File::options().create(true).truncate(false).write(true).open(path.with_extension("lock"))?;
-    for _ in 0..LOCK_TRIES {
-        match lock.try_lock() {
-            Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_WAIT),
-            Ok(()) | Err(TryLockError::Error(_)) => return Ok(lock),
-        }
+    if !matches!(lock.try_lock(), Err(TryLockError::WouldBlock)) {
+        return Ok(lock);
     }
-    Err(io::Error::new(io::ErrorKind::WouldBlock, "another console is writing them"))
+    let (give, given) = std::sync::mpsc::sync_channel(1);
+    let wait = move || {
+        let held = lock.lock().map(|()| lock);
+        let _ = give.send(held);
+    };
+    std::thread::Builder::new().name("lock".into()).spawn(wait)?;
+    let late = |_| Err(io::Error::new(io::ErrorKind::WouldBlock, "another console is writing them"));
+    given.recv_timeout(LOCK_WAIT).unwrap_or_else(late)
 }
 
 /// Reads the drafts of an owner, the newest [`MAX_DRAFTS`] of the last [`DRAFT_DAYS`] days: each owner has a folder in that of drafts. Others
@@ -436,6 +440,19 @@ mod tests {
         std::fs::write(&path, "[[view]]\nnot a view").unwrap();
         assert!(keep("b1", None).unwrap_err().contains("line 2"), "what can't be read is never written over");
         assert!(std::fs::read_to_string(&path).unwrap().contains("not a view"));
+    }
+
+    #[test]
+    fn whoever_holds_the_views_is_waited_for_and_not_for_ever() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("views.toml");
+        let held = alone(&path).unwrap();
+        assert_eq!(alone(&path).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        std::thread::scope(|s| {
+            let waits = s.spawn(|| alone(&path));
+            drop(held);
+            assert!(waits.join().unwrap().is_ok(), "the one that was given up takes it from nobody");
+        });
     }
 
     #[test]

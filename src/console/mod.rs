@@ -269,6 +269,8 @@ pub async fn run(mut config: ConsoleConfig, ports: Ports) -> Result<(), ConsoleE
     let (out, answers) = mpsc::channel(drive::MAX_WAITING);
     let client = ClientConfig { server: config.server.clone(), ca_pem: config.ca_pem.clone(), token: config.token.clone(), timeout: config.timeout };
     let mut performer = perform::Performer::new(client, ports.random.clone(), out.clone(), config.paths.clone(), config.mailbox.clone());
+    // The demo keeps a journal, which every panic stands in.
+    guard.tells(out.clone(), !config.identities.is_empty());
     let signals = tokio::spawn(ended_by_signal(out));
     let awaited = guard.awaited();
     let mut open = move || terminal::input(Arc::clone(&awaited));

@@ -78,9 +78,14 @@ impl Performer {
     }
 
     fn answer(&self, seq: u64, to: Place, work: impl Future<Output = Result<Reply, ClientError>> + Send + 'static) {
-        let out = self.out.clone();
+        let (out, lazy) = (self.out.clone(), Arc::clone(&self.lazy));
         tokio::spawn(async move {
-            let reply = work.await;
+            // Whoever asked is answered, whatever becomes of the work.
+            let broken = |_| {
+                let server = lazy.config.server.origin().ascii_serialization();
+                Err(ClientError::Unreachable { server, why: "a part of this program broke off".into() })
+            };
+            let reply = tokio::spawn(work).await.unwrap_or_else(broken);
             let _ = out.send(Message::Answer { seq, to, reply }).await;
         });
     }
@@ -294,5 +299,21 @@ async fn listen(lazy: &Lazy, token: Option<SecretString>, out: &mpsc::Sender<Mes
         }
         tokio::time::sleep(Duration::from_secs(wait)).await;
         wait = (wait * 2).min(MAX_BACKOFF);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::ports::SystemRandom;
+
+    #[tokio::test]
+    async fn a_question_whose_work_breaks_off_is_answered() {
+        let (out, mut answers) = mpsc::channel(1);
+        let config = ClientConfig { server: "http://127.0.0.1:1".parse().unwrap(), ca_pem: None, token: None, timeout: Duration::from_secs(1) };
+        let performer = Performer::new(config, Arc::new(SystemRandom), out, Paths::default(), None);
+        performer.answer(7, Place::Queue, async { panic!("on purpose") });
+        let answer = answers.recv().await;
+        assert!(matches!(answer, Some(Message::Answer { seq: 7, reply: Err(ClientError::Unreachable { .. }), .. })), "{answer:?}");
     }
 }

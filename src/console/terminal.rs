@@ -1,22 +1,27 @@
 //! The real terminal: taken over, given back whatever happens, lent to `$EDITOR` in between.
 //!
-//! Contract: after [`Guard`] is dropped, or a panic, the terminal is as it was before: screen, cursor, mouse, paste. Knows no screen of ours.
+//! Contract: after [`Guard`] is dropped, or a panic of the loop that has it, the terminal is as it was before: screen, cursor, mouse, paste. A panic
+//! elsewhere is told to that loop and takes the terminal from nobody. Knows no screen of ours.
 
 use std::io::{self, Stdout, Write as _, stdout};
+use std::panic::PanicHookInfo;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::thread::ThreadId;
 
 use crossterm::event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture, EventStream, poll, read};
 use crossterm::terminal::{Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
 use crossterm::{clipboard::CopyToClipboard, cursor, execute};
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
+use tokio::sync::mpsc;
 
 use super::attention::How;
 use super::background::{QUESTION, Sieve, Sieved};
 use super::drive::{Input, LAST_ANSWER, Surface};
 use super::keep::LEFT_END;
+use super::message::Message;
 use super::model::Model;
 use super::{unread, view};
 use crate::client::session::read_small;
@@ -40,7 +45,11 @@ pub struct Guard {
     editor: Option<String>,
     folder: Option<PathBuf>,
     awaited: Arc<AtomicBool>,
+    told: Told,
 }
+
+/// Where a panic elsewhere is told, and whether whoever else hears of it writes to no terminal.
+type Told = Arc<OnceLock<(mpsc::Sender<Message>, bool)>>;
 
 /// Takes the terminal's settings back; safe to do twice.
 pub fn give_back() {
@@ -48,6 +57,21 @@ pub fn give_back() {
     let _ = execute!(out, DisableMouseCapture, DisableBracketedPaste, LeaveAlternateScreen, cursor::Show);
     let _ = disable_raw_mode();
     let _ = out.flush();
+}
+
+/// What a panic does: the loop's own gives the terminal back, and says there what it is; any other is told to the loop, which goes on.
+fn broke_off(info: &PanicHookInfo<'_>, before: &dyn Fn(&PanicHookInfo<'_>), own: ThreadId, told: &Told) {
+    let place = info.location().map(|l| format!("{}:{}", l.file(), l.line())).unwrap_or_default();
+    if let Some((out, journal)) = told.get().filter(|_| std::thread::current().id() != own) {
+        let text = format!("A part of the program broke off at {place}; what was asked of it is not answered. Please report that place.");
+        if out.try_send(Message::Trouble(text)).is_err() || *journal {
+            before(info);
+        }
+        return;
+    }
+    give_back();
+    before(info);
+    let _ = writeln!(io::stderr(), "The console broke off at {place}, by a fault of its own. Please report that place, and what you did last.");
 }
 
 impl Guard {
@@ -58,14 +82,12 @@ impl Guard {
     pub fn take(mouse: bool, editor: Option<String>, folder: Option<PathBuf>) -> io::Result<Self> {
         // Colours are decided by the theme: crossterm's own handling of NO_COLOR would reset the attributes that stand in for them.
         crossterm::style::force_color_output(true);
-        let before = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |info| {
-            give_back();
-            before(info);
-        }));
+        let told = Told::default();
+        let (before, own, tells) = (std::panic::take_hook(), std::thread::current().id(), Arc::clone(&told));
+        std::panic::set_hook(Box::new(move |info| broke_off(info, &before, own, &tells)));
         // Half of it may be done where it fails: there is nobody yet whose end would give that back.
         let terminal = enter(mouse).and_then(|()| blank()).inspect_err(|_| give_back())?;
-        Ok(Self { terminal, mouse, editor, folder, awaited: Arc::default() })
+        Ok(Self { terminal, mouse, editor, folder, awaited: Arc::default(), told })
     }
 
     /// Columns and rows.
@@ -75,6 +97,11 @@ impl Guard {
 }
 
 impl Guard {
+    /// Has panics of other threads told there from now on. `journal`: whoever was told of panics before writes to no terminal, and goes on to be.
+    pub fn tells(&self, out: mpsc::Sender<Message>, journal: bool) {
+        let _ = self.told.set((out, journal));
+    }
+
     /// Whether an answer of the terminal is on its way; to be handed to [`input`].
     pub fn awaited(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.awaited)

@@ -29,6 +29,7 @@ pub(super) fn wishes(model: &mut Model) {
                     if model.stack.last() == Some(&place) {
                         continue;
                     }
+                    let words = !model.shared.plain && (model.overlay.is_some() || model.screen(model.place()).typing());
                     // A token goes into no list's line, and none of its letters answers a question.
                     if place == Place::SignIn && matches!(model.overlay.take(), Some(Overlay::Confirm(_))) {
                         model.shared.say(Tone::Info, "Cancelled: nothing was sent.");
@@ -42,6 +43,9 @@ pub(super) fn wishes(model: &mut Model) {
                     }
                     model.stack.push(place);
                     update::enter(model);
+                    if place == Place::SignIn && words {
+                        model.screens.sign_in.came_over_words(model.shared.now);
+                    }
                 }
                 Wish::Back => {
                     model.stack.pop();

@@ -63,10 +63,34 @@ fn a_form_into_which_more_is_typed_while_it_is_sent_stays_open() {
     let (seq, to) = sends(&mut desk, CTRL_S);
     desk.write(", at noon");
     desk.tell(Message::Answer { seq, to, reply: Ok(Reply::Written(Box::default())) });
-    assert!(desk.model.screen(to).typing() && desk.text().contains("called back, at noon"), "{}", desk.text());
+    assert!(desk.model.screen(to).typing() && desk.text().contains("What you typed since stands here and is not sent."), "{}", desk.text());
+    assert!(!desk.text().contains("called back") && desk.model.shared.drafts.values().eq([", at noon"]), "sent once: {}", desk.text());
+    // Words in the midst of what was sent: all of it stays, and it is said that it went as it was.
+    let (seq, to) = sends(&mut desk, CTRL_S);
+    desk.press("home");
+    desk.write("so");
+    desk.tell(Message::Answer { seq, to, reply: Ok(Reply::Written(Box::default())) });
+    assert!(desk.text().contains("so, at noon") && desk.text().contains("It went as it was when you sent it"), "{}", desk.text());
     let (seq, to) = sends(&mut desk, CTRL_S);
     desk.tell(Message::Answer { seq, to, reply: Ok(Reply::Written(Box::default())) });
     assert!(!desk.model.screen(to).typing() && desk.model.shared.drafts.is_empty(), "{}", desk.text());
+}
+
+#[test]
+fn a_sign_in_that_comes_over_words_takes_none_of_them_for_a_token() {
+    let mut desk = keys((80, 24), &canned::nadia(), &whole::proofing(), "c");
+    desk.write("called");
+    desk.tell(Message::Live(Live::Down { why: crate::waits::problem(401, "The token has expired."), again_in: 1 }));
+    assert_eq!(desk.model.place(), Place::SignIn);
+    let signs_in = |desk: &Desk| desk.done.iter().any(|e| matches!(e, Effect::UseToken(_)));
+    desk.write(" back");
+    desk.tell(Message::Key(KeyEvent::from(KeyCode::Enter)));
+    assert!(!signs_in(&desk) && desk.text().contains("came while you were typing"), "{}", desk.text());
+    desk.model.shared.now += chrono::TimeDelta::seconds(2);
+    desk.write("tok");
+    desk.tell(Message::Key(KeyEvent::from(KeyCode::Enter)));
+    assert!(desk.done.iter().any(|e| matches!(e, Effect::UseToken(t) if secrecy::ExposeSecret::expose_secret(t) == "tok")), "{}", desk.text());
+    assert!(desk.model.shared.drafts.values().eq(["called"]));
 }
 
 #[test]

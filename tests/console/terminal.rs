@@ -67,21 +67,49 @@ async fn the_terminal_is_given_back_at_signals() {
     }
 }
 
-/// Plays itself: started anew in a terminal with the variable set it takes the terminal and panics; without it, it looks on.
+/// Set where a test plays itself: started anew in a terminal it is what is looked at; else it looks on.
+const PLAY: &str = "COUNTERSIGN_TEST_PANIC";
+
+fn play(test: &str) -> Pty {
+    let mut command = CommandBuilder::new(std::env::current_exe().unwrap());
+    command.args(["--exact", test, "--nocapture"]);
+    command.env(PLAY, "1");
+    Pty::start("the user", command, (100, 30))
+}
+
+/// What breaks off beside the loop takes the terminal from nobody, and the loop tells it.
+#[test]
+fn a_panic_elsewhere_is_told_and_leaves_the_terminal_to_the_console() {
+    if std::env::var_os(PLAY).is_some() {
+        let guard = countersign::console::terminal::Guard::take(true, None, None).unwrap();
+        let (out, mut told) = tokio::sync::mpsc::channel(1);
+        guard.tells(out, false);
+        std::thread::spawn(|| panic!("on purpose")).join().unwrap_err();
+        assert!(crossterm::terminal::is_raw_mode_enabled().unwrap(), "the console has it still");
+        drop(guard);
+        println!("told: {:?}", told.try_recv());
+        return;
+    }
+    let mut pty = play("terminal::a_panic_elsewhere_is_told_and_leaves_the_terminal_to_the_console");
+    assert!(pty.ended().success(), "{}", pty.text());
+    let said = pty.prose();
+    assert!(said.contains("A part of the program broke off at tests/console/terminal.rs:") && !said.contains("on purpose"), "{said}");
+    given_back(&pty);
+}
+
+/// Takes the terminal and panics, or looks on.
 #[test]
 fn the_terminal_is_given_back_after_a_panic() {
-    const PLAY: &str = "COUNTERSIGN_TEST_PANIC";
     if std::env::var_os(PLAY).is_some() {
         let guard = countersign::console::terminal::Guard::take(true, None, None).unwrap();
         panic!("on purpose, at {:?}", guard.size());
     }
-    let mut command = CommandBuilder::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "terminal::the_terminal_is_given_back_after_a_panic", "--nocapture"]);
-    command.env(PLAY, "1");
-    let mut pty = Pty::start("the user", command, (100, 30));
+    let mut pty = play("terminal::the_terminal_is_given_back_after_a_panic");
     assert!(!pty.ended().success());
     let text = pty.text();
     assert!(text.contains("on purpose, at (100, 30)"), "what happened can be read:\n{text}");
+    let broke = "The console broke off at tests/console/terminal.rs:";
+    assert!(pty.prose().contains(broke) && pty.prose().contains("Please report"), "and what to do:\n{text}");
     assert!(String::from_utf8_lossy(&pty.bytes).contains("\u{1b}[?1049h"), "it had the terminal");
     given_back(&pty);
 }

@@ -48,7 +48,7 @@ fn answer(ask: &Ask) -> Option<Result<Reply, ClientError>> {
     }
 }
 
-fn problem(status: u16, detail: &str) -> ClientError {
+pub fn problem(status: u16, detail: &str) -> ClientError {
     let problem: Problem = serde_json::from_value(json!({
         "type": "urn:countersign:problem:x", "title": "X", "status": status, "detail": detail, "request_id": "req-9"
     }))

@@ -6,10 +6,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crossterm::event::{KeyCode, KeyEvent};
+use crossterm::event::KeyEvent;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 
+use super::search::Search;
 use super::{Loading, Screen};
 use crate::base::ids::CaseId;
 use crate::client::ClientError;
@@ -21,13 +22,10 @@ use crate::console::model::{Latest, Place, Shared, Tone};
 use crate::console::overlay::{Choice, Picker};
 use crate::console::theme::Role;
 use crate::console::widget::list::Cursor;
-use crate::console::widget::text::TextBox;
 use crate::console::widget::{fit, put, wrap};
 
 /// How often the folder is looked at while the mailbox is in front: nobody tells when a mail comes.
 const AGAIN: Duration = Duration::from_secs(1);
-/// The longest words to look for, in bytes.
-const MAX_WORDS: usize = 100;
 
 /// The mailbox.
 #[derive(Debug, Default)]
@@ -36,8 +34,7 @@ pub struct Mailbox {
     all: Option<Mails>,
     /// Those of them that hold the words looked for.
     mails: Option<Vec<Arc<Mail>>>,
-    words: TextBox,
-    typing: bool,
+    search: Search,
     cursor: Cursor,
     /// Why the folder could not be read.
     failed: Option<String>,
@@ -87,28 +84,20 @@ impl Mailbox {
 
     /// The mails that hold every word looked for, in address, subject or text.
     fn holding(&self, all: &[Arc<Mail>]) -> Vec<Arc<Mail>> {
-        let wanted: Vec<String> = self.words.text().split_whitespace().map(str::to_lowercase).collect();
-        let holds = |m: &&Arc<Mail>| {
-            if wanted.is_empty() {
-                return true;
-            }
-            let text = format!("{}\n{}\n{}", m.to, m.subject, m.body).to_lowercase();
-            wanted.iter().all(|w| text.contains(w))
-        };
-        all.iter().filter(holds).cloned().collect()
+        all.iter().filter(|m| self.search.holds(|| format!("{}\n{}\n{}", m.to, m.subject, m.body))).cloned().collect()
     }
 
     fn look_for(&mut self, shared: &Shared) {
         self.mails = self.all.as_ref().map(|all| self.holding(&all.mails));
         self.cursor = Cursor::default();
         // What was looked for stays in front when new mail comes.
-        self.moved = !self.words.text().is_empty();
+        self.moved = !self.search.words().is_empty();
         self.cursor.show(self.mails.as_ref().map_or(0, Vec::len), Self::height(shared));
     }
 
     /// What stands in the list while there are no rows.
     fn without_rows(&self) -> (String, Role) {
-        match (&self.failed, &self.all, self.words.text().is_empty()) {
+        match (&self.failed, &self.all, self.search.words().is_empty()) {
             (Some(why), ..) => (format!("✕ {why} It is tried again."), Role::Bad),
             (None, None, _) => ("Looking …".to_owned(), Role::Dim),
             (None, Some(_), true) => ("No mail yet.".to_owned(), Role::Dim),
@@ -148,23 +137,13 @@ impl Screen for Mailbox {
             return;
         }
         match action {
-            Action::Filter => {
-                self.words = TextBox::line("", MAX_WORDS);
-                self.typing = true;
-                self.look_for(shared);
-            }
-            Action::Unfilter | Action::Cancel => {
-                self.words = TextBox::default();
-                self.typing = false;
-                self.look_for(shared);
-            }
-            Action::Submit => self.typing = false,
             Action::Copy => self.link().into_iter().for_each(|link| shared.copy(link)),
             Action::TypeCode => {
                 (self.link, self.code) = (self.page(), None);
                 let whose = if self.link.as_deref().is_some_and(asks_more) { "whoever is asked types" } else { "the subject types" };
                 shared.pick(Picker::new("code", format!("The code, as {whose} it on the page"), Vec::new()).or_typed());
             }
+            _ if self.search.act(action) => self.look_for(shared),
             _ => {}
         }
     }
@@ -175,32 +154,24 @@ impl Screen for Mailbox {
 
     fn applies(&self, _shared: &Shared, action: Action) -> Applies {
         match action {
-            Action::Unfilter if self.words.text().is_empty() => Applies::Hidden,
+            Action::Unfilter if self.search.words().is_empty() => Applies::Hidden,
             Action::TypeCode if self.page().is_none() => Applies::No("This mail leads to no page that takes a code.".into()),
             _ => Applies::Yes,
         }
     }
 
     fn typing(&self) -> bool {
-        self.typing
+        self.search.typing()
     }
 
     fn typed(&mut self, shared: &mut Shared, _place: Place, key: KeyEvent) {
-        match key.code {
-            KeyCode::Enter | KeyCode::Down | KeyCode::Up => self.typing = false,
-            _ => {
-                if self.words.key(key) {
-                    self.look_for(shared);
-                }
-            }
+        if self.search.typed(key) {
+            self.look_for(shared);
         }
     }
 
     fn pasted(&mut self, shared: &mut Shared, text: &str, _whole: bool) {
-        self.words.insert(text.trim());
-        if let Some(why) = self.words.excess() {
-            shared.say(Tone::Bad, why);
-        }
+        self.search.pasted(shared, text);
         self.look_for(shared);
     }
 
@@ -254,15 +225,12 @@ impl Screen for Mailbox {
 
     fn draw(&self, frame: &mut Frame<'_>, area: Rect, shared: &Shared, _place: Place) {
         let buffer = frame.buffer_mut();
-        let words = self.words.text();
-        if self.typing || !words.is_empty() {
-            let x = put(buffer, area, area.x + 1, area.y, if self.typing { "/ " } else { "Mail with " }, shared.style(Role::Key));
+        let (words, typing) = (self.search.words(), self.search.typing());
+        if typing || !words.is_empty() {
+            let x = put(buffer, area, area.x + 1, area.y, if typing { "/ " } else { "Mail with " }, shared.style(Role::Key));
             let end = put(buffer, area, x, area.y, words, shared.style(Role::Input));
-            let found = format!(
-                "  {} found{}",
-                mails_of(self),
-                if self.typing { String::new() } else { format!("; {} shows all", shared.key(Action::Unfilter)) }
-            );
+            let found =
+                format!("  {} found{}", mails_of(self), if typing { String::new() } else { format!("; {} shows all", shared.key(Action::Unfilter)) });
             put(buffer, area, end + 1, area.y, &found, shared.style(Role::Dim));
         } else {
             let [find, copy, code] = [Action::Filter, Action::Copy, Action::TypeCode].map(|a| shared.key(a));
@@ -291,10 +259,7 @@ impl Screen for Mailbox {
                 put(buffer, below, area.x + 1, below.y + u16::try_from(i).unwrap_or(0), line, shared.style(Role::Text));
             }
         }
-        if self.typing {
-            let x = u16::try_from(unicode_width::UnicodeWidthStr::width(words)).unwrap_or(0);
-            frame.set_cursor_position(((area.x + 3 + x).min(area.right() - 1), area.y));
-        }
+        self.search.cursor(frame, area);
     }
 
     fn lines(&self, _shared: &Shared, _place: Place) -> Vec<String> {

@@ -3,22 +3,20 @@
 //! Contract: shows the notes of [`Shared`], newest first; changes none. What is selected is a message, not a place: it stays selected whatever
 //! happens meanwhile. Without a search the newest is selected whenever one comes here.
 
-use crossterm::event::{KeyCode, KeyEvent};
+use crossterm::event::KeyEvent;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 
 use super::Screen;
+use super::search::Search;
 use crate::client::ClientError;
 use crate::console::action::{Action, Applies};
 use crate::console::message::Reply;
 use crate::console::model::{Note, Place, Shared, Tone};
 use crate::console::theme::Role;
 use crate::console::widget::list::Cursor;
-use crate::console::widget::text::TextBox;
 use crate::console::widget::{fit, put, wrap};
 
-/// The longest words to look for, in bytes.
-const MAX_WORDS: usize = 100;
 /// Rows that are neither list nor message: the title, and the line between the two.
 const FRAME: usize = 2;
 /// The least rows of the message below the list.
@@ -31,8 +29,7 @@ pub struct Messages {
     top: usize,
     /// The number of the selected message when it was selected. One that is said again has a higher one.
     selected: Option<u64>,
-    words: TextBox,
-    typing: bool,
+    search: Search,
 }
 
 fn whole(note: &Note) -> String {
@@ -44,12 +41,7 @@ fn whole(note: &Note) -> String {
 impl Messages {
     /// The messages that hold every word looked for, newest first.
     fn found<'a>(&self, shared: &'a Shared) -> Vec<&'a Note> {
-        let wanted: Vec<String> = self.words.text().split_whitespace().map(str::to_lowercase).collect();
-        let holds = |note: &&Note| {
-            let text = if wanted.is_empty() { String::new() } else { whole(note).to_lowercase() };
-            wanted.iter().all(|w| text.contains(w))
-        };
-        shared.notes.iter().rev().filter(holds).collect()
+        shared.notes.iter().rev().filter(|note| self.search.holds(|| whole(note))).collect()
     }
 
     /// Where the selected message is among those: numbers fall from the newest on, and one that was said again took a higher one.
@@ -88,7 +80,7 @@ impl Messages {
 
 impl Screen for Messages {
     fn enter(&mut self, shared: &mut Shared, _place: Place) {
-        if self.words.text().is_empty() {
+        if self.search.words().is_empty() {
             self.look_for(shared);
         }
     }
@@ -98,50 +90,31 @@ impl Screen for Messages {
         if cursor.act(action, self.found(shared).len(), height) {
             return self.select(shared, cursor);
         }
-        match action {
-            Action::Filter => {
-                self.words = TextBox::line("", MAX_WORDS);
-                self.typing = true;
-                self.look_for(shared);
+        if action == Action::Copy {
+            if let Some(text) = self.found(shared).get(cursor.at).map(|note| whole(note)) {
+                shared.copy(text);
             }
-            Action::Unfilter | Action::Cancel => {
-                self.words = TextBox::default();
-                self.typing = false;
-            }
-            Action::Submit => self.typing = false,
-            Action::Copy => {
-                if let Some(text) = self.found(shared).get(cursor.at).map(|note| whole(note)) {
-                    shared.copy(text);
-                }
-            }
-            _ => {}
+        } else if self.search.act(action) && action == Action::Filter {
+            self.look_for(shared);
         }
     }
 
     fn applies(&self, _shared: &Shared, action: Action) -> Applies {
-        if action == Action::Unfilter && self.words.text().is_empty() { Applies::Hidden } else { Applies::Yes }
+        if action == Action::Unfilter && self.search.words().is_empty() { Applies::Hidden } else { Applies::Yes }
     }
 
     fn typing(&self) -> bool {
-        self.typing
+        self.search.typing()
     }
 
     fn typed(&mut self, shared: &mut Shared, _place: Place, key: KeyEvent) {
-        match key.code {
-            KeyCode::Enter | KeyCode::Down | KeyCode::Up => self.typing = false,
-            _ => {
-                if self.words.key(key) {
-                    self.look_for(shared);
-                }
-            }
+        if self.search.typed(key) {
+            self.look_for(shared);
         }
     }
 
     fn pasted(&mut self, shared: &mut Shared, text: &str, _whole: bool) {
-        self.words.insert(text.trim());
-        if let Some(why) = self.words.excess() {
-            shared.say(Tone::Bad, why);
-        }
+        self.search.pasted(shared, text);
         self.look_for(shared);
     }
 
@@ -191,19 +164,17 @@ impl Screen for Messages {
 impl Messages {
     fn title(&self, frame: &mut Frame<'_>, area: Rect, shared: &Shared, found: usize) {
         let buffer = frame.buffer_mut();
-        let words = self.words.text();
-        if !self.typing && words.is_empty() {
+        let words = self.search.words();
+        let typing = self.search.typing();
+        if !typing && words.is_empty() {
             let finds = shared.keymap.shown(Action::Filter).map(|k| format!("; {k} finds")).unwrap_or_default();
             put(buffer, area, area.x + 1, area.y, &format!("Messages, newest first{finds}"), shared.style(Role::Heading));
             return;
         }
-        let x = put(buffer, area, area.x + 1, area.y, if self.typing { "/ " } else { "Messages with " }, shared.style(Role::Key));
+        let x = put(buffer, area, area.x + 1, area.y, if typing { "/ " } else { "Messages with " }, shared.style(Role::Key));
         let end = put(buffer, area, x, area.y, words, shared.style(Role::Input));
-        let all = shared.keymap.shown(Action::Unfilter).filter(|_| !self.typing).map(|k| format!("; {k} shows all")).unwrap_or_default();
+        let all = shared.keymap.shown(Action::Unfilter).filter(|_| !typing).map(|k| format!("; {k} shows all")).unwrap_or_default();
         put(buffer, area, end + 1, area.y, &format!("  {found} found{all}"), shared.style(Role::Dim));
-        if self.typing {
-            let wide = u16::try_from(unicode_width::UnicodeWidthStr::width(words)).unwrap_or(0);
-            frame.set_cursor_position(((area.x + 3 + wide).min(area.right() - 1), area.y));
-        }
+        self.search.cursor(frame, area);
     }
 }

@@ -16,9 +16,10 @@ mod paged;
 pub mod policy;
 pub mod queue;
 pub mod route;
+mod search;
 pub mod sign_in;
 
-use crossterm::event::{KeyEvent, MouseEvent};
+use crossterm::event::{KeyEvent, MouseEvent, MouseEventKind};
 use ratatui::Frame;
 use ratatui::layout::Rect;
 
@@ -49,6 +50,15 @@ impl Loading {
             (false, true) => Self::Failed,
             (false, false) => Self::Asked,
         }
+    }
+}
+
+/// What the wheel does, as an action of the table.
+const fn wheel(kind: MouseEventKind) -> Option<Action> {
+    match kind {
+        MouseEventKind::ScrollDown => Some(Action::Down),
+        MouseEventKind::ScrollUp => Some(Action::Up),
+        _ => None,
     }
 }
 
@@ -111,8 +121,13 @@ pub trait Screen {
         false
     }
 
-    /// The mouse, inside the screen's area.
-    fn mouse(&mut self, _shared: &mut Shared, _place: Place, _event: MouseEvent, _area: Rect) {}
+    /// The mouse, inside the screen's area; by itself the wheel moves as the keys for up and down do.
+    fn mouse(&mut self, shared: &mut Shared, place: Place, event: MouseEvent, _area: Rect) {
+        if let Some(action) = wheel(event.kind).filter(|_| !self.typing()) {
+            self.act(shared, place, action);
+            shared.dirty = true;
+        }
+    }
 
     /// An answer to a question this screen asked.
     fn answer(&mut self, shared: &mut Shared, place: Place, seq: u64, reply: Result<Reply, ClientError>);

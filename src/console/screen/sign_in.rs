@@ -2,11 +2,13 @@
 //!
 //! Contract: the token is never shown, never kept in the model after it was handed on; it is remembered only once the server took it.
 
+use chrono::TimeDelta;
 use crossterm::event::{KeyCode, KeyEvent};
 use ratatui::Frame;
 use ratatui::layout::Rect;
 
 use super::Screen;
+use crate::base::Time;
 use crate::client::ClientError;
 use crate::console::action::Action;
 use crate::console::effect::{Ask, Effect};
@@ -17,6 +19,8 @@ use crate::console::widget::form::{Field, Form, Input};
 use crate::console::widget::text::TextBox;
 use crate::console::widget::{boxed, middle, put, wrap};
 
+/// How long nobody types before what is typed is a token, where the sign-in came over somebody who typed.
+const PAUSE: TimeDelta = TimeDelta::seconds(1);
 /// The longest token that is taken, in bytes.
 const MAX_TOKEN: usize = 4096;
 
@@ -27,6 +31,8 @@ pub struct SignIn {
     asked: Latest,
     /// The first question that was asked with the token typed here.
     tried: Option<u64>,
+    /// Until when what is typed is still meant for what lay in front before.
+    meant_else: Option<Time>,
 }
 
 impl Default for SignIn {
@@ -34,7 +40,7 @@ impl Default for SignIn {
         let token = Field::line("token", "Token", "").with_help("Paste the token that `countersign token issue` printed for you; it is not shown.");
         let mut form = Form::new(vec![token]);
         form.fields[0].input = Input::Secret(TextBox::line("", MAX_TOKEN));
-        Self { form, asked: Latest::default(), tried: None }
+        Self { form, asked: Latest::default(), tried: None, meant_else: None }
     }
 }
 
@@ -49,6 +55,18 @@ impl SignIn {
         let seq = shared.ask(Place::SignIn, Ask::Me);
         self.tried = Some(seq);
         self.asked.begin(seq);
+    }
+
+    /// It came over somebody who typed: their words are no token.
+    pub fn came_over_words(&mut self, now: Time) {
+        self.meant_else = Some(now + PAUSE);
+    }
+
+    /// Whether what is typed now is still meant for something else.
+    fn is_meant_else(&mut self, now: Time) -> bool {
+        let early = self.meant_else.is_some_and(|until| now < until);
+        self.meant_else = early.then(|| now + PAUSE);
+        early
     }
 
     /// Whether an answer to this question is about the token typed here.
@@ -67,6 +85,9 @@ impl Screen for SignIn {
     }
 
     fn typed(&mut self, shared: &mut Shared, _place: Place, key: KeyEvent) {
+        if self.is_meant_else(shared.now) {
+            return;
+        }
         if key.code == KeyCode::Enter {
             self.submit(shared);
         } else {
@@ -74,13 +95,15 @@ impl Screen for SignIn {
         }
     }
 
-    fn pasted(&mut self, _shared: &mut Shared, text: &str, _whole: bool) {
-        self.form.pasted(text.trim(), false);
+    fn pasted(&mut self, shared: &mut Shared, text: &str, _whole: bool) {
+        if !self.is_meant_else(shared.now) {
+            self.form.pasted(text.trim(), false);
+        }
     }
 
     fn act(&mut self, shared: &mut Shared, _place: Place, action: Action) {
         match action {
-            Action::Submit => self.submit(shared),
+            Action::Submit if !self.is_meant_else(shared.now) => self.submit(shared),
             Action::Cancel => shared.back(),
             _ => {}
         }
@@ -109,7 +132,13 @@ impl Screen for SignIn {
         let text = format!("Server  {}", shared.server);
         put(frame.buffer_mut(), inner, inner.x + 1, inner.y + 1, &text, shared.style(Role::Dim));
         let y = self.form.draw(frame, Rect { x: inner.x, y: inner.y + 3, width: inner.width, height: inner.height.saturating_sub(4) }, shared);
-        let status = if self.asked.waits() { "Asking the server …" } else { "Enter signs in. What you were doing stays as it is." };
+        let status = match (self.asked.waits(), self.meant_else) {
+            (true, _) => "Asking the server …",
+            (false, Some(_)) => {
+                "This came while you were typing: nothing you type is taken until you have paused for a second. What you were doing stays as it is."
+            }
+            (false, None) => "Enter signs in. What you were doing stays as it is.",
+        };
         for (i, line) in wrap(status, usize::from(inner.width) - 2).iter().enumerate() {
             put(frame.buffer_mut(), inner, inner.x + 1, y + 1 + u16::try_from(i).unwrap_or(0), line, shared.style(Role::Dim));
         }

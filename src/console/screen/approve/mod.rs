@@ -12,7 +12,7 @@ mod tests;
 
 use std::time::Duration;
 
-use crossterm::event::{KeyEvent, MouseEvent, MouseEventKind};
+use crossterm::event::KeyEvent;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 
@@ -422,15 +422,6 @@ impl Screen for Approve {
         if timer == Timer::Case {
             self.load(shared);
         }
-    }
-
-    fn mouse(&mut self, shared: &mut Shared, place: Place, event: MouseEvent, _area: Rect) {
-        match event.kind {
-            MouseEventKind::ScrollDown => self.act(shared, place, Action::Down),
-            MouseEventKind::ScrollUp => self.act(shared, place, Action::Up),
-            _ => return,
-        }
-        shared.dirty = true;
     }
 
     fn next_change(&self, shared: &Shared) -> Option<Time> {

@@ -87,8 +87,7 @@ impl Approve {
         match (&self.statement, &self.statement_failed) {
             (Some(statement), _) => {
                 s.text(clean(&statement.statement), Role::Text);
-                let left = until(statement.submit_before - shared.server_now());
-                s.fact("Good for", left);
+                s.fact("Good for", good_for(statement.submit_before - shared.server_now()));
                 if self.differ.is_empty() {
                     s.item(("✓", Role::Good), format!("says exactly what stands above it, from \"{SIGNED}\" on"), Role::Good);
                     s.heard("the statement");
@@ -212,5 +211,13 @@ fn beside(s: &mut Sheet, case: &CaseDetail, shared: &Shared) {
     pages::lineage(s, case);
     if let Some(seal) = &case.seal {
         s.fact("Sealed", format!("by {}, {}", clean(&seal.by), when(seal.at)));
+    }
+}
+
+/// How long a statement can be sent: minutes and seconds, which nobody takes for hours and minutes.
+fn good_for(left: chrono::TimeDelta) -> String {
+    match left.num_seconds() {
+        s @ 0..3600 => format!("{}m{:02}s", s / 60, s % 60),
+        _ => until(left),
     }
 }

@@ -218,7 +218,8 @@ impl Case {
             let name = action.row().name;
             match code(action) {
                 "role-missing" | "not-permitted" => others.push(name),
-                "wrong-state" | "already" => later.push(name),
+                // Why a hold can't be lifted yet is what its reader came for.
+                "wrong-state" | "already" if action != Action::LiftHold || self.seen.as_ref().is_none_or(|c| c.hold.is_none()) => later.push(name),
                 _ => match why_not.iter_mut().find(|(reason, _)| *reason == why) {
                     Some((_, names)) => names.push(name),
                     None => why_not.push((why, vec![name])),

@@ -28,7 +28,7 @@ use crate::console::effect::{Ask, Order, Timer};
 use crate::console::message::Reply;
 use crate::console::model::{Latest, Place, Shared, Tone};
 use crate::console::screen::queue::draw::next_change;
-use crate::console::widget::form::{Did, Form};
+use crate::console::widget::form::{Did, Field, Form, Input};
 use crate::console::widget::sheet::{Scroll, Sheet};
 use forms::Purpose;
 
@@ -67,6 +67,35 @@ struct Open {
     number: u64,
     /// Whether something was typed since it was sent: then it stays open when the answer comes, and the next letters are no keys.
     since: bool,
+    /// What its main field said when it was sent.
+    sent: String,
+}
+
+impl Open {
+    /// It is sent as it is now.
+    fn goes(&mut self) {
+        self.since = false;
+        self.form.value(self.purpose.main_field()).clone_into(&mut self.sent);
+    }
+
+    /// What was sent was done: says what is left in it, and takes the sent words out where they stand before the rest. `None`: nothing.
+    fn left(&mut self) -> Option<&'static str> {
+        let name = self.purpose.main_field();
+        if !self.since {
+            return None;
+        }
+        let Some(rest) = self.form.value(name).strip_prefix(self.sent.as_str()) else {
+            return Some("It went as it was when you sent it; what stands here was changed since and is not sent.");
+        };
+        let rest = rest.trim_start().to_owned();
+        if rest.is_empty() {
+            return None;
+        }
+        if let Some(Field { input: Input::Text(text), .. }) = self.form.field_mut(name) {
+            text.set(&rest);
+        }
+        Some("What you typed since stands here and is not sent.")
+    }
 }
 
 /// A write of this case: what is said when it was done, and the form that it was sent from.
@@ -170,7 +199,7 @@ impl Case {
 
     fn open(&mut self, shared: &mut Shared, purpose: Purpose) {
         if let Some(case) = &self.seen {
-            self.open = Some(Open { purpose, form: purpose.form(case, shared), number: shared.number(), since: false });
+            self.open = Some(Open { purpose, form: purpose.form(case, shared), number: shared.number(), since: false, sent: String::new() });
         }
     }
 
@@ -184,7 +213,7 @@ impl Case {
     fn send(&mut self, shared: &mut Shared, write: Write, done: &'static str, draft: Option<String>) {
         let Some((id, version)) = self.seen.as_ref().map(|c| (c.row.id, c.row.version)) else { return };
         let form = self.open.as_mut().filter(|_| draft.is_some()).map(|open| {
-            open.since = false;
+            open.goes();
             open.number
         });
         let order = Order { draft, ..shared.order(write, Some(id), Some(version)) };
@@ -203,9 +232,18 @@ impl Case {
         match reply {
             Ok(Reply::Written(written)) => {
                 if let Some((said, form)) = doing {
-                    shared.say(Tone::Good, said);
                     // Another form may be open by now, or the same anew, or more was typed into it.
-                    self.open.take_if(|open| form == Some(open.number) && !open.since);
+                    match self.open.as_mut().filter(|open| form == Some(open.number)).map(Open::left) {
+                        Some(Some(left)) => {
+                            shared.say(Tone::Good, format!("{said} {left}"));
+                            self.keep_draft(shared);
+                        }
+                        Some(None) => {
+                            shared.say(Tone::Good, said);
+                            self.open = None;
+                        }
+                        None => shared.say(Tone::Good, said),
+                    }
                 }
                 match written.case {
                     Some(case) => {
@@ -363,7 +401,7 @@ impl Screen for Case {
         }
         self.doing = self.asking.take();
         if let Some(open) = &mut self.open {
-            open.since = false;
+            open.goes();
         }
         self.writing.begin(seq);
     }

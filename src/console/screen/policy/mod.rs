@@ -5,10 +5,10 @@
 
 mod proposal;
 
-use crossterm::event::{MouseEvent, MouseEventKind};
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use serde_json::Value;
+use unicode_width::UnicodeWidthStr as _;
 
 use self::proposal::{Names, may, setting, stands, who};
 use super::case::pages::{self, clean};
@@ -25,6 +25,7 @@ use crate::console::model::{Latest, Place, Shared};
 use crate::console::overlay::{Choice, Picker};
 use crate::console::theme::Role;
 use crate::console::widget::sheet::{Scroll, Sheet};
+use crate::console::widget::wrap;
 
 /// How deep an unknown value is shown.
 const MAX_DEPTH: u16 = 4;
@@ -134,7 +135,7 @@ fn known(s: &mut Sheet, value: &Value, shared: &Shared) {
     }
     if let Some(text) = map.get("text").and_then(Value::as_str) {
         s.head("Its text");
-        s.text(crate::base::text::sanitise(text, true), Role::Text);
+        s.text(legible(text, shared), Role::Text);
     }
     let shown = [
         "sha256",
@@ -170,6 +171,27 @@ fn proposed(s: &mut Sheet, one: &PolicyProposed, names: &Names, shared: &Shared)
         s.text(format!("{} more settings differ.", one.more), Role::Warn);
     }
     s.text(opens(shared), Role::Dim);
+}
+
+/// The text of a policy, in which each line of a comment that has to be broken is one of a comment, and no ruled line is broken.
+fn legible(text: &str, shared: &Shared) -> String {
+    let text = crate::base::text::sanitise(text, true);
+    // Only what is drawn has a width.
+    if shared.plain { text } else { broken(&text, usize::from(shared.body().width).saturating_sub(2)) }
+}
+
+/// As [`legible`], in that many columns.
+fn broken(text: &str, room: usize) -> String {
+    let line = |line: &str| match line.strip_prefix('#') {
+        Some(comment) if line.width() > room => {
+            let comment = comment.trim_start();
+            let ruled = comment.chars().next().is_some_and(|c| !c.is_alphanumeric() && comment.chars().all(|other| other == c));
+            let lines = wrap(comment, room.saturating_sub(2));
+            lines.iter().take(if ruled { 1 } else { lines.len() }).map(|l| format!("# {l}")).collect::<Vec<_>>().join("\n")
+        }
+        _ => line.to_owned(),
+    };
+    text.lines().map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// How the rest of it is read, and by whom.
@@ -273,15 +295,6 @@ impl Screen for Policy {
         }
     }
 
-    fn mouse(&mut self, shared: &mut Shared, place: Place, event: MouseEvent, _area: Rect) {
-        match event.kind {
-            MouseEventKind::ScrollDown => self.act(shared, place, Action::Down),
-            MouseEventKind::ScrollUp => self.act(shared, place, Action::Up),
-            _ => return,
-        }
-        shared.dirty = true;
-    }
-
     fn answer(&mut self, shared: &mut Shared, _place: Place, seq: u64, reply: Result<Reply, ClientError>) {
         if !self.asked.take(seq) {
             return;
@@ -308,12 +321,18 @@ impl Screen for Policy {
 
 #[cfg(test)]
 mod tests {
-    use super::readable;
+    use super::{broken, readable};
 
     #[test]
     fn seconds_become_times() {
         assert_eq!(readable("delay before execution: 0 s"), "delay before execution: none");
         assert_eq!(readable("a case expires after: 259200 s"), "a case expires after: 3d 00h");
         assert_eq!(readable("windows: none"), "windows: none");
+    }
+
+    #[test]
+    fn a_comment_that_is_broken_stays_a_comment_and_a_rule_stays_a_line() {
+        let text = format!("# {}\n# one two three four\nkey = \"one two three four\" # why\n#short", "-".repeat(30));
+        assert_eq!(broken(&text, 12), format!("# {}\n# one two\n# three four\nkey = \"one two three four\" # why\n#short", "-".repeat(10)));
     }
 }

@@ -6,7 +6,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crossterm::event::{MouseEvent, MouseEventKind};
 use ratatui::Frame;
 use ratatui::layout::Rect;
 
@@ -112,7 +111,7 @@ impl Proposal {
         s.fact("Stands", stands(one, &self.names));
         s.fact("Digest", one.sha256.to_string());
         match self.view.as_deref() {
-            Some(ProposalView { policy: Some(policy), .. }) => compared(&mut s, policy),
+            Some(ProposalView { policy: Some(policy), .. }) => compared(&mut s, policy, shared),
             Some(_) => s.text("This version can't read it: what it would change is not known.", Role::Warn),
             None if self.failed.is_none() => s.text("Asking the server …", Role::Dim),
             None => {}
@@ -209,7 +208,7 @@ fn became(answer: &RegisterAnswer) -> String {
 }
 
 /// How it stands to the policy in force: settings first, then for which cases, then all of it.
-fn compared(s: &mut Sheet, policy: &PolicyCompared) {
+fn compared(s: &mut Sheet, policy: &PolicyCompared, shared: &Shared) {
     s.head(format!("How it differs: {}", policy.leans()));
     if policy.settings.is_empty() {
         s.text("No setting differs.", Role::Dim);
@@ -229,7 +228,7 @@ fn compared(s: &mut Sheet, policy: &PolicyCompared) {
         }
     }
     s.head("Its text");
-    s.text(crate::base::text::sanitise(&policy.text, true), Role::Text);
+    s.text(super::legible(&policy.text, shared), Role::Text);
 }
 
 impl Screen for Proposal {
@@ -260,15 +259,6 @@ impl Screen for Proposal {
             Action::Copy => shared.copy(sheet.lines().join("\n")),
             _ => {}
         }
-    }
-
-    fn mouse(&mut self, shared: &mut Shared, place: Place, event: MouseEvent, _area: Rect) {
-        match event.kind {
-            MouseEventKind::ScrollDown => self.act(shared, place, Action::Down),
-            MouseEventKind::ScrollUp => self.act(shared, place, Action::Up),
-            _ => return,
-        }
-        shared.dirty = true;
     }
 
     fn sent(&mut self, _shared: &mut Shared, _place: Place, seq: u64) {

@@ -56,13 +56,15 @@ impl Routing {
                     s.item(("✕", Role::Bad), clean(problem), Role::Bad);
                 }
                 let lines = costs(preview);
-                for (i, line) in lines.iter().enumerate() {
+                // Of a way that can't be taken as it is, it is said what is wrong, not that it costs nothing and is for good.
+                let idle = preview.problem.is_some() && !preview.you_give_up;
+                for (i, line) in lines.iter().enumerate().skip(usize::from(idle)) {
                     let warn = (i == 0 && preview.you_give_up) || (i == 2 && !preview.could_decide.enough);
                     let (mark, role) = if warn { (("▲", Role::Warn), Role::Warn) } else { (("•", Role::Dim), Role::Text) };
                     s.item(mark, line.clone(), role);
                 }
                 let act = if self.case_id.is_some() { Action::RouteCase } else { Action::NewCase };
-                act.row().before().into_iter().for_each(|text| s.item(("▲", Role::Warn), text, Role::Warn));
+                act.row().before().filter(|_| !idle).into_iter().for_each(|text| s.item(("▲", Role::Warn), text, Role::Warn));
                 s.head("What will be needed");
                 for item in &preview.checklist.items {
                     s.item(("○", Role::Dim), clean(&item.title), Role::Text);
