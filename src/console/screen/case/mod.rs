@@ -233,16 +233,12 @@ impl Case {
             Ok(Reply::Written(written)) => {
                 if let Some((said, form)) = doing {
                     // Another form may be open by now, or the same anew, or more was typed into it.
-                    match self.open.as_mut().filter(|open| form == Some(open.number)).map(Open::left) {
-                        Some(Some(left)) => {
-                            shared.say(Tone::Good, format!("{said} {left}"));
-                            self.keep_draft(shared);
-                        }
-                        Some(None) => {
-                            shared.say(Tone::Good, said);
-                            self.open = None;
-                        }
-                        None => shared.say(Tone::Good, said),
+                    let left = self.open.as_mut().filter(|open| form == Some(open.number)).map(Open::left);
+                    shared.say(Tone::Good, left.flatten().map_or_else(|| said.to_owned(), |left| format!("{said} {left}")));
+                    match left {
+                        Some(Some(_)) => self.keep_draft(shared),
+                        Some(None) => self.open = None,
+                        None => {}
                     }
                 }
                 match written.case {
