@@ -147,7 +147,10 @@ impl Case {
                 self.sessions.insert(session.clone(), proof.clone());
             }
             CaseEvent::AttemptFailed { session } => {
-                self.failed_attempts = self.failed_attempts.saturating_add(1);
+                // Over a hold security's contact counts by its own sessions alone.
+                if self.hold.is_none() {
+                    self.failed_attempts = self.failed_attempts.saturating_add(1);
+                }
                 if let Some(s) = self.sessions.get_mut(session) {
                     s.failed_attempts = s.failed_attempts.saturating_add(1);
                 }

@@ -350,7 +350,7 @@ fn startable(world: &World, need: &Requirement, method: Method, now: Time) -> Ve
     }
     match reach(method) {
         Reach::Endpoint => {
-            let usable = subject.endpoints.iter().filter(|e| endpoint_problem(case, subject, need, &e.id).is_none());
+            let usable = subject.endpoints.iter().filter(|e| endpoint_problem(case, subject, need, &e.id, now).is_none());
             let usable = usable.filter(|e| !mailboxes::is_a_hands(world, &e.id, None, now));
             usable.filter(|e| e.kind == EndpointKind::Email).map(|e| (method, Some(e.id.clone()), None)).collect()
         }
@@ -367,8 +367,8 @@ fn same_place(one: &Endpoint, other: &Endpoint) -> bool {
     one.kind == other.kind && mailbox(one.address.raw()) == mailbox(other.address.raw())
 }
 
-/// Why a recorded endpoint can't serve a case, if it can't (invariant 5).
-pub fn endpoint_problem(case: &Case, subject: &Subject, need: &Requirement, id: &EndpointId) -> Option<String> {
+/// Why a recorded endpoint can't serve a case now, if it can't (invariant 5).
+pub fn endpoint_problem(case: &Case, subject: &Subject, need: &Requirement, id: &EndpointId, now: Time) -> Option<String> {
     let Some(endpoint) = subject.endpoint(id) else { return Some("This address is not recorded for the subject.".to_owned()) };
     let carried = case.request.endpoint.as_ref();
     if carried == Some(id) || carried.and_then(|c| subject.endpoint(c)).is_some_and(|c| same_place(c, endpoint)) {
@@ -377,5 +377,5 @@ pub fn endpoint_problem(case: &Case, subject: &Subject, need: &Requirement, id: 
     if endpoint.confirmed_at.is_none() {
         return Some("This address was never confirmed.".to_owned());
     }
-    dates::address(case, need, endpoint)
+    dates::address(case, need, endpoint, now)
 }

@@ -1,7 +1,8 @@
 //! Since when what a proof rests on is recorded: what is younger than policy's minimum age before the request proves nothing (invariant 5).
 //!
 //! Contract: pure. The one check of age, for addresses, saved codes, mailboxes of whoever attests, managers and owners alike. What nobody knows the
-//! date of is too young. Knows nothing about who else reads a mailbox.
+//! date of is too young. While a case is held, age is measured back from now: contact over a hold leaves no receipt, and measured from the
+//! request, what was recorded after it could never lift one. Knows nothing about who else reads a mailbox.
 
 use std::collections::BTreeMap;
 
@@ -39,14 +40,41 @@ pub struct Dates {
     pub record: Option<Time>,
 }
 
-/// Whether what is recorded since then is too young to prove anything in a case.
-fn too_young(case: &Case, need: &Requirement, since: Option<Time>) -> bool {
-    since.is_none_or(|since| since > case.request.opened_at - need.min_endpoint_age.duration())
+/// How what is recorded since then is too young to serve in a case, if it is; `so` says what follows for a proof.
+fn too_young(case: &Case, need: &Requirement, since: Option<Time>, now: Time, so: &str) -> Option<String> {
+    let (age, held) = (need.min_endpoint_age.duration(), case.hold.is_some());
+    let from = if held { now } else { case.request.opened_at } - age;
+    if since.is_some_and(|since| since <= from) {
+        return None;
+    }
+    Some(match since.filter(|_| held) {
+        Some(since) => format!("too short a time ago: it can serve over the hold from {} on.", (since + age).format("%d %b %H:%MZ")),
+        None => format!("too shortly before the request, or after it: {so}"),
+    })
 }
 
 /// Why a recorded address is too young for a case, if it is.
-pub(super) fn address(case: &Case, need: &Requirement, endpoint: &Endpoint) -> Option<String> {
-    too_young(case, need, Some(endpoint.recorded_at)).then(|| "This address was recorded too shortly before the request.".to_owned())
+pub(super) fn address(case: &Case, need: &Requirement, endpoint: &Endpoint, now: Time) -> Option<String> {
+    let how = too_young(case, need, Some(endpoint.recorded_at), now, "it proves nothing here.")?;
+    Some(format!("This address was recorded {how}"))
+}
+
+/// Whether anything that could serve for one of these methods is only too young for the world's case.
+pub fn only_too_young(world: &World, methods: &[Method], now: Time) -> bool {
+    let (Some(case), Some(subject)) = (world.case.as_deref(), world.subject.as_deref()) else { return false };
+    let need = checklist::requirement(world);
+    let issued = !matches!(world.dates.codes, SavedCodes::None);
+    methods.iter().any(|method| match reach(*method) {
+        Reach::Endpoint => {
+            let young = subject.endpoints.iter().any(|e| e.confirmed_at.is_some() && address(case, &need, e, now).is_some());
+            young || (issued && problem(world, *method, None, now).is_some())
+        }
+        Reach::Attester => {
+            let mut asked = subject.manager.iter().chain(subject.owners_at(now));
+            asked.any(|person| problem(world, *method, Some(person), now).is_some())
+        }
+        Reach::Bound => false,
+    })
 }
 
 /// Why what a method rests on is too young for the world's case, if it is: the subject's saved codes, or, for whoever would attest, their
@@ -58,8 +86,8 @@ pub fn problem(world: &World, method: Method, attester: Option<&PersonId>, now: 
             SavedCodes::Unknown => None,
             SavedCodes::None => Some("The subject has no saved codes that are good: prove it another way.".to_owned()),
             SavedCodes::Issued(at) => {
-                let why = || "The saved codes were issued too shortly before the request, or after it: they prove nothing here.".to_owned();
-                too_young(case, &checklist::requirement(world), Some(at)).then(why)
+                let how = too_young(case, &checklist::requirement(world), Some(at), now, "they prove nothing here.")?;
+                Some(format!("The saved codes were issued {how}"))
             }
         },
         (Reach::Attester, Some(person)) => attests(world, (case, subject), method, person, now),
@@ -69,18 +97,14 @@ pub fn problem(world: &World, method: Method, attester: Option<&PersonId>, now: 
 
 fn attests(world: &World, (case, subject): (&Case, &Subject), method: Method, person: &PersonId, now: Time) -> Option<String> {
     let need = checklist::requirement(world);
-    if world.dates.mailboxes.get(person).is_some_and(|since| too_young(case, &need, Some(*since))) {
-        return Some(format!(
-            "The mail address of {person} was recorded too shortly before the request, or after it: their word proves nothing here."
-        ));
+    let young = |since: Option<Time>, so: &str| too_young(case, &need, since, now, so);
+    if let Some(how) = world.dates.mailboxes.get(person).and_then(|since| young(Some(*since), "their word proves nothing here.")) {
+        return Some(format!("The mail address of {person} was recorded {how}"));
     }
     let owned = subject.owners.iter().filter(|o| &o.person == person && o.within(now, Duration::zero())).map(|o| Some(o.since));
     let manages = (method != Method::OwnerQuorum && subject.manager.as_ref() == Some(person)).then(|| subject.manager_since.or(world.dates.record));
-    let mut roles = owned.chain(manages).peekable();
-    let young = roles.peek().is_some() && roles.all(|since| too_young(case, &need, since));
-    young.then(|| {
-        format!(
-            "That {person} is manager or owner was recorded too shortly before the request, or after it: their word proves nothing here. Ask someone else."
-        )
-    })
+    // Whichever of them is the oldest counts; what nobody knows the date of is younger than any.
+    let oldest = owned.chain(manages).min_by_key(|since| (since.is_none(), *since))?;
+    let how = young(oldest, "their word proves nothing here. Ask someone else.")?;
+    Some(format!("That {person} is manager or owner was recorded {how}"))
 }

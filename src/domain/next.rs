@@ -5,6 +5,7 @@
 use super::case::{Case, ExecutionOutcome, Hold, ProofSession, SessionOutcome};
 use super::checklist::{self, Item, Progress};
 use super::command::World;
+use super::dates;
 use super::refusal::CouldDecide;
 use super::requirement::{ApprovalNeed, Requirement};
 use super::vocabulary::{CaseState, FailureReason, FailureType, Method};
@@ -23,7 +24,7 @@ pub fn step(world: &World, progress: &Progress, could: &CouldDecide, now: Time) 
     let need = checklist::requirement(world);
     match case.state {
         CaseState::New => triage(case),
-        CaseState::Proofing => proofing(case, progress, &need, could, now),
+        CaseState::Proofing => proofing(world, progress, &need, could, now),
         CaseState::Sealed => sealed(world, case, &need, could, now),
         CaseState::Approved => match case.times.execute_after.filter(|t| *t > now) {
             Some(then) => format!("wait until {}: approvers can take an approval back, the subject can object", minute(then)),
@@ -62,19 +63,24 @@ fn triage(case: &Case) -> String {
     }
 }
 
-fn proofing(case: &Case, progress: &Progress, need: &Requirement, could: &CouldDecide, now: Time) -> String {
+fn proofing(world: &World, progress: &Progress, need: &Requirement, could: &CouldDecide, now: Time) -> String {
+    let another = |item: &Item| {
+        let was_for_another = |c: &Case| c.receipts.iter().any(|r| c.is_for_another(r) && item.methods.contains(&r.method));
+        world.case.as_deref().is_some_and(was_for_another)
+    };
     match progress.items.iter().find(|i| i.receipt.is_none()) {
-        Some(item) if case.receipts.iter().any(|r| case.is_for_another(r) && item.methods.contains(&r.method)) => {
-            format!("{} (what was proved before the case was sent elsewhere counts no more)", missing(case, item, now))
+        Some(item) if another(item) => {
+            format!("{} (what was proved before the case was sent elsewhere counts no more)", missing(world, item, now))
         }
-        Some(item) => missing(case, item, now),
+        Some(item) => missing(world, item, now),
         None if !progress.complete => "route it another way: no proof could meet what policy asks here".to_owned(),
         None if !could.enough => nobody(could),
         None => format!("request approval: {}", approvals(&need.approvals)),
     }
 }
 
-fn missing(case: &Case, item: &Item, now: Time) -> String {
+fn missing(world: &World, item: &Item, now: Time) -> String {
+    let Some(case) = world.case.as_deref() else { return "open the case".to_owned() };
     if let Some((_, session)) = case.waiting(now).find(|(_, s)| item.methods.contains(&s.method)) {
         return wait(session);
     }
@@ -82,10 +88,15 @@ fn missing(case: &Case, item: &Item, now: Time) -> String {
         return again;
     }
     let title = item.methods.iter().map(|m| m.label()).collect::<Vec<_>>().join(" or ");
-    item.startable.first().map_or_else(
-        || format!("find a way to {title}: no recorded address or person can serve now"),
-        |(method, endpoint, attester)| start(*method, endpoint.as_ref(), attester.as_ref()),
-    )
+    match item.startable.first() {
+        Some((method, endpoint, attester)) => start(*method, endpoint.as_ref(), attester.as_ref()),
+        // In this case that stays so.
+        None if dates::only_too_young(world, &item.methods, now) => format!(
+            "withdraw it, and open another once the record is old enough: what could serve for {title} was recorded too shortly before the request, \
+             or after it"
+        ),
+        None => format!("find a way to {title}: no recorded address or person can serve now"),
+    }
 }
 
 /// What to do about a message that reached nobody: another way if there is one, or the same again.

@@ -8,10 +8,11 @@ use std::collections::BTreeSet;
 use super::{Service, ServiceError, row};
 use crate::base::Untrusted;
 use crate::base::ids::{CaseId, PersonId};
+use crate::domain::case::Approval;
 use crate::domain::lineage;
 use crate::domain::register::Operator;
 use crate::domain::view::{Assignable, Assignee};
-use crate::domain::vocabulary::{Role, Status, WaitingOn};
+use crate::domain::vocabulary::{Decision, Role, Status, WaitingOn};
 
 /// The most accounts that are named.
 const MOST: usize = 50;
@@ -28,11 +29,13 @@ impl Service {
         }
         let waits = row::of(world, case, now).waiting_on;
         let could: BTreeSet<_> = lineage::could_decide(world, now).operators.into_iter().collect();
-        let hands = lineage::persons(&lineage::lineage(world, now));
+        let approvers = |a: &&Approval| a.decision == Decision::Approve && waits == WaitingOn::Review;
+        let barred = case.approvals.iter().filter(approvers).map(|a| a.person.clone()).collect();
+        let reviews: BTreeSet<_> = lineage::could_review(world, &barred, now).operators.into_iter().collect();
         let fits = |o: &Operator| match waits {
             WaitingOn::Approval => could.contains(&o.id),
-            // Those with a hand in it can't lift the hold, nor look back at it.
-            WaitingOn::Security | WaitingOn::Review => o.roles.contains(&Role::SecurityReviewer) && !hands.contains(&o.person),
+            // Those with a hand in it can't lift the hold, nor look back at it; nor can its approvers do that.
+            WaitingOn::Security | WaitingOn::Review => reviews.contains(&o.id),
             _ => o.roles.contains(&Role::SupportAgent),
         };
         let mut found = Vec::new();

@@ -338,3 +338,39 @@ fn invariant_05_a_set_of_saved_codes_is_as_old_as_an_address_has_to_be_or_proves
         assert!(matches!(&refused, Err(Refusal::EndpointUnusable(why)) if why.contains("saved codes")) && !offered, "{refused:?}");
     }
 }
+
+#[test]
+fn invariant_05_whoever_was_recorded_after_the_request_can_be_reached_over_a_hold_once_that_is_old_enough() {
+    let mut play = machine(&["own-1"]);
+    subject(&mut play, |s| {
+        s.manager = None;
+        s.endpoints.iter_mut().for_each(|e| e.recorded_at = start() + Duration::hours(1));
+    });
+    // Imported anew after the case was opened.
+    Arc::make_mut(&mut play.world.dates).mailboxes.insert(id("own-1"), start() + Duration::hours(1));
+    let said = |play: &Play| {
+        let could = lineage::could_decide(&play.world, play.now);
+        countersign::domain::next::step(&play.world, &checklist::progress(&play.world, play.now), &could, play.now)
+    };
+    assert!(said(&play).starts_with("withdraw it, and open another once the record is old enough"), "{}", said(&play));
+    play.now += Duration::days(8);
+    assert!(checklist::contacts(&play.world, play.now).is_empty(), "it proves nothing in this case, however long one waits");
+    play.now = start() + Duration::days(1);
+    play.act(op("vega"), &Command::Hold { source: HoldSource::Security, reason: None }).unwrap();
+    play.now += Duration::minutes(1);
+    assert!(checklist::contacts(&play.world, play.now).is_empty());
+    let reach = |session: &str| Command::StartProof { session: id(session), method: GATE, endpoint: None, attester: Some(id("own-1")) };
+    let refused = play.ask(op("vega"), &reach("ses-c"));
+    assert!(
+        matches!(&refused, Err(Refusal::EndpointUnusable(why)) if why.contains("it can serve over the hold from 09 Mar 11:00Z on")),
+        "{refused:?}"
+    );
+    play.now = start() + Duration::days(8);
+    let ways = checklist::contacts(&play.world, play.now);
+    assert!(ways.contains(&(GATE, None, Some(id("own-1")))) && ways.contains(&(Method::IssuedCode, Some(id("mail-1")), None)), "{ways:?}");
+    play.act(op("vega"), &reach("ses-c")).unwrap();
+    answer(&mut play, "ses-c", "own-1", "own-1").unwrap();
+    play.act(op("vega"), &Command::LiftHold { reason: text("reached"), contact: id("ses-c") }).unwrap();
+    assert!(play.case().hold.is_none() && play.case().receipts.is_empty(), "contact is no proof");
+    assert!(matches!(begin(&mut play, GATE, "own-1").1, Err(Refusal::EndpointUnusable(_))), "nor does it become one after the hold");
+}

@@ -169,7 +169,11 @@ fn a_case_is_sent_to_something_else_a_bounded_number_of_times() {
     play.open(op("nadia"), Path::Assisted);
     let [one, two] = [Action::MfaReenrolment, Action::AccountUnlock].map(|action| to(|r| r.action = action));
     for turn in 0..MAX_TURNS {
-        play.act(bot(vec![]), if turn % 2 == 0 { &one } else { &two }).unwrap();
+        let next = if turn % 2 == 0 { &one } else { &two };
+        // What steers software can't use up the turns of those who would send it where it belongs.
+        let refused = play.ask(bot(vec![]), next);
+        assert_eq!(matches!(refused, Err(Refusal::Limit { limit: 3, .. })), turn >= 3, "{turn}: {refused:?}");
+        play.act(if turn < 3 { bot(vec![]) } else { op("nadia") }, next).unwrap();
     }
     assert!(matches!(play.ask(op("nadia"), &one), Err(Refusal::Limit { limit: MAX_TURNS, .. })));
 }

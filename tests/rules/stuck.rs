@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use chrono::Duration;
-use countersign::domain::case::{ActorRef, Worker};
+use countersign::base::Digest;
+use countersign::domain::case::{ActorRef, SessionOutcome, TrustRoot, Worker};
 use countersign::domain::checklist;
 use countersign::domain::command::Command;
 use countersign::domain::event::CaseEvent;
@@ -92,6 +93,45 @@ fn a_hold_over_a_case_with_too_many_wrong_codes_is_lifted_by_contact_that_counts
 }
 
 #[test]
+fn invariant_01_what_was_sent_to_make_contact_over_a_hold_serves_no_proof_after_it() {
+    let ask =
+        |session: &str| Command::StartProof { session: id(session), method: Method::ManagerAttestation, endpoint: None, attester: Some(id("mona")) };
+    let code = |session: &str| ActorRef::Subject { session: id(session) };
+    for objects in [false, true] {
+        let mut play = Play::new(Tier::Standard);
+        play.open(op("nadia"), Path::Assisted);
+        play.act(op("nadia"), &triage()).unwrap();
+        play.act(op("vega"), &Command::Hold { source: HoldSource::Security, reason: None }).unwrap();
+        play.now += Duration::minutes(2);
+        play.act(op("vega"), &start_code("ses-a", "mail-1")).unwrap();
+        if objects {
+            // The subject's own word takes the place of security's hold: what was sent over that one is over too.
+            play.now += Duration::minutes(2);
+            let objects = Command::Hold { source: HoldSource::NotMe, reason: None };
+            play.act(system(Worker::Notices), &objects).unwrap();
+            assert_eq!(play.case().sessions[&id("ses-a")].outcome, Some(SessionOutcome::Superseded));
+        }
+        play.now += Duration::minutes(2);
+        play.act(op("vega"), &start_code("ses-b", "mail-1")).unwrap();
+        play.act(op("vega"), &ask("ses-c")).unwrap();
+        // Wrong codes over a hold are no fault of the case: they count by their own session alone.
+        for _ in 0..4 {
+            play.act(code("ses-b"), &Command::RecordFailedAttempt { session: id("ses-b") }).unwrap();
+        }
+        play.act(code("ses-b"), &proof("ses-b", "rcp-b")).unwrap();
+        play.act(op("vega"), &Command::LiftHold { reason: text("reached"), contact: id("ses-b") }).unwrap();
+        assert_eq!((play.case().sessions[&id("ses-c")].outcome, play.case().failed_attempts), (Some(SessionOutcome::Superseded), 0));
+        let trust_root = TrustRoot { kind: TrustRootKind::Contact, sha256: Digest::of(b"mona") };
+        let yes = Command::RecordProof { session: id("ses-c"), receipt: id("rcp-c"), trust_root };
+        assert_eq!(play.ask(ActorRef::Attester { person: id("mona"), session: id("ses-c") }, &yes), Err(Refusal::SessionEnded));
+        assert_eq!(play.ask(code("ses-a"), &proof("ses-a", "rcp-a")), Err(Refusal::SessionEnded));
+        play.now += Duration::minutes(2);
+        play.code();
+        assert_eq!(play.case().receipts.len(), 1, "proved for the case, it counts");
+    }
+}
+
+#[test]
 fn invariant_05_the_mailbox_that_carried_the_request_proves_nothing_under_another_id_and_spelling() {
     let mut play = Play::new(Tier::Standard);
     subject(&mut play, |s| {
@@ -135,6 +175,13 @@ fn an_approval_outlasts_the_delay_that_two_policies_make_together() {
         let text = DEFAULT.replacen("approval_lifetime = \"24 h\"", &format!("approval_lifetime = \"{lifetime}\""), 1);
         Arc::new(Policy::parse(&text.replacen("delay = \"0 s\"", &format!("delay = \"{delay}\""), 1)).unwrap())
     };
+    // One file whose approvals last hardly longer than its delay: the server has time to begin.
+    let mut close = Play::new(Tier::Standard);
+    (close.world.pinned, close.world.current) = (with("24 h", "1430 min"), with("24 h", "1430 min"));
+    close.proofed(op("nadia"));
+    close.act(op("nadia"), &Command::Seal).unwrap();
+    close.approve("ruiz").unwrap();
+    assert!(close.case().approvals[0].valid_until >= close.case().times.execute_after.unwrap() + Duration::minutes(15));
     (play.world.pinned, play.world.current) = (with("2 h", "0 s"), with("24 h", "12 h"));
     let need = checklist::requirement_for(&play.world, &crate::play::subject(Tier::Standard), &route(Path::Assisted), &[]);
     assert!(need.approval_lifetime.0 == 2 * 3600 && need.delay.0 == 12 * 3600, "{need:?}");

@@ -39,7 +39,7 @@ pub fn duty(entry: &LineageEntry, names: &BTreeMap<PersonId, Untrusted>, you: Op
 
 pub(super) fn subject(view: &CaseView, subject: &Subject) -> SubjectDetail {
     let shown = if view.row.subject_name.raw() == subject.id.as_str() { view.row.subject_name.clone() } else { subject.name.clone() };
-    let unusable = |id| endpoint_problem(&view.case, subject, &view.requirement, id);
+    let unusable = |id| endpoint_problem(&view.case, subject, &view.requirement, id, view.now);
     SubjectDetail {
         id: subject.id.clone(),
         name: shown,

@@ -105,7 +105,7 @@ fn proof(event: &CaseEvent) -> Option<String> {
             SessionOutcome::Proved => "what was sent is used up: proved",
             SessionOutcome::Declined => "who was asked said no",
             SessionOutcome::Exhausted => "too many wrong tries: what was sent is void",
-            SessionOutcome::Superseded => "what was sent is void: another was sent",
+            SessionOutcome::Superseded => "what was sent is void: another was sent, or the hold that it was sent over is over",
             SessionOutcome::Rerouted => "what was sent is void: something else is asked for now",
         }
         .to_owned(),

@@ -21,11 +21,11 @@ use crate::domain::vocabulary::{CaseState, Decision, Role};
 /// Time for the server to begin with what was approved, once delay and grace are over.
 const BEGINS: Seconds = Seconds(15 * 60);
 
-/// How long an approval counts: as policy says, and no less than what it is for has to wait. One file is refused that asks for more delay than its
-/// approvals last; the stricter of the one that a case was opened under and the one in force may.
+/// How long an approval counts: as policy says, and no less than what it is for has to wait and the server needs to begin with it. One file is
+/// refused that asks for more delay than its approvals last; the stricter of the one that a case was opened under and the one in force may.
 fn lifetime(need: &Requirement) -> Seconds {
     let waits = Seconds(need.delay.0.saturating_add(need.grace.0));
-    if need.approval_lifetime > waits { need.approval_lifetime } else { waits.saturating_add(BEGINS) }
+    need.approval_lifetime.max(waits.saturating_add(BEGINS))
 }
 
 /// Approves or denies.

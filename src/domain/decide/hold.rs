@@ -1,7 +1,8 @@
 //! Freezing a case, lifting the freeze, and noting anomalies.
 //!
 //! Contract: a hold lies over any state, ended ones too, and ends whatever access lives. Lifting takes a security person outside the lineage, a
-//! reason, and contact made since on another channel. A flag voids by itself only if it raises the requirement (invariant 4).
+//! reason, and contact made since on another channel; what else was sent to make contact serves nothing afterwards. A flag voids by itself only
+//! if it raises the requirement (invariant 4).
 
 use std::collections::BTreeSet;
 
@@ -33,7 +34,9 @@ pub(super) fn hold(draft: &mut Draft<'_>, source: HoldSource, reason: Option<&Te
             return Err(Refusal::Already("The case is held already.".to_owned()));
         }
         // The subject's own word outweighs whatever froze it before: security sees it, and contact made before it lifts nothing.
-        let hold = Hold { source, reason: hold.reason.clone(), since: draft.now(), escalated_at: None };
+        let before = hold.clone();
+        super::proof::end_contact(draft, &before);
+        let hold = Hold { source, reason: before.reason, since: draft.now(), escalated_at: None };
         draft.push(CaseEvent::Held { hold });
         if draft.case.times.due.is_none() {
             // Its time ran out before: this word is nobody's yet, and escalates in its own time.
@@ -58,7 +61,8 @@ pub(super) fn freeze(draft: &mut Draft<'_>, hold: Hold) {
 }
 
 /// Takes over what another log of the same case tells of: whoever had a hand in it has one still, ended or not (cases that are linked with it
-/// inherit it), no reference towards a target is used a second time, what a target may hold of it is taken back, and as nobody can tell here what else had happened, it is held unless nothing of it lives any more.
+/// inherit it), no reference towards a target is used a second time, what a target may hold of it is taken back, and as nobody can tell here what
+/// else had happened, it is held unless nothing of it lives any more.
 pub(super) fn take_over(draft: &mut Draft<'_>, there: &Elsewhere) -> Result<(), Refusal> {
     if !matches!(draft.ctx.actor.who, ActorRef::System { worker: Worker::Host }) {
         return Err(actor::not_permitted(draft.code, "the host's command line"));
@@ -94,7 +98,7 @@ pub(super) fn take_over(draft: &mut Draft<'_>, there: &Elsewhere) -> Result<(), 
 pub(super) fn lift(draft: &mut Draft<'_>, reason: &TextRef, contact: &SessionId) -> Result<(), Refusal> {
     let caller = actor::role(&draft.world.register, draft.ctx, draft.code, actor::SECURITY)?;
     draft.outside_lineage(Act::LiftHold, &caller.person.id)?;
-    let Some(hold) = &draft.case.hold else {
+    let Some(hold) = draft.case.hold.clone() else {
         return Err(Refusal::Already("The case is not held.".to_owned()));
     };
     // Sessions never go to the endpoint that carried the request: one opened since the hold is contact on another channel. Nobody is reached
@@ -106,6 +110,7 @@ pub(super) fn lift(draft: &mut Draft<'_>, reason: &TextRef, contact: &SessionId)
         let why = "reach the subject or its owner first, in a session opened since the hold".to_owned();
         return Err(Refusal::Invalid { field: "contact_session", why });
     }
+    super::proof::end_contact(draft, &hold);
     draft.push(CaseEvent::HoldLifted { reason: reason.clone(), contact: contact.clone() });
     super::proof::resume(draft);
     if draft.case.state == CaseState::Approved {

@@ -11,7 +11,7 @@ use crate::base::Time;
 use crate::base::ids::{EndpointId, PersonId, ReceiptId, SessionId};
 use crate::domain::attest;
 use crate::domain::case::{
-    ActorRef, MAX_ATTEMPTS_PER_CASE, MAX_ATTEMPTS_PER_CODE, MAX_ITEMS, ProofSession, Receipt, SessionOutcome, TrustRoot, Worker,
+    ActorRef, Hold, MAX_ATTEMPTS_PER_CASE, MAX_ATTEMPTS_PER_CODE, MAX_ITEMS, ProofSession, Receipt, SessionOutcome, TrustRoot, Worker,
 };
 use crate::domain::checklist::{self, Reach};
 use crate::domain::event::CaseEvent;
@@ -143,7 +143,7 @@ fn reachable(
 ) -> Result<(), Refusal> {
     let subject = draft.subject()?;
     if let Some(id) = endpoint {
-        if let Some(problem) = checklist::endpoint_problem(&draft.case, &subject, need, id) {
+        if let Some(problem) = checklist::endpoint_problem(&draft.case, &subject, need, id, draft.now()) {
             return Err(Refusal::EndpointUnusable(problem));
         }
         let kind = subject.endpoint(id).map(|e| e.kind);
@@ -275,6 +275,16 @@ pub(super) fn resume(draft: &mut Draft<'_>) {
         && let Some(left) = draft.case.times.paused_left
     {
         draft.push(CaseEvent::ClockResumed { due: draft.now() + left.duration() });
+    }
+}
+
+/// Ends what security opened over a hold and nobody answered: it was sent to make contact, and serves no proof afterwards.
+pub(super) fn end_contact(draft: &mut Draft<'_>, hold: &Hold) {
+    let now = draft.now();
+    let open = |s: &ProofSession| s.opened_at >= hold.since && s.outcome.is_none() && s.expires_at > now;
+    let contact: Vec<SessionId> = draft.case.sessions.iter().filter(|(_, s)| open(s)).map(|(id, _)| id.clone()).collect();
+    for session in contact {
+        draft.push(CaseEvent::SessionEnded { session, outcome: SessionOutcome::Superseded });
     }
 }
 

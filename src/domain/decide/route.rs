@@ -13,6 +13,9 @@ use crate::domain::refusal::Refusal;
 use crate::domain::register::Scope;
 use crate::domain::vocabulary::{CaseState, Duty, FailureType, Path};
 
+/// How often a case may have been sent to something else before software sends it nowhere else any more: what steers it could use up all of
+/// [`MAX_TURNS`], and have the subject written to each time.
+const MAX_TURNS_BEFORE_SOFTWARE: usize = 3;
 const BY_ITSELF: &str = "What was routed by hand is worked by staff from then on, and it is: for one that runs by itself open another case.";
 
 const fn nothing_to_recover(failure: FailureType) -> bool {
@@ -93,8 +96,8 @@ pub(super) fn route(draft: &mut Draft<'_>, asked: &Route) -> Result<(), Refusal>
         return Err(Refusal::Invalid { field: "subject", why: "a case keeps its subject; open another one".to_owned() });
     }
     recoverable(&subject, route)?;
-    if !route.is_within(&draft.case.route) && draft.case.turns.len() >= MAX_TURNS {
-        return Err(Refusal::Limit { what: "How often a case may be sent to something else", limit: MAX_TURNS });
+    if !route.is_within(&draft.case.route) {
+        bounded(draft)?;
     }
     let sealed = !OPEN.contains(&draft.case.state);
     draft.void(VoidReason::Reopened);
@@ -108,4 +111,15 @@ pub(super) fn route(draft: &mut Draft<'_>, asked: &Route) -> Result<(), Refusal>
     }
     draft.look_ahead();
     Ok(())
+}
+
+/// That it may be sent to something else once more.
+fn bounded(draft: &Draft<'_>) -> Result<(), Refusal> {
+    let (what, limit) = match draft.ctx.actor.who {
+        ActorRef::Automation { .. } => {
+            ("How often a case may have been sent to something else before software does so (staff still can)", MAX_TURNS_BEFORE_SOFTWARE)
+        }
+        _ => ("How often a case may be sent to something else", MAX_TURNS),
+    };
+    if draft.case.turns.len() >= limit { Err(Refusal::Limit { what, limit }) } else { Ok(()) }
 }

@@ -177,9 +177,10 @@ fn stays_governable(register: &Register, change: &RegisterChange, now: Time) -> 
 }
 
 /// A delegation ties for as long as policy's window after its end, so one that leaves nobody to propose whom somebody else may approve would stop
-/// every change until then, whoever wanted that.
+/// every change until then, whoever wanted that; and so would the going of the last who is tied to nobody.
 fn stays_apart(register: &Register, policy: &Policy, change: &RegisterChange, now: Time) -> Result<(), Refusal> {
-    if !matches!(change, RegisterChange::Delegate(_)) {
+    let goes = matches!(change, RegisterChange::DisableOperator(_) | RegisterChange::SetOperator(_) | RegisterChange::SetPerson(_));
+    if !goes && !matches!(change, RegisterChange::Delegate(_)) {
         return Ok(());
     }
     let window = policy.bundle.base.lineage_window.duration();
@@ -195,8 +196,11 @@ fn stays_apart(register: &Register, policy: &Policy, change: &RegisterChange, no
     if apart(&after) {
         return Ok(());
     }
-    let help = "After this everyone who could approve a change of the register would be tied to everyone who could propose it. Add another policy owner first.";
-    Err(Refusal::SecondPerson(help.to_owned()))
+    let stop = if goes { ", or revoke the account's tokens to stop it at once" } else { "" };
+    Err(Refusal::SecondPerson(format!(
+        "After this everyone who could approve a change of the register would be tied by delegations to everyone who could propose it. Add another \
+         policy owner first{stop}."
+    )))
 }
 
 /// Whether someone can propose and someone else approve.
@@ -231,6 +235,7 @@ pub fn record_person(after: &mut Register, policy: &Policy, person: &Person, con
     // Only who has an account governs; for a hundred thousand others the register need not be copied to see.
     if after.accounts_of(&person.id).next().is_some() {
         stays_governable(after, &change, context.now)?;
+        stays_apart(after, policy, &change, context.now)?;
     }
     let event = RegisterEvent::Changed { change };
     after.apply(&event, context.now);

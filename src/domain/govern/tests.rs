@@ -324,6 +324,24 @@ fn invariant_17_delegations_leave_somebody_to_approve_what_somebody_else_propose
 }
 
 #[test]
+fn invariant_17_nobody_goes_without_whom_all_who_govern_would_be_tied() {
+    let mut register = founded();
+    register.apply(&RegisterEvent::Changed { change: RegisterChange::SetOperator(account("zoe", "zoe", &[Role::PolicyOwner])) }, now());
+    let person_of = |p: &str| Principal::Person(pid(p));
+    for to in ["rita", "vic"] {
+        run(&mut register, &stands_in(to, person_of("olga"), person_of(to)), &by("olga", "olga")).unwrap();
+    }
+    let gone = Person { status: Status::Retired, ..person("zoe") };
+    let less = account("zoe", "zoe", &[]);
+    for goes in [RegisterChange::DisableOperator(oid("zoe")), RegisterChange::SetOperator(less), RegisterChange::SetPerson(gone.clone())] {
+        let Err(Refusal::SecondPerson(why)) = run(&mut register, &change("c", goes), &by("olga", "olga")) else { panic!("nobody could govern") };
+        assert!(why.contains("tied by delegations") && why.contains("revoke the account's tokens"), "{why}");
+    }
+    assert_eq!(refused(run(&mut register, &RegisterCommand::RecordPersons { persons: vec![gone] }, &host())), "second-person");
+    run(&mut register, &change("ann", RegisterChange::DisableOperator(oid("ann"))), &by("olga", "olga")).unwrap();
+}
+
+#[test]
 fn what_no_longer_fits_keeps_back_nothing_that_is_due_after_it() {
     let mut register = founded();
     let propose = |register: &mut Register, i: usize, new: RegisterChange| {

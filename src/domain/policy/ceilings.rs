@@ -55,7 +55,8 @@ pub const DELAY: Bound = bound(0, 30 * DAY, "product ceiling");
 pub const GRACE: Bound = bound(0, DAY, "product ceiling");
 /// The shortest grace of a privileged case.
 pub const PRIVILEGED_GRACE: Seconds = Seconds(30);
-/// The shortest delay of a privileged case: time for its subject to object, and for an approver who was talked into it.
+/// The shortest delay of a privileged case, unless it only takes something away: time for its subject to object, and for an approver who was talked
+/// into it.
 pub const PRIVILEGED_DELAY: Seconds = Seconds(15 * MINUTE);
 /// A temporary grant.
 pub const GRANT_LIFETIME: Bound = bound(MINUTE, 7 * DAY, "invariant 11: every grant ends");

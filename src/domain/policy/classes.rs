@@ -8,7 +8,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::bundle::{Bundle, When};
-use super::derive::{Facts, gives_for_a_time, is_temporary};
+use super::derive::{Facts, gives_for_a_time, is_temporary, only_takes};
 use crate::domain::vocabulary::{Aal, Action, Environment, FlagKind, Ial, InventorySource, Path, SubjectKind, Tier};
 
 /// The most classes that are told apart.
@@ -18,7 +18,7 @@ pub const MAX_CLASSES: usize = 2_000_000;
 type Mask = [u64; 7];
 
 /// One bit for each thing that the compiled floors look at; see [`super::derive::floors`].
-type Floors = u8;
+type Floors = u16;
 
 const ASSISTED: Floors = 1;
 const BREAK_GLASS: Floors = 2;
@@ -28,6 +28,7 @@ const AAL1: Floors = 16;
 const OWNER_UNKNOWN: Floors = 32;
 const NO_INVENTORY: Floors = 64;
 const TEMPORARY: Floors = 128;
+const ONLY_TAKES: Floors = 256;
 
 /// Which rules of each file match, and which floors: two classes with the same key need the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -103,7 +104,7 @@ impl Dimensions {
         let unflagged = (None, Key { rules: mask(bundles, |w| w.flags.is_empty()), floors: 0 });
         let flagged = apart(FlagKind::ALL, bundles, |w| &w.flags, |_| 0).into_iter().map(|(flag, key)| (Some(flag), key));
         Self {
-            actions: apart(Action::ALL, bundles, |w| &w.actions, |a| bit(gives_for_a_time(a), TEMPORARY)),
+            actions: apart(Action::ALL, bundles, |w| &w.actions, |a| bit(gives_for_a_time(a), TEMPORARY) | bit(only_takes(a), ONLY_TAKES)),
             paths: apart(paths, bundles, |w| &w.paths, way),
             tiers: apart(Tier::ALL, bundles, |w| &w.tiers, |t| bit(t == Tier::Privileged, PRIVILEGED)),
             ials: apart(Ial::ALL, bundles, |w| &w.ials, |_| 0),

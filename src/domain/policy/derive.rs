@@ -165,9 +165,14 @@ pub fn floors(facts: &Facts) -> Vec<Floor> {
         add("two approvals and a review of break-glass (mission.md, 5)", two);
     }
     if facts.tier == Tier::Privileged {
-        let spans = BTreeMap::from([(Span::Grace, ceilings::PRIVILEGED_GRACE), (Span::Delay, ceilings::PRIVILEGED_DELAY)]);
-        let two = Demand { approvals: Some(2), spans, ..Demand::default() };
-        add("two approvals, a delay and a grace of a privileged case (standards.md, past incidents)", two);
+        let grace = (Span::Grace, ceilings::PRIVILEGED_GRACE);
+        let two = |spans| Demand { approvals: Some(2), spans, ..Demand::default() };
+        if only_takes(facts.action) {
+            add("two approvals and a grace of a privileged case (standards.md, past incidents)", two(BTreeMap::from([grace])));
+        } else {
+            let spans = BTreeMap::from([grace, (Span::Delay, ceilings::PRIVILEGED_DELAY)]);
+            add("two approvals, a delay and a grace of a privileged case (standards.md, past incidents)", two(spans));
+        }
     }
     if !facts.owner_known || facts.inventory == InventorySource::None {
         let one = Demand { approvals: Some(1), gates: BTreeSet::from([Method::ManagerAttestation]), ..Demand::default() };
@@ -188,6 +193,11 @@ pub fn is_temporary(facts: &Facts) -> bool {
 /// Whether an action grants something that must end, whatever path it takes.
 pub(super) fn gives_for_a_time(action: Action) -> bool {
     matches!(action, Action::ControlPlaneAccess | Action::JitAccess | Action::EmergencyAccess)
+}
+
+/// Whether an action gives nobody anything and only takes: what leaked stays good for as long as it is waited with.
+pub(super) const fn only_takes(action: Action) -> bool {
+    matches!(action, Action::SecretRevocation)
 }
 
 impl Bundle {

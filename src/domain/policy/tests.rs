@@ -310,3 +310,27 @@ fn a_rule_that_is_gone_or_new_is_named_and_leans_no_way_that_no_case_does() {
     assert_eq!((twice.settings[0].name.as_str(), twice.settings[0].lean), ("rule \"again\"", Lean::Neither), "{twice:?}");
     assert!(!twice.loosens() && !twice.tightens());
 }
+
+#[test]
+fn what_leaked_is_not_waited_with_for_being_privileged() {
+    let wait = |action| {
+        let facts = Facts { action, tier: Tier::Privileged, ..facts() };
+        let mut all = derive::floors(&facts).into_iter();
+        (all.any(|f| f.demand.spans.contains_key(&Span::Delay)), derive::floors(&facts).iter().any(|f| f.demand.approvals == Some(2)))
+    };
+    assert_eq!(wait(Action::SecretRotation), (true, true));
+    assert_eq!(wait(Action::SecretRevocation), (false, true), "two persons say so all the same");
+    // A file may ask for less there, and only there.
+    let rule = |actions: &str| {
+        let privileged = "when = { tier = \"privileged\" }";
+        assert_eq!(DEFAULT.matches(privileged).count(), 1);
+        DEFAULT.replacen("delay = \"30 min\"", "delay = \"0 s\"", 1)
+            + &format!("\n[[rule]]\nname = \"wait\"\nwhen = {{ tier = \"privileged\", action = [{actions}] }}\ndelay = \"30 min\"\n")
+    };
+    let but = |left_out: &[Action]| {
+        let all = Action::ALL.iter().filter(|a| !left_out.contains(a));
+        rule(&all.map(|a| format!("\"{}\"", a.code())).collect::<Vec<_>>().join(", "))
+    };
+    assert_eq!(mistakes(&but(&[Action::SecretRevocation])), "");
+    assert!(mistakes(&but(&[Action::SecretRevocation, Action::SecretRotation])).contains("a delay and a grace of a privileged case"));
+}

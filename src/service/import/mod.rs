@@ -197,7 +197,8 @@ impl Service {
             *if old.is_none() { &mut report.new } else { &mut report.changed } += 1;
             taken.push(row_taken);
             batch.persons.push(person);
-            batch.details.push(details);
+            // Also of whom no name or address is recorded yet.
+            batch.details.push(PersonDetails { since: details.since.filter(|_| old.is_none()), ..details });
             if batch.details.len() >= BATCH {
                 self.write_persons(std::mem::take(&mut batch), dry_run).await?;
             }
