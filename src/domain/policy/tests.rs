@@ -316,7 +316,7 @@ fn what_leaked_is_not_waited_with_for_being_privileged() {
     let wait = |action| {
         let facts = Facts { action, tier: Tier::Privileged, ..facts() };
         let mut all = derive::floors(&facts).into_iter();
-        (all.any(|f| f.demand.spans.contains_key(&Span::Delay)), derive::floors(&facts).iter().any(|f| f.demand.approvals == Some(2)))
+        (all.any(|f| f.demand.spans.contains_key(&bundle::Span::Delay)), derive::floors(&facts).iter().any(|f| f.demand.approvals == Some(2)))
     };
     assert_eq!(wait(Action::SecretRotation), (true, true));
     assert_eq!(wait(Action::SecretRevocation), (false, true), "two persons say so all the same");
@@ -325,7 +325,7 @@ fn what_leaked_is_not_waited_with_for_being_privileged() {
         let privileged = "when = { tier = \"privileged\" }";
         assert_eq!(DEFAULT.matches(privileged).count(), 1);
         DEFAULT.replacen("delay = \"30 min\"", "delay = \"0 s\"", 1)
-            + &format!("\n[[rule]]\nname = \"wait\"\nwhen = {{ tier = \"privileged\", action = [{actions}] }}\ndelay = \"30 min\"\n")
+            + &format!("\n[[rule]]\nname = \"wait\"\nwhy = \"w\"\nwhen = {{ tier = \"privileged\", action = [{actions}] }}\ndelay = \"30 min\"\n")
     };
     let but = |left_out: &[Action]| {
         let all = Action::ALL.iter().filter(|a| !left_out.contains(a));
