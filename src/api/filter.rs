@@ -11,7 +11,7 @@ use crate::base::ids::{OperatorId, PersonId};
 use crate::domain::view::{Cursor, QueueFilter, Sort};
 use crate::domain::vocabulary::{Action, CaseState, Channel, FlagKind, Path, Risk, SubjectKind, Tier, UnknownWord, WaitingOn};
 
-/// The longest filter, in bytes.
+/// The longest filter, in characters.
 pub const MAX_FILTER: usize = 500;
 /// The most words a filter may have.
 pub const MAX_WORDS: usize = 20;
@@ -37,8 +37,8 @@ const LEAST_BEGINNING: usize = 3;
 
 /// Reads a filter.
 pub fn parse(text: &str, asker: &Asker, now: Time) -> Result<QueueFilter, FilterError> {
-    if text.len() > MAX_FILTER {
-        return Err(FilterError(format!("a filter has at most {MAX_FILTER} bytes")));
+    if text.chars().count() > MAX_FILTER {
+        return Err(FilterError(format!("a filter has at most {MAX_FILTER} characters")));
     }
     let mut filter = QueueFilter::default();
     let mut words = Vec::new();

@@ -37,7 +37,7 @@ pub struct ChecklistItem {
     pub state: ItemState,
     /// The receipt that fills it.
     pub receipt: Option<ReceiptDetail>,
-    /// Open sessions for it.
+    /// Sessions for it, those that ended among them.
     pub sessions: Vec<SessionDetail>,
     /// Every way there is to prove it, each with what it needs; whether the asker can start it now stands in it.
     pub startable: Vec<Startable>,

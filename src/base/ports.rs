@@ -21,13 +21,9 @@ pub trait Random: Send + Sync {
 
     /// An opaque id with 128 bits of randomness behind a prefix, e.g. `rcp-4f...`.
     fn id(&self, prefix: &str) -> String {
-        use std::fmt::Write as _;
         let mut bytes = [0_u8; 16];
         self.fill(&mut bytes);
-        bytes.iter().fold(format!("{prefix}-"), |mut text, b| {
-            let _ = write!(text, "{b:02x}");
-            text
-        })
+        format!("{prefix}-{}", super::digest::hex(&bytes))
     }
 }
 

@@ -16,7 +16,7 @@ use crate::base::Time;
 use crate::base::ports::{Clock as _, SystemClock};
 use crate::config::ServerConfig;
 use crate::config::keys::ServerKeys;
-use crate::config::server::{MailWay, SmtpSecurity, Tls};
+use crate::config::server::{MailWay, SmtpSecurity, Tls, unprotected};
 use crate::connectors::configured::connectors;
 use crate::domain::govern::recover;
 use crate::domain::register::{Holder, Register, Token};
@@ -99,7 +99,7 @@ pub async fn run(from: &Config, out: Out) -> Result<(), Failure> {
     for target in &config.targets {
         let set_up = connectors(std::slice::from_ref(target)).map_err(|e| e.to_string());
         let reached = match set_up {
-            Ok(_) => reach(&target.url).await,
+            Ok(_) => reach(&target.url).await.map(|says| plainly(&target.url, says)),
             Err(why) => Err(why),
         };
         found.add(&format!("target {}", target.id), reached);
@@ -354,6 +354,14 @@ async fn mail(config: &ServerConfig) -> Result<String, String> {
         Ok(Err(e)) => Err(format!("{host}:{port}: {e}")),
         Err(_) => Err(format!("{host}:{port}: no answer within {} s", 2 * CONNECT.as_secs())),
     }
+}
+
+/// Says so where a target is asked over plain HTTP beyond this machine: answers are not signed, and they alone are believed.
+fn plainly(url: &str, says: String) -> String {
+    if !unprotected(url) {
+        return says;
+    }
+    format!("{NOTICE}{says}, over plain HTTP: whoever sits in between can read what is restored and answer in its place; use https://")
 }
 
 async fn reach(url: &str) -> Result<String, String> {

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 use super::ConfigError;
+use crate::base::digest::hex;
 use crate::base::ports::Random;
 
 /// Bytes in a key.
@@ -23,7 +24,7 @@ pub struct ServerKeys {
     pub master: Key,
     /// Derives codes, links and words for subjects.
     pub codes: Key,
-    /// Signs nonces, cursors and tokens' digests.
+    /// Makes the nonces of statements.
     pub nonces: Key,
 }
 
@@ -129,7 +130,7 @@ impl Drop for Reserved {
 fn create(file: &Path, random: &dyn Random) -> Result<Key, ConfigError> {
     let mut key = Key::default();
     random.fill(key.as_mut());
-    let text: Zeroizing<String> = Zeroizing::new(key.iter().fold(String::new(), |text, b| format!("{text}{b:02x}")) + "\n");
+    let text: Zeroizing<String> = Zeroizing::new(hex(key.as_ref()) + "\n");
     write_private(file, &text)?;
     Ok(key)
 }

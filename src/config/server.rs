@@ -152,7 +152,7 @@ impl std::str::FromStr for SmtpSecurity {
 pub struct Target {
     /// Its id in cases.
     pub id: TargetId,
-    /// Base address.
+    /// Base address: `https`, or `http` on loopback, or anywhere where `answers_can_be_forged` says that this is known.
     pub url: String,
     /// The file with the signing secret (Standard Webhooks, `whsec_...`).
     pub secret_file: PathBuf,
@@ -259,7 +259,6 @@ fn public_url(reader: &mut Reader<'_>, root: &mut Section<'_, '_>, pages: Socket
     // The pages, their forms and their cookies lie at the top of their host.
     let top = |u: &url::Url| u.path() == "/" && u.username().is_empty() && u.password().is_none();
     let parsed = url::Url::parse(&url).ok().filter(|u| u.query().is_none() && u.fragment().is_none() && u.has_host() && top(u));
-    let loopback = |u: &url::Url| matches!(u.host(), Some(url::Host::Ipv4(a)) if a.is_loopback()) || u.host_str() == Some("localhost");
     match parsed {
         // As browsers write it in Origin: in small letters, without a port that goes without saying.
         Some(u) if u.scheme() == "https" || (u.scheme() == "http" && loopback(&u)) => u.origin().ascii_serialization(),
@@ -317,6 +316,24 @@ fn smtp_of(reader: &mut Reader<'_>, section: &mut Section<'_, '_>, folder: &Path
     Some(MailWay::Smtp { host, port, security, login, ca_file })
 }
 
+/// What plain HTTP to a target means: orders are signed, answers are not, and a target's answer alone is believed.
+const PLAIN: &str = "http:// beyond loopback lets whoever sits in between read what is restored and answer in the target's place";
+
+/// Whether a target's address is one over which anybody in between could answer for it: plain HTTP that leaves this machine.
+pub fn unprotected(url: &str) -> bool {
+    url::Url::parse(url).is_ok_and(|u| u.scheme() == "http" && !loopback(&u))
+}
+
+/// Whether an address leads to this machine alone.
+fn loopback(url: &url::Url) -> bool {
+    match url.host() {
+        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+        Some(url::Host::Domain(name)) => name == "localhost",
+        None => false,
+    }
+}
+
 fn target_of(reader: &mut Reader<'_>, name: &str, section: &mut Section<'_, '_>, folder: &Path) -> Option<Target> {
     let url = reader.text(section, "url");
     let secret_file = reader.text(section, "secret_file").map(|p| folder.join(p));
@@ -330,10 +347,14 @@ fn target_of(reader: &mut Reader<'_>, name: &str, section: &mut Section<'_, '_>,
             Err(_) => reader.wrong(section, "addresses", &format!("\"{text}\" is not an IP address")),
         }
     }
+    let forged = reader.flag(section, "answers_can_be_forged").unwrap_or_default();
     if let Some(url) = &url {
         let fits = url::Url::parse(url).is_ok_and(|u| matches!(u.scheme(), "http" | "https") && u.has_host() && u.username().is_empty());
-        if !fits {
-            reader.wrong(section, "url", "must be an http:// or https:// address without a user name");
+        match (fits, unprotected(url), forged) {
+            (false, ..) => reader.wrong(section, "url", "must be an https:// address (http:// only for loopback) without a user name"),
+            (true, true, false) => reader.wrong(section, "url", &format!("{PLAIN}; use https://, or say answers_can_be_forged = true")),
+            (true, false, true) => reader.wrong(section, "answers_can_be_forged", "means something only with an http:// address beyond loopback"),
+            _ => {}
         }
     }
     let id = TargetId::parse(name).map_err(|e| reader.wrong(section, "url", &format!("the target's name: {e}"))).ok();

@@ -78,6 +78,22 @@ fn every_mistake_is_listed_with_its_line() {
 }
 
 #[test]
+fn a_target_is_asked_in_the_clear_on_loopback_or_where_the_risk_is_named() {
+    let of = |url: &str, more: &str| server(&format!("[targets.directory]\nurl = \"{url}\"\nsecret_file = \"s\"\n{more}"));
+    for good in ["https://directory.example.org/x", "http://127.0.0.1:9/x", "http://[::1]:9/", "http://localhost/"] {
+        assert_eq!(of(good, "").unwrap().targets[0].url, good);
+        assert!(!server::unprotected(good));
+        let said = mistakes(&of(good, "answers_can_be_forged = true\n").unwrap_err());
+        assert!(said[0].starts_with("4: targets.directory.answers_can_be_forged: means something only"), "{good}: {said:?}");
+    }
+    for bad in ["http://directory.example.org/x", "http://192.0.2.7/", "http://localhost.example.org/", "http://[2001:db8::1]/"] {
+        let said = mistakes(&of(bad, "").unwrap_err());
+        assert!(said[0].starts_with("2: targets.directory.url: http:// beyond loopback lets whoever sits in between"), "{bad}: {said:?}");
+        assert!(server::unprotected(&of(bad, "answers_can_be_forged = true\n").unwrap().targets[0].url));
+    }
+}
+
+#[test]
 fn the_pages_lie_at_the_top_of_their_host() {
     for (said, read) in [("https://Corp.Example:443/", "https://corp.example"), ("http://127.0.0.1:8442", "http://127.0.0.1:8442")] {
         assert_eq!(server(&format!("public_url = \"{said}\"")).unwrap().public_url, read);

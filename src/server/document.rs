@@ -1,6 +1,8 @@
 //! Completes the OpenAPI document with what all operations share: the token, the write headers, and every way to fail.
 
+use axum::http::Method;
 use utoipa::openapi::content::ContentBuilder;
+use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
@@ -8,6 +10,9 @@ use utoipa::openapi::{OpenApi, Ref, RefOr, Required, ResponseBuilder};
 
 /// Statuses that any operation can answer with, each as a problem.
 const FAILURES: &[u16] = &[400, 401, 403, 404, 405, 408, 409, 412, 413, 414, 415, 422, 428, 429, 500, 503];
+
+/// How an ETag of a case looks.
+const TAG: &str = "^\"[0-9]{1,18}\"$";
 
 /// The document with what all operations share.
 pub fn complete(mut api: OpenApi) -> OpenApi {
@@ -23,6 +28,9 @@ pub fn complete(mut api: OpenApi) -> OpenApi {
         let on_case = path.starts_with("/v1/cases/{id}/");
         if let Some(operation) = item.get.as_mut() {
             share(operation);
+            if path == "/v1/cases/{id}" {
+                tagged(operation);
+            }
         }
         if let Some(operation) = item.post.as_mut() {
             share(operation);
@@ -41,13 +49,36 @@ pub fn complete(mut api: OpenApi) -> OpenApi {
                 );
             }
             if on_case {
-                header(operation, "If-Match", "The ETag of the case you have seen.", "^\"[0-9]{1,18}\"$");
+                header(operation, "If-Match", "The ETag of the case you have seen.", TAG);
+            }
+            if on_case && super::routes::operation(&Method::POST, path).is_some_and(|o| !o.row().scopes.is_empty()) {
                 let done = ResponseBuilder::new().description("Done, on a case that the software asking may not read").build();
                 operation.responses.responses.insert("204".to_owned(), RefOr::T(done));
+            }
+            if on_case || path == "/v1/cases" || path == "/v1/queue/take-next" {
+                tagged(operation);
             }
         }
     }
     api
+}
+
+/// The answer's headers, without which nobody could send `If-Match`.
+fn tagged(operation: &mut Operation) {
+    for (status, response) in &mut operation.responses.responses {
+        let RefOr::T(response) = response else { continue };
+        let header = |description: &str, pattern: &str| {
+            let text = ObjectBuilder::new().schema_type(Type::String).pattern(Some(pattern)).build();
+            RefOr::T(HeaderBuilder::new().schema(Some(text)).description(Some(description)).build())
+        };
+        if ["200", "201", "204"].contains(&status.as_str()) {
+            let what = if status == "204" { "The case's version, unless the request was answered before." } else { "The case's version." };
+            response.headers.insert("ETag".to_owned(), header(&format!("{what} Send it back as If-Match."), TAG));
+        }
+        if status == "201" {
+            response.headers.insert("Location".to_owned(), header("Where the case is.", "^/v1/cases/"));
+        }
+    }
 }
 
 fn share(operation: &mut Operation) {

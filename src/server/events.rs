@@ -117,7 +117,10 @@ async fn missed(app: &App, last: u64) -> Result<Vec<Event>, Failure> {
     Ok(out)
 }
 
-#[utoipa::path(get, path = "/v1/events", tag = "events", responses((status = 200, content_type = "text/event-stream", body = String)))]
+#[utoipa::path(get, path = "/v1/events", tag = "events",
+    params(("Last-Event-ID" = Option<u64>, Header, description = "The id of the last event that was seen: what was missed since comes first.")),
+    responses((status = 200, content_type = "text/event-stream", body = Announcement, description = "Server-sent events without end: `event` is \
+        case, register or lagged, `id` the number of the log's entry, and the data of each one such object.")))]
 pub(super) async fn events(State(app): State<Arc<App>>, caller: Caller, headers: HeaderMap) -> Result<Response, Failure> {
     let last = match headers.get("last-event-id") {
         None => None,

@@ -81,6 +81,7 @@ pub struct ServerConfig {
     pub tls: Option<(std::path::PathBuf, std::path::PathBuf)>,
 }
 
+/// For whoever serves in one process with its only clients, as the demo does; the bounds of a served program are `config`'s.
 impl Default for ServerConfig {
     fn default() -> Self {
         Self {

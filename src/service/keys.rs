@@ -1,4 +1,4 @@
-//! The server's own secret key, from which every derived code and nonce comes (architecture.md: "key outside the database").
+//! The server's own secret key, from which the nonces of statements come (codes and links have a key of their own: `proofing`); both lie outside the database.
 //!
 //! Contract: HMAC-SHA-256 under a label of its own for each use, so that no value of one use serves another. Knows nothing about
 //! where the key is kept.

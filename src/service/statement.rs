@@ -2,14 +2,13 @@
 //!
 //! Contract: a nonce proves that this server issued it for exactly that; how old it may be is the domain's. Knows no wire types.
 
-use std::fmt::Write as _;
-
 use chrono::SubsecRound as _;
 use subtle::ConstantTimeEq as _;
 
 use super::keys::Keys;
 use super::look::person_of;
 use super::{Service, ServiceError};
+use crate::base::digest::hex;
 use crate::base::ids::{CaseId, PersonId};
 use crate::base::{Digest, Time, canonical};
 use crate::domain::case::ActorRef;
@@ -25,13 +24,6 @@ const NONCE_BYTES: usize = 16;
 
 /// Hexadecimal digits of the first entry's hash in the log's origin.
 const ORIGIN_DIGITS: usize = 32;
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut out, b| {
-        let _ = write!(out, "{b:02x}");
-        out
-    })
-}
 
 /// A statement and what goes back with the decision.
 #[derive(Debug, Clone)]

@@ -87,6 +87,22 @@ fn mail_and_targets_that_do_not_answer_are_named_and_nothing_is_sent() {
 }
 
 #[test]
+fn a_target_that_is_asked_in_the_clear_is_refused_or_told_of() {
+    let there = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    // Leads to this machine here, and is no loopback address all the same.
+    let section = format!("[targets.directory]\nurl = \"http://0.0.0.0:{}/\"\nsecret_file = \"s\"\n", there.local_addr().unwrap().port());
+    let host = Host::founded("", &format!("{section}answers_can_be_forged = true\n"));
+    let secret = host.path("s");
+    std::fs::write(&secret, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
+    chmod(&secret, 0o600);
+    let (ok, says) = finding(&host.here(&["doctor"], 0), "target directory");
+    assert!(ok && says.starts_with("NOTICE: ") && says.contains("over plain HTTP"), "{says}");
+    std::fs::write(host.path("server.toml"), section).unwrap();
+    let refused = host.here(&["doctor"], 2);
+    assert!(refused["mistakes"][0].as_str().unwrap().contains("targets.directory.url: http:// beyond loopback"), "{refused}");
+}
+
+#[test]
 fn a_mailbox_of_two_is_told_of_by_the_import_by_doctor_and_to_whoever_approves_an_account() {
     let mut host = Host::founded("", "");
     let (people, subjects) = (host.path("people.csv").display().to_string(), host.path("subjects.csv").display().to_string());

@@ -9,6 +9,7 @@ use crate::api::case::{
 };
 use crate::api::sent::{MessageDetail, SessionDetail};
 use crate::base::Untrusted;
+use crate::base::digest::hex;
 use crate::base::ids::PersonId;
 use crate::domain::case::{
     Approval, Case, Execution, ExecutionOutcome, Grant, Hold, LineageEntry, MAX_ATTEMPTS_PER_CODE, Plan, ProofSession, Seal, SessionOutcome,
@@ -215,7 +216,7 @@ pub(super) fn evidence(view: &CaseView) -> Vec<EvidenceItem> {
         id: e.id.clone(),
         kind: e.kind,
         text: view.texts.get(&e.text.id).cloned(),
-        salt: view.salts.get(&e.text.id).map(|s| s.iter().fold(String::new(), |out, b| out + &format!("{b:02x}"))),
+        salt: view.salts.get(&e.text.id).map(|s| hex(s)),
         sha256: e.text.sha256,
         by: actor_words(&e.by),
         at: e.at,
@@ -226,12 +227,10 @@ pub(super) fn evidence(view: &CaseView) -> Vec<EvidenceItem> {
 
 pub(super) fn execution(e: &Execution) -> ExecutionDetail {
     let value = e.outcome.as_ref().and_then(|o| serde_json::to_value(o).ok());
-    let restored: Vec<String> = value
-        .as_ref()
-        .and_then(|v| v.get("scope").or_else(|| v.get("held")).or_else(|| v.get("restored")))
-        .and_then(|v| v.as_array())
-        .map(|all| all.iter().filter_map(|s| s.as_str().map(str::to_owned)).collect())
-        .unwrap_or_default();
+    let restored = match &e.outcome {
+        Some(ExecutionOutcome::Restored { scope }) => scope.iter().map(ToString::to_string).collect(),
+        _ => Vec::new(),
+    };
     let reason = match &e.outcome {
         Some(ExecutionOutcome::Failed { reason, .. }) => Some(*reason),
         _ => None,
