@@ -2,6 +2,8 @@
 //!
 //! Contract: the console shows, the server decides: `allowed_actions` and `refused_actions` cover every operation there is for a case.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -161,6 +163,9 @@ pub struct TriageDetail {
     pub triage_owner: PersonId,
     /// Who owns the remedy.
     pub remedy_owner: PersonId,
+    /// Their names, as far as they are known, by id.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub names: BTreeMap<String, Untrusted>,
 }
 
 /// A person in the lineage and why.

@@ -327,6 +327,29 @@ impl PolicyCompared {
     }
 }
 
+/// `one further person`, `two further persons`.
+pub fn further(missing: u8) -> String {
+    match missing {
+        0 | 1 => "one further person".to_owned(),
+        2 => "two further persons".to_owned(),
+        n => format!("{n} further persons"),
+    }
+}
+
+/// How a proposal stands, in words: who approved it so far, and whom or what it waits for. `given` are those who approved, and the last of them from
+/// servers that name no other; `counts` says when it counts, once that is known.
+pub fn stands(given: (&[PersonId], Option<&PersonId>), missing: u8, counts: Option<String>, who: impl Fn(&PersonId) -> String) -> String {
+    let (all, last) = given;
+    let given: Vec<String> = if all.is_empty() { last.map(&who).into_iter().collect() } else { all.iter().map(&who).collect() };
+    let given = given.join(" and ");
+    let further = further(missing);
+    match (last, counts) {
+        (Some(_), Some(at)) => format!("approved by {given}, counts from {at}"),
+        _ if given.is_empty() => format!("waits for {further}"),
+        _ => format!("approved by {given}, waits for {further}"),
+    }
+}
+
 /// One kind of difference between two policies.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ClassesRow {

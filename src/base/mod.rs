@@ -7,6 +7,7 @@ pub mod digest;
 pub mod ids;
 pub mod mailbox;
 pub mod ports;
+pub mod span;
 pub mod text;
 
 pub use digest::Digest;

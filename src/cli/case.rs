@@ -252,7 +252,7 @@ pub struct List {
 pub struct WithText {
     /// Which case.
     pub case: CaseId,
-    /// Why.
+    /// What is kept: a reason, or what there is to say. Needed: here, from --file, or on standard input.
     #[arg(default_value = "-", hide_default_value = true, value_name = "TEXT")]
     pub text: String,
 }
@@ -269,7 +269,7 @@ pub struct Open {
     #[arg(long)]
     pub target: TargetId,
     /// How much of it; again for each.
-    #[arg(long)]
+    #[arg(long, required = true)]
     pub scope: Vec<ScopeId>,
     /// Which way.
     #[arg(long, default_value = "assisted", value_parser = word!(Path))]
@@ -316,9 +316,31 @@ pub struct RouteArgs {
     pub way: Way,
 }
 
+impl CaseCommand {
+    /// Whether it changes a case that is there, and so can be refused where that changed meanwhile.
+    fn is_write(&self) -> bool {
+        use CaseCommand as C;
+        !matches!(
+            self,
+            C::List(_)
+                | C::Show { .. }
+                | C::Timeline { .. }
+                | C::Counts
+                | C::TakeNext { .. }
+                | C::Preview(_)
+                | C::Open(_)
+                | C::Assignable { .. }
+                | C::Statement { .. }
+        )
+    }
+}
+
 /// Runs one.
 pub async fn run(case: &CaseArguments, arguments: &Arguments, out: Out) -> Result<(), Failure> {
     let mut command = case.command.clone();
+    if case.version.is_some() && !command.is_write() {
+        return Err(Failure::usage("--version goes with what changes a case that is there; this reads, or takes whichever comes."));
+    }
     super::said::fill(&mut command, case.file.as_deref())?;
     let client = connect::client(arguments)?;
     match &command {

@@ -70,7 +70,7 @@ pub fn configure(arguments: &Arguments, settings: &Settings, server: Url, state:
         out.paths = keep::Paths {
             state: Some(state.join("state.toml")),
             views: Some(state.join("views.toml")),
-            drafts: Some(state.join("drafts")),
+            drafts: Some(settings.paths.drafts()),
             session: None,
         };
     }

@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use super::shown::minute;
 use crate::api::case::{CaseDetail, ExecutionDetail, GrantDetail};
 use crate::base::Untrusted;
+use crate::base::ids::PersonId;
 use crate::base::text::sanitise;
 
 /// The most of one list that is shown.
@@ -35,7 +36,8 @@ pub(super) fn course(case: &CaseDetail) -> String {
     let mut text = String::new();
     if let Some(triage) = &case.triage {
         let (what, how) = (triage.failure.label(), kept(triage.reproduction.as_ref()));
-        let _ = writeln!(text, "triage: {what}: {how}; triage is {}'s, the remedy {}'s", triage.triage_owner, triage.remedy_owner);
+        let who = |id: &PersonId| triage.names.get(id.as_str()).map_or_else(|| id.to_string(), |name| format!("{} ({id})", name.line()));
+        let _ = writeln!(text, "triage: {what}: {how}; owned by {}, the remedy by {}", who(&triage.triage_owner), who(&triage.remedy_owner));
     }
     if let Some(note) = &case.handover {
         let _ = writeln!(text, "handed over: {}", note.line());

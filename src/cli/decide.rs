@@ -144,7 +144,7 @@ fn lines(outer: &str, fields: &serde_json::Map<String, serde_json::Value>, rows:
 pub(super) fn signed(case: &CaseDetail) -> String {
     let mut text = String::new();
     if let Some(plan) = &case.plan {
-        let life = plan.lifetime_seconds.map_or_else(|| "as it was before".to_owned(), |s| format!("for {}", super::policy::span(u64::from(s))));
+        let life = plan.lifetime_seconds.map_or_else(|| "as it was before".to_owned(), |s| format!("for {}", crate::base::span::span(u64::from(s))));
         let _ = writeln!(text, "plan: {} in {}; scope {}; {life}", case.row.action.label(), plan.target, sanitise(&plan.scope.join(", "), false));
         for (i, step) in plan.steps.iter().enumerate() {
             let _ = writeln!(text, "  step {}: {}", i + 1, sanitise(step, false));

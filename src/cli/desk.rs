@@ -25,7 +25,7 @@ pub struct Way {
     #[arg(long)]
     pub target: TargetId,
     /// How much of it; again for each.
-    #[arg(long)]
+    #[arg(long, required = true)]
     pub scope: Vec<ScopeId>,
     /// Which way.
     #[arg(long, default_value = "assisted", value_parser = word!(Path))]

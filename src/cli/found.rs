@@ -17,6 +17,7 @@ use super::out::{Failure, Out, REFUSED};
 use crate::base::Untrusted;
 use crate::base::ids::{EmployerId, OperatorId, PersonId};
 use crate::base::ports::Ports;
+use crate::base::span::span;
 use crate::config::founding::Founding;
 use crate::config::keys::{Reserved, ServerKeys};
 use crate::domain::case::Worker;
@@ -171,8 +172,26 @@ pub async fn run(init: &Init, out: Out) -> Result<(), Failure> {
     out.answer(&Founded { tokens: written, database: config.database.clone(), keys: config.keys.clone() }, |f| {
         let files: Vec<String> = f.tokens.iter().map(|t| t.display().to_string()).collect();
         let keys = f.keys.display();
-        format!("Founded. Each of the two takes their token, good for a day: {}\nKeep {keys} safe and apart from backups.", files.join(", "))
+        format!(
+            "Founded. Each of the two takes their token, good for a day: {}\nKeep {keys} safe and apart from backups.\n{}",
+            files.join(", "),
+            next(&founders, policy.bundle.governance.change_delay.0.into())
+        )
     })
+}
+
+/// What comes next, in the order in which it has to be done.
+fn next(founders: &Founders, delay: u64) -> String {
+    let [(first, _), (second, _)] = &founders.people;
+    let (each, both) = (span(delay), span(delay.saturating_mul(2)));
+    format!(
+        "Next:\n\
+         1. Import people and subjects (`countersign import`), and issue saved codes (`countersign codes`), before the server runs.\n\
+         2. Start it: `countersign serve`.\n\
+         3. Within a day each of you renews their own token: `countersign token issue --operator {first} --hours 720 --file FILE`.\n\
+         4. Whoever else is to sign in: {first} proposes the account (`register operator`) and {second} approves it (`register approve`); once that\n\
+         \u{20}  counts, {each} later, their first token (`token issue`), approved by {second} too. Nobody else signs in before {both} have passed."
+    )
 }
 
 fn remove(written: &[PathBuf]) {

@@ -138,10 +138,26 @@ pub fn main() -> ExitCode {
         }
     };
     let out = Out::new(arguments.json);
+    if let Some(what) = meaningless(&arguments, &std::env::args().collect::<Vec<_>>()) {
+        return out.fail(&Failure::usage(format!("{what} means nothing here: this works on the server's own files and asks no server.")));
+    }
     match run(&arguments, out) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => out.fail(&failure),
     }
+}
+
+/// An option of requests and screens that a command on the server's host was given. An address that the environment names for other commands is none.
+fn meaningless(arguments: &Arguments, words: &[String]) -> Option<&'static str> {
+    let host = match &arguments.command {
+        Some(Command::Host(_)) => true,
+        Some(Command::Log(command)) => matches!(command, case::LogCommand::Verify(_)),
+        Some(Command::Policy(command)) => matches!(command, policy::PolicyCommand::Simulate { .. }),
+        _ => false,
+    };
+    let typed = words.iter().take_while(|w| *w != "--").any(|w| w == "--server" || w.starts_with("--server="));
+    let given = [(arguments.plain, "--plain"), (arguments.timeout.is_some(), "--timeout"), (typed, "--server")];
+    given.into_iter().find(|(given, _)| host && *given).map(|(_, what)| what)
 }
 
 fn run(arguments: &Arguments, out: Out) -> Result<(), Failure> {
@@ -205,6 +221,20 @@ mod tests {
     #[test]
     fn the_arguments_are_consistent() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn what_means_nothing_on_the_host_is_refused() {
+        let said = |words: &[&str]| {
+            let words: Vec<String> = std::iter::once("countersign").chain(words.iter().copied()).map(str::to_owned).collect();
+            meaningless(&Arguments::try_parse_from(&words).unwrap(), &words)
+        };
+        assert_eq!(said(&["doctor", "--server", "http://127.0.0.1:1"]), Some("--server"));
+        assert_eq!(said(&["--server=http://127.0.0.1:1", "log", "verify"]), Some("--server"));
+        assert_eq!(said(&["--timeout", "3", "backup", "x.db"]), Some("--timeout"));
+        assert_eq!(said(&["policy", "simulate", "p.toml", "--plain"]), Some("--plain"));
+        assert_eq!(said(&["doctor", "--json", "--read-only"]), None);
+        assert_eq!(said(&["--server", "http://127.0.0.1:1", "--timeout", "3", "case", "list", "--plain"]), None);
     }
 
     #[test]

@@ -116,11 +116,6 @@ impl Out {
         put(text).map(drop)
     }
 
-    /// Writes lines, sanitised.
-    pub fn text(self, text: &str) -> Result<(), Failure> {
-        put(&clean(text)).map(drop)
-    }
-
     /// Answers with a value, or with the sentences made of it. JSON escapes what sanitising would mark.
     pub fn answer<T: Serialize>(self, value: &T, sentences: impl FnOnce(&T) -> String) -> Result<(), Failure> {
         self.each(value, sentences).map(drop)
@@ -189,9 +184,27 @@ fn escape(json: &str) -> String {
     out
 }
 
+/// The widest that a column is made for its cells.
+const WIDEST: usize = 40;
+
+/// A cell that keeps its column in line: what is wider than a column may be ends with `…`.
+pub fn fitted(cell: &str) -> String {
+    let width = |text: &str| unicode_width::UnicodeWidthStr::width(text);
+    if width(cell) <= WIDEST {
+        return cell.to_owned();
+    }
+    let mut kept = String::new();
+    for c in cell.chars() {
+        if width(&kept) + unicode_width::UnicodeWidthChar::width(c).unwrap_or(0) >= WIDEST {
+            break;
+        }
+        kept.push(c);
+    }
+    kept + "…"
+}
+
 /// Columns, each as wide as its widest cell up to a bound, the last one free.
 pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
-    const WIDEST: usize = 40;
     let width = |text: &str| unicode_width::UnicodeWidthStr::width(text);
     let widths: Vec<usize> = (0..head.len())
         .map(|i| rows.iter().map(|r| r.get(i).map_or(0, |c| width(c))).chain([width(head[i])]).max().unwrap_or(0).min(WIDEST))
@@ -235,5 +248,7 @@ mod tests {
         let text = table(&["a", "b", "c"], &[vec![long, "1".into(), "z".into()], vec![String::new(), "12345678".into(), "z".into()]]);
         let ends: Vec<usize> = text.lines().map(str::len).collect();
         assert_eq!(ends[1..], [53, 53], "only as far out of line as it has to be:\n{text}");
+        let long = ["medium, repeat request, address too new, subject can't be told", &"\u{65e5}".repeat(30)].map(fitted);
+        assert!(long.iter().all(|cell| cell.ends_with('…')) && fitted("low") == "low", "{long:?}");
     }
 }

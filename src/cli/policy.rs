@@ -15,7 +15,8 @@ use super::out::{Failure, Out};
 use super::{Arguments, connect, register};
 use crate::api::governance::{PolicyExplained, ProposePolicy};
 use crate::base::ids::CaseId;
-use crate::domain::policy::compare::{self, Comparison, Simulation};
+use crate::base::span::readable;
+use crate::domain::policy::compare::{self, Simulation};
 use crate::domain::policy::{self, Policy, crew};
 use crate::domain::register::Register;
 use crate::domain::requirement::Requirement;
@@ -81,10 +82,7 @@ pub async fn run(command: &PolicyCommand, arguments: &Arguments, out: Out) -> Re
         }
         PolicyCommand::Diff { old, new } => {
             let ((_, old), (text, new)) = (read(Some(old))?, read(Some(new))?);
-            if out.is_json() {
-                return out.answer(&compared(&compare::diff(&old.bundle, &new.bundle)), |_| String::new());
-            }
-            out.text(&super::compared::words(&crate::api::policy_compared(&old, &new, text), "The second"))
+            out.answer(&crate::api::policy_compared(&old, &new, text), |found| super::compared::words(found, "The second"))
         }
         PolicyCommand::Show => {
             let client = connect::client(arguments)?;
@@ -111,19 +109,6 @@ fn checked(checked: &Checked) -> String {
     format!("The policy is sound.\nsha256 {}\n{crew}\n", checked.sha256)
 }
 
-fn compared(found: &Comparison) -> serde_json::Value {
-    let differences: Vec<_> = found
-        .differences
-        .iter()
-        .map(|d| json!({ "verdict": d.verdict.label(), "classes": d.classes, "gone": d.gone, "added": d.added, "example": d.example.to_string() }))
-        .collect();
-    let settings: Vec<_> = found.settings.iter().map(|s| json!({ "name": s.name, "was": s.was, "would_be": s.would_be, "lean": s.lean })).collect();
-    json!({
-        "loosens": found.loosens(), "tightens": found.tightens(), "settings": settings, "classes": found.classes, "too_many": found.too_many,
-        "loosened": found.loosened, "differences": differences
-    })
-}
-
 fn explained(found: &PolicyExplained) -> String {
     let mut lines = vec![format!("opened under {}", found.pinned_sha256)];
     if found.pinned_sha256 != found.current_sha256 {
@@ -141,35 +126,6 @@ fn explained(found: &PolicyExplained) -> String {
     lines.extend(found.terms.iter().map(|term| readable(term)));
     lines.extend(found.accountable.iter().map(|a| format!("accountable for {}: {}", a.function, a.owner)));
     lines.join("\n")
-}
-
-/// A term with its span of time in words: `delay before execution: 30 minutes`.
-fn readable(term: &str) -> String {
-    let parts = term.rsplit_once(": ").and_then(|(name, n)| Some((name, n.strip_suffix(" s")?.parse::<u64>().ok()?)));
-    parts.map_or_else(|| term.to_owned(), |(name, seconds)| format!("{name}: {}", span(seconds)))
-}
-
-/// A span of time in words: `1 hour 30 minutes`.
-pub(super) fn span(seconds: u64) -> String {
-    const UNITS: [(u64, &str); 3] = [(60 * 60, "hour"), (60, "minute"), (1, "second")];
-    let plural = |n: u64, unit: &str| format!("{n} {unit}{}", if n == 1 { "" } else { "s" });
-    let day = 24 * 60 * 60;
-    if seconds == 0 {
-        return "none".to_owned();
-    }
-    // From two days on in days, where they are whole ones: "24 hours", "90 days".
-    if seconds >= 2 * day && seconds.is_multiple_of(day) {
-        return plural(seconds / day, "day");
-    }
-    let mut left = seconds;
-    let mut words = Vec::new();
-    for (length, unit) in UNITS {
-        if left >= length {
-            words.push(plural(left / length, unit));
-            left %= length;
-        }
-    }
-    words.join(" ")
 }
 
 fn simulate(from: &Config, file: &Path, out: Out) -> Result<(), Failure> {
@@ -218,27 +174,5 @@ pub fn read(file: Option<&Path>) -> Result<(String, Policy), Failure> {
     match Policy::for_use(&text) {
         Ok(policy) => Ok((text, policy)),
         Err(mistakes) => Err(Failure::mistakes(format!("{name} can't be used."), mistakes.iter().map(ToString::to_string).collect())),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn spans_are_told_in_words() {
-        for (seconds, words) in [
-            ("0 s", "none"),
-            ("1 s", "1 second"),
-            ("90 s", "1 minute 30 seconds"),
-            ("5400 s", "1 hour 30 minutes"),
-            ("86400 s", "24 hours"),
-            ("172800 s", "2 days"),
-            ("7776000 s", "90 days"),
-            ("180000 s", "50 hours"),
-            ("supervisor", "supervisor"),
-        ] {
-            assert_eq!(readable(&format!("delay before execution: {seconds}")), format!("delay before execution: {words}"));
-        }
     }
 }

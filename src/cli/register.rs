@@ -12,7 +12,7 @@ use super::out::{FAILED, Failure, Out, table};
 use super::shown::minute;
 use super::{Arguments, connect};
 use crate::api::governance::{
-    ChangeRegister, IssueToken, PersonRow, PolicyProposed, PolicyView, ProposalRow, ProposalView, RegisterAnswer, RegisterView,
+    ChangeRegister, IssueToken, PersonRow, PolicyProposed, PolicyView, ProposalRow, ProposalView, RegisterAnswer, RegisterView, stands,
 };
 use crate::api::lists::named;
 use crate::base::ids::{AutomationId, DelegationId, EmployerId, GroupId, OperatorId, PersonId, ProposalId, TeamId, TokenId};
@@ -212,7 +212,7 @@ pub async fn run(command: &RegisterCommand, arguments: &Arguments, out: Out) -> 
         }
         RegisterCommand::Persons => out.answer(&client.register_view().await?.persons, |all| persons(all)),
         RegisterCommand::Approve { proposal } => said(&client.approve_proposal(proposal).await?, out),
-        RegisterCommand::End { proposal } => said(&client.end_proposal(proposal).await?, out),
+        RegisterCommand::End { proposal } => out.answer(&client.end_proposal(proposal).await?, |_| "Ended: it will not count.".to_owned()),
         RegisterCommand::Automation(automation) => {
             let view = client.register_view().await?;
             change(&client, RegisterChange::SetAutomation(with_owners(automation, &view, SystemClock::new().now())), out).await
@@ -391,17 +391,8 @@ fn names(view: &RegisterView) -> BTreeMap<String, Untrusted> {
 fn proposals(all: &[ProposalRow], names: &BTreeMap<String, Untrusted>, policies: &[PolicyProposed]) -> String {
     let who = |id: &PersonId| names.get(id.as_str()).map_or_else(|| id.to_string(), |name| format!("{} ({id})", name.line()));
     let row = |p: &ProposalRow| {
-        let stands = match (&p.approved_by, &p.effective_at) {
-            (Some(by), Some(at)) => {
-                let all: Vec<String> = if p.approvals.is_empty() { vec![who(by)] } else { p.approvals.iter().map(who).collect() };
-                format!("approved by {}, counts from {}", all.join(" and "), minute(*at))
-            }
-            _ => match (p.approvals.first(), p.approvals_missing) {
-                (Some(first), _) => format!("approved by {}, waits for one more person", who(first)),
-                (None, 2..) => "waits for two further persons".to_owned(),
-                (None, _) => "waits for a second person".to_owned(),
-            },
-        };
+        let by = (p.approvals.as_slice(), p.approved_by.as_ref());
+        let stands = stands(by, p.approvals_missing, p.effective_at.map(minute), who);
         let says = if p.says.is_empty() { p.change.to_string() } else { named(&p.says, names) };
         let mut lines = format!("{}  proposed by {}, {stands}:\n  {says}\n", p.id, who(&p.proposed_by));
         if let Some(policy) = policies.iter().find(|policy| policy.proposal == p.id) {

@@ -30,7 +30,7 @@ impl CaseCommand {
 /// Puts in what `-` stands for.
 ///
 /// # Errors
-/// When the file can't be read, is too long or not text, or `--file` is given beside a text or to a command that takes none.
+/// When the file can't be read, is too long or not text, when there is no text at all, or `--file` is given beside a text or to a command that takes none.
 pub(super) fn fill(command: &mut CaseCommand, file: Option<&Path>) -> Result<(), Failure> {
     let twice = || Failure::usage("--file goes with `-` or no text, and only with commands that take one.");
     match (command.text_mut().filter(|t| *t == "-"), file) {
@@ -45,7 +45,10 @@ pub(super) fn fill(command: &mut CaseCommand, file: Option<&Path>) -> Result<(),
         }
         (Some(text), None) => *text = bounded(std::io::stdin().lock(), "standard input")?,
     }
-    Ok(())
+    match command.text_mut() {
+        Some(text) if text.trim().is_empty() => Err(Failure::usage("A text is needed: after the case, from --file FILE, or on standard input.")),
+        _ => Ok(()),
+    }
 }
 
 fn bounded(from: impl Read, name: &str) -> Result<String, Failure> {
@@ -87,6 +90,8 @@ mod tests {
         std::fs::write(&file, "x".repeat(MAX_TEXT + 1)).unwrap();
         let refused = filled(&["comment", "CS-26-000001"], Some(&file)).unwrap_err();
         assert!(refused.detail.contains("more than 16384 bytes"), "{}", refused.detail);
+        std::fs::write(&file, "\n").unwrap();
+        assert!(filled(&["take-back", "CS-26-000001"], Some(&file)).unwrap_err().detail.starts_with("A text is needed"));
         assert_eq!(bounded(&b"a\r\n"[..], "x").unwrap(), "a");
         assert!(bounded(&b"\xff"[..], "x").is_err());
     }

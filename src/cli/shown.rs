@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 use super::decide::signed;
 use super::desk::more;
 use super::every::command_of;
-use super::out::table;
+use super::out::{fitted, table};
 use super::ways;
 use crate::api::case::{ApprovalDetail, CaseDetail, ItemState, RefusedAction};
 use crate::api::lists::{CaseRow, LogPage, named};
@@ -65,7 +65,7 @@ fn rows_at(rows: &[CaseRow], now: DateTime<Utc>) -> String {
             let due = r.due.map(|d| format!("{}{}", d.format("%Y-%m-%d %H:%M"), late(now - d))).unwrap_or_default();
             let proof = format!("{}/{}", r.proof_done, r.proof_needed);
             let (risk, waits) = (format!("{}{flags}", r.risk.label()), r.waiting_on.label().to_owned());
-            vec![r.id.to_string(), r.subject_name.line(), r.action.label().to_owned(), state, risk, proof, waits, due]
+            vec![r.id.to_string(), fitted(&r.subject_name.line()), r.action.label().to_owned(), state, fitted(&risk), proof, waits, due]
         })
         .collect();
     table(&["CASE", "SUBJECT", "ACTION", "STATE", "RISK", "PROOF", "WAITING ON", "DUE (UTC)"], &cells)

@@ -128,7 +128,7 @@ fn policies_are_checked_compared_explained_and_proposed_from_the_command_line() 
         assert!(refused["mistakes"].as_array().unwrap().len() >= 2, "{refused}");
         assert!(all.contains("privileged case") && all.contains("break-glass"), "every floor is named: {refused}");
     }
-    assert_eq!(cli.run("nadia", &["policy", "diff", &stricter, &plain], 0)["loosens"], true);
+    assert_eq!(cli.run("nadia", &["policy", "diff", &stricter, &plain], 0)["laxer"], true);
     cli.run("nadia", &["policy", "diff", &plain, "/nonexistent"], 2);
     let case = cli.run("nadia", &["case", "list", "--limit", "1"], 0)["rows"][0]["id"].as_str().unwrap().to_owned();
     let explained = cli.run("nadia", &["policy", "explain", &case], 0);

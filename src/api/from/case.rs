@@ -94,6 +94,7 @@ impl CaseDetail {
                 reproduction: text(&t.reproduction),
                 triage_owner: t.triage_owner.clone(),
                 remedy_owner: t.remedy_owner.clone(),
+                names: [&t.triage_owner, &t.remedy_owner].into_iter().filter_map(|id| Some((id.to_string(), v.names.get(id)?.clone()))).collect(),
             }),
             checklist: parts::checklist(v),
             lineage: v.lineage.iter().map(|e| duty(e, &v.names, you)).collect(),

@@ -59,15 +59,25 @@ pub(super) fn subject(view: &CaseView, subject: &Subject) -> SubjectDetail {
 pub(super) fn checklist(v: &CaseView) -> Checklist {
     let items: Vec<ChecklistItem> = v.progress.items.iter().map(|i| item(v, i)).collect();
     let done = items.iter().filter(|i| i.state == ItemState::Done).count();
-    let next = Some(next::step(&v.world, &v.progress, &v.could, v.now));
+    let next = Some(with_names(&next::step(&v.world, &v.progress, &v.could, v.now), &v.names));
     Checklist { done: u8::try_from(done).unwrap_or(u8::MAX), items, complete: v.progress.complete, next }
+}
+
+/// Words of the domain, which names persons by id, with the name before each id whose name is known.
+fn with_names(said: &str, names: &BTreeMap<PersonId, Untrusted>) -> String {
+    let word = |word: &str| {
+        let bare = word.trim_end_matches([',', ';', ':', '.']);
+        let name = PersonId::parse(bare).ok().and_then(|id| names.get(&id)).map(Untrusted::line).filter(|name| name != bare);
+        name.map_or_else(|| word.to_owned(), |name| format!("{name} ({bare}){}", &word[bare.len()..]))
+    };
+    said.split(' ').map(word).collect::<Vec<_>>().join(" ")
 }
 
 /// A way with why the asker can't start it now, if they can't.
 fn way(v: &CaseView, way: &Way) -> Startable {
     let (method, endpoint, attester) = way;
     let refused = v.refused_ways.iter().find(|(refused, _)| refused == way).map(|(_, why)| why.to_string());
-    let label = next::start(*method, endpoint.as_ref(), attester.as_ref());
+    let label = with_names(&next::start(*method, endpoint.as_ref(), attester.as_ref()), &v.names);
     Startable { method: *method, endpoint: endpoint.clone(), attester: attester.clone(), label, refused }
 }
 
@@ -104,7 +114,7 @@ fn item(v: &CaseView, item: &Item) -> ChecklistItem {
         receipt: item.receipt.as_ref().map(|r| ReceiptDetail {
             id: r.id.clone(),
             method: r.method,
-            by: actor_words(&r.by),
+            by: with_names(&actor_words(&r.by), &v.names),
             at: r.at,
             valid_until: r.valid_until,
         }),

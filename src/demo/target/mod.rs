@@ -143,7 +143,7 @@ async fn order(State(target): State<Arc<Target>>, Extension(hang_up): Extension<
     let id = headers.get("webhook-id").and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();
     let outcome = {
         let mut world = target.world.lock().await;
-        let outcome = world.take(&id, &message, now);
+        let outcome = world.take(&id, &message);
         if outcome.changed() && world.write(&target.path).is_err() {
             tracing::error!("the target's state could not be written");
             return refused(StatusCode::INTERNAL_SERVER_ERROR, "the state could not be written");

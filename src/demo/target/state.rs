@@ -199,7 +199,7 @@ impl World {
     }
 
     /// Does an order, once per webhook id.
-    pub fn take(&mut self, id: &str, message: &Message, _now: Time) -> Outcome {
+    pub fn take(&mut self, id: &str, message: &Message) -> Outcome {
         let order = &message.data;
         let Some(account) = self.accounts.get_mut(&order.subject) else { return Outcome::Unknown };
         let manner = account.misbehaves;
@@ -313,26 +313,24 @@ mod tests {
         &world.accounts[&SubjectId::parse("a").unwrap()]
     }
 
-    const NOW: Time = chrono::DateTime::UNIX_EPOCH;
-
     #[test]
     fn an_order_is_done_once_and_can_be_undone() {
         let mut w = world(None);
         let before = account(&w).clone();
         for _ in 0..3 {
-            assert!(w.take("x", &order("recovery.execute", "password_reset", None), NOW).changed());
+            assert!(w.take("x", &order("recovery.execute", "password_reset", None)).changed());
         }
         assert_eq!((account(&w).generation, account(&w).status), (2, Status::Active));
-        w.take("y", &order("recovery.roll_back", "password_reset", None), NOW);
+        w.take("y", &order("recovery.roll_back", "password_reset", None));
         assert_eq!(account(&w), &before);
     }
 
     #[test]
     fn a_grant_is_given_and_ended() {
         let mut w = world(None);
-        w.take("x", &order("recovery.execute", "jit_access", Some("2026-01-01T00:00:00Z")), NOW);
+        w.take("x", &order("recovery.execute", "jit_access", Some("2026-01-01T00:00:00Z")));
         assert_eq!((account(&w).grants.len(), account(&w).generation), (1, 1));
-        w.take("y", &order("recovery.revoke", "jit_access", None), NOW);
+        w.take("y", &order("recovery.revoke", "jit_access", None));
         assert!(account(&w).grants.is_empty());
     }
 
@@ -341,7 +339,7 @@ mod tests {
         let reset = order("recovery.execute", "password_reset", None);
         let take = |m| {
             let mut w = world(Some(m));
-            let outcome = w.take("x", &reset, NOW);
+            let outcome = w.take("x", &reset);
             (outcome, account(&w).scope.len(), account(&w).generation)
         };
         let done = Outcome::Done { slow: Duration::ZERO };

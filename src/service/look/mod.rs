@@ -28,6 +28,9 @@ pub fn person_of(who: &ActorRef) -> Option<&PersonId> {
     }
 }
 
+/// The most of those recorded for a subject whose names are looked up because they could be asked to attest.
+const MAX_ATTESTERS: usize = 50;
+
 /// Whether this actor may see names and texts: software may not (invariant 6).
 pub fn reads_personal_data(who: &ActorRef) -> bool {
     matches!(who, ActorRef::Operator { .. } | ActorRef::System { .. })
@@ -55,7 +58,8 @@ impl Service {
         if reads_personal_data(&actor.who) {
             wanted.comments.clone_from(&case.comments);
             wanted.texts = text_ids(&case);
-            wanted.people = persons(&case, &lineage).into_iter().collect();
+            let could_attest = world.subject.iter().flat_map(|s| s.manager.iter().chain(s.owners.iter().map(|o| &o.person))).take(MAX_ATTESTERS);
+            wanted.people = persons(&case, &lineage).into_iter().chain(could_attest.cloned()).collect::<BTreeSet<_>>().into_iter().collect();
         } else {
             row.subject_name = Untrusted::from(case.route.subject.as_str());
         }

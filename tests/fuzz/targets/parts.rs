@@ -162,10 +162,10 @@ pub fn orders(bytes: &[u8]) {
     let _ = Verifier::new(&text(signature), std::time::Duration::MAX);
     let Ok(message) = serde_json::from_slice::<Message>(body) else { return };
     let mut world: World = serde_json::from_str(WORLD).expect("a world");
-    let outcome = world.take("msg-1", &message, now());
+    let outcome = world.take("msg-1", &message);
     let once = world.clone();
     if matches!(outcome, Outcome::Done { .. }) {
-        assert_eq!(world.take("msg-1", &message, now()), outcome);
+        assert_eq!(world.take("msg-1", &message), outcome);
         assert_eq!(world, once, "an order is done once");
     }
     let written = serde_json::to_vec(&world).expect("written");

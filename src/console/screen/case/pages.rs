@@ -11,6 +11,7 @@ use crate::api::sent::ended;
 use crate::api::words::{CaseState, Decision};
 use crate::base::ids::CaseId;
 use crate::base::ids::PersonId;
+use crate::base::span::span;
 use crate::base::text::sanitise;
 use crate::base::{Time, Untrusted};
 use crate::console::model::Shared;
@@ -52,7 +53,8 @@ struct Names<'a> {
 
 impl<'a> Names<'a> {
     fn of(case: &'a CaseDetail) -> Self {
-        let known = case.lineage.iter().chain(&case.you_cannot_decide).map(|d| (d.person.as_str(), &d.name)).collect();
+        let triage = case.triage.iter().flat_map(|t| &t.names).map(|(id, name)| (id.as_str(), name));
+        let known = triage.chain(case.lineage.iter().chain(&case.you_cannot_decide).map(|d| (d.person.as_str(), &d.name))).collect();
         Self { known, said: BTreeSet::new(), beside: Vec::new() }
     }
 
@@ -175,24 +177,16 @@ pub(in crate::console::screen) fn carried_out(case: &CaseDetail, yours: bool) ->
     match (case.execution_delay_seconds, yours) {
         (0, true) => "at once: your approval is the last that is needed".to_owned(),
         (0, false) => "at once when the last approval is there".to_owned(),
-        (n, true) => format!("{} after your approval, the last that is needed: time to object or take it back", span(n)),
-        (n, false) => format!("{} after the last approval: time to object or take it back", span(n)),
+        (n, true) => format!("{} after your approval, the last that is needed: time to object or take it back", span(u64::from(n))),
+        (n, false) => format!("{} after the last approval: time to object or take it back", span(u64::from(n))),
     }
-}
-
-/// A span of seconds in words, whole: nothing of it is rounded away.
-fn span(seconds: u32) -> String {
-    let parts = [(seconds / 3600, "hour"), (seconds % 3600 / 60, "minute"), (seconds % 60, "second")];
-    let many = |(n, word): &(u32, &str)| format!("{n} {word}{}", if *n == 1 { "" } else { "s" });
-    let said: Vec<String> = parts.iter().filter(|(n, _)| *n > 0).map(many).collect();
-    if said.is_empty() { "0 seconds".to_owned() } else { said.join(" ") }
 }
 
 /// What will be done, as it is sealed.
 pub(in crate::console::screen) fn plan_facts(s: &mut Sheet, plan: &crate::api::case::PlanDetail) {
     s.fact("Target", plan.target.to_string());
     s.fact("Scope", list(&plan.scope));
-    let lifetime = plan.lifetime_seconds.map_or_else(|| "standing, as it was before".to_owned(), |n| format!("{}, then it ends", span(n)));
+    let lifetime = plan.lifetime_seconds.map_or_else(|| "standing, as it was before".to_owned(), |n| format!("{}, then it ends", span(u64::from(n))));
     s.fact("Lifetime", lifetime);
     s.fact("Old one", if plan.revokes_old { "is revoked" } else { "stays" });
     if !plan.rotates.is_empty() {

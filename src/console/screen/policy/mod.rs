@@ -17,6 +17,7 @@ use crate::api::case::{Accountable, Checklist};
 use crate::api::governance::{PolicyProposed, RuleApplied};
 use crate::api::lists::Announcement;
 use crate::base::ids::CaseId;
+use crate::base::span::readable;
 use crate::client::ClientError;
 use crate::console::action::{Action, Applies};
 use crate::console::effect::{Ask, Timer};
@@ -203,19 +204,6 @@ fn opens(shared: &Shared) -> String {
     format!("{key} opens it: its text, which cases it changes, and approving it.")
 }
 
-/// `name: 86400 s` as `name: 1d 00h`.
-fn readable(term: &str) -> String {
-    let parts = term.rsplit_once(": ").and_then(|(name, n)| Some((name, n.strip_suffix(" s")?.parse::<i64>().ok()?)));
-    match parts {
-        Some((name, 0)) => format!("{name}: none"),
-        Some((name, seconds)) => {
-            let time = chrono::TimeDelta::try_seconds(seconds).map_or_else(|| format!("{seconds} s"), super::queue::draw::until);
-            format!("{name}: {time}")
-        }
-        None => term.to_owned(),
-    }
-}
-
 /// A value nobody told this screen about, as label and text, level by level.
 fn any(s: &mut Sheet, name: &str, value: &Value, depth: u16) {
     let label = clean(name).replace('_', " ");
@@ -321,14 +309,7 @@ impl Screen for Policy {
 
 #[cfg(test)]
 mod tests {
-    use super::{broken, readable};
-
-    #[test]
-    fn seconds_become_times() {
-        assert_eq!(readable("delay before execution: 0 s"), "delay before execution: none");
-        assert_eq!(readable("a case expires after: 259200 s"), "a case expires after: 3d 00h");
-        assert_eq!(readable("windows: none"), "windows: none");
-    }
+    use super::broken;
 
     #[test]
     fn a_comment_that_is_broken_stays_a_comment_and_a_rule_stays_a_line() {

@@ -11,7 +11,7 @@ use ratatui::layout::Rect;
 
 use super::super::case::pages::{clean, when};
 use super::super::{Loading, Screen};
-use crate::api::governance::{Lean, PolicyCompared, PolicyProposed, ProposalView, RegisterAnswer, SettingRow};
+use crate::api::governance::{self, Lean, PolicyCompared, PolicyProposed, ProposalView, RegisterAnswer, SettingRow, further};
 use crate::api::lists::Announcement;
 use crate::base::Untrusted;
 use crate::base::ids::{PersonId, ProposalId};
@@ -52,24 +52,10 @@ pub(super) fn who(id: &PersonId, names: &Names) -> String {
     names.get(id.as_str()).map_or_else(|| format!("person {id}"), |name| format!("{} ({id})", name.line()))
 }
 
-/// `one further person`, `two further persons`.
-fn further(missing: u8) -> String {
-    match missing {
-        0 | 1 => "one further person".to_owned(),
-        2 => "two further persons".to_owned(),
-        n => format!("{n} further persons"),
-    }
-}
-
 /// Who approved it so far, and how many it waits for.
 pub(super) fn stands(one: &PolicyProposed, names: &Names) -> String {
-    let given: Vec<&PersonId> = if one.approvals.is_empty() { one.approved_by.iter().collect() } else { one.approvals.iter().collect() };
-    let given = given.iter().map(|id| who(id, names)).collect::<Vec<_>>().join(" and ");
-    match (&one.approved_by, one.effective_at) {
-        (Some(_), Some(at)) => format!("approved by {given}, counts from {}", when(at)),
-        _ if given.is_empty() => format!("waits for {}", further(one.approvals_missing)),
-        _ => format!("approved by {given}, waits for {}", further(one.approvals_missing)),
-    }
+    let by = (one.approvals.as_slice(), one.approved_by.as_ref());
+    governance::stands(by, one.approvals_missing, one.effective_at.map(when), |id| who(id, names))
 }
 
 /// A setting that differs, as an item.
