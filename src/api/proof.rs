@@ -68,7 +68,7 @@ pub struct Startable {
     pub endpoint: Option<EndpointId>,
     /// Whom to ask, for an attestation.
     pub attester: Option<PersonId>,
-    /// In words: `send a code to the subject's recorded e-mail address`.
+    /// In words: `send a code to the recorded address e1`, `ask Hanna Voss (p-h.voss) to attest`.
     pub label: String,
     /// Why the asker can't start it now, if they can't.
     #[serde(default)]

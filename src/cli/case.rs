@@ -24,7 +24,7 @@ use crate::client::{Client, ClientError, Write};
 #[derive(Debug, Args)]
 pub struct CaseArguments {
     /// The version of the case that was seen, as `row.version` of its JSON; otherwise the case is read first. Software that
-    /// may write to a case and not read it gives the one it was told.
+    /// may write to a case and not read it gives the one it was told. Only with commands that change a case that is there.
     #[arg(long = "version", value_name = "N", global = true)]
     version: Option<u64>,
     /// Take the text from this file; without it and without a text, or with `-`, it is read from standard input.

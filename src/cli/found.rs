@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::Serialize;
@@ -175,19 +175,20 @@ pub async fn run(init: &Init, out: Out) -> Result<(), Failure> {
         format!(
             "Founded. Each of the two takes their token, good for a day: {}\nKeep {keys} safe and apart from backups.\n{}",
             files.join(", "),
-            next(&founders, policy.bundle.governance.change_delay.0.into())
+            next(&founders, policy.bundle.governance.change_delay.0.into(), init.config.config.as_deref())
         )
     })
 }
 
 /// What comes next, in the order in which it has to be done.
-fn next(founders: &Founders, delay: u64) -> String {
+fn next(founders: &Founders, delay: u64, config: Option<&Path>) -> String {
+    let config = config.map(|file| format!(" --config {}", file.display())).unwrap_or_default();
     let [(first, _), (second, _)] = &founders.people;
     let (each, both) = (span(delay), span(delay.saturating_mul(2)));
     format!(
         "Next:\n\
-         1. Import people and subjects (`countersign import`), and issue saved codes (`countersign codes`), before the server runs.\n\
-         2. Start it: `countersign serve`.\n\
+         1. Import people and subjects (`countersign import{config}`), and issue saved codes (`countersign codes{config}`), before the server runs.\n\
+         2. Start it: `countersign serve{config}`.\n\
          3. Within a day each of you renews their own token: `countersign token issue --operator {first} --hours 720 --file FILE`.\n\
          4. Whoever else is to sign in: {first} proposes the account (`register operator`) and {second} approves it (`register approve`); once that\n\
          \u{20}  counts, {each} later, their first token (`token issue`), approved by {second} too. Nobody else signs in before {both} have passed."

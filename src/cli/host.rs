@@ -106,9 +106,10 @@ pub enum HostCommand {
     /// Verify a backup and put it where the database is to be.
     ///
     /// A database that is there is compared with it, replaced only with --replace, and kept under another name. What was revoked or disabled
-    /// there and is still good in the backup is revoked and disabled again, each with an entry; if it can't be read, every token is revoked.
+    /// there and is still good in the backup is revoked and disabled again, each with an entry; if it can't be read, nothing is restored without
+    /// --revoke-tokens.
     Restore(super::restore::Restore),
-    /// Check settings, keys, policy, clock, database, who can govern, outbox, certificate, mail and targets, and say where things lie. Exit
+    /// Check settings, keys, policy, clock, database, who can govern, outbox, mailboxes, certificate, mail and targets, and say where things lie. Exit
     /// code 0: all is in order; 1: something is wrong; 2: the settings can't be used.
     Doctor(Config),
 }

@@ -26,7 +26,7 @@ use crate::console::message::Reply;
 use crate::console::model::{Link, Place, Shared, Tone};
 use crate::console::theme::Role;
 use crate::console::widget::text::TextBox;
-use crate::console::widget::{fit, put, wrap};
+use crate::console::widget::{fit, head_at, put, wrap};
 
 /// Where the rest is found, where there are more rows than are held.
 const BEYOND: &str = "the queue's filter finds the others.";
@@ -369,13 +369,8 @@ impl Screen for Inbox {
             MouseEventKind::ScrollDown => self.act(shared, place, Action::Down),
             MouseEventKind::ScrollUp => self.act(shared, place, Action::Up),
             MouseEventKind::Down(MouseButton::Left) if event.row == area.y => {
-                let mut x = area.x + 1;
-                for (i, text) in Self::heads().iter().enumerate() {
-                    let end = x + u16::try_from(text.width()).unwrap_or(0);
-                    if (x..end).contains(&event.column) {
-                        self.show(shared, i);
-                    }
-                    x = end + 3;
+                if let Some(i) = head_at(&Self::heads(), area.x + 1, event.column) {
+                    self.show(shared, i);
                 }
             }
             MouseEventKind::Down(MouseButton::Left) if event.row >= area.y + 3 => {

@@ -18,7 +18,7 @@ use crate::client::ClientError;
 use crate::console::action::{Action, Applies};
 use crate::console::effect::{Ask, Timer};
 use crate::console::message::Reply;
-use crate::console::model::{Latest, Place, Shared};
+use crate::console::model::{Latest, Place, Shared, Tone};
 use crate::console::theme::Role;
 use crate::console::view;
 use crate::console::widget::list::Cursor;
@@ -107,6 +107,11 @@ impl Log {
             Asked::Case => {
                 self.entries.extend(page.entries);
                 self.more = page.after.filter(|_| self.entries.len() < MAX_ENTRIES);
+                if let (None, Some(after), Some(case)) = (self.more, page.after, self.case) {
+                    let held = self.entries.len();
+                    let later = format!("countersign case timeline {case} --after {after}");
+                    shared.say(Tone::Info, format!("The first {held} entries of {case} are here. Later ones: {later}"));
+                }
             }
             Asked::Newest | Asked::Older => self.entries.extend(page.entries),
         }

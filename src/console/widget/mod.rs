@@ -32,6 +32,17 @@ pub fn fit(text: &str, width: usize) -> String {
     out
 }
 
+/// Which of several heads in a row, the first at `left` and three columns between them, stands in a column.
+pub fn head_at(heads: &[String], left: u16, column: u16) -> Option<usize> {
+    let mut x = left;
+    heads.iter().position(|text| {
+        let end = x.saturating_add(u16::try_from(text.width()).unwrap_or(u16::MAX));
+        let here = (x..end).contains(&column);
+        x = end.saturating_add(3);
+        here
+    })
+}
+
 /// Breaks a text into lines of at most `width` columns, at blanks where there are some.
 pub fn wrap(text: &str, width: usize) -> Vec<String> {
     let width = width.max(1);

@@ -9,7 +9,6 @@ use chrono::TimeDelta;
 use crossterm::event::{KeyEvent, MouseButton, MouseEvent, MouseEventKind};
 use ratatui::Frame;
 use ratatui::layout::Rect;
-use unicode_width::UnicodeWidthStr as _;
 
 use super::case::forms::{ENDING, ENDS, required};
 use super::case::pages::clean;
@@ -29,6 +28,7 @@ use crate::console::message::Reply;
 use crate::console::model::{Latest, Place, Shared, Tone};
 use crate::console::overlay::Confirmation;
 use crate::console::widget::form::{Did, Field, Form};
+use crate::console::widget::head_at;
 
 /// Where the rest is found, where there are more rows than are held.
 const BEYOND: &str = "`countersign grants --after` goes on.";
@@ -173,13 +173,8 @@ impl Grants {
 
     fn click(&mut self, shared: &mut Shared, place: Place, event: MouseEvent, area: Rect) {
         if event.row == area.y {
-            let mut x = area.x + 1;
-            for (i, text) in Self::heads().iter().enumerate() {
-                let end = x + u16::try_from(text.width()).unwrap_or(0);
-                if (x..end).contains(&event.column) {
-                    self.show(shared, i);
-                }
-                x = end + 3;
+            if let Some(i) = head_at(&Self::heads(), area.x + 1, event.column) {
+                self.show(shared, i);
             }
         } else if event.row >= area.y + ABOVE && usize::from(event.row - area.y - ABOVE) < Self::height(shared) {
             let row = self.list.cursor().top + usize::from(event.row - area.y - ABOVE);
