@@ -16,7 +16,7 @@ fn the_next_case_the_numbers_a_ways_cost_the_policy_and_what_changes_are_asked_f
     assert_eq!(cli.run("nadia", &way, 0)["you_give_up"], true);
     let told = cli.read("nadia", &way);
     assert!(told.contains("never decide it") && told.contains("approvals needed: ") && told.contains("could decide: "), "{told}");
-    cli.run("nadia", &["case", "preview", "nobody", "password_reset", "--target", "directory"], 6);
+    cli.run("nadia", &["case", "preview", "nobody", "password_reset", "--target", "directory", "--scope", "mail"], 6);
     let text = cli.run("nadia", &["policy", "show"], 0)["text"].as_str().unwrap().to_owned();
     assert_eq!(cli.read("nadia", &["policy", "show"]).trim_end(), text.trim_end());
 

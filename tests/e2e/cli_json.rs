@@ -59,8 +59,9 @@ fn whatever_comes_of_a_command_is_json_where_json_was_asked_for() {
     let run = |words: &[String], token: &str| {
         let mut command = program(folder.path());
         command
-            .args(["--server", &demo.line.api, "--json"])
+            .arg("--json")
             .args(words)
+            .env("COUNTERSIGN_SERVER", &demo.line.api)
             .env("COUNTERSIGN_TOKEN", token)
             .env("COUNTERSIGN_CONFIG", host.path("server.toml"));
         command.current_dir(folder.path()).output().unwrap()
