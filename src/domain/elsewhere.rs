@@ -81,7 +81,12 @@ impl Case {
 
     /// The attempt that gave a grant: the last one that restored something by the time the grant began.
     pub fn gave(&self, grant: &Grant) -> Option<u32> {
-        let gave = |o: &Option<ExecutionOutcome>| matches!(o, Some(ExecutionOutcome::Restored { .. } | ExecutionOutcome::RolledBack));
+        // What the target would not undo was given once.
+        let gave = |o: &Option<ExecutionOutcome>| match o {
+            Some(ExecutionOutcome::Restored { .. } | ExecutionOutcome::RolledBack) => true,
+            Some(ExecutionOutcome::Failed { reason }) => *reason == FailureReason::NotUndone,
+            None => false,
+        };
         self.executions.iter().rfind(|e| gave(&e.outcome) && e.started_at <= grant.since).map(|e| e.attempt)
     }
 }
@@ -93,7 +98,7 @@ fn unconfirmed(case: &Case, attempt: u32) -> bool {
 
 /// The order of an attempt by which a target may hold temporary access still, or more than was approved.
 fn may_show(case: &Case, run: &Execution) -> Option<OrderThere> {
-    use FailureReason::{NoLongerAllowed, NotOrdered, NothingChanged, Refused};
+    use FailureReason::{NoLongerAllowed, NotOrdered, Refused};
     let order = |plan| Some(OrderThere { attempt: run.attempt, at: run.started_at, plan });
     let lives = case.grants.iter().find(|g| g.revoked_at.is_none() && case.gave(g) == Some(run.attempt));
     if let Some(grant) = lives {
@@ -105,9 +110,7 @@ fn may_show(case: &Case, run: &Execution) -> Option<OrderThere> {
     let told = match &run.outcome {
         // What an attempt did that has not ended, or of which nobody knows how it ended, only the target can say.
         None => plan.lifetime.is_some(),
-        Some(ExecutionOutcome::Failed { reason }) => {
-            plan.lifetime.is_some() && !matches!(reason, NotOrdered | Refused | NothingChanged | NoLongerAllowed)
-        }
+        Some(ExecutionOutcome::Failed { reason }) => plan.lifetime.is_some() && !matches!(reason, NotOrdered | Refused | NoLongerAllowed),
         Some(_) => false,
     };
     let confirmed = case.taken_back.get(&run.attempt).is_some_and(Option::is_some);

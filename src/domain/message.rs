@@ -80,6 +80,8 @@ pub enum Became {
     Told,
     /// It could not be handed over, for good.
     Untold(Untold),
+    /// Of an order and not a message: how often what stands beside it was done.
+    Times(u32),
 }
 
 /// What became of it: for how many addresses the relay took it, and why not for the others.

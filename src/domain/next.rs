@@ -167,6 +167,7 @@ fn failed(case: &Case) -> String {
     });
     match reason {
         Some(FailureReason::NoLongerAllowed) => "open it again: what allowed it no longer holds".to_owned(),
+        Some(reason @ FailureReason::NotUndone) => format!("{}: undo it there by hand, or ask for it again; then withdraw it", reason.label()),
         Some(reason) => format!("{}: try again, open it again, or withdraw it", reason.label()),
         None => "try again, open it again, or withdraw it".to_owned(),
     }

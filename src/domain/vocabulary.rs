@@ -409,6 +409,8 @@ words! {
         OldKept = "old_kept", "target did not replace the old credential";
         /// A dependent's credential is still the one from before.
         NotRotated = "not_rotated", "target did not rotate every dependent";
+        /// It was to be undone, and the target refused, or went on showing it.
+        NotUndone = "not_undone", "target did not undo it";
         /// A check at the time of execution no longer held.
         NoLongerAllowed = "no_longer_allowed", "no longer allowed when it was to be executed";
     }

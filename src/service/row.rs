@@ -75,6 +75,7 @@ fn waiting_on(case: &Case, progress: &Progress, requirement: &Requirement, now: 
         CaseState::Sealed => WaitingOn::Approval,
         CaseState::Approved if case.times.execute_after.is_some_and(|t| t > now) => WaitingOn::Delay,
         CaseState::Approved | CaseState::Executing => WaitingOn::Execution,
+        CaseState::Failed if case.taking_back() => WaitingOn::Execution,
         CaseState::Restored if requirement.review && case.reviews.is_empty() => WaitingOn::Review,
         CaseState::New | CaseState::Failed | CaseState::Restored => WaitingOn::Agent,
         _ => WaitingOn::Nobody,

@@ -270,7 +270,8 @@ pub struct OutboxItem {
     pub effect: Effect,
     /// How often it was tried before.
     pub tries: u32,
-    /// Of a message: what became of it at those addresses where that is settled, by what stands for the address.
+    /// Of a message: what became of it at those addresses where that is settled, by what stands for the address. Of an order: how often it was
+    /// asked about and answered.
     pub became: BTreeMap<String, Became>,
 }
 
@@ -445,7 +446,7 @@ pub trait Store: Send + Sync + 'static {
     fn commit_seconds(&self) -> Histogram;
     /// Puts an effect back, to be tried not before then.
     async fn postpone(&self, item: i64, not_before: Time) -> Result<(), StoreError>;
-    /// Puts a message back for those addresses where it is not settled yet what became of it.
+    /// Puts a message back for those addresses where it is not settled yet what became of it, or an order with how far it came.
     async fn postpone_rest(&self, item: i64, not_before: Time, became: BTreeMap<String, Became>) -> Result<(), StoreError>;
     /// Marks an effect as done that needs no change beside it.
     async fn finish(&self, item: i64) -> Result<(), StoreError>;

@@ -17,6 +17,7 @@ mod kills;
 mod late;
 mod lost;
 mod mail;
+mod moments;
 mod noticed;
 mod pages;
 mod put_back;

@@ -98,8 +98,9 @@ fn is_to_go(plan: &Plan, outcome: &ExecutionOutcome) -> bool {
     match reason {
         // Undoing a revocation would bring back what was to go.
         F::TooMuch => plan.action != Action::SecretRevocation,
-        F::Unreachable | F::Mismatch | F::OldKept | F::NotRotated => plan.lifetime.is_some(),
-        F::NotOrdered | F::Refused | F::NothingChanged | F::NoLongerAllowed => false,
+        // A target that shows nothing yet may still be at it.
+        F::Unreachable | F::NothingChanged | F::Mismatch | F::OldKept | F::NotRotated => plan.lifetime.is_some(),
+        F::NotOrdered | F::Refused | F::NotUndone | F::NoLongerAllowed => false,
     }
 }
 

@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::sofar::Sofar;
 use super::{Step, Workers};
 use crate::base::Time;
 use crate::base::ids::{CaseId, GrantId, SubjectId};
@@ -15,6 +16,7 @@ use crate::connectors::{CallError, Connector, Order};
 use crate::domain::case::{Case, ExecutionOutcome, Plan, Worker};
 use crate::domain::command::Command;
 use crate::domain::grant::Generations;
+use crate::domain::refusal::Refusal;
 use crate::domain::subject::Scopes;
 use crate::domain::vocabulary::{Action, CaseState, FailureReason};
 use crate::service::{Ask, ServiceError};
@@ -26,8 +28,29 @@ enum Begun {
     Runs { case: Arc<Case>, fresh: bool },
     /// There is nothing to do any more.
     Ended,
-    /// The target did not say what it holds, or is to take something back: it is asked again before anything begins.
+    /// The target did not say what it holds: it is asked again before anything begins.
     NotYet,
+    /// The target is to take something back first.
+    TakingBack,
+}
+
+/// An order and all that is known of it before a pass.
+struct Under<'a> {
+    case: &'a Case,
+    order: &'a Order,
+    connector: &'a Arc<dyn Connector>,
+    /// Whether it was begun in this very pass, so that nothing can have been ordered before.
+    fresh: bool,
+}
+
+/// What a target said to an order.
+enum Sent {
+    /// It won't do it, and has not done it.
+    Refused,
+    /// Something: what it holds says what.
+    Answered,
+    /// Nothing, for nothing arrived there.
+    NotReached,
 }
 
 /// How one pass over an execution ended.
@@ -41,20 +64,25 @@ enum Pass {
 impl Workers {
     /// Executes the case's plan, or goes on with an execution that was interrupted.
     pub(super) async fn execute_plan(&self, item: &OutboxItem, id: CaseId, attempt: u32) -> Result<Step, ServiceError> {
-        let (case, fresh) = match self.started(item, id, attempt).await {
+        let mut sofar = Sofar::of(item);
+        let (case, fresh) = match self.started(id, attempt, &sofar).await {
             Ok(Begun::Runs { case, fresh }) => (case, fresh),
             Ok(Begun::Ended) => return Ok(Step::Finished),
-            Ok(Begun::NotYet) => return Ok(Step::Again),
+            Ok(Begun::NotYet) => return Ok(Sofar { waited: sofar.waited + 1, ..sofar }.rest()),
+            Ok(Begun::TakingBack) => return Ok(Step::At(self.service.now() + chrono::Duration::minutes(1))),
+            // Lifting the hold orders it anew: two items of one attempt would be worked on side by side.
+            Err(ServiceError::Refused(refusal)) if *refusal == Refusal::Held => return Ok(Step::Finished),
             Err(error) => return Self::after_refusal(id, error),
         };
         let Some(order) = order(&case, attempt) else { return Ok(Step::Finished) };
+        let Some(_place) = self.place(&case.route.target, item) else { return Ok(sofar.rest()) };
         let pass = if let Some(connector) = self.hands.connectors.get(&case.route.target) {
-            self.pass(item, &case, &order, connector).await?
+            self.pass(&Under { case: &case, order: &order, connector, fresh }, &mut sofar).await?
         } else {
             tracing::error!(case = %id, system = %case.route.target, "no such target is configured");
             Pass::End(failed(if fresh { FailureReason::NotOrdered } else { FailureReason::Unreachable }))
         };
-        let Pass::End(outcome) = pass else { return Ok(Step::Again) };
+        let Pass::End(outcome) = pass else { return Ok(sofar.rest()) };
         let grant: GrantId = self.service.fresh("grt")?;
         match self.service.execute(&Self::ask(Worker::Executor, item), id, &Command::EndExecution { attempt, outcome, grant }).await {
             Ok(_) => Ok(Step::Committed),
@@ -63,7 +91,7 @@ impl Workers {
     }
 
     /// The case with the attempt begun, and in it what the target said before of those whose credential is renewed.
-    async fn started(&self, item: &OutboxItem, id: CaseId, attempt: u32) -> Result<Begun, ServiceError> {
+    async fn started(&self, id: CaseId, attempt: u32, sofar: &Sofar) -> Result<Begun, ServiceError> {
         let Some(case) = self.service.store.case(id).await? else { return Ok(Begun::Ended) };
         if is_running(&case, attempt) {
             return Ok(Begun::Runs { case, fresh: false });
@@ -74,14 +102,14 @@ impl Workers {
         }
         // Taken over by a restore: what is ordered beside it would be given twice.
         if case.taking_back() {
-            return Ok(Begun::NotYet);
+            return Ok(Begun::TakingBack);
         }
         let renews = case.plan.as_ref().map(|p| p.renews(&case.route.subject)).unwrap_or_default();
         let before = match self.hands.connectors.get(&case.route.target) {
             Some(connector) => self.generations(connector, &renews).await,
             None => None,
         };
-        if before.is_none() && case.hold.is_none() && self.may_wait(item, &case) {
+        if before.is_none() && case.hold.is_none() && self.may_wait(sofar, &case) {
             return Ok(Begun::NotYet);
         }
         // Approved before a pair was looked for: what policy makes of it comes first.
@@ -92,9 +120,14 @@ impl Workers {
     }
 
     /// Whether a target that does not answer before anything is begun may be asked again, for as long as one that does not afterwards.
-    fn may_wait(&self, item: &OutboxItem, case: &Case) -> bool {
+    fn may_wait(&self, sofar: &Sofar, case: &Case) -> bool {
         let (Some(connector), Some(due)) = (self.hands.connectors.get(&case.route.target), case.times.execute_after) else { return false };
-        item.tries < connector.tries() && self.service.now() - due <= self.long()
+        !self.is_over(sofar.waited, connector, due)
+    }
+
+    /// Whether a target was asked often enough since then, and long enough: what waited for something else is asked a few times all the same.
+    fn is_over(&self, asked: u32, connector: &Arc<dyn Connector>, since: Time) -> bool {
+        asked >= connector.tries() || (asked >= self.patience.looks && self.service.now() - since > self.long())
     }
 
     fn long(&self) -> chrono::Duration {
@@ -116,24 +149,28 @@ impl Workers {
         Some(said)
     }
 
-    async fn pass(&self, item: &OutboxItem, case: &Case, order: &Order, connector: &Arc<dyn Connector>) -> Result<Pass, ServiceError> {
+    async fn pass(&self, under: &Under<'_>, sofar: &mut Sofar) -> Result<Pass, ServiceError> {
+        let Under { case, order, connector, .. } = *under;
         let entitled = match self.service.store.subject(&case.route.subject).await? {
             Some(record) => record.subject.entitled(&case.route.target),
             None => Scopes::new(),
         };
-        let over = self.service.now() - order.at > self.long() || item.tries >= connector.tries();
+        let over = self.is_over(sofar.asked, connector, order.at);
+        let looks = sofar.answered;
         let before = case.executions.iter().find(|e| e.attempt == order.attempt).map(|e| e.before.clone()).unwrap_or_default();
-        let ended_elsewhere = case.there.ended.contains(&order.attempt);
         // Whatever happened before, the target knows: an order that it shows as done is not sent again.
         let known = connector.held(&order.subject, self.service.now()).await;
-        if !known.as_ref().is_ok_and(|held| applied(order, held)) {
+        if known.as_ref().is_ok_and(|held| applied(order, held)) {
+            sofar.answered += 1;
+        } else if case.there.ended.contains(&order.attempt) {
             // In the database that a restore replaced it was ended, and what it gave may have been taken back: it is not given again.
-            match known {
-                Err(_) if ended_elsewhere && over => return Ok(Pass::End(failed(FailureReason::Unreachable))),
-                Err(_) if ended_elsewhere => return Ok(Pass::Again),
-                Ok(_) if ended_elsewhere => return Ok(Pass::End(failed(FailureReason::NoLongerAllowed))),
-                _ => {}
-            }
+            sofar.asked += 1;
+            return Ok(match known {
+                Ok(_) => Pass::End(failed(FailureReason::NoLongerAllowed)),
+                Err(_) if over => Pass::End(failed(FailureReason::Unreachable)),
+                Err(_) => Pass::Again,
+            });
+        } else {
             if !self.may_order(case.id, order.attempt).await? {
                 // Held or ended meanwhile; what was ordered before that is found above.
                 return Ok(Pass::Again);
@@ -142,16 +179,13 @@ impl Workers {
                 // Nothing is ordered of which nobody could say afterwards whether it was done.
                 return Ok(Pass::End(failed(FailureReason::NotOrdered)));
             }
-            match connector.execute(order, self.service.now()).await {
-                Ok(()) => {}
-                Err(CallError::Refused(status)) => {
-                    tracing::warn!(case = %case.id, status, "the target refused the order");
-                    return Ok(Pass::End(failed(FailureReason::Refused)));
-                }
-                // Not known or not done: what it holds says which.
-                Err(error) => tracing::warn!(case = %case.id, error = error.code(), "the order may not have been carried out"),
+            match self.send(under).await {
+                Sent::Refused => return Ok(Pass::End(failed(FailureReason::Refused))),
+                Sent::Answered => sofar.answered += 1,
+                Sent::NotReached => {}
             }
         }
+        sofar.asked += 1;
         let held = match connector.held(&order.subject, self.service.now()).await {
             Ok(held) => held,
             Err(error) => {
@@ -170,7 +204,31 @@ impl Workers {
             },
             Err(reason) => Err(reason),
         };
-        Ok(self.concluded(item, order, connector, verdict).await)
+        match verdict {
+            // A target may take a moment; one that never shows the order has changed nothing.
+            Err(FailureReason::NothingChanged | FailureReason::OldKept | FailureReason::NotRotated) if looks < self.patience.looks && !over => {
+                Ok(Pass::Again)
+            }
+            verdict => Ok(Pass::End(self.concluded(order, connector, verdict).await)),
+        }
+    }
+
+    /// Sends the order. A refusal is believed only of what was never sent before: after that it may come from anything on the way, or mean that
+    /// the order is known, and what the target holds is asked instead.
+    async fn send(&self, under: &Under<'_>) -> Sent {
+        let case = under.case.id;
+        match under.connector.execute(under.order, self.service.now()).await {
+            Ok(()) => Sent::Answered,
+            Err(CallError::Refused(status)) => {
+                tracing::warn!(%case, status, "the target refused the order");
+                if under.fresh { Sent::Refused } else { Sent::Answered }
+            }
+            // Not known or not done: what it holds says which.
+            Err(error) => {
+                tracing::warn!(%case, error = error.code(), "the order may not have been carried out");
+                if matches!(error, CallError::NotReached(_)) { Sent::NotReached } else { Sent::Answered }
+            }
+        }
     }
 
     /// Asked at the last moment before the target is: that the attempt still runs, and that nothing moves while the case is held.
@@ -179,12 +237,9 @@ impl Workers {
         Ok(case.is_some_and(|c| is_running(&c, attempt) && c.hold.is_none()))
     }
 
-    async fn concluded(&self, item: &OutboxItem, order: &Order, connector: &Arc<dyn Connector>, verdict: Result<Scopes, FailureReason>) -> Pass {
-        use FailureReason::{NotRotated, NothingChanged, OldKept};
+    async fn concluded(&self, order: &Order, connector: &Arc<dyn Connector>, verdict: Result<Scopes, FailureReason>) -> ExecutionOutcome {
         match verdict {
-            Ok(scope) => Pass::End(ExecutionOutcome::Restored { scope }),
-            // A target may take a moment; one that never shows the order has changed nothing.
-            Err(NothingChanged | OldKept | NotRotated) if item.tries < self.patience.looks => Pass::Again,
+            Ok(scope) => ExecutionOutcome::Restored { scope },
             Err(reason) => {
                 if reason == FailureReason::TooMuch && order.action != Action::SecretRevocation {
                     // What is restored is never stronger than what was lost: taken back at once, and ordered again until it is confirmed.
@@ -192,7 +247,7 @@ impl Workers {
                         tracing::error!(case = %order.case, error = error.code(), "a target that granted too much did not take it back");
                     }
                 }
-                Pass::End(failed(reason))
+                failed(reason)
             }
         }
     }
@@ -213,31 +268,39 @@ impl Workers {
             tracing::error!(case = %id, %system, "no such target is configured; an execution can't be undone there");
             return Ok(Step::Again);
         };
+        let Some(_place) = self.place(system, item) else { return Ok(Step::Again) };
+        let mut sofar = Sofar::of(item);
+        let given_up = undoing && sofar.asked >= connector.tries();
+        sofar.asked += 1;
         let done = match there.and_then(|plan| plan.lifetime) {
             // Given in a log that a restore replaced: temporary access ends as it ends elsewhere.
             Some(_) => connector.revoke(&order, self.service.now()).await,
             None => connector.roll_back(&order, self.service.now()).await,
         };
-        if let Err(error) = done {
+        if let Err(error) = &done {
             tracing::warn!(case = %id, error = error.code(), "an execution could not be undone yet");
-            if matches!(error, CallError::NotReached(_)) {
-                // What it was never told to undo may still be on its way there.
-                return Ok(Step::Again);
-            }
         }
-        match connector.held(&order.subject, self.service.now()).await {
-            Ok(held) if !applied(&order, &held) => {
-                let end = if taking_back {
-                    Command::ConfirmTakenBack { attempt }
-                } else {
-                    Command::EndExecution { attempt, outcome: ExecutionOutcome::RolledBack, grant: self.service.fresh("grt")? }
-                };
-                match self.service.execute(&Self::ask(Worker::Executor, item), id, &end).await {
-                    Ok(_) => Ok(Step::Committed),
-                    Err(error) => Self::after_refusal(id, error),
-                }
-            }
-            _ => Ok(Step::Again),
+        // What it was never told to undo may still be on its way there.
+        let told = !matches!(done, Err(CallError::NotReached(_)));
+        let gone = match connector.held(&order.subject, self.service.now()).await {
+            Ok(held) => Some(!applied(&order, &held)),
+            Err(_) => None,
+        };
+        let refused = undoing && matches!(done, Err(CallError::Refused(_))) && gone == Some(false);
+        let outcome = match gone {
+            Some(true) if told => ExecutionOutcome::RolledBack,
+            // What is to be taken back is ordered without an end; what somebody asked to have undone comes back to them.
+            _ if refused || given_up => failed(FailureReason::NotUndone),
+            _ => return Ok(sofar.rest()),
+        };
+        let end = if taking_back {
+            Command::ConfirmTakenBack { attempt }
+        } else {
+            Command::EndExecution { attempt, outcome, grant: self.service.fresh("grt")? }
+        };
+        match self.service.execute(&Self::ask(Worker::Executor, item), id, &end).await {
+            Ok(_) => Ok(Step::Committed),
+            Err(error) => Self::after_refusal(id, error),
         }
     }
 }

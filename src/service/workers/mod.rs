@@ -13,6 +13,7 @@ mod notices;
 mod overdue;
 mod post;
 pub mod recipients;
+mod sofar;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -21,7 +22,7 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::broadcast::Receiver;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
 
 use super::{Ask, Service, ServiceError};
 use crate::base::Time;
@@ -38,6 +39,9 @@ use crate::store::{Announcement, OutboxItem};
 
 /// Effects of a lane that are worked on at the same time.
 pub const SIDE_BY_SIDE: u16 = 8;
+/// Effects towards one target that are tried again at the same time: half of the places, so that a target which hangs does not hold up what
+/// goes to others.
+const TRIED_AGAIN: usize = SIDE_BY_SIDE as usize / 2;
 /// How long an effect is taken for; taken anew each third of it for as long as it is worked on.
 pub const LEASE_SECONDS: u32 = 180;
 /// Cases looked at in one pass of the deadlines.
@@ -98,7 +102,7 @@ pub enum Step {
     Finished,
     /// It is to be tried again, by the number of tries so far.
     Again,
-    /// So is a message, for those addresses where it is not settled yet what became of it.
+    /// So is a message, for those addresses where it is not settled yet what became of it, or an order with how far it came.
     Rest(BTreeMap<String, Became>),
     /// It is to be tried again then.
     At(Time),
@@ -109,12 +113,22 @@ pub struct Workers {
     service: Arc<Service>,
     hands: Arc<Hands>,
     patience: Patience,
+    again: BTreeMap<TargetId, Semaphore>,
 }
 
 impl Workers {
     /// Workers over a service.
     pub fn new(service: Arc<Service>, hands: Arc<Hands>, patience: Patience) -> Self {
-        Self { service, hands, patience }
+        let again = hands.connectors.keys().map(|target| (target.clone(), Semaphore::new(TRIED_AGAIN))).collect();
+        Self { service, hands, patience, again }
+    }
+
+    /// A place for what is tried again at a target; `None` while all are taken. The first try of anything needs none.
+    fn place(&self, system: &TargetId, item: &OutboxItem) -> Option<Option<SemaphorePermit<'_>>> {
+        match self.again.get(system).filter(|_| item.tries > 0) {
+            Some(places) => places.try_acquire().ok().map(Some),
+            None => Some(None),
+        }
     }
 
     /// Runs until `stop` becomes true; what is under way then gets [`Patience::drain`], and what is not done by then is put back.

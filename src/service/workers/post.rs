@@ -125,6 +125,7 @@ impl Tally {
             match became {
                 Became::Told => told += 1,
                 Became::Untold(why) => *untold.entry(*why).or_insert(0) += 1,
+                Became::Times(_) => {}
             }
         }
         if told == 0 && untold.is_empty() {
