@@ -135,6 +135,8 @@ pub enum Notice {
     Completed,
     /// A saved recovery code was used and replaced (§4.2.1.1).
     CodeUsed,
+    /// What a recovery had given back was taken back.
+    Undone,
 }
 
 /// An effect and the time before which it must not happen.
@@ -220,6 +222,8 @@ pub fn effects(after: &Case, event: &CaseEvent, at: Time) -> Vec<Due> {
         CaseEvent::ExecutionEnded { outcome: ExecutionOutcome::Restored { .. }, .. } => {
             now(Effect::NotifySubject { case, notice: Notice::Completed })
         }
+        // Whoever heard that it was completed hears that it no longer is.
+        CaseEvent::ExecutionEnded { outcome: ExecutionOutcome::RolledBack, .. } => now(Effect::NotifySubject { case, notice: Notice::Undone }),
         CaseEvent::GrantEnding { grant, .. } => now(Effect::RevokeGrant { case, grant: grant.clone() }),
         CaseEvent::OrderTakenOver { order } => now(Effect::RollBack { case, attempt: order.attempt }),
         CaseEvent::RollBackAsked { attempt, .. } | CaseEvent::TakingBack { attempt } => now(Effect::RollBack { case, attempt: *attempt }),

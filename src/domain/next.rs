@@ -43,6 +43,14 @@ pub fn step(world: &World, progress: &Progress, could: &CouldDecide, now: Time) 
 }
 
 fn held(case: &Case, hold: &Hold, now: Time) -> String {
+    let step = held_step(case, hold, now);
+    match case.state {
+        CaseState::Restored => format!("see whether it is to be rolled back, for it was carried out; {step}"),
+        _ => step,
+    }
+}
+
+fn held_step(case: &Case, hold: &Hold, now: Time) -> String {
     let since = || case.sessions.values().filter(|s| s.opened_at >= hold.since);
     if since().any(|s| s.outcome == Some(SessionOutcome::Proved)) {
         return "lift the hold: contact was made since; it takes someone of security who had no hand in the case".to_owned();

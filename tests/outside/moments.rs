@@ -15,7 +15,7 @@ use countersign::domain::vocabulary::{Action, CaseState, FailureReason, HoldSour
 use countersign::outbound::mail::Mailer;
 use countersign::store::Store as _;
 
-use crate::house::{House, workers};
+use crate::house::{House, id as house_id, workers};
 
 /// What becomes of an order that is sent.
 enum Sent {
@@ -172,6 +172,21 @@ async fn what_the_target_will_not_undo_comes_back_to_those_who_asked() {
     let real = Scripted::before(&mut house, [], true);
     house.live(120, 12).await;
     assert_eq!((house.case(case).await.state, real.left()), (CaseState::RolledBack, 0));
+    let told = house.letter("okafor@corp.example", "A recovery was undone");
+    assert!(told.body.contains("was taken back"), "whoever heard that it was completed hears this too: {}", told.body);
+}
+
+#[tokio::test]
+async fn a_case_is_given_to_nobody_who_could_do_nothing_with_it() {
+    let house = House::new().await;
+    let case = house.routed("okafor", Action::AccountUnlock).await;
+    let (note, ask) = house.text(case, "nadia", "on the phone at ten");
+    let to = Some(house_id("omar"));
+    for command in [Command::Assign { operator: to.clone() }, Command::HandOver { note, to }] {
+        let refused = house.service.execute(&ask, case, &command).await.unwrap_err().to_string();
+        assert!(refused.contains("omar works on no cases"), "{refused}");
+    }
+    assert_eq!(house.case(case).await.assignee, None);
 }
 
 async fn undo(house: &House, case: CaseId) {

@@ -134,6 +134,7 @@ pub(super) fn messages(case: &Case) -> Vec<MessageDetail> {
             Message::Notice { notice: Notice::Started } => "started",
             Message::Notice { notice: Notice::Completed } => "completed",
             Message::Notice { notice: Notice::CodeUsed } => "code_used",
+            Message::Notice { notice: Notice::Undone } => "undone",
         }
         .to_owned(),
         session: m.sent.session().cloned(),

@@ -127,7 +127,7 @@ fn decision(event: &CaseEvent) -> Option<String> {
             1 => format!("1 approval is void: {}", voided(*why)),
             n => format!("{n} approvals are void: {}", voided(*why)),
         },
-        CaseEvent::ExecutionScheduled { not_before } => format!("approved by all who are needed; carried out from {} on", minute(*not_before)),
+        CaseEvent::ExecutionScheduled { not_before } => format!("to be carried out as approved, from {} on", minute(*not_before)),
         CaseEvent::ExecutionStarted { execution } => format!("carrying out, attempt {}", execution.attempt),
         CaseEvent::ExecutionEnded { attempt, outcome } => format!("attempt {attempt}: {}", ended(outcome)),
         CaseEvent::Granted { grant } => {

@@ -51,10 +51,16 @@ pub(super) fn hand_over(draft: &mut Draft<'_>, note: &TextRef, to: Option<&Opera
     give(draft, to)
 }
 
+/// A case given to somebody who can do nothing with it would be in nobody's list of what waits.
 fn to_staff(draft: &Draft<'_>, operator: Option<&OperatorId>) -> Result<(), Refusal> {
-    match operator {
-        Some(id) if !draft.world.register.operators.get(id).is_some_and(|o| o.enabled) => Err(Refusal::Unknown(id.to_string())),
-        _ => Ok(()),
+    let Some(id) = operator else { return Ok(()) };
+    match draft.world.register.operators.get(id) {
+        Some(o) if o.enabled && o.roles.iter().any(|r| actor::STAFF.contains(r)) => Ok(()),
+        Some(o) if o.enabled => {
+            let why = format!("{id} works on no cases: it has neither the role support agent, supervisor nor security reviewer");
+            Err(Refusal::Invalid { field: "operator", why })
+        }
+        _ => Err(Refusal::Unknown(id.to_string())),
     }
 }
 

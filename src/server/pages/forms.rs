@@ -274,7 +274,9 @@ pub(super) async fn not_me_here(State(pages): Shared, Path(token): Path<String>,
 fn stopped(pages: &Pages, tried: Result<Tried, ServiceError>) -> Response {
     match tried {
         Ok(Tried::Right(_)) => {
-            let text = "Nothing more happens until security has looked at it. They may get in touch with you on a channel that is recorded for you.";
+            let text = "Nothing more happens in it until security has looked at it. They may get in touch with you on a channel that is recorded for you. \
+                If it was carried out already, what was given for a time is being taken back now; anything else stays given until they have looked: \
+                tell your help desk, too, in a way that you know.";
             message(pages, StatusCode::OK, "The request is stopped", text)
         }
         Ok(Tried::Wrong) => word_page(pages, true),

@@ -100,12 +100,19 @@ pub fn notice(about: &About, notice: Notice, not_me: &NotMe) -> Text {
     let (subject, sentence) = match notice {
         Notice::Started => ("A recovery was started", "A recovery was started: "),
         Notice::Completed => ("A recovery was completed", "A recovery was completed: "),
+        Notice::Undone => ("A recovery was undone", "A recovery that had been completed was undone, and what it gave back was taken back: "),
         Notice::CodeUsed => (
             "A saved recovery code was used",
             "One of your saved recovery codes was used and is no longer good; a new one took its place. It was used for this: ",
         ),
     };
-    let body = format!("{sentence}{}.\n\nIf you know about it, there is nothing to do.\n{}{}", what(about), way_out(not_me), foot(about));
+    let stays = match notice {
+        Notice::Completed => {
+            "It was carried out already: what was given for a time ends then, all else stays until they have looked. Tell your help desk, too.\n"
+        }
+        Notice::Started | Notice::CodeUsed | Notice::Undone => "",
+    };
+    let body = format!("{sentence}{}.\n\nIf you know about it, there is nothing to do.\n{}{stays}{}", what(about), way_out(not_me), foot(about));
     (format!("{subject}: case {}", about.case), body)
 }
 
@@ -160,17 +167,22 @@ pub fn overdue(about: &About, state: CaseState) -> Text {
     (format!("{subject}: case {}", about.case), body)
 }
 
-/// What security is told of a case that is held.
-pub fn held(about: &About, source: HoldSource, escalated: bool) -> Text {
+/// What security is told of a case that is held; whether it had been carried out before.
+pub fn held(about: &About, source: HoldSource, restored: bool, escalated: bool) -> Text {
     let why = match source {
         HoldSource::NotMe => "the subject said: this was not me",
         HoldSource::Restore => "a backup was restored, and more had happened in it than the backup knows",
         HoldSource::Policy => "something about the request is unusual",
         HoldSource::Security => "security held it",
     };
+    let done = if restored {
+        "It was CARRIED OUT before: access that was given for a time is being ended, everything else stays given. A supervisor can roll it back.\n"
+    } else {
+        ""
+    };
     let late = if escalated { " Nobody has looked at it in the time that policy gives." } else { "" };
     let body = format!(
-        "Case {} is held, because {why}: {}.{late}\n\n\
+        "Case {} is held, because {why}: {}.{late}\n\n{done}\
          Nothing moves in it until someone of security, with no hand in it, has reached the subject on another channel and lifts the hold.\n\
          Open the console and look at it under Approvals, Held.\n{}",
         about.case,
@@ -203,7 +215,7 @@ mod tests {
     fn invariant_13_every_message_to_the_subject_has_a_way_out_with_a_word_outside_its_link() {
         let at = chrono::DateTime::UNIX_EPOCH;
         let mut texts = vec![code(&about(), "1234 5678", "https://x.example/p/t", at, &not_me()), saved_code(&about(), "l", at, &not_me())];
-        texts.extend([Notice::Started, Notice::Completed, Notice::CodeUsed].map(|n| notice(&about(), n, &not_me())));
+        texts.extend([Notice::Started, Notice::Completed, Notice::CodeUsed, Notice::Undone].map(|n| notice(&about(), n, &not_me())));
         for (subject, body) in texts {
             assert!(body.contains("https://x.example/n/abc\n") && body.contains("\"bakolu\""), "{body}");
             assert!(!not_me().link.contains("bakolu") && !subject.contains("1234"), "{subject}");
