@@ -75,7 +75,7 @@ impl Workers {
             Err(error) => return Self::after_refusal(id, error),
         };
         let Some(order) = order(&case, attempt) else { return Ok(Step::Finished) };
-        let Some(_place) = self.place(&case.route.target, item) else { return Ok(sofar.rest()) };
+        let Ok(_place) = self.place(&case.route.target, item) else { return Ok(sofar.rest()) };
         let pass = if let Some(connector) = self.hands.connectors.get(&case.route.target) {
             self.pass(&Under { case: &case, order: &order, connector, fresh }, &mut sofar).await?
         } else {
@@ -268,7 +268,7 @@ impl Workers {
             tracing::error!(case = %id, %system, "no such target is configured; an execution can't be undone there");
             return Ok(Step::Again);
         };
-        let Some(_place) = self.place(system, item) else { return Ok(Step::Again) };
+        let Ok(_place) = self.place(system, item) else { return Ok(Step::Again) };
         let mut sofar = Sofar::of(item);
         let given_up = undoing && sofar.asked >= connector.tries();
         sofar.asked += 1;

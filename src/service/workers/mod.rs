@@ -22,7 +22,7 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::broadcast::Receiver;
-use tokio::sync::{Semaphore, SemaphorePermit, watch};
+use tokio::sync::{Semaphore, SemaphorePermit, TryAcquireError, watch};
 
 use super::{Ask, Service, ServiceError};
 use crate::base::Time;
@@ -123,12 +123,9 @@ impl Workers {
         Self { service, hands, patience, again }
     }
 
-    /// A place for what is tried again at a target; `None` while all are taken. The first try of anything needs none.
-    fn place(&self, system: &TargetId, item: &OutboxItem) -> Option<Option<SemaphorePermit<'_>>> {
-        match self.again.get(system).filter(|_| item.tries > 0) {
-            Some(places) => places.try_acquire().ok().map(Some),
-            None => Some(None),
-        }
+    /// A place for what is tried again at a target, unless all are taken. The first try of anything needs none.
+    fn place(&self, system: &TargetId, item: &OutboxItem) -> Result<Option<SemaphorePermit<'_>>, TryAcquireError> {
+        self.again.get(system).filter(|_| item.tries > 0).map(Semaphore::try_acquire).transpose()
     }
 
     /// Runs until `stop` becomes true; what is under way then gets [`Patience::drain`], and what is not done by then is put back.
