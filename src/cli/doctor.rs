@@ -12,6 +12,7 @@ use tokio::net::TcpStream;
 
 use super::host::{Config, settings};
 use super::out::{FAILED, Failure, Out};
+use super::shown::minute;
 use crate::base::Time;
 use crate::base::ports::{Clock as _, SystemClock};
 use crate::config::ServerConfig;
@@ -22,7 +23,7 @@ use crate::domain::govern::recover;
 use crate::domain::register::{Holder, Register, Token};
 use crate::outbound::mail::Mailer;
 use crate::server::certificate::examine;
-use crate::store::sqlite::{SharedMailbox, UNCHECKED, head_of, older_file, pulse_of, register_of, shared_mailboxes, verify_file};
+use crate::store::sqlite::{SharedMailbox, UNCHECKED, head_of, older_file, pulse_of, register_of, shared_mailboxes, too_young, verify_file};
 
 /// How long connecting to a target or mail server may take.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -86,6 +87,7 @@ pub async fn run(from: &Config, out: Out) -> Result<(), Failure> {
         found.add("outbox", outbox(&config.database));
         if older_file(&config.database).is_ok_and(|older| older.is_none()) {
             found.add("mailboxes", mailboxes(&config.database, now));
+            young(&mut found, &config.database, now);
         }
     }
     if let Some(tls) = &config.tls {
@@ -232,6 +234,24 @@ fn mailboxes(database: &Path, now: Time) -> Result<String, String> {
     let meant = "Persons who share one count as one where two have to say yes, and no code goes to a mailbox of somebody who works \
         the case: put right what is not meant so";
     Ok(format!("{NOTICE}{}. {meant}", says.join(". ")))
+}
+
+/// What is too young to prove anything now, a line each where there is any: after an import or an upgrade nobody need wonder why.
+fn young(found: &mut Findings, database: &Path, now: Time) {
+    let [mailboxes, managers, codes] = match too_young(database, now) {
+        Ok(young) => young,
+        Err(e) => return found.add("what is new", Err(e.to_string())),
+    };
+    for (what, of, proves) in [
+        ("new mailboxes", mailboxes, "mail addresses of people are younger than policy's min_record_age: who has one can't attest"),
+        ("new managers", managers, "subjects have a manager who is recorded for less than policy's min_record_age: that one can't attest for them"),
+        ("new saved codes", codes, "sets of saved codes are younger than policy's min_record_age: they prove nothing"),
+    ] {
+        if of.count > 0 {
+            let until = of.until.map_or_else(|| "until they are recorded anew".to_owned(), |at| format!("the last until {}", minute(at)));
+            found.add(what, Ok(format!("{NOTICE}{} {proves} yet, {until}", of.count)));
+        }
+    }
 }
 
 /// The pair as the listener reads it, its dates, and whether it is made out for the name that requesters are sent to.

@@ -9,7 +9,7 @@ use countersign::domain::case::{Hold, TextRef};
 use countersign::domain::event::{CaseEvent, RegisterChange, RegisterEvent};
 use countersign::domain::register::{Holder, Token};
 use countersign::domain::vocabulary::HoldSource;
-use countersign::store::sqlite::{RestoreError, Restoring, SqliteOptions, SqliteStore, There, older_file, restore, verify_file};
+use countersign::store::sqlite::{RestoreError, Restoring, SqliteOptions, SqliteStore, There, Young, older_file, restore, too_young, verify_file};
 use countersign::store::{CodeChange, NewText, Store};
 use rusqlite::Connection;
 
@@ -214,6 +214,27 @@ async fn names_in_any_script_lead_to_their_subject_after_an_upgrade_and_are_comp
     Connection::open(&path).unwrap().execute_batch("INSERT INTO subject_handles VALUES ('the chair', 'm.okafor')").unwrap();
     let found = verify_file(&path, None, &|_, _| {}).unwrap();
     assert!(found.iter().any(|f| f.starts_with("subjects' names: ")), "{found:?}");
+}
+
+#[tokio::test]
+async fn what_is_too_young_to_prove_anything_is_counted_until_it_is_old_enough() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("db");
+    let store = filled(&path).await;
+    let mailbox = countersign::store::PersonDetails {
+        id: world::person("p-nadia"),
+        name: "nadia".into(),
+        email: Some("nadia@corp.example".into()),
+        since: None,
+    };
+    let mut c = world::change(at(START), operator("nadia"));
+    c.people = vec![mailbox];
+    store.commit(c).await.unwrap();
+    drop(store);
+    let (old_enough, day) = (at(START) + chrono::Duration::days(7), chrono::Duration::days(1));
+    let one = Young { count: 1, until: Some(old_enough) };
+    assert_eq!(too_young(&path, at(START) + day).unwrap(), [one, Young::default(), one]);
+    assert_eq!(too_young(&path, old_enough + day).unwrap(), [Young::default(); 3]);
 }
 
 /// What is missed in the outbox.

@@ -14,9 +14,6 @@ use crate::domain::refusal::Refusal;
 use crate::domain::seal;
 use crate::domain::vocabulary::{Action, CaseState, FailureReason, Role};
 
-/// Who may end what was given.
-const ENDERS: &[Role] = &[Role::SupportAgent, Role::Supervisor, Role::SecurityReviewer];
-
 /// Begins. If something no longer holds, nothing begins: the attempt ends failed with the reason, and approvals are void.
 pub(super) fn start(draft: &mut Draft<'_>) -> Result<(), Refusal> {
     worker(draft, &[Worker::Executor])?;
@@ -211,7 +208,7 @@ pub(super) fn end_grants(draft: &mut Draft<'_>, why: GrantEnd) {
 /// Ends a grant early: staff, who say why. A subject hands back through the desk; by itself it can only say that it wasn't them, which ends
 /// all of a case's grants.
 pub(super) fn revoke_grant(draft: &mut Draft<'_>, grant: &GrantId, reason: Option<&TextRef>) -> Result<(), Refusal> {
-    actor::role(&draft.world.register, draft.ctx, draft.code, ENDERS)?;
+    actor::role(&draft.world.register, draft.ctx, draft.code, actor::STAFF)?;
     if reason.is_none() {
         return Err(Refusal::Invalid { field: "text", why: "say why the access is ended".to_owned() });
     }

@@ -21,7 +21,10 @@ const UNKNOWN: Time = Time::MAX_UTC;
 
 /// Writes since when rows are as they are, as far as the log tells: when it last named what they are of.
 pub(super) fn fill(conn: &Connection) -> Result<(), StoreError> {
-    let mut statement = conn.prepare("SELECT bytes FROM entries WHERE case_key IS NULL ORDER BY seq")?;
+    // The log may be large, and little of it is about this: the rest is not parsed.
+    let says = |what: &str| format!("instr(bytes, CAST('{what}' AS BLOB)) > 0");
+    let kinds = [r#""event":"subject_recorded""#, r#""event":"codes_issued""#, r#""change":"set_person""#].map(says).join(" OR ");
+    let mut statement = conn.prepare(&format!("SELECT bytes FROM entries WHERE case_key IS NULL AND ({kinds}) ORDER BY seq"))?;
     let mut found = statement.query([])?;
     while let Some(r) = found.next()? {
         let Entry { at, body: Body::Register { event, .. }, .. } = entry(r.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?)? else { continue };

@@ -5,10 +5,12 @@
 use std::path::Path;
 
 use super::mailboxes::{self, Shared};
+use super::rows::{millis, time};
 use super::vault::Vault;
 use super::{MasterKey, backup, reads, schema, sound, verify};
 use crate::base::ids::CaseId;
 use crate::base::{Digest, Time};
+use crate::domain::policy::Policy;
 use crate::domain::policy::derive::Facts;
 use crate::domain::register::Register;
 use crate::domain::subject::Subject;
@@ -93,6 +95,36 @@ pub fn shared_mailboxes(path: &Path, now: Time) -> Result<Shared, StoreError> {
     let tx = conn.transaction()?;
     let register = read_register(&tx)?;
     mailboxes::shared(&tx, &register, now)
+}
+
+/// How many of a kind are too young to prove anything now, and when the last one of these is old enough.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Young {
+    /// How many.
+    pub count: u64,
+    /// When; `None` where nobody knows since when any of them is recorded.
+    pub until: Option<Time>,
+}
+
+/// What is younger than the policy in force asks for: people's mailboxes, managers of subjects, and sets of saved codes.
+pub fn too_young(path: &Path, now: Time) -> Result<[Young; 3], StoreError> {
+    let conn = schema::open_walker(path)?;
+    let text = read_register(&conn)?.policy.map(|digest| reads::policy(&conn, &digest)).transpose()?.flatten();
+    let Some(policy) = text.and_then(|text| Policy::parse(&text).ok()) else { return Ok([Young::default(); 3]) };
+    let age = policy.bundle.base.min_endpoint_age.duration();
+    let young = |rows: &str| -> Result<Young, StoreError> {
+        let sql = format!("SELECT count(*), max(since) FROM ({rows}) WHERE since IS NULL OR since > ?1");
+        let (count, last): (i64, Option<i64>) = conn.query_row(&sql, [millis(now - age)], |r| Ok((r.get(0)?, r.get(1)?)))?;
+        Ok(Young { count: u64::try_from(count).unwrap_or(0), until: last.map(time).transpose()?.map(|last| last + age) })
+    };
+    Ok([
+        young("SELECT since FROM people WHERE mailbox IS NOT NULL")?,
+        young(
+            "SELECT coalesce(unixepoch(json_extract(body, '$.manager_since')) * 1000, since) AS since FROM subjects
+             WHERE json_extract(body, '$.manager') IS NOT NULL",
+        )?,
+        young("SELECT max(since) AS since FROM saved_codes WHERE used = 0 GROUP BY subject")?,
+    ])
 }
 
 pub(super) fn read_register(conn: &rusqlite::Connection) -> Result<Register, StoreError> {

@@ -31,20 +31,21 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../assets/migrations/0014_lanes.sql"),
     include_str!("../../../assets/migrations/0015_stricter.sql"),
 ];
-/// The migration after which grants are put into their rows; it goes together with the table that it makes.
-const GRANTS: usize = 2;
-/// The migration with which names are written in another form than before.
-const NAMED: usize = 6;
-/// The last migrations with which due times are derived otherwise than before: they are written anew.
-const DUE: usize = 7;
-/// The migration after which the mailboxes of persons are put into their rows.
-const MAILBOXES: usize = 10;
-/// The migration after which flags are put into the rows of cases, and what subjects are found by into theirs.
-const FLAGS: usize = 11;
-/// The migration after which it is put into rows since when they are as they are; with it a case whose message reached nobody is due at once.
-const DATES: usize = 12;
-/// The migration after which the owners and other cases that count in undecided cases are put into their rows, as far back as they count.
-const REACH: usize = 14;
+/// Fills rows from what a database of before holds.
+type Fill = fn(&Connection) -> Result<(), StoreError>;
+
+/// After which migration what is filled, in order. It goes together with the table or column that the migration makes; due times are written anew
+/// where they are derived otherwise than before.
+const FILLS: [(usize, &str, Fill); 8] = [
+    (2, "temporary access", super::grants::fill),
+    (6, "names that lead to subjects", super::handles::fill),
+    (7, "when cases are due", super::dues::fill),
+    (10, "mailboxes", super::mailboxes::fill),
+    (11, "flags of cases, and what subjects are found by", super::found::fill),
+    (12, "when cases are due", super::dues::fill),
+    (12, "since when addresses, managers and saved codes are as they are", super::dates::fill),
+    (14, "owners and other cases that count in undecided cases", super::reach::fill),
+];
 
 /// Prepared statements kept by each connection.
 const STATEMENTS: usize = 128;
@@ -227,26 +228,11 @@ fn migrate(conn: &mut Connection) -> Result<(), StoreError> {
     for (i, sql) in MIGRATIONS.iter().enumerate().skip(done) {
         let tx = conn.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
         tx.execute_batch(sql)?;
-        if i == GRANTS {
-            super::grants::fill(&tx)?;
-        }
-        if i == NAMED {
-            super::handles::fill(&tx)?;
-        }
-        if matches!(i, DUE | DATES) {
-            super::dues::fill(&tx)?;
-        }
-        if i == MAILBOXES {
-            super::mailboxes::fill(&tx)?;
-        }
-        if i == FLAGS {
-            super::found::fill(&tx)?;
-        }
-        if i == DATES {
-            super::dates::fill(&tx)?;
-        }
-        if i == REACH {
-            super::reach::fill(&tx)?;
+        for (what, fill) in FILLS.iter().filter(|f| f.0 == i).map(|f| (f.1, f.2)) {
+            if from > 0 {
+                tracing::info!(what, "the database is brought up to date: rows are filled from what there is, which may take a while");
+            }
+            fill(&tx)?;
         }
         tx.pragma_update(None, "user_version", i64::try_from(i + 1).unwrap_or(i64::MAX))?;
         tx.commit()?;
