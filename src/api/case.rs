@@ -29,7 +29,8 @@ impl CaseDetail {
 }
 
 /// A case, whole. Software is told where a case that it opened stands, what is missing by method and what it may do; of the rest it gets nothing: lists
-/// are empty, texts absent, and of the subject there is its id alone (`status` says `active` then, whatever it is).
+/// are empty, texts absent, and of the subject there are id, kind, tier and risk alone, since the last three follow from what
+/// is asked of it (`status` says `active` then, whatever it is).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct CaseDetail {
     /// What lists show.

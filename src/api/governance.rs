@@ -316,6 +316,21 @@ pub struct PolicyCompared {
 }
 
 impl PolicyCompared {
+    /// How many settings differ, those that are left out among them.
+    pub fn settings_in_all(&self) -> u64 {
+        u64::try_from(self.settings.len()).unwrap_or(u64::MAX).saturating_add(self.more_settings)
+    }
+
+    /// That settings are left out, if any are.
+    pub fn settings_left_out(&self) -> Option<String> {
+        (self.more_settings > 0).then(|| format!("{} more settings differ.", self.more_settings))
+    }
+
+    /// That differences are left out, if any are.
+    pub fn cases_left_out(&self) -> Option<String> {
+        (self.more_cases > 0).then(|| format!("There are {} more differences.", self.more_cases))
+    }
+
     /// Which way it leans, as it follows "it is".
     pub const fn leans(&self) -> &'static str {
         match (self.laxer, self.stricter) {

@@ -56,6 +56,9 @@ pub struct CouldDecide {
     /// How many of them it takes at least, and whose approval brings it nearer.
     #[serde(default)]
     pub lacking: Lacking,
+    /// Whether software asks: then nobody is named, whoever could.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub untold: bool,
 }
 
 /// What is lacking until a case is approved.

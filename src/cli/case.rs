@@ -414,7 +414,7 @@ fn unread(error: ClientError) -> Failure {
 pub(super) async fn finish(client: &Client, case: Option<CaseId>, write: &Write, version: Option<u64>, out: Out) -> Result<(), Failure> {
     let written = match (client.send(write, case, version, &client.key()).await, case, write) {
         (Ok(written), ..) => written,
-        (Err(error), Some(case), Write::Proof(start)) => return Err(unnamed(client, case, start.method, error).await),
+        (Err(error), Some(case), Write::Proof(start)) => return Err(unnamed(client, case, start, error).await),
         (Err(error), ..) => return Err(error.into()),
     };
     match written.case {

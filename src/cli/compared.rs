@@ -8,7 +8,7 @@ use crate::api::governance::{PolicyCompared, SettingRow};
 pub fn words(found: &PolicyCompared, one: &str) -> String {
     let mut lines = vec![format!("{one} is {}.", found.leans())];
     lines.extend(found.settings.iter().map(setting));
-    lines.extend((found.more_settings > 0).then(|| format!("{} more settings differ.", found.more_settings)));
+    lines.extend(found.settings_left_out());
     match (found.classes, found.cases.is_empty()) {
         (None, _) => lines.push("There are too many classes of case to look at each: it counts as laxer.".to_owned()),
         (Some(_), true) => lines.push("They ask the same of every case.".to_owned()),
@@ -18,7 +18,7 @@ pub fn words(found: &PolicyCompared, one: &str) -> String {
                 lines.extend(difference.gone.iter().map(|g| format!("  - {g}")));
                 lines.extend(difference.added.iter().map(|a| format!("  + {a}")));
             }
-            lines.extend((found.more_cases > 0).then(|| format!("There are {} more differences.", found.more_cases)));
+            lines.extend(found.cases_left_out());
         }
     }
     lines.join("\n")

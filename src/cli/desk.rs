@@ -82,8 +82,11 @@ pub(super) fn cost(preview: &RoutePreview) -> String {
     let _ = writeln!(text, "approvals needed: {}", sanitise(&preview.approvals_needed, false));
     let could: Vec<String> = preview.could_decide.operators.iter().map(ToString::to_string).collect();
     let enough = if preview.could_decide.enough { "" } else { "; that is not enough" };
-    let nobody = if preview.could_decide.enough { "enough are there, nobody is named to software" } else { "no one" };
-    let _ = writeln!(text, "could decide: {}{enough}", if could.is_empty() { nobody.to_owned() } else { could.join(", ") });
+    let _ = writeln!(
+        text,
+        "could decide: {}{enough}",
+        if could.is_empty() { super::shown::nobody(&preview.could_decide).to_owned() } else { could.join(", ") }
+    );
     text
 }
 

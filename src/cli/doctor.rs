@@ -14,16 +14,20 @@ use super::host::{Config, settings};
 use super::out::{FAILED, Failure, Out};
 use super::shown::minute;
 use crate::base::Time;
+use crate::base::ids::ProposalId;
 use crate::base::ports::{Clock as _, SystemClock};
 use crate::config::ServerConfig;
 use crate::config::keys::ServerKeys;
 use crate::config::server::{MailWay, SmtpSecurity, Tls, unprotected};
 use crate::connectors::configured::connectors;
 use crate::domain::govern::recover;
+use crate::domain::policy::Policy;
 use crate::domain::register::{Holder, Register, Token};
 use crate::outbound::mail::Mailer;
 use crate::server::certificate::examine;
-use crate::store::sqlite::{SharedMailbox, UNCHECKED, head_of, older_file, pulse_of, register_of, shared_mailboxes, too_young, verify_file};
+use crate::store::sqlite::{
+    SharedMailbox, UNCHECKED, head_of, older_file, policies_of, pulse_of, register_of, shared_mailboxes, too_young, verify_file,
+};
 
 /// How long connecting to a target or mail server may take.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -84,6 +88,7 @@ pub async fn run(from: &Config, out: Out) -> Result<(), Failure> {
     if config.database.exists() {
         found.add("database", kept_private(&config.database).and_then(|()| whole(&config.database, keys.as_ref().ok())));
         found.add("governance", governance(&config.database, now));
+        found.add("policies", policies(&config.database));
         found.add("outbox", outbox(&config.database));
         if older_file(&config.database).is_ok_and(|older| older.is_none()) {
             found.add("mailboxes", mailboxes(&config.database, now));
@@ -138,6 +143,25 @@ fn policy(config: &ServerConfig) -> Result<String, String> {
     match super::policy::read(config.policy.as_deref()) {
         Ok((_, policy)) => Ok(format!("sound, sha256 {}", policy.sha256)),
         Err(failure) => Err(format!("{} {}", failure.detail, failure.mistakes.join("; "))),
+    }
+}
+
+/// Whether this version can read the policy in force, without which nothing is decided, and those that are proposed, which else never count.
+fn policies(database: &Path) -> Result<String, String> {
+    let all = policies_of(database).map_err(|e| e.to_string())?;
+    let unread = |(proposal, text): &(Option<ProposalId>, String)| {
+        let why = Policy::parse(text).err()?.into_iter().next().map(|m| m.to_string()).unwrap_or_default();
+        let why = crate::base::text::sanitise(&why, false);
+        Some(match proposal {
+            None => format!("this version can't read the one in force ({why}): run the version that it was made for"),
+            Some(id) => format!("this version can't read what {id} proposes ({why}), and it never counts: countersign register end {id}"),
+        })
+    };
+    let wrong: Vec<String> = all.iter().filter_map(unread).collect();
+    if wrong.is_empty() {
+        Ok(format!("the one in force can be read, and so can {} proposed", all.len().saturating_sub(1)))
+    } else {
+        Err(wrong.join("; "))
     }
 }
 

@@ -290,16 +290,16 @@ async fn change(client: &Client, change: RegisterChange, out: Out) -> Result<(),
 
 /// What became of a change.
 pub fn said(answer: &RegisterAnswer, out: Out) -> Result<(), Failure> {
-    out.answer(answer, |a| match &a.proposal {
-        Some(id) => {
+    let done = |a: &RegisterAnswer| a.events.iter().any(|e| e == "changed" || e == "proposal_ended");
+    out.answer(answer, |a| match (&a.proposal, a.effective_at) {
+        (_, Some(at)) => format!("Approved: it counts from {}. Until then `countersign register end` stops it.", minute(at)),
+        (Some(id), None) => {
             let who = if a.approvals_missing > 1 { "two further persons, as nobody will approve such cases one by one" } else { "a second person" };
             format!("Proposed as {id}: it waits for {who} (`countersign register approve {id}`), then for the delay.")
         }
-        None if a.approvals_missing > 0 => "Approved. It takes one more person's approval.".to_owned(),
-        None => match a.effective_at {
-            Some(at) => format!("Approved: it counts from {}. Until then `countersign register end` stops it.", minute(at)),
-            None => format!("Done. The register has version {}.", a.version),
-        },
+        (None, None) if a.approvals_missing > 0 => "Approved. It takes one more person's approval.".to_owned(),
+        (None, None) if done(a) => format!("Done. The register has version {}.", a.version),
+        (None, None) => "It was done before; `countersign register proposals` lists what still waits.".to_owned(),
     })
 }
 

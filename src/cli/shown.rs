@@ -15,6 +15,7 @@ use super::out::{fitted, table};
 use super::ways;
 use crate::api::case::{ApprovalDetail, CaseDetail, ItemState, RefusedAction};
 use crate::api::lists::{CaseRow, LogPage, named};
+use crate::api::problem::CouldDecide;
 use crate::api::sent::ended;
 use crate::api::words::Decision;
 use crate::base::Untrusted;
@@ -157,14 +158,22 @@ fn decided(given: &ApprovalDetail) -> String {
     format!("{did} by {} ({}) at {}{void}: {why}", given.name.line(), given.operator, minute(given.at))
 }
 
+/// What stands where no account is named that could decide.
+pub(super) fn nobody(could: &CouldDecide) -> &'static str {
+    match (could.enough, could.untold) {
+        (true, true) => "enough are there, nobody is named to software",
+        (true, false) => "no one else, and nobody else is needed",
+        (false, _) => "no one",
+    }
+}
+
 /// Who may decide, what the reader may do, and what not, each reason once.
 fn who_may(case: &CaseDetail) -> String {
     let mut text = String::new();
     let on_shift = |o: &OperatorId| case.could_decide.on_shift.contains(o);
     let named = |o: &OperatorId| format!("{o}{}", if on_shift(o) { "" } else { " (off shift)" });
     let could: Vec<String> = case.could_decide.operators.iter().map(named).collect();
-    let nobody = if case.could_decide.enough { "enough are there, nobody is named to software" } else { "no one" };
-    let _ = writeln!(text, "could decide: {}", if could.is_empty() { nobody.to_owned() } else { could.join(", ") });
+    let _ = writeln!(text, "could decide: {}", if could.is_empty() { nobody(&case.could_decide).to_owned() } else { could.join(", ") });
     let in_the_way: BTreeSet<String> = case.you_cannot_decide.iter().map(|duty| sanitise(&duty.sentence, false)).collect();
     if !in_the_way.is_empty() {
         let _ = writeln!(text, "you can't decide it: {}", in_the_way.into_iter().collect::<Vec<_>>().join("; "));

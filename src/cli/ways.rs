@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use super::out::{Failure, USAGE};
 use crate::api::case::CaseDetail;
 use crate::api::proof::{ItemState, Startable};
+use crate::api::requests::StartProof;
 use crate::api::words::Method;
 use crate::base::ids::CaseId;
 use crate::client::{Client, ClientError};
@@ -41,17 +42,18 @@ fn all(case: &CaseDetail) -> Vec<&Startable> {
 }
 
 /// Why a proof was not started that names nobody to ask, or no address: with the option, and with whom or what the case offers.
-pub(super) async fn unnamed(client: &Client, case: CaseId, method: Method, error: ClientError) -> Failure {
+pub(super) async fn unnamed(client: &Client, case: CaseId, start: &StartProof, error: ClientError) -> Failure {
+    // Where one was named, what is wrong with it is the server's to say.
     let option = match error.problem().and_then(|p| p.field.as_deref()) {
-        Some("attester") => "--attester",
-        Some("endpoint") => "--endpoint",
+        Some("attester") if start.attester.is_none() => "--attester",
+        Some("endpoint") if start.endpoint.is_none() => "--endpoint",
         _ => return error.into(),
     };
     let mut failure = Failure::from(error);
     if failure.code == USAGE
         && let Ok(case) = client.case(case).await
     {
-        failure.detail = named(&case, method, option);
+        failure.detail = named(&case, start.method, option);
     }
     failure
 }

@@ -286,19 +286,14 @@ pub async fn run(mut config: ConsoleConfig, ports: Ports) -> Result<(), ConsoleE
 /// After how long whoever leaves is told that the disk is waited for.
 const WRITING: Duration = Duration::from_secs(1);
 
-/// Waits until all that is kept is on the disk, and says so once that takes longer than a moment.
-fn written_down(performer: perform::Performer) {
-    let (done, waits) = std::sync::mpsc::channel::<()>();
-    let say = move || {
-        if waits.recv_timeout(WRITING) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
-            let _ = writeln!(io::stderr(), "Writing drafts …");
-        }
-    };
-    let said = std::thread::Builder::new().name("leaving".into()).spawn(say);
-    drop(performer);
-    drop(done);
-    if let Ok(said) = said {
-        let _ = said.join();
+/// Waits until all that is kept is on the disk, says so once that takes longer than a moment, and goes without where the disk does not answer.
+fn written_down(mut performer: perform::Performer) {
+    if performer.written(WRITING) {
+        return;
+    }
+    let _ = writeln!(io::stderr(), "Writing drafts …");
+    if !performer.leave() {
+        let _ = writeln!(io::stderr(), "The disk does not answer: what was written last may not be kept.");
     }
 }
 
@@ -324,6 +319,7 @@ async fn run_plain(config: &ConsoleConfig, ports: &Ports) -> Result<(), ConsoleE
     };
     let done = plain::drive(&mut model, world, config.token.is_some()).await;
     signals.abort();
+    written_down(performer);
     match done {
         // Whoever read along has gone: no reason to shout.
         Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),

@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 
 use super::drive::Perform;
 use super::effect::{Ask, Effect, Order, Timer};
-use super::files::Files;
+use super::files::{Files, LEAVING};
 use super::keep::{self, Paths};
 use super::mail::Folder;
 use super::message::{Live, Message, Reply};
@@ -75,6 +75,16 @@ impl Performer {
         let lazy = Arc::new(Lazy { cell: OnceCell::new(), config, random });
         let mailbox = mailbox.map(|folder| Arc::new(Mutex::new(Folder::new(folder))));
         Self { lazy, out, paths, mailbox, timers: HashMap::new(), stream: None, token, files: Files::new() }
+    }
+
+    /// Waits that long until all that is to be kept is on the disk; says whether it is. Nothing more is kept after it.
+    pub fn written(&mut self, most: Duration) -> bool {
+        self.files.over(most)
+    }
+
+    /// As [`Performer::written`], as long as anybody is kept waiting for it; what is not written by then is given up.
+    pub fn leave(&mut self) -> bool {
+        self.files.leave(LEAVING)
     }
 
     fn answer(&self, seq: u64, to: Place, work: impl Future<Output = Result<Reply, ClientError>> + Send + 'static) {

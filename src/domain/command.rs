@@ -137,6 +137,14 @@ impl Command {
 }
 
 impl RegisterCommand {
+    /// The proposal that it makes or is about, if it is about one.
+    pub const fn proposal(&self) -> Option<&ProposalId> {
+        match self {
+            Self::Change { id, .. } | Self::ProposePolicy { id, .. } | Self::ApproveProposal { id } | Self::EndProposal { id } => Some(id),
+            _ => None,
+        }
+    }
+
     /// The stable code, as [`Command::code`].
     pub const fn code(&self) -> &'static str {
         match self {
@@ -144,7 +152,7 @@ impl RegisterCommand {
             Self::Change { .. } | Self::ProposePolicy { .. } => "register_change",
             Self::ApproveProposal { .. } => "proposal_approve",
             Self::EndProposal { .. } => "proposal_end",
-            Self::ApplyDue => "apply_due",
+            Self::ApplyDue { .. } => "apply_due",
             Self::RecordSubjects { .. } => "record_subjects",
             Self::RecordPersons { .. } => "record_persons",
             Self::Recover { .. } => "recover_governance",
@@ -211,8 +219,8 @@ pub enum RegisterCommand {
     ApproveProposal { id: ProposalId },
     /// Withdraw or refuse a proposal.
     EndProposal { id: ProposalId },
-    /// Apply approved proposals whose delay is over (worker only).
-    ApplyDue,
+    /// Apply approved proposals whose delay is over (worker only); `unread` are those of policies that this version can't read: they stay.
+    ApplyDue { unread: BTreeSet<ProposalId> },
     /// Let two recorded governors back in when nobody's token counts any more (the server's own machine only).
     Recover { by: [OperatorId; 2], proved: bool, tokens: Box<[Token; 2]> },
     /// Everyone who governs was told of a recovery, or could not be (worker only): the delay of these tokens of it begins.

@@ -228,6 +228,12 @@ pub(super) async fn preview(w: Question<body::PreviewRoute>) -> Answer {
         if service.subject_of(case).await? != b.subject {
             return Err(Failure::meaningless("subject", "A case keeps its subject: give the one that the case is about."));
         }
+        // What it may ask of its own case tells of the subject as well.
+        if w.caller.person().is_none()
+            && let Err(wait) = service.note_asked(&w.caller.ask(), &b.subject).await?
+        {
+            return Ok(super::me::too_often(wait, "read", RECORDS_PER_MINUTE));
+        }
         let (view, problem) = service.preview(b.case, &route, actor).await.map_err(|e| hushed(&w.caller, e.into()))?;
         service.note_case_read(actor, &view.case.route.subject).await;
         return Ok(Json(crate::api::preview(&view, problem)).into_response());
@@ -259,6 +265,11 @@ pub(super) async fn reroute(w: Write<body::RouteCase>) -> Answer {
     let id: CaseId = w.part(0, "id")?;
     let subject = w.app.service.subject_of(id).await?;
     let caller = w.caller.clone();
+    if caller.person().is_none()
+        && let Err(wait) = w.app.service.note_asked(&caller.ask(), &subject).await?
+    {
+        return Ok(super::me::too_often(wait, "read", RECORDS_PER_MINUTE));
+    }
     w.run(|_, b| Ok(Command::Route { route: route(b, subject) })).await.map_err(|failure| hushed(&caller, failure))
 }
 

@@ -97,11 +97,21 @@ async fn serve(app: Arc<App>, mut request: Request, next: Next, id: Option<Reque
         tracing::info!(request_id, method, route, operation = matched, status, refused, millis, "request");
     } else {
         tracing::debug!(request_id, method, route, operation = matched, status, refused, millis, "request");
-        if let Some(requests) = app.unsaid.count(ended) {
-            tracing::info!(requests, "requests of nobody who is known, within a minute");
-        }
+        app.unsaid.count(ended).into_iter().for_each(say_unsaid);
     }
     response
+}
+
+impl App {
+    /// Tells how many requests of nobody known there were in a minute that is over; at the end in any.
+    pub(super) fn tell_unsaid(&self, all: bool) {
+        let now = if all { u64::MAX } else { self.service.ports.clock.monotonic_millis() };
+        self.unsaid.over(now).into_iter().for_each(say_unsaid);
+    }
+}
+
+fn say_unsaid(requests: u64) {
+    tracing::info!(requests, "requests of nobody who is known, within a minute");
 }
 
 /// Has what someone known was refused accounted for before they hear of it. A log that takes longer than a request may holds the answer up no

@@ -21,7 +21,7 @@ use crate::domain::command::RegisterCommand;
 use crate::domain::event::{RegisterChange, RegisterEvent};
 use crate::domain::policy::Policy;
 use crate::domain::register::{Holder, Principal, Proposal, Token};
-use crate::service::register::{Beside, Governed};
+use crate::service::register::{Beside, Governed, codes};
 
 type Answer = Result<Response, Failure>;
 
@@ -113,12 +113,10 @@ pub(super) async fn register(State(app): State<Arc<App>>, caller: Caller) -> Ans
 
 pub(super) fn answer(done: &Governed, proposal: &ProposalId, secret: Option<(TokenId, String)>) -> reg::RegisterAnswer {
     let waits = done.events.iter().any(|e| matches!(e, RegisterEvent::Proposed { .. }));
-    let code =
-        |e: &RegisterEvent| serde_json::to_value(e).ok().and_then(|v| v.get("event").and_then(|e| e.as_str()).map(str::to_owned)).unwrap_or_default();
     let (token, secret) = secret.map_or((None, None), |(t, s)| (Some(t), Some(s)));
     reg::RegisterAnswer {
         version: done.register.version,
-        events: done.events.iter().map(code).collect(),
+        events: codes(&done.events),
         proposal: waits.then(|| proposal.clone()),
         approvals_missing: done.register.proposals.get(proposal).map_or(0, Proposal::missing),
         token,
@@ -127,13 +125,37 @@ pub(super) fn answer(done: &Governed, proposal: &ProposalId, secret: Option<(Tok
     }
 }
 
-/// Runs a command on the register once, and answers; a repeated request is told the version it led to, and no secret again.
+/// What is kept of an answer.
+#[derive(Default, serde::Deserialize)]
+#[serde(default)]
+struct Kept {
+    register: u64,
+    events: Vec<String>,
+    proposal: Option<ProposalId>,
+}
+
+/// A repeated request: what it led to when it was done, how the proposal that it is about stands now, and no secret again.
+pub(super) async fn again(app: &App, kept: serde_json::Value) -> Answer {
+    let kept: Kept = serde_json::from_value(kept).unwrap_or_default();
+    let register = app.service.store.register().await?;
+    let stands = kept.proposal.as_ref().and_then(|id| register.proposals.get(id));
+    let proposed = kept.events.iter().any(|e| e == "proposed");
+    let body = reg::RegisterAnswer {
+        version: kept.register,
+        proposal: stands.filter(|_| proposed).map(|p| p.id.clone()),
+        approvals_missing: stands.map_or(0, Proposal::missing),
+        effective_at: stands.and_then(|p| p.effective_at),
+        events: kept.events,
+        ..reg::RegisterAnswer::default()
+    };
+    Ok(Json(body).into_response())
+}
+
+/// Runs a command on the register once, and answers.
 async fn govern<T>(w: &Write<T>, command: &RegisterCommand, proposal: &ProposalId, secret: Option<(TokenId, String)>) -> Answer {
     let (_flight, kept) = w.begin().await?;
     if let Some((_, kept)) = kept {
-        let version = kept.get("register").and_then(serde_json::Value::as_u64).unwrap_or(0);
-        let body = reg::RegisterAnswer { version, ..reg::RegisterAnswer::default() };
-        return Ok(Json(body).into_response());
+        return again(&w.app, kept).await;
     }
     let mut ask = w.caller.ask();
     ask.once = Some(w.once(StatusCode::OK));

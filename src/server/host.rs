@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::run::{COUNTS, write_counts};
 use super::{Listeners, ServerConfig, pages, run};
 use crate::base::ids::TargetId;
 use crate::connectors::Connector;
@@ -96,15 +97,15 @@ impl Running {
     }
 
     /// Ends it: what is in hand is finished within the drain time, what came to nothing is counted, and what was taken by then is worked on for as
-    /// long again; what others hold up longer is put back.
+    /// long again; what others hold up longer is put back. In all it takes three times the drain time and some seconds at most.
     pub async fn stop(mut self) -> std::io::Result<()> {
         let _ = self.stop.send(true);
         let served = self.server.await.map_err(std::io::Error::other);
         // First what nobody else can hold up: whoever ends the process by force takes nothing of it away.
-        write_counts(&self.service, self.drain).await;
+        last_counts(&self.service).await;
         // The workers let go by themselves after the drain time; what then still is written gets as long.
         let worked = tokio::time::timeout(self.drain * 2, &mut self.workers).await;
-        write_counts(&self.service, self.drain).await;
+        last_counts(&self.service).await;
         if let Ok(worked) = worked {
             worked.map_err(std::io::Error::other)?;
         } else {
@@ -115,14 +116,9 @@ impl Running {
     }
 }
 
-/// What was counted and not written yet, if the log takes it within that time.
-async fn write_counts(service: &Service, most: Duration) {
-    let written = async {
-        service.note_strangers(service.now()).await;
-        service.write_counts(true).await;
-        service.write_reads(true).await;
-    };
-    if tokio::time::timeout(most, written).await.is_err() {
+/// What was counted and not written yet, if the log takes it in time.
+async fn last_counts(service: &Service) {
+    if tokio::time::timeout(COUNTS, write_counts(service, service.now(), true)).await.is_err() {
         tracing::error!("what was refused in the last minute could not be written to the log");
     }
 }

@@ -7,7 +7,7 @@ use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
-use super::governance::answer;
+use super::governance::{again, answer};
 use super::problem::Failure;
 use super::write::Write;
 use crate::api::governance as wire;
@@ -27,8 +27,7 @@ pub(super) async fn propose(w: Write<wire::ProposePolicy>) -> Result<Response, F
     // What was answered before, or is being answered, takes no place from those who wait for such work.
     let (_flight, kept) = w.begin().await?;
     if let Some((_, kept)) = kept {
-        let version = kept.get("register").and_then(serde_json::Value::as_u64).unwrap_or(0);
-        return Ok(Json(wire::RegisterAnswer { version, ..wire::RegisterAnswer::default() }).into_response());
+        return again(&w.app, kept).await;
     }
     let text = w.body.text.clone();
     let read = w.app.compared.work(move || Policy::for_use(&text)).await?;

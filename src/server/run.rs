@@ -1,6 +1,7 @@
 //! Runs the listeners until told to end.
 //!
-//! Contract: the listeners are bound by the caller. Requests in hand get the drain time; event streams end at once.
+//! Contract: the listeners are bound by the caller. Requests in hand get the drain time; event streams end at once. What was counted since the last
+//! minute is left to the caller ([`write_counts`]), who knows when nothing more comes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +19,9 @@ use super::tls::Certificates;
 use super::{App, ServerConfig, routes};
 use crate::base::Time;
 use crate::service::Service;
+
+/// The longest that writing the counts of the last minute is waited for at the end.
+pub(super) const COUNTS: Duration = Duration::from_secs(5);
 
 /// Listeners, bound before the server starts.
 pub struct Listeners {
@@ -65,13 +69,11 @@ pub async fn run(
         tracing::warn!("requests were still in hand when the drain time was over");
         servers.abort_all();
     }
-    let last = async {
-        let _ = count.await;
-        write_counts(&app, app.service.now(), true).await;
-    };
-    if tokio::time::timeout(config.drain, last).await.is_err() {
+    // What it had taken out to write is written before whoever started this writes the rest.
+    if tokio::time::timeout(COUNTS, count).await.is_err() {
         tracing::error!("what was refused in the last minute could not be written to the log");
     }
+    app.tell_unsaid(true);
     if let Some(fresh) = fresh {
         fresh.abort();
     }
@@ -88,15 +90,16 @@ async fn every_minute(app: Arc<App>, mut shutdown: watch::Receiver<bool>) {
         if tokio::time::timeout(left, shutdown.wait_for(|ended| *ended)).await.is_ok() {
             return;
         }
-        write_counts(&app, minute, false).await;
+        app.tell_unsaid(false);
+        write_counts(&app.service, minute, false).await;
     }
 }
 
 /// One entry about strangers, and one about each of those known who were refused what has no entry of its own.
-async fn write_counts(app: &App, at: Time, all: bool) {
-    app.service.note_strangers(at).await;
-    app.service.write_counts(all).await;
-    app.service.write_reads(all).await;
+pub(super) async fn write_counts(service: &Service, at: Time, all: bool) {
+    service.note_strangers(at).await;
+    service.write_counts(all).await;
+    service.write_reads(all).await;
 }
 
 async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {

@@ -68,6 +68,13 @@ impl Service {
             Ok(events) => events,
             Err(refusal) => return Err(self.refuse_register(ask, command, refusal).await),
         };
+        if let RegisterCommand::ApproveProposal { id } = command
+            && let Some(proposal) = register.proposals.get(id)
+            && !self.readable(proposal).await?
+        {
+            let why = "This version can't read that policy: what nobody can read nobody approves. End the proposal, and propose it anew.".to_owned();
+            return Err(self.refuse_register(ask, command, Refusal::Invalid { field: "policy", why }).await);
+        }
         if events.is_empty() && beside.people.is_empty() && beside.subjects.is_empty() && beside.policy.is_none() && ask.once.is_none() {
             return Ok(Governed { register, events });
         }
@@ -91,7 +98,7 @@ impl Service {
             key: once.key.clone(),
             request_sha256: once.request_sha256,
             status: once.status,
-            body: format!("{{\"register\":{}}}", after.version),
+            body: kept(&after, &events, command),
         });
         self.store.commit(change).await?;
         if events.iter().any(moves_decisions) {
@@ -126,6 +133,15 @@ impl Service {
                 Policy::parse(text).map(Arc::new).map_err(|all| ServiceError::Invalid { field: "policy", why: mistakes(all) })
             }
             (None, None) => Err(ServiceError::NotFounded),
+        }
+    }
+
+    /// Whether this version can read what would be in force: false only of a proposed policy that it can't use.
+    pub async fn readable(&self, proposal: &Proposal) -> Result<bool, ServiceError> {
+        let RegisterChange::SetPolicy { policy, .. } = &proposal.change else { return Ok(true) };
+        match self.policy(policy).await {
+            Err(ServiceError::Policy(_)) => Ok(false),
+            other => other.map(|_| true),
         }
     }
 
@@ -253,6 +269,19 @@ impl Due {
             *self = Self { all: true, cases: BTreeSet::new() };
         }
     }
+}
+
+/// What is kept of an answer: the version, the codes of what happened, and the proposal that waits, so that a repeated request can be told how that
+/// one stands.
+fn kept(after: &Register, events: &[RegisterEvent], command: &RegisterCommand) -> String {
+    let waiting = command.proposal().filter(|id| after.proposals.contains_key(*id));
+    serde_json::json!({"register": after.version, "events": codes(events), "proposal": waiting}).to_string()
+}
+
+/// The codes of what happened, as the log has them.
+pub fn codes(events: &[RegisterEvent]) -> Vec<String> {
+    let code = |e: &RegisterEvent| serde_json::to_value(e).ok().and_then(|v| v.get("event").and_then(|e| e.as_str()).map(str::to_owned));
+    events.iter().map(|e| code(e).unwrap_or_default()).collect()
 }
 
 /// Whether an event can change a lineage, a requirement or who could decide.

@@ -84,7 +84,13 @@ async fn invariant_17_someone_elses_token_and_a_wider_account_wait_for_a_second_
         let approved = post(&house, "ines", &path, &format!("d{at}"), &json!({})).await;
         assert_eq!((approved.status, &approved.body["events"]), (StatusCode::OK, &json!(["proposal_approved"])), "{}", approved.body);
         told(&post(&house, "ines", &path, &format!("e{at}"), &json!({})).await, 409, "already");
+        let again = post(&house, "ines", &path, &format!("d{at}"), &json!({})).await;
+        assert_eq!(again.body, approved.body, "whoever repeats it hears from when it counts");
+        assert!(again.body["effective_at"].is_string());
     }
+    let again = post(&house, "omar", "/v1/register/changes", "c2", &wider).await.body;
+    assert_eq!((&again["events"], &again["proposal"]), (&json!(["proposed"]), &account.body["proposal"]), "{again}");
+    assert!(again["effective_at"].is_string(), "it was approved since: {again}");
     assert_eq!(me(&house, &secret).await, StatusCode::UNAUTHORIZED, "the delay runs");
     let register = house.get("/v1/register", "ines").await.body;
     let nadia = register["operators"].as_array().unwrap().iter().find(|o| o["id"] == "nadia").unwrap().clone();
@@ -94,6 +100,8 @@ async fn invariant_17_someone_elses_token_and_a_wider_account_wait_for_a_second_
         let path = format!("/v1/register/proposals/{}/end", proposal["id"].as_str().unwrap());
         told(&post(&house, "sam", &path, &path, &json!({})).await, 403, "not-permitted");
         assert_eq!(post(&house, "ines", &path, &format!("{path}2"), &json!({})).await.status, StatusCode::OK);
+        let again = post(&house, "ines", &path, &format!("{path}2"), &json!({})).await.body;
+        assert_eq!((&again["events"], &again["effective_at"]), (&json!(["proposal_ended"]), &Value::Null), "{again}");
     }
     told(&post(&house, "ines", "/v1/register/proposals/prp-none/approve", "f", &json!({})).await, 404, "unknown");
 }

@@ -38,6 +38,7 @@ impl Perform for Server {
                     Ask::Log(..) | Ask::Timeline(..) => Ok(Reply::Log(whole::log())),
                     Ask::Subjects(_) => Ok(Reply::Subjects(whole::subjects())),
                     Ask::Subject(_) => Ok(Reply::Subject(Box::new(whole::subject()))),
+                    Ask::Assignable(_) => Ok(Reply::Assignable(Box::new(serde_json::from_value(assignable()).unwrap()))),
                     Ask::RoutePreview(_) => Ok(Reply::Preview(Box::new(whole::preview()))),
                     other => usual(other).unwrap_or_else(|| Ok(Reply::Drafts(std::collections::BTreeMap::default(), 0))),
                 };
@@ -52,6 +53,12 @@ impl Perform for Server {
         };
         self.out.try_send(message).unwrap();
     }
+}
+
+/// Whom a case could be given to.
+fn assignable() -> serde_json::Value {
+    let row = |operator: &str| serde_json::json!({"operator": operator, "name": "Ana Diaz", "roles": ["supervisor"], "on_shift": true, "fits": true});
+    serde_json::json!({"rows": ["diana", "k.borg"].map(row), "more": 12})
 }
 
 /// 250 cases, 100 a page.
@@ -126,6 +133,14 @@ async fn a_case_is_opened_field_by_field_after_hearing_the_cost() {
     let [Order { write: Write::Open(open), .. }] = orders.as_slice() else { panic!("{orders:?}\n{heard}") };
     let scope: Vec<&str> = open.scope.iter().map(countersign::base::ids::ScopeId::as_str).collect();
     assert_eq!((open.action.code(), scope.as_slice(), open.channel.code()), ("secret_rotation", ["payments.write"].as_slice(), "ticket"));
+}
+
+#[tokio::test]
+async fn a_case_is_given_to_whoever_was_typed_and_never_to_a_name_that_only_resembles_it() {
+    let story = "j\nassign-to\nana\nassign-to\nk.berg\nassign-to\nk.borg\nassign-to\n1\nassign-to\n\n";
+    let (heard, orders) = play(canned::nadia(), story).await;
+    let given = |o: &Order| if let Write::Assign(a) = &o.write { a.operator.as_ref().map(|o| o.as_str().to_owned()) } else { None };
+    assert_eq!(orders.iter().filter_map(given).collect::<Vec<_>>(), ["ana", "k.berg", "k.borg", "diana"], "{heard}");
 }
 
 #[tokio::test]

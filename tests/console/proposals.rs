@@ -181,6 +181,57 @@ fn the_last_approval_says_from_when_it_counts_and_an_end_leads_back() {
 }
 
 #[test]
+fn a_repeated_approval_is_told_as_it_stands_and_never_as_an_end() {
+    let stand = |with: &Value| {
+        let mut answer = serde_json::to_value(RegisterAnswer::default()).unwrap();
+        canned::merge(&mut answer, with);
+        let answer: RegisterAnswer = serde_json::from_value(answer).unwrap();
+        let mut desk = desk((120, 40), &morgan(), &[row(1, &json!({}))]);
+        desk.writes = Box::new(move |_| Ok(Written { governed: Some(Box::new(answer.clone())), ..Written::default() }));
+        desk.press("enter d a y");
+        assert_eq!(desk.model.place(), Place::Proposal, "it is not over");
+        desk.text()
+    };
+    let counts = stand(&json!({"events": ["proposal_approved"], "effective_at": canned::now()}));
+    assert!(counts.contains("Approved: it counts from 05 Mar 10:00Z."), "{counts}");
+    for known in [json!({}), json!({"events": ["proposal_approved"]})] {
+        let text = stand(&known);
+        assert!(text.contains("It was done before: see how it stands.") && !text.contains("proposed no more"), "{text}");
+    }
+}
+
+#[test]
+fn what_a_comparison_leaves_out_is_said_and_nothing_is_approved_before_it_was_shown() {
+    let shown = |policy: &Value| {
+        let mut whole = view(&row(1, &json!({})));
+        let mut value = serde_json::to_value(&whole.policy).unwrap();
+        canned::merge(&mut value, policy);
+        whole.policy = serde_json::from_value(value).unwrap();
+        whole
+    };
+    let server = |answer: ProposalView| -> crate::desk::Server {
+        Box::new(move |ask| if matches!(ask, Ask::Proposal(_)) { Some(Ok(Reply::Proposal(Box::new(answer.clone())))) } else { usual(ask) })
+    };
+    let mut desk = desk((120, 40), &morgan(), &[row(1, &json!({}))]);
+    desk.server = Box::new(|ask| if matches!(ask, Ask::Proposal(_)) { None } else { usual(ask) });
+    desk.press("enter");
+    desk.tell(Message::Act(Action::ApproveProposal));
+    assert!(desk.model.overlay.is_none() && desk.text().contains("what nobody has seen nobody approves"), "{}", desk.text());
+    desk.server = server(shown(&json!({"more_settings": 400, "more_cases": 30})));
+    desk.press("ctrl-r");
+    let text = desk.text();
+    assert!(text.contains("400 more settings differ.") && text.contains("There are 30 more differences."), "{text}");
+    desk.press("G d a");
+    assert!(desk.text().contains("settings that differ: 402.") && !desk.text().contains("Not yet read"), "{}", desk.text());
+    desk.press("esc g g");
+    desk.server = server(shown(&json!({"current_sha256": digest(9)})));
+    desk.press("ctrl-r");
+    assert!(desk.text().contains("The policy in force changed"), "{}", desk.text());
+    desk.press("d a");
+    assert!(desk.text().contains("Not yet read"), "{}", desk.text());
+}
+
+#[test]
 fn an_answer_about_a_proposal_that_was_left_names_it_and_leads_nowhere() {
     let mut desk = desk((120, 40), &morgan(), &[row(1, &json!({"approvals_missing": 2})), row(2, &json!({}))]);
     desk.press("enter enter d a");

@@ -26,6 +26,7 @@ mod sent;
 mod story;
 mod stuck;
 mod targets;
+mod unread;
 
 #[path = "../support/canned.rs"]
 #[allow(dead_code, reason = "canned answers are for the console's own tests; one story here shows it what the house has")]

@@ -25,8 +25,8 @@ impl From<&CaseView> for CaseDetail {
 }
 
 impl CaseDetail {
-    /// What software is told of a case that it opened: where it stands, what is missing by method and what it may do. Nobody's id or address,
-    /// nothing that is recorded of the subject, no one to turn to: software can be talked into telling (T16).
+    /// What software is told of a case that it opened: where it stands, what is missing by method and what it may do. Nobody's id or address, no one
+    /// to turn to, and of the subject only kind, tier and risk, which follow from what is asked of it: software can be talked into telling (T16).
     fn bare(self, v: &CaseView) -> Self {
         let id = v.case.route.subject.clone();
         Self {
@@ -57,7 +57,7 @@ impl CaseDetail {
             plan: None,
             seal: None,
             approvals: Vec::new(),
-            could_decide: CouldDecide { enough: v.could.enough, ..CouldDecide::default() },
+            could_decide: CouldDecide { enough: v.could.enough, untold: true, ..CouldDecide::default() },
             after_yours: None,
             you_cannot_decide: Vec::new(),
             hold: None,
@@ -195,7 +195,7 @@ fn reviews(v: &CaseView) -> Vec<ReviewDetail> {
 /// What routing would cost, from the view of the case as it would be. Software hears what would be needed, and no one's id or address.
 pub fn preview(v: &CaseView, problem: Option<String>) -> RoutePreview {
     if matches!(v.asker, ActorRef::Automation { .. }) {
-        let could_decide = CouldDecide { enough: v.could.enough, ..CouldDecide::default() };
+        let could_decide = CouldDecide { enough: v.could.enough, untold: true, ..CouldDecide::default() };
         return RoutePreview {
             lineage: Vec::new(),
             you_give_up: true,

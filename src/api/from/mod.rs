@@ -111,6 +111,7 @@ impl From<&refusal::CouldDecide> for problem::CouldDecide {
             enough: could.enough,
             missing_groups: could.missing_groups.iter().map(ToString::to_string).collect(),
             lacking: could.lacking.as_ref().into(),
+            untold: false,
         }
     }
 }

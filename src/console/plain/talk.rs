@@ -13,7 +13,7 @@ use crate::console::keymap::{Key, Meaning};
 use crate::console::message::Message;
 use crate::console::mistakes::did_you_mean;
 use crate::console::model::{Model, Note, Place, Tone};
-use crate::console::overlay::Overlay;
+use crate::console::overlay::{Choice, Overlay, Picker};
 use crate::console::plain::words::{for_the_eye, said};
 use crate::console::screen::Screen as _;
 use crate::console::screen::help::Help;
@@ -192,7 +192,8 @@ impl Talk {
         }
         self.version = version;
         let lines = model.screen(place).lines(&model.shared, place);
-        let whole = moved || self.again;
+        // Another list is read from its beginning: its rows have other numbers.
+        let whole = moved || self.again || (numbered(place) && self.list != head(&lines));
         let new: Vec<&String> = lines.iter().filter(|l| whole || !self.said.contains(l)).collect();
         if whole || lines != self.said {
             self.number(place, &lines, &new, out);
@@ -207,12 +208,12 @@ impl Talk {
 
     /// Says lines; in lists of cases each row has a number under which it can be opened.
     fn number(&mut self, place: Place, lines: &[String], new: &[&String], out: &mut Vec<String>) {
-        if !matches!(place, Place::Queue | Place::Approvals | Place::Grants) {
+        if !numbered(place) {
             out.extend(new.iter().map(|l| (*l).clone()));
             return;
         }
         // A number means what was last read out under it. What is new is read out; what stands elsewhere now, but was heard, keeps its number.
-        let head = lines.first().map_or("", |l| l.rsplit_once(", ").map_or(l.as_str(), |(head, _)| head));
+        let head = head(lines);
         if self.list != head {
             head.clone_into(&mut self.list);
             self.cases.clear();
@@ -260,6 +261,16 @@ impl Talk {
         }
         self.field = now;
     }
+}
+
+/// Whether rows of it have numbers.
+fn numbered(place: Place) -> bool {
+    matches!(place, Place::Queue | Place::Approvals | Place::Grants)
+}
+
+/// Which list it is: its first line, but for what comes last in it, which is how many there are.
+fn head(lines: &[String]) -> &str {
+    lines.first().map_or("", |l| l.rsplit_once(", ").map_or(l.as_str(), |(head, _)| head))
 }
 
 /// The commands that apply here, without going anywhere.
@@ -338,6 +349,18 @@ fn offered(overlay: &Overlay) -> Vec<String> {
     }
 }
 
+/// What is typed where that is taken as well: the row that is called just so, or else the line as it is, which is the last row. Never one that it only
+/// resembles: nobody heard which.
+fn typed(picker: &Picker, line: &str) -> (Vec<Message>, Vec<String>) {
+    let is = |what: &dyn Fn(&Choice) -> bool| picker.offered().position(what);
+    let row = is(&|c| c.value == line).or_else(|| is(&|c| c.label == line));
+    let Some(row) = row else { return (vec![Message::Paste(line.to_owned()), key(KeyCode::Up), key(KeyCode::Enter)], vec![]) };
+    match picker.offered().nth(row).and_then(|c| c.refused.as_ref()) {
+        Some(why) => (vec![], vec![format!("Refused: {why}")]),
+        None => (times(KeyCode::Down, row).chain(times(KeyCode::Enter, 1)).collect(), vec![]),
+    }
+}
+
 fn pick(model: &Model, line: &str) -> (Vec<Message>, Vec<String>) {
     let Some(Overlay::Pick(picker)) = &model.overlay else { return (vec![], vec![]) };
     if line.is_empty() {
@@ -352,7 +375,7 @@ fn pick(model: &Model, line: &str) -> (Vec<Message>, Vec<String>) {
             (times(KeyCode::Down, n - 1).chain(times(KeyCode::Enter, 1)).collect(), vec![])
         }
         Ok(n) if !picker.free => (vec![], vec![format!("There is no number {n}.")]),
-        _ if picker.free => (vec![Message::Paste(line.to_owned()), key(KeyCode::Enter)], vec![]),
+        _ if picker.free => typed(picker, line),
         // Words that match nothing would only leave an empty list to choose from.
         _ if picker.matches(line) == 0 => {
             let word = sanitise(line, false);

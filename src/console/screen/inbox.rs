@@ -473,9 +473,12 @@ impl Screen for Inbox {
 
     fn lines(&self, shared: &Shared, _place: Place) -> Vec<String> {
         let name = PAGES[self.page()].0;
-        let mut lines = vec![format!("Approvals, page {}: {name}. Pages: {}", self.page() + 1, Self::heads().join(", "))];
-        if !self.words.text().trim().is_empty() {
-            lines.push(format!("Narrowed to: {}. unfilter shows all of the page.", self.narrowed()));
+        let narrow = !self.words.text().trim().is_empty();
+        // In the first line: what numbers were read out before are of another list.
+        let narrowed = if narrow { format!(", narrowed to: {}", self.narrowed()) } else { String::new() };
+        let mut lines = vec![format!("Approvals, page {}: {name}{narrowed}. Pages: {}", self.page() + 1, Self::heads().join(", "))];
+        if narrow {
+            lines.push("unfilter shows all of the page.".to_owned());
         }
         let rows = self.list.rows();
         if !self.list.loaded() {

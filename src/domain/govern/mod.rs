@@ -56,7 +56,7 @@ pub fn decide_register(register: &Register, policy: &Policy, command: &RegisterC
         }
         RegisterCommand::ApproveProposal { id } => approve(register, policy, id, context),
         RegisterCommand::EndProposal { id } => end(register, id, context),
-        RegisterCommand::ApplyDue => apply_due(register, policy, context),
+        RegisterCommand::ApplyDue { unread } => apply_due(register, policy, unread, context),
         RegisterCommand::Recover { by, proved, tokens } => recover::recover(register, recover::Recovery { by, proved: *proved, tokens }, context),
         RegisterCommand::TakeOver { was, every_token } => restored::take_over(register, was, *every_token, context),
         RegisterCommand::RecoveryTold { tokens } => recover::told(register, policy, tokens, context),
@@ -284,8 +284,9 @@ fn end(register: &Register, id: &ProposalId, context: &Context) -> Result<Vec<Re
     Ok(vec![RegisterEvent::ProposalEnded { proposal: id.clone(), by: Some(person) }])
 }
 
-/// Applies what is due; a proposal whose author or approver has gone, or whose object has changed since, stays until someone ends it.
-fn apply_due(register: &Register, policy: &Policy, context: &Context) -> Result<Vec<RegisterEvent>, Refusal> {
+/// Applies what is due; a proposal whose author or approver has gone, whose object has changed since, or that can't be read, stays until someone ends
+/// it.
+fn apply_due(register: &Register, policy: &Policy, unread: &BTreeSet<ProposalId>, context: &Context) -> Result<Vec<RegisterEvent>, Refusal> {
     if !matches!(context.actor.who, ActorRef::System { .. }) {
         return Err(not_permitted("register_change", "the server's own worker"));
     }
@@ -301,7 +302,7 @@ fn apply_due(register: &Register, policy: &Policy, context: &Context) -> Result<
         }
         let stands = |person: &PersonId, roles: &[Role]| holds(&after, person, roles);
         let all = stands(&proposal.proposed_by, PROPOSE) && proposal.approvers().all(|p| stands(p, GUARD));
-        if all && still_fits(&after, policy, proposal, context.now).is_ok() {
+        if all && !unread.contains(&proposal.id) && still_fits(&after, policy, proposal, context.now).is_ok() {
             let event = RegisterEvent::ProposalApplied { proposal: proposal.id.clone() };
             after.apply(&event, context.now);
             events.push(event);

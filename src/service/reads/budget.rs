@@ -13,7 +13,8 @@ use crate::domain::case::ActorRef;
 
 /// Searches for subjects of one principal within a minute: one for every pause in typing.
 pub const FINDS_PER_MINUTE: u32 = 60;
-/// Records of subjects that one principal reads outside a case within a minute, those it read within the hour not counted.
+/// Records of subjects that one principal reads outside a case within a minute, those it read within the hour not counted; and questions of one
+/// software about subjects within a minute, each of them counted.
 pub const RECORDS_PER_MINUTE: u32 = 30;
 /// Subjects of one entry, so that it stays under the log's size limit.
 const PER_ENTRY: usize = 100;
@@ -36,6 +37,7 @@ struct Reader {
     minute: i64,
     finds: u32,
     records: u32,
+    questions: u32,
     hour: i64,
     /// Whose records or cases were read within the hour.
     known: HashSet<SubjectId>,
@@ -51,7 +53,7 @@ impl Reader {
     fn turn(&mut self, now: Time) -> usize {
         let (minute, hour) = (now.timestamp().div_euclid(60), now.timestamp().div_euclid(3_600));
         if self.minute != minute {
-            (self.minute, self.finds, self.records) = (minute, 0, 0);
+            (self.minute, self.finds, self.records, self.questions) = (minute, 0, 0, 0);
         }
         if self.hour == hour {
             return 0;
@@ -104,6 +106,17 @@ impl Budget {
             return Err(wait(now));
         }
         reader.finds += 1;
+        Ok(())
+    }
+
+    /// Counts a question of software; or how many seconds until there may be another.
+    pub(super) fn question(&self, who: &ActorRef, now: Time) -> Result<(), u64> {
+        let Ok(mut table) = self.table.lock() else { return Err(wait(now)) };
+        let reader = table.reader(who, now);
+        if reader.questions >= RECORDS_PER_MINUTE {
+            return Err(wait(now));
+        }
+        reader.questions += 1;
         Ok(())
     }
 

@@ -4,7 +4,8 @@
 //! shows of its subject is one entry a minute and principal, with every subject of it, written when the minute is over ([`Service::write_reads`])
 //! and when the server ends; a crash loses those of its minute. Whoever reads the same subject again within the hour of an entry adds none. How many are
 //! found, and how many records read, is bounded by the minute ([`FINDS_PER_MINUTE`], [`RECORDS_PER_MINUTE`]). Software reads no personal data:
-//! it is counted and named only where it asks what routing a new case of somebody would take, or opens one. Knows no wire types.
+//! each of its questions about what routing a case of somebody would take, and each opening and sending another way, is counted, and whom they are about
+//! is named. Knows no wire types.
 
 mod budget;
 
@@ -50,9 +51,14 @@ impl Service {
         self.note_first(ask, id).await
     }
 
-    /// Writes down that someone, software too, asks what routing a case of a subject would take, or that software opens one: what can be asked for tells what is recorded.
-    /// Of a subject that is not there nothing is written, and it counts as well.
+    /// Writes down that someone, software too, asks what routing a case of a subject would take, or that software opens one or sends it another way:
+    /// what can be asked for tells what is recorded. Of a subject that is not there nothing is written, and it counts as well. Each question of
+    /// software counts, whoever it is about: the answers to many about one subject tell as much.
     pub async fn note_asked(&self, ask: &Ask, id: &SubjectId) -> Result<Bounded<()>, ServiceError> {
+        let software = !matches!(ask.actor.who, ActorRef::Operator { .. });
+        if software && let Err(wait) = self.reads.question(&ask.actor.who, self.now()) {
+            return Ok(Err(wait));
+        }
         if self.store.subject(id).await?.is_some() {
             return self.note_first(ask, id).await;
         }

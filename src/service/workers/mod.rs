@@ -6,6 +6,7 @@
 //! mail, and a relay or target that hangs holds up its own lane alone. Knows no HTTP.
 
 pub mod executor;
+mod govern;
 mod governors;
 mod grants;
 pub mod letters;
@@ -16,7 +17,7 @@ pub mod recipients;
 mod sofar;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
@@ -26,15 +27,14 @@ use tokio::sync::{Semaphore, SemaphorePermit, TryAcquireError, watch};
 
 use super::{Ask, Service, ServiceError};
 use crate::base::Time;
-use crate::base::ids::{CaseId, TargetId};
+use crate::base::ids::{CaseId, ProposalId, TargetId};
 use crate::connectors::Connector;
 use crate::domain::case::Worker;
-use crate::domain::command::{Command, RegisterCommand};
+use crate::domain::command::Command;
 use crate::domain::effect::{Effect, Lane};
 use crate::domain::message::Became;
 use crate::outbound::mail::Mailer;
 use crate::proofing::Keys;
-use crate::service::register::Beside;
 use crate::store::{Announcement, OutboxItem};
 
 /// Effects of a lane that are worked on at the same time.
@@ -114,13 +114,15 @@ pub struct Workers {
     hands: Arc<Hands>,
     patience: Patience,
     again: BTreeMap<TargetId, Semaphore>,
+    /// Due proposals that this version can't read: each is told once.
+    unread: Mutex<BTreeSet<ProposalId>>,
 }
 
 impl Workers {
     /// Workers over a service.
     pub fn new(service: Arc<Service>, hands: Arc<Hands>, patience: Patience) -> Self {
         let again = hands.connectors.keys().map(|target| (target.clone(), Semaphore::new(TRIED_AGAIN))).collect();
-        Self { service, hands, patience, again }
+        Self { service, hands, patience, again, unread: Mutex::default() }
     }
 
     /// A place for what is tried again at a target, unless all are taken. The first try of anything needs none.
@@ -296,12 +298,8 @@ impl Workers {
     /// Lets time pass for every case that is due, and applies register changes whose delay is over; how many cases were looked at.
     pub async fn run_deadlines_once(&self) -> Result<usize, ServiceError> {
         let now = self.service.now();
-        let register = self.service.store.register().await?;
-        if register.proposals.values().any(|p| p.effective_at.is_some_and(|at| at <= now)) {
-            let ask = Ask::system(Worker::Deadlines);
-            if let Err(error) = self.service.govern(&ask, &RegisterCommand::ApplyDue, &Beside::default()).await {
-                tracing::error!(error = error.code(), "register changes whose delay is over could not be applied");
-            }
+        if let Err(error) = self.apply_due(now).await {
+            tracing::error!(error = error.code(), "register changes whose delay is over could not be applied");
         }
         let due = self.service.store.due(now, DUE_PAGE).await?;
         for case in &due {

@@ -8,8 +8,9 @@ use super::mailboxes::{self, Shared};
 use super::rows::{millis, time};
 use super::vault::Vault;
 use super::{MasterKey, backup, reads, schema, sound, verify};
-use crate::base::ids::CaseId;
+use crate::base::ids::{CaseId, ProposalId};
 use crate::base::{Digest, Time};
+use crate::domain::event::RegisterChange;
 use crate::domain::policy::Policy;
 use crate::domain::policy::derive::Facts;
 use crate::domain::register::Register;
@@ -87,6 +88,18 @@ pub fn pulse_of(path: &Path) -> Result<Pulse, StoreError> {
 /// The register as it stands in the file.
 pub fn register_of(path: &Path) -> Result<Register, StoreError> {
     read_register(&schema::open_reader(path)?)
+}
+
+/// The policy in force (no proposal) and those that are proposed, with their texts as they stand in the file; a text that is not there is empty.
+pub fn policies_of(path: &Path) -> Result<Vec<(Option<ProposalId>, String)>, StoreError> {
+    let conn = schema::open_reader(path)?;
+    let register = read_register(&conn)?;
+    let proposed = register.proposals.values().filter_map(|p| match &p.change {
+        RegisterChange::SetPolicy { policy, .. } => Some((Some(p.id.clone()), *policy)),
+        _ => None,
+    });
+    let all = register.policy.iter().map(|policy| (None, *policy)).chain(proposed);
+    all.map(|(proposal, policy)| Ok((proposal, reads::policy(&conn, &policy)?.unwrap_or_default()))).collect()
 }
 
 /// Mailboxes that are more than one person's, and addresses of subjects that are somebody else's mailbox.

@@ -230,7 +230,7 @@ impl Screen for Policy {
         if let Place::Policy(about) = place
             && (about != self.about || self.value.is_none())
         {
-            *self = Self { about, ..Self::default() };
+            *self = Self { about, proposal: std::mem::take(&mut self.proposal), ..Self::default() };
         }
         self.refresh(shared, place);
     }

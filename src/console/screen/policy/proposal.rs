@@ -120,6 +120,7 @@ impl Proposal {
             _ if me == Some(&one.proposed_by) => Some("You proposed it: somebody else must approve it.".into()),
             _ if one.approved_by.is_some() => Some("It is approved already.".into()),
             _ if one.approvals.iter().any(|id| Some(id) == me) => Some("You approved it already: somebody else must.".into()),
+            (_, None) => Some("It is not here yet: what nobody has seen nobody approves.".into()),
             (_, Some(view)) if view.policy.is_none() => Some("This version can't read it: what nobody can read nobody approves.".into()),
             _ => None,
         }
@@ -144,7 +145,7 @@ impl Proposal {
         let mut lines = vec![format!("Proposed by {}.", who(&one.proposed_by, &self.names)), format!("Digest {}", one.sha256)];
         let (write, question, label) = if action == Action::ApproveProposal {
             if let Some(policy) = self.view.as_ref().and_then(|v| v.policy.as_ref()) {
-                lines.push(format!("It is {}; settings that differ: {}.", policy.leans(), policy.settings.len()));
+                lines.push(format!("It is {}; settings that differ: {}.", policy.leans(), policy.settings_in_all()));
             }
             lines.push(match one.approvals_missing {
                 0 | 1 => "Yours is the last approval that it takes: it counts once its delay is over.".to_owned(),
@@ -170,7 +171,7 @@ impl Proposal {
                 let governed = written.governed.unwrap_or_default();
                 let said = became(&governed);
                 shared.say(Tone::Good, elsewhere.as_ref().map_or_else(|| said.clone(), |id| format!("{id}: {said}")));
-                let over = governed.approvals_missing == 0 && governed.effective_at.is_none();
+                let over = governed.events.iter().any(|e| e == "proposal_ended" || e == "changed");
                 if over && elsewhere.is_none() {
                     return shared.done_with(Place::Proposal, None);
                 }
@@ -182,14 +183,14 @@ impl Proposal {
     }
 }
 
-/// What an approval or an end led to.
+/// What an approval or an end led to. Of one that was repeated the server may know no more than that it was done.
 fn became(answer: &RegisterAnswer) -> String {
     match answer.effective_at {
         _ if answer.approvals_missing > 0 => format!("Approved. It waits for {}.", further(answer.approvals_missing)),
         Some(at) => format!("Approved: it counts from {}.", when(at)),
         None if answer.events.iter().any(|e| e == "proposal_ended") => "Ended: it is proposed no more.".to_owned(),
         None if answer.events.iter().any(|e| e == "changed") => "Approved: it is in force now.".to_owned(),
-        None => "Done: it is proposed no more.".to_owned(),
+        None => "It was done before: see how it stands.".to_owned(),
     }
 }
 
@@ -200,6 +201,7 @@ fn compared(s: &mut Sheet, policy: &PolicyCompared, shared: &Shared) {
         s.text("No setting differs.", Role::Dim);
     }
     policy.settings.iter().for_each(|row| setting(s, row));
+    policy.settings_left_out().into_iter().for_each(|more| s.text(more, Role::Warn));
     s.head("Which cases it changes");
     match (policy.classes, policy.cases.is_empty()) {
         (None, _) => s.text("There are too many classes of case to look at each: it counts as laxer.", Role::Warn),
@@ -211,6 +213,7 @@ fn compared(s: &mut Sheet, policy: &PolicyCompared, shared: &Shared) {
                 kind.gone.iter().for_each(|gone| s.more(format!("no more: {}", clean(gone)), Role::Warn));
                 kind.added.iter().for_each(|added| s.more(format!("new: {}", clean(added)), Role::Text));
             }
+            policy.cases_left_out().into_iter().for_each(|more| s.text(more, Role::Warn));
         }
     }
     s.head("Its text");
@@ -269,6 +272,11 @@ impl Screen for Proposal {
                     one.approvals.clone_from(&row.approvals);
                     one.approved_by.clone_from(&row.approved_by);
                     (one.approvals_missing, one.effective_at) = (row.approvals_missing, row.effective_at);
+                }
+                let with = |view: &ProposalView| view.policy.as_ref().map(|policy| policy.current_sha256);
+                if self.view.as_deref().and_then(with).is_some_and(|before| with(&view) != Some(before)) {
+                    self.farthest = self.scroll.0;
+                    shared.say(Tone::Info, "The policy in force changed: how this one differs from it is shown anew.");
                 }
                 self.view = Some(view);
             }

@@ -2,7 +2,7 @@
 
 use chrono::Duration;
 
-use super::tests::{account, at, by, change, founded, host, now, oid, person, pid, refused, run, token};
+use super::tests::{account, at, by, change, due_now, founded, host, now, oid, person, pid, refused, run, token};
 use super::*;
 use crate::base::ids::{AutomationId, DelegationId};
 use crate::domain::register::{Delegation, Operator};
@@ -42,7 +42,7 @@ fn invariant_17_t33_a_proposal_that_was_ended_since_the_backup_never_counts() {
     let (mut after, events) = take_over(&before, &was, false);
     assert_eq!(events, [RegisterEvent::ProposalEnded { proposal: "p1".parse().unwrap(), by: None }]);
     let later = at(ActorRef::System { worker: Worker::Deadlines }, now() + Duration::days(30));
-    assert_eq!(run(&mut after, &RegisterCommand::ApplyDue, &later).unwrap(), []);
+    assert_eq!(run(&mut after, &due_now(), &later).unwrap(), []);
     assert!(!after.operators[&oid("ann")].roles.contains(&Role::Supervisor));
     let (none, _) = take_over(&before, &before, true);
     assert!(none.proposals.is_empty(), "a token that is proposed is one more that would be good");

@@ -1,0 +1,50 @@
+//! Changes of the register whose delay is over take effect.
+//!
+//! Contract: a proposed policy that this version can't read never comes into force: nothing could be decided any more. It waits until somebody ends it,
+//! and is told once a process. Knows no rules: what else keeps a proposal back is the domain's.
+
+use std::collections::BTreeSet;
+
+use super::Workers;
+use crate::base::Time;
+use crate::base::ids::ProposalId;
+use crate::domain::case::Worker;
+use crate::domain::command::RegisterCommand;
+use crate::domain::register::Proposal;
+use crate::service::register::Beside;
+use crate::service::{Ask, ServiceError};
+
+impl Workers {
+    /// Applies what is due.
+    pub(super) async fn apply_due(&self, now: Time) -> Result<(), ServiceError> {
+        let register = self.service.store.register().await?;
+        let due: Vec<&Proposal> = register.proposals.values().filter(|p| p.effective_at.is_some_and(|at| at <= now)).collect();
+        if due.is_empty() {
+            return Ok(());
+        }
+        let unread = self.unread_of(&due).await?;
+        if due.iter().all(|p| unread.contains(&p.id)) {
+            return Ok(());
+        }
+        self.service.govern(&Ask::system(Worker::Deadlines), &RegisterCommand::ApplyDue { unread }, &Beside::default()).await.map(drop)
+    }
+
+    /// Those that can't be read. Neither text nor version changes while the process lives, so each is looked at once.
+    async fn unread_of(&self, due: &[&Proposal]) -> Result<BTreeSet<ProposalId>, ServiceError> {
+        let known = self.unread.lock().map(|known| known.clone()).unwrap_or_default();
+        let mut unread = BTreeSet::new();
+        for proposal in due {
+            if known.contains(&proposal.id) {
+                unread.insert(proposal.id.clone());
+            } else if !self.service.readable(proposal).await? {
+                let why = "a policy that was approved can't be read by this version and does not come into force: end its proposal, or run one that reads it";
+                tracing::error!(proposal = %proposal.id, "{why}");
+                unread.insert(proposal.id.clone());
+            }
+        }
+        if let Ok(mut known) = self.unread.lock() {
+            known.clone_from(&unread);
+        }
+        Ok(unread)
+    }
+}
