@@ -58,7 +58,8 @@ impl Perform for Server {
 /// Whom a case could be given to.
 fn assignable() -> serde_json::Value {
     let row = |operator: &str| serde_json::json!({"operator": operator, "name": "Ana Diaz", "roles": ["supervisor"], "on_shift": true, "fits": true});
-    serde_json::json!({"rows": ["diana", "k.borg"].map(row), "more": 12})
+    let rows = ["diana", "k.borg"].map(row);
+    serde_json::json!({ "rows": rows, "more": 12 })
 }
 
 /// 250 cases, 100 a page.
