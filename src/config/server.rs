@@ -184,7 +184,7 @@ pub struct Limits {
     /// Event streams at a time.
     pub streams: u64,
     /// Seconds that shutdown waits for requests, then for what is sent and ordered, and once more until that is put back: at most three times as long
-    /// and 15 s in all.
+    /// and 10 s in all.
     pub drain_seconds: u64,
 }
 

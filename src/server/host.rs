@@ -101,8 +101,6 @@ impl Running {
     pub async fn stop(mut self) -> std::io::Result<()> {
         let _ = self.stop.send(true);
         let served = self.server.await.map_err(std::io::Error::other);
-        // First what nobody else can hold up: whoever ends the process by force takes nothing of it away.
-        last_counts(&self.service).await;
         // The workers let go by themselves after the drain time; what then still is written gets as long.
         let worked = tokio::time::timeout(self.drain * 2, &mut self.workers).await;
         last_counts(&self.service).await;

@@ -1,7 +1,6 @@
 //! Runs the listeners until told to end.
 //!
-//! Contract: the listeners are bound by the caller. Requests in hand get the drain time; event streams end at once. What was counted since the last
-//! minute is left to the caller ([`write_counts`]), who knows when nothing more comes.
+//! Contract: the listeners are bound by the caller. Requests in hand get the drain time; event streams end at once.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -69,8 +68,11 @@ pub async fn run(
         tracing::warn!("requests were still in hand when the drain time was over");
         servers.abort_all();
     }
-    // What it had taken out to write is written before whoever started this writes the rest.
-    if tokio::time::timeout(COUNTS, count).await.is_err() {
+    let last = async {
+        let _ = count.await;
+        write_counts(&app.service, app.service.now(), true).await;
+    };
+    if tokio::time::timeout(COUNTS, last).await.is_err() {
         tracing::error!("what was refused in the last minute could not be written to the log");
     }
     app.tell_unsaid(true);

@@ -474,7 +474,6 @@ impl Screen for Inbox {
     fn lines(&self, shared: &Shared, _place: Place) -> Vec<String> {
         let name = PAGES[self.page()].0;
         let narrow = !self.words.text().trim().is_empty();
-        // In the first line: what numbers were read out before are of another list.
         let narrowed = if narrow { format!(", narrowed to: {}", self.narrowed()) } else { String::new() };
         let mut lines = vec![format!("Approvals, page {}: {name}{narrowed}. Pages: {}", self.page() + 1, Self::heads().join(", "))];
         if narrow {

@@ -37,8 +37,7 @@ impl Workers {
             if known.contains(&proposal.id) {
                 unread.insert(proposal.id.clone());
             } else if !self.service.readable(proposal).await? {
-                let why = "a policy that was approved can't be read by this version and does not come into force: end its proposal, or run one that reads it";
-                tracing::error!(proposal = %proposal.id, "{why}");
+                tracing::error!("an approved policy can't be read by this version and does not come into force: doctor names it");
                 unread.insert(proposal.id.clone());
             }
         }
