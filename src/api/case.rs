@@ -138,6 +138,9 @@ pub struct SubjectDetail {
     pub dependents: Vec<SubjectId>,
     /// What it held in the target before.
     pub entitled: Vec<String>,
+    /// Why some of that is not given back in this case, if it is not: it was recorded too shortly before the request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub too_young: Option<String>,
     /// Its addresses by id and kind only.
     pub endpoints: Vec<EndpointUse>,
 }

@@ -257,6 +257,18 @@ pub struct SubjectRow {
     pub entitlements: Vec<Entitlement>,
     /// Opaque ids and kinds of its recorded addresses; never the addresses (invariant 12).
     pub endpoints: Vec<EndpointRow>,
+    /// What its record said before: a case that is opened within policy's minimum age after it is judged by that, too.
+    #[serde(default)]
+    pub former: Vec<FormerRow>,
+}
+
+/// What a record said until then.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct FormerRow {
+    /// In words, e.g. `employee, privileged tier, IAL2/AAL2, recorded in hr, corporate`.
+    pub facts: String,
+    /// Until when.
+    pub until: DateTime<Utc>,
 }
 
 /// What a subject held in one target.
@@ -266,6 +278,10 @@ pub struct Entitlement {
     pub target: TargetId,
     /// Scopes.
     pub scopes: Vec<String>,
+    /// Since when each is recorded, of those of which that is known: one that is younger than policy's minimum age before a request is not given
+    /// back in it.
+    #[serde(default)]
+    pub since: BTreeMap<String, DateTime<Utc>>,
 }
 
 /// A recorded address, without the address.

@@ -41,6 +41,9 @@ pub struct ChecklistItem {
     pub sessions: Vec<SessionDetail>,
     /// Every way there is to prove it, each with what it needs; whether the asker can start it now stands in it.
     pub startable: Vec<Startable>,
+    /// Why nothing can be started for it now, method by method, if nothing can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blocked: Option<String>,
     /// What kind of demand it is; in `GET /v1/cases/{id}/policy` the rules that asked for it, by name, each with why it is there.
     pub why: String,
 }

@@ -78,6 +78,7 @@ pub(super) fn cost(preview: &RoutePreview) -> String {
     for item in &preview.checklist.items {
         let _ = writeln!(text, "needed: {} ({})", sanitise(&item.title, false), sanitise(&item.why, false));
         text += &super::ways::lines(&item.startable, "          by ");
+        text += &super::ways::none(item);
     }
     let _ = writeln!(text, "approvals needed: {}", sanitise(&preview.approvals_needed, false));
     let could: Vec<String> = preview.could_decide.operators.iter().map(ToString::to_string).collect();

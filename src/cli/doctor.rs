@@ -26,7 +26,7 @@ use crate::domain::register::{Holder, Register, Token};
 use crate::outbound::mail::Mailer;
 use crate::server::certificate::examine;
 use crate::store::sqlite::{
-    SharedMailbox, UNCHECKED, head_of, older_file, policies_of, pulse_of, register_of, shared_mailboxes, too_young, verify_file,
+    SharedMailbox, UNCHECKED, ages_of, head_of, older_file, policies_of, pulse_of, register_of, shared_mailboxes, too_young, verify_file,
 };
 
 /// How long connecting to a target or mail server may take.
@@ -93,6 +93,7 @@ pub async fn run(from: &Config, out: Out) -> Result<(), Failure> {
         if older_file(&config.database).is_ok_and(|older| older.is_none()) {
             found.add("mailboxes", mailboxes(&config.database, now));
             young(&mut found, &config.database, now);
+            found.add("records", records(&config.database, now));
         }
     }
     if let Some(tls) = &config.tls {
@@ -276,6 +277,26 @@ fn young(found: &mut Findings, database: &Path, now: Time) {
             found.add(what, Ok(format!("{NOTICE}{} {proves} yet, {until}", of.count)));
         }
     }
+}
+
+/// What is recorded too shortly to be gone by, and whether anyone could prove something by a saved code now.
+fn records(database: &Path, now: Time) -> Result<String, String> {
+    let Some(ages) = ages_of(database, now).map_err(|e| e.to_string())? else { return Ok("nothing was founded yet".to_owned()) };
+    let days = f64::from(ages.least.0) / 86_400.0;
+    let mut says = vec![format!("subjects with saved codes: {}, of them with codes older than {days} days: {}", ages.sets, ages.old_sets)];
+    if ages.old_sets == 0 {
+        let what = "whoever policy asks for a saved code can complete no checklist today; repeated proofing, passkeys and one-time passwords have no \
+            page yet. Issue the sets with `countersign codes`";
+        says.push(what.to_owned());
+    }
+    if ages.young_scopes > 0 {
+        says.push(format!("subjects with a scope that is recorded too shortly to be given back: {}", ages.young_scopes));
+    }
+    if ages.former > 0 {
+        says.push(format!("subjects whose record changed, judged by what it said before, too: {}", ages.former));
+    }
+    let notice = if ages.old_sets == 0 { NOTICE } else { "" };
+    Ok(format!("{notice}{}", says.join(". ")))
 }
 
 /// The pair as the listener reads it, its dates, and whether it is made out for the name that requesters are sent to.

@@ -16,11 +16,13 @@ use super::{Arguments, connect, register};
 use crate::api::governance::{PolicyExplained, ProposePolicy};
 use crate::base::ids::CaseId;
 use crate::base::span::readable;
+use crate::domain::checklist::is_carried_out;
+use crate::domain::policy::bundle::Bundle;
 use crate::domain::policy::compare::{self, Simulation};
 use crate::domain::policy::{self, Policy, crew};
 use crate::domain::register::Register;
 use crate::domain::requirement::Requirement;
-use crate::domain::vocabulary::{Role, Status};
+use crate::domain::vocabulary::{Method, Role, Status};
 use crate::store::sqlite::survey;
 
 /// What can be done with policies.
@@ -68,6 +70,8 @@ struct Checked {
     sha256: String,
     bytes: usize,
     smallest_crew: Option<Vec<String>>,
+    /// Methods that it names and nobody can complete yet.
+    without_page: Vec<&'static str>,
 }
 
 /// Runs one.
@@ -78,7 +82,8 @@ pub async fn run(command: &PolicyCommand, arguments: &Arguments, out: Out) -> Re
         PolicyCommand::Check { file } => {
             let (text, policy) = read(file.as_deref())?;
             let smallest_crew = crew::smallest(&policy.bundle).map(|crew| crew.lines());
-            out.answer(&Checked { sha256: policy.sha256.to_string(), bytes: text.len(), smallest_crew }, checked)
+            let without_page = without_page(&policy.bundle);
+            out.answer(&Checked { sha256: policy.sha256.to_string(), bytes: text.len(), smallest_crew, without_page }, checked)
         }
         PolicyCommand::Diff { old, new } => {
             let ((_, old), (text, new)) = (read(Some(old))?, read(Some(new))?);
@@ -106,7 +111,23 @@ fn checked(checked: &Checked) -> String {
         Some(lines) => format!("The smallest crew it needs:\n  {}", lines.join("\n  ")),
         None => "It tells too many classes of case apart to work out the smallest crew.".to_owned(),
     };
-    format!("The policy is sound.\nsha256 {}\n{crew}\n", checked.sha256)
+    let pages = match checked.without_page.join(", ") {
+        none if none.is_empty() => String::new(),
+        some => format!(
+            "It names what has no page yet, so that nobody can complete it: {some}.\nWhat else it offers has to do; saved codes and addresses count once \
+             they are as old as its min_record_age.\n"
+        ),
+    };
+    format!("The policy is sound.\nsha256 {}\n{crew}\n{pages}", checked.sha256)
+}
+
+fn without_page(bundle: &Bundle) -> Vec<&'static str> {
+    let rules = bundle.rules.iter().flat_map(|rule| &rule.demand.proofs).map(|(_, need)| need);
+    let needs = bundle.base.proofs.iter().chain(rules);
+    let slots = needs.flat_map(|need| &need.any_of).flat_map(|set| &set.slots).flatten();
+    let gates = bundle.base.gates.iter().chain(bundle.rules.iter().flat_map(|rule| &rule.demand.gates));
+    let all: BTreeSet<Method> = slots.chain(gates).copied().filter(|m| !is_carried_out(*m)).collect();
+    all.into_iter().map(Method::label).collect()
 }
 
 fn explained(found: &PolicyExplained) -> String {

@@ -218,7 +218,7 @@ async fn records(service: &Service, lost: &Lost, taken: &mut Taken) -> Result<()
     let mut narrowed = Vec::new();
     for was in &lost.subjects {
         let Some(record) = service.store.subject(&was.id).await.map_err(kept)? else { continue };
-        let new = restored::subject(&record.subject, was);
+        let new = restored::subject(&record.subject, was, service.now());
         if new != *record.subject {
             // A record from before managers had a date has that of the record, which is written anew here.
             let since = record.dates.record.filter(|_| new.manager.is_some());

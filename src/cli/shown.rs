@@ -123,6 +123,7 @@ fn checklist(case: &CaseDetail) -> String {
         let _ = writeln!(text, "  {mark}  {}{why}", sanitise(&item.title, false));
         if !done && case.hold.is_none() {
             text.push_str(&ways::lines(&item.startable, "           start-proof "));
+            text.push_str(&ways::none(item));
         }
     }
     text

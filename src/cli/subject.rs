@@ -61,10 +61,15 @@ fn shown(subject: &SubjectRow) -> String {
     let mut text = format!("{} ({}), {}, {}\n", subject.name.line(), subject.id, subject.kind.label(), subject.tier.label());
     let open = if subject.open_cases.is_empty() { "none".to_owned() } else { cases(&subject.open_cases) };
     let _ = writeln!(text, "open cases: {open}");
-    for held in &subject.entitlements {
-        let _ = writeln!(text, "held in {}: {}", held.target, sanitise(&held.scopes.join(", "), false));
-    }
     let day = |at: chrono::DateTime<chrono::Utc>| at.format("%Y-%m-%d %H:%M UTC").to_string();
+    for held in &subject.entitlements {
+        let dated = |scope: &String| held.since.get(scope).map_or_else(|| scope.clone(), |at| format!("{scope} (since {})", day(*at)));
+        let scopes: Vec<String> = held.scopes.iter().map(dated).collect();
+        let _ = writeln!(text, "held in {}: {}", held.target, sanitise(&scopes.join(", "), false));
+    }
+    for was in &subject.former {
+        let _ = writeln!(text, "until {}: {}", day(was.until), sanitise(&was.facts, false));
+    }
     for address in &subject.endpoints {
         let confirmed = address.confirmed_at.map_or_else(|| "never confirmed".to_owned(), |at| format!("confirmed {}", day(at)));
         let _ = writeln!(text, "recorded address {}: {}, set {}, {confirmed}", address.id, address.kind.label(), day(address.recorded_at));

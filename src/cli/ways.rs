@@ -6,10 +6,11 @@ use std::fmt::Write as _;
 
 use super::out::{Failure, USAGE};
 use crate::api::case::CaseDetail;
-use crate::api::proof::{ItemState, Startable};
+use crate::api::proof::{ChecklistItem, ItemState, Startable};
 use crate::api::requests::StartProof;
 use crate::api::words::Method;
 use crate::base::ids::CaseId;
+use crate::base::text::sanitise;
 use crate::client::{Client, ClientError};
 
 /// The most ways of one list that are shown.
@@ -33,6 +34,12 @@ pub(super) fn lines(ways: &[Startable], before: &str) -> String {
         let _ = writeln!(text, "{before}... and {} more", open.len() - SHOWN);
     }
     text
+}
+
+/// That nothing can be started for what is missing now, and why; nothing where something can.
+pub(super) fn none(item: &ChecklistItem) -> String {
+    let said = item.blocked.as_ref().map(|why| format!("          nobody can complete this today: {}\n", sanitise(why, false)));
+    said.unwrap_or_default()
 }
 
 /// Every way there is in a case as it stands: to reach somebody while it is held, and otherwise to prove what is missing.

@@ -19,6 +19,7 @@ use crate::domain::checklist;
 use crate::domain::command::{Actor, Command, Context, Decide, Open, World};
 use crate::domain::decide::decide;
 use crate::domain::event::CaseEvent;
+use crate::domain::history::History;
 use crate::domain::policy::Policy;
 use crate::domain::register::{Register, Scope};
 use crate::domain::subject::{Endpoint, Subject};
@@ -416,5 +417,6 @@ fn subject(n: u64, now: Time) -> Result<Subject, DemoError> {
         entitlements: BTreeMap::from([(TargetId::parse(if machine { "vault" } else { "directory" })?, BTreeSet::from(["access".parse()?]))]),
         endpoints: vec![endpoint],
         id: id.parse()?,
+        history: History::default(),
     })
 }

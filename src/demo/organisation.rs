@@ -12,6 +12,7 @@ use super::target::state::{Account, Misbehaviour};
 use crate::base::ids::{DelegationId, EndpointId, PersonId, ScopeId, SubjectId, TargetId};
 use crate::base::{Time, Untrusted};
 use crate::domain::event::RegisterChange;
+use crate::domain::history::History;
 use crate::domain::register::{Automation, Delegation, Operator, Person, Principal, Scope, Shift};
 use crate::domain::subject::{Endpoint, Ownership, Subject};
 use crate::domain::vocabulary::{Aal, EndpointKind, Environment, Ial, InventorySource, Role, Status, SubjectKind, Tier};
@@ -205,8 +206,10 @@ impl Organisation {
                 dependents: Vec::new(),
                 entitlements: BTreeMap::from([(TargetId::parse(human.target.as_deref().unwrap_or("directory"))?, human.scopes.clone())]),
                 endpoints: endpoints(&human.id, &human.id, now)?,
+                history: History::default(),
             },
             None,
+            now,
         );
         Ok(())
     }
@@ -234,14 +237,18 @@ impl Organisation {
                 dependents: machine.dependents.clone(),
                 entitlements: BTreeMap::from([(machine.target.parse()?, machine.scopes.clone())]),
                 endpoints: endpoints(&machine.id, &format!("{}-owners", machine.id), now)?,
+                history: History::default(),
             },
             machine.misbehaves,
+            now,
         );
         Ok(())
     }
 
     /// Keeps a subject; at the target its credential is lost, so its account reaches nothing.
-    fn add(&mut self, subject: Subject, misbehaves: Option<Misbehaviour>) {
+    fn add(&mut self, mut subject: Subject, misbehaves: Option<Misbehaviour>, now: Time) {
+        let dated = |scopes: &BTreeSet<ScopeId>| scopes.iter().map(|scope| (scope.clone(), long_ago(now))).collect();
+        subject.history.scopes = subject.entitlements.iter().map(|(target, scopes)| (target.clone(), dated(scopes))).collect();
         let mut account = Account::new(if subject.status == Status::Active { Status::Locked } else { subject.status }, BTreeSet::new());
         account.misbehaves = misbehaves;
         self.accounts.insert(subject.id.clone(), account);

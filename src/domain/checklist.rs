@@ -21,14 +21,14 @@ use crate::base::mailbox::mailbox;
 /// Without a case or its subject nothing can be judged: the answer is then one that nobody can meet.
 pub fn requirement(world: &World) -> Requirement {
     match (world.case.as_deref(), world.subject.as_deref()) {
-        (Some(case), Some(subject)) => requirement_for(world, subject, &case.route, &case.flags),
+        (Some(case), Some(subject)) => requirement_for(world, subject, (&case.route, &case.flags), case.request.opened_at),
         _ => unreachable_requirement(),
     }
 }
 
-/// The requirement a case on that route with those flags would have in this world.
-pub fn requirement_for(world: &World, subject: &Subject, route: &Route, flags: &[Flag]) -> Requirement {
-    world.pinned.requirement_with(&world.current, subject, route, flags)
+/// The requirement a case on that route with those flags, opened then, would have in this world.
+pub fn requirement_for(world: &World, subject: &Subject, (route, flags): (&Route, &[Flag]), opened: Time) -> Requirement {
+    world.pinned.requirement_with(&world.current, subject, (route, flags), opened)
 }
 
 /// What would be done for the world's case: the narrower of the pinned and the current policy's plan, no longer than policy's grants live.
@@ -360,6 +360,38 @@ fn startable(world: &World, need: &Requirement, method: Method, now: Time) -> Ve
         }
         Reach::Bound => vec![(method, None, None)],
     }
+}
+
+/// Why nothing can be started now for an item that is not met, method by method; nothing where something can.
+pub fn blocked(world: &World, item: &Item, now: Time) -> Option<String> {
+    let waits = |case: &Case| case.waiting(now).any(|(_, s)| item.methods.contains(&s.method));
+    if item.receipt.is_some() || !item.startable.is_empty() || world.case.as_deref().is_none_or(waits) {
+        return None;
+    }
+    let each = |method: &Method| format!("{}: {}", method.label(), hindrance(world, *method, now).trim_end_matches('.'));
+    Some(item.methods.iter().map(each).collect::<Vec<_>>().join("; "))
+}
+
+fn hindrance(world: &World, method: Method, now: Time) -> String {
+    let (Some(case), Some(subject)) = (world.case.as_deref(), world.subject.as_deref()) else { return "nobody is known to prove it".to_owned() };
+    if !is_carried_out(method) {
+        return "there is no page for it yet".to_owned();
+    }
+    if let Some(why) = dates::problem(world, method, None, now) {
+        return why.to_string();
+    }
+    if reach(method) == Reach::Attester {
+        let mut asked = subject.manager.iter().chain(subject.owners_at(now));
+        let young = asked.find_map(|p| dates::problem(world, method, Some(p), now));
+        return young.map_or_else(|| "nobody is recorded who could be asked and has no hand in it".to_owned(), |why| why.to_string());
+    }
+    let need = requirement(world);
+    let mut mail = subject.endpoints.iter().filter(|e| e.kind == EndpointKind::Email).peekable();
+    if mail.peek().is_none() {
+        return "no mail address is recorded".to_owned();
+    }
+    let why = mail.find_map(|e| endpoint_problem(case, subject, &need, &e.id, now));
+    why.unwrap_or_else(|| "the recorded mailbox is also that of somebody with a hand in it".to_owned())
 }
 
 /// Whether two recorded addresses are one place, whatever they are called and however they are written.

@@ -6,16 +6,20 @@
 
 use std::collections::BTreeMap;
 
-use chrono::Duration;
+use chrono::{Duration, Timelike as _};
 
 use super::case::Case;
 use super::checklist::{self, Reach, reach};
 use super::command::World;
-use super::requirement::Requirement;
-use super::subject::{Endpoint, Subject};
+use super::refusal::Refusal;
+use super::requirement::{Requirement, Seconds};
+use super::subject::{Endpoint, Scopes, Subject};
 use super::vocabulary::Method;
 use crate::base::Time;
-use crate::base::ids::PersonId;
+use crate::base::ids::{PersonId, ScopeId, TargetId};
+
+/// The most scopes that one sentence names.
+const NAMED: usize = 5;
 
 /// What is known of a subject's saved codes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -38,6 +42,29 @@ pub struct Dates {
     pub mailboxes: BTreeMap<PersonId, Time>,
     /// Since when the subject's record is as it is.
     pub record: Option<Time>,
+}
+
+/// Why some of what is asked for in a target is not given back in a case opened then: it was recorded too shortly before (invariant 10). Of what has
+/// no date see [`History::scopes`](super::history::History::scopes).
+pub fn scopes(subject: &Subject, (target, asked): (&TargetId, &Scopes), age: Seconds, opened: Time) -> Option<String> {
+    let young = |scope: &ScopeId| subject.history.since(target, scope).filter(|since| *since > opened - age.duration());
+    let found: Vec<(&ScopeId, Time)> = asked.iter().filter_map(|scope| Some((scope, young(scope)?))).collect();
+    let last = found.iter().map(|(_, since)| *since).max()?;
+    let named = found.iter().take(NAMED).map(|(scope, _)| scope.as_str()).collect::<Vec<_>>().join(", ");
+    let more = if found.len() > NAMED { format!(" and {} more", found.len() - NAMED) } else { String::new() };
+    let (is, it) = if found.len() == 1 { ("is", "it counts") } else { ("are", "they count") };
+    let day = |at: Time| at.format("%Y-%m-%d %H:%M UTC");
+    Some(format!(
+        "{named}{more} in {target} {is} recorded since {}, too shortly before the request to be given back: {it} in one made from {} on.",
+        day(last),
+        day(up_to_the_minute(last + age.duration()))
+    ))
+}
+
+/// A time that is said by minutes is never said to be earlier than it is.
+fn up_to_the_minute(at: Time) -> Time {
+    let over = i64::from(at.second()) * 1_000 + i64::from(at.timestamp_subsec_millis());
+    if over == 0 { at } else { at + Duration::milliseconds(60_000 - over) }
 }
 
 /// How what is recorded since then is too young to serve in a case, if it is; `so` says what follows for a proof.
@@ -79,18 +106,18 @@ pub fn only_too_young(world: &World, methods: &[Method], now: Time) -> bool {
 
 /// Why what a method rests on is too young for the world's case, if it is: the subject's saved codes, or, for whoever would attest, their
 /// mailbox or what makes it theirs to attest.
-pub fn problem(world: &World, method: Method, attester: Option<&PersonId>, now: Time) -> Option<String> {
+pub fn problem(world: &World, method: Method, attester: Option<&PersonId>, now: Time) -> Option<Refusal> {
     let (Some(case), Some(subject)) = (world.case.as_deref(), world.subject.as_deref()) else { return None };
     match (reach(method), attester) {
         (Reach::Endpoint, _) if method == Method::SavedCode => match world.dates.codes {
             SavedCodes::Unknown => None,
-            SavedCodes::None => Some("The subject has no saved codes that are good: prove it another way.".to_owned()),
+            SavedCodes::None => Some(Refusal::MethodUnusable("The subject has no saved codes that are good: prove it another way.".to_owned())),
             SavedCodes::Issued(at) => {
                 let how = too_young(case, &checklist::requirement(world), Some(at), now, "they prove nothing here.")?;
-                Some(format!("The saved codes were issued {how}"))
+                Some(Refusal::TooYoung(format!("The saved codes were issued {how}")))
             }
         },
-        (Reach::Attester, Some(person)) => attests(world, (case, subject), method, person, now),
+        (Reach::Attester, Some(person)) => attests(world, (case, subject), method, person, now).map(Refusal::TooYoung),
         _ => None,
     }
 }

@@ -18,6 +18,7 @@ pub mod elsewhere;
 pub mod event;
 pub mod govern;
 pub mod grant;
+pub mod history;
 pub mod lineage;
 pub mod mailboxes;
 pub mod message;

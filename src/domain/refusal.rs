@@ -122,8 +122,14 @@ pub enum Refusal {
     /// The endpoint can't serve this case (invariant 5).
     #[error("{0}")]
     EndpointUnusable(String),
+    /// What it rests on was recorded too shortly before the request (invariants 5 and 10).
+    #[error("{0}")]
+    TooYoung(String),
+    /// The method has nothing to go by: no code was issued to the subject.
+    #[error("{0}")]
+    MethodUnusable(String),
     /// Too many wrong tries.
-    #[error("Too many wrong tries. Ask for a new code, or use another way.")]
+    #[error("Too many wrong codes were typed. Ask for a new one; if that is refused, too, the case takes no more: open another one.")]
     TooManyAttempts,
     /// The proof session or receipt ended.
     #[error("This page or code is no longer valid.")]
@@ -178,6 +184,8 @@ impl Refusal {
             Self::ScopeExceeds => "scope-exceeds",
             Self::NotRecoverable(_) => "not-recoverable",
             Self::EndpointUnusable(_) => "endpoint-unusable",
+            Self::TooYoung(_) => "too-young",
+            Self::MethodUnusable(_) => "method-unusable",
             Self::TooManyAttempts => "too-many-attempts",
             Self::SessionEnded => "session-ended",
             Self::SignatureMissing => "signature-missing",

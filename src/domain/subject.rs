@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::Duration;
 use serde::{Deserialize, Serialize};
 
+use super::history::History;
 use super::vocabulary::{Aal, EndpointKind, Environment, Ial, InventorySource, Status, SubjectKind, Tier};
 use crate::base::canonical::CanonicalError;
 use crate::base::ids::{EmployerId, EndpointId, PersonId, ScopeId, SubjectId, TargetId};
@@ -54,6 +55,9 @@ pub struct Subject {
     pub entitlements: BTreeMap<TargetId, Scopes>,
     /// Recorded addresses.
     pub endpoints: Vec<Endpoint>,
+    /// Since when it holds what it held, and what it was before.
+    #[serde(default, skip_serializing_if = "History::is_empty")]
+    pub history: History,
 }
 
 /// A person who owns, or owned, a subject or an automation.
@@ -120,6 +124,11 @@ impl Subject {
     /// What it held in a target before; empty if nothing was recorded.
     pub fn entitled(&self, target: &TargetId) -> Scopes {
         self.entitlements.get(target).cloned().unwrap_or_default()
+    }
+
+    /// Whether anyone is recorded to own it; a person owns themselves.
+    pub fn owner_known(&self) -> bool {
+        !self.kind.is_non_human() || self.owners.iter().any(|o| o.until.is_none())
     }
 
     /// The owners at a moment.

@@ -11,11 +11,12 @@ use super::App;
 use super::authn::{Caller, later};
 use super::extract::{Id, Params};
 use super::problem::Failure;
-use crate::api::lists::{EndpointRow, Entitlement, Me, SubjectFound, SubjectPage, SubjectRow};
+use crate::api::lists::{EndpointRow, Entitlement, FormerRow, Me, SubjectFound, SubjectPage, SubjectRow};
 use crate::base::Untrusted;
 use crate::base::ids::SubjectId;
 use crate::domain::access;
 use crate::domain::case::ActorRef;
+use crate::domain::history::Former;
 use crate::domain::view::{QueueFilter, QueueQuery};
 use crate::service::reads::{FINDS_PER_MINUTE, RECORDS_PER_MINUTE};
 use crate::store::SubjectRecord;
@@ -94,7 +95,12 @@ async fn row(app: &App, record: SubjectRecord) -> Result<SubjectRow, Failure> {
     let filter = QueueFilter { subject: Some(id.to_string()), ended: Some(false), ..QueueFilter::default() };
     let open = app.service.store.queue(&QueueQuery { filter, limit: MAX_SUBJECTS, ..QueueQuery::default() }).await?;
     let s = record.subject;
-    let held = s.entitlements.iter().map(|(t, scopes)| Entitlement { target: t.clone(), scopes: scopes.iter().map(ToString::to_string).collect() });
+    let since = |t| s.history.scopes.get(t).into_iter().flatten().map(|(scope, at)| (scope.to_string(), *at)).collect();
+    let held = s.entitlements.iter().map(|(t, scopes)| Entitlement {
+        target: t.clone(),
+        scopes: scopes.iter().map(ToString::to_string).collect(),
+        since: since(t),
+    });
     let endpoint = |e: &crate::domain::subject::Endpoint| EndpointRow {
         id: e.id.clone(),
         kind: e.kind,
@@ -109,5 +115,13 @@ async fn row(app: &App, record: SubjectRecord) -> Result<SubjectRow, Failure> {
         open_cases: open.rows.into_iter().map(|r| r.id).collect(),
         entitlements: held.collect(),
         endpoints: s.endpoints.iter().map(endpoint).collect(),
+        former: s.history.former.iter().map(former).collect(),
     })
+}
+
+fn former(was: &Former) -> FormerRow {
+    let owned = if was.owner_known { "" } else { ", no owner known" };
+    let (kind, tier, ial, aal) = (was.kind.label(), was.tier.label(), was.ial.label(), was.aal.label());
+    let facts = format!("{kind}, {tier} tier, {ial}/{aal}, recorded in {}, {}{owned}", was.inventory.label(), was.environment.label());
+    FormerRow { facts, until: was.until }
 }

@@ -72,6 +72,8 @@ fn status(refusal: &Refusal) -> StatusCode {
         | Refusal::ScopeExceeds
         | Refusal::NotRecoverable(_)
         | Refusal::EndpointUnusable(_)
+        | Refusal::TooYoung(_)
+        | Refusal::MethodUnusable(_)
         | Refusal::ChecklistIncomplete { .. }
         | Refusal::Deadlock { .. }
         | Refusal::SignatureMissing => StatusCode::UNPROCESSABLE_ENTITY,

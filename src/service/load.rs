@@ -89,7 +89,7 @@ impl Service {
         Box::new(move |case, subject| {
             let read = read.clone().filter(|p| p.sha256 == case.policy);
             let pinned = read.or_else(|| known.lock().ok()?.get(&case.policy))?;
-            let need = pinned.requirement_with(&current, subject, &case.route, &case.flags);
+            let need = pinned.requirement_with(&current, subject, (&case.route, &case.flags), case.request.opened_at);
             Some(case.request.opened_at.min(now) - need.linked_window.duration())
         })
     }
@@ -120,7 +120,7 @@ impl Service {
     /// Other cases of the same subject and target, and what else was asked for lately of the same person, for a case that does not exist yet.
     async fn link_new(&self, loaded: &mut Loaded, route: &Route, id: CaseId) -> Result<(), ServiceError> {
         let Some(subject) = loaded.world.subject.clone() else { return Ok(()) };
-        let since = loaded.now - loaded.world.current.requirement(&subject, route, &[]).linked_window.duration();
+        let since = loaded.now - loaded.world.current.requirement(&subject, route, &[], loaded.now).linked_window.duration();
         for case in self.store.linked(&route.subject, &route.target, since, Some(id)).await? {
             take(loaded, case);
         }

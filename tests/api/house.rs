@@ -195,5 +195,6 @@ pub fn subject(long_ago: Time) -> Subject {
         dependents: vec![],
         entitlements: [(id("directory"), [id("login")].into())].into(),
         endpoints: vec![endpoint],
+        history: countersign::domain::history::History::default(),
     }
 }

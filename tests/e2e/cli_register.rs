@@ -122,6 +122,7 @@ fn policies_are_checked_compared_explained_and_proposed_from_the_command_line() 
     let stricter = write("stricter.toml", &text.replace("email = \"30 min\"", "email = \"20 min\""));
     let laxer = write("laxer.toml", &text.replace("approvals = 2", "approvals = 1").replace("from_groups = { security = 1 }\n", ""));
     let checked = cli.run("nadia", &["policy", "check", &plain], 0);
+    assert!(checked["without_page"].to_string().contains("repeated proofing"), "{checked}");
     assert!(!checked["smallest_crew"].as_array().unwrap().is_empty(), "{checked}");
     for refused in [cli.run("nadia", &["policy", "check", &laxer], 2), cli.run("e.morgan", &["policy", "propose", &laxer], 2)] {
         let all = refused["mistakes"].to_string();

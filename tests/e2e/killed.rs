@@ -47,7 +47,7 @@ fn house() -> Host {
     host.here(&["import", "persons", &people.display().to_string(), "--write"], 0);
     let one = |id: &str| {
         json!({"id": id, "kind": "api_key", "name": id, "tier": "standard", "environment": "production", "owners": ["p-kim"],
-            "inventory": "secrets_manager", "entitlements": {"ci": ["deploy"]},
+            "inventory": "secrets_manager", "entitlements": {"ci": ["deploy"]}, "scopes_since": "2025-01-01T00:00:00Z",
             "endpoints": [{"id": format!("{id}-mail"), "kind": "email", "address": format!("{id}@acme.example")}]})
     };
     let subjects = host.path("subjects.json");

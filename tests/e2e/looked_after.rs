@@ -31,7 +31,7 @@ fn a_fresh_server_is_in_order_and_each_thing_that_is_not_is_named() {
     assert!(ends.contains("when that of ana") || ends.contains("when that of ben"), "{ends}");
     assert!(finding(&well, "keys").1.starts_with('/') && finding(&well, "database").1.contains("Not checked: people's names"), "{well}");
     assert!(finding(&well, "targets").1.starts_with("NOTICE: none") && finding(&well, "mail").1.starts_with("NOTICE: "), "{well}");
-    assert_eq!(well["notices"], 2, "{well}");
+    assert_eq!(well["notices"], 3, "{well}");
     host.serve();
     host.here(&["doctor"], 0);
     host.stop();
@@ -106,8 +106,9 @@ fn a_target_that_is_asked_in_the_clear_is_refused_or_told_of() {
 fn a_mailbox_of_two_is_told_of_by_the_import_by_doctor_and_to_whoever_approves_an_account() {
     let mut host = Host::founded("", "");
     let (people, subjects) = (host.path("people.csv").display().to_string(), host.path("subjects.csv").display().to_string());
-    let rows = "p-ana,Ana,ana@acme.example,acme\np-ana2,Ana B.,Ana+b@acme.example,acme\np-kim,Kim,kim@acme.example,acme\n";
-    std::fs::write(&people, format!("id,name,email,employer\n{rows}")).unwrap();
+    let rows = "p-ana,Ana,ana@acme.example,acme,\np-ana2,Ana B.,Ana+b@acme.example,acme,2025-01-01T00:00:00Z\n\
+        p-kim,Kim,kim@acme.example,acme,2025-01-01T00:00:00Z\n";
+    std::fs::write(&people, format!("id,name,email,employer,email_since\n{rows}")).unwrap();
     assert!(finding(&host.here(&["doctor"], 0), "mailboxes").1.contains("each is one person's"));
     let done = host.here(&["import", "persons", &people, "--write"], 0);
     assert_eq!((&done["warned"], &done["refused"]), (&2.into(), &0.into()), "{done}");
@@ -118,6 +119,8 @@ fn a_mailbox_of_two_is_told_of_by_the_import_by_doctor_and_to_whoever_approves_a
     let (ok, says) = finding(&host.here(&["doctor"], 0), "mailboxes");
     let both = says.contains("one mailbox: p-ana and p-ana2") && says.contains("kim's e1 that of p-ana and p-ana2");
     assert!(ok && says.starts_with("NOTICE: ") && both, "{says}");
+    let (ok, says) = finding(&host.here(&["doctor"], 0), "records");
+    assert!(ok && says.starts_with("NOTICE: subjects with saved codes: 0") && says.contains("countersign codes"), "{says}");
     host.serve();
     host.there("ana", &["register", "operator", "ana9", "--person", "p-ana2", "--role", "supervisor"], 0);
     let waits = host.there("ben", &["register", "proposals"], 0).to_string();

@@ -193,7 +193,7 @@ fn t33_a_restore_gives_no_case_and_no_record_back_what_it_lost_since() {
     let subjects = host.path("subjects.json").display().to_string();
     let subject = |status: &str, mail: &str| {
         let record = json!([{"id": "ci-key", "kind": "api_key", "name": "CI key", "tier": "standard", "environment": "production", "owners": ["p-kim"],
-            "inventory": "secrets_manager", "status": status, "entitlements": {"ci": ["deploy"]},
+            "inventory": "secrets_manager", "status": status, "entitlements": {"ci": ["deploy"]}, "scopes_since": "2025-01-01T00:00:00Z",
             "endpoints": [{"id": "e1", "kind": "email", "address": mail}]}]);
         std::fs::write(&subjects, record.to_string()).unwrap();
     };

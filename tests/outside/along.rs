@@ -21,7 +21,7 @@ impl House {
         let session = self.service.fresh("ses").unwrap();
         let start = Command::StartProof { session, method, endpoint: endpoint.map(id::<EndpointId>), attester: attester.map(id::<PersonId>) };
         let refused = refusal(self.attempt("nadia", case, start).await);
-        let Refusal::EndpointUnusable(why) = refused else { panic!("{refused}") };
+        let (Refusal::EndpointUnusable(why) | Refusal::TooYoung(why) | Refusal::MethodUnusable(why)) = refused else { panic!("{refused}") };
         why
     }
 
@@ -136,8 +136,8 @@ async fn invariant_05_a_mailbox_a_manager_and_an_owner_that_an_import_changed_at
     let person = |email: &str| format!("id,name,email,employer\np-kim,Kim,{email},corp\n");
     let subject = |manager: &str, owners: &str| {
         format!(
-            "id,kind,name,tier,environment,inventory,manager,manager_since,owners,entitlements\n\
-             svc,service_account,svc,standard,staging,cmdb,{manager},2025-01-01T00:00:00Z,{owners},directory:login\n"
+            "id,kind,name,tier,environment,inventory,manager,manager_since,owners,entitlements,scopes_since\n\
+             svc,service_account,svc,standard,staging,cmdb,{manager},2025-01-01T00:00:00Z,{owners},directory:login,2025-01-01T00:00:00Z\n"
         )
     };
     import(&house, Kind::Subjects, &subject("p-kim", "p-lee|2025-01-01T00:00:00Z")).await;

@@ -393,6 +393,7 @@ pub fn subject(sample: &Sample) -> Subject {
         dependents: if ["parent", "idler"].contains(&name) { vec![id("vega")] } else { vec![] },
         entitlements: BTreeMap::from([(id("directory"), BTreeSet::from([id::<ScopeId>("login"), id("mail")]))]),
         endpoints: vec![endpoint("e1", format!("{name}@corp.example")), endpoint("e2", format!("{name}@home.example"))],
+        history: countersign::domain::history::History::default(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Import into a real store: dry run first, refused rows named, young addresses, idempotence.
 
-use countersign::service::import::{Format, Kind};
+use countersign::domain::vocabulary::Tier;
+use countersign::service::import::{Format, Kind, Report};
 use countersign::store::Store;
 
 use crate::house::{House, id};
@@ -51,10 +52,10 @@ async fn subjects_are_recorded_and_a_changed_address_is_young() {
 #[tokio::test]
 async fn mailboxes_that_are_somebody_elses_are_warned_of_and_nothing_is_refused_for_them() {
     let house = House::new().await;
-    let persons = "id,name,email,employer,status\np-one,One,team@corp.example,corp,\np-two,Two,Te.am+x@corp.example,corp,\n\
-                   p-double,N. H.,Nadia@CORP.example,corp,\np-alone,Al,alone@corp.example,corp,\np-gone,Gone,team@corp.example,corp,retired\n";
+    let persons = "id,name,email,employer,status,email_since\np-one,One,team@corp.example,corp,,D\np-two,Two,Te.am+x@corp.example,corp,,D\n\
+                   p-double,N. H.,Nadia@CORP.example,corp,,D\np-alone,Al,alone@corp.example,corp,,D\np-gone,Gone,team@corp.example,corp,retired,D\n";
     let run = |kind, text: &str, dry| {
-        let (service, text) = (house.service.clone(), text.to_owned());
+        let (service, text) = (house.service.clone(), text.replace(",D\n", ",2025-01-01T00:00:00Z\n").replace("|D", "|2025-01-01T00:00:00Z"));
         async move { service.import(kind, Format::Csv, text.as_bytes(), dry).await.unwrap() }
     };
     let dry = run(Kind::Persons, persons, true).await;
@@ -67,11 +68,11 @@ async fn mailboxes_that_are_somebody_elses_are_warned_of_and_nothing_is_refused_
     assert!(says(4).contains("p-nadia (signs in as nadia)") && says(5).is_empty(), "{real:?}");
 
     let subjects = "id,kind,name,person,tier,environment,owners,endpoints\n\
-        alone,employee,Al,p-alone,standard,corporate,,e1|email|alone@corp.example;e2|email|n.adia@corp.example\n\
-        apart,employee,One,p-one,standard,corporate,,e1|email|one@home.example\n\
-        theirs,api_key,Theirs,,standard,production,p-alone,e1|email|alone@corp.example\n\
-        mine,api_key,Mine,,standard,production,p-nadia,e1|email|nadia@corp.example\n\
-        teams,api_key,Teams,,standard,production,p-alone,e1|email|team@corp.example\n";
+        alone,employee,Al,p-alone,standard,corporate,,e1|email|alone@corp.example|D;e2|email|n.adia@corp.example|D\n\
+        apart,employee,One,p-one,standard,corporate,,e1|email|one@home.example|D\n\
+        theirs,api_key,Theirs,,standard,production,p-alone|D,e1|email|alone@corp.example|D\n\
+        mine,api_key,Mine,,standard,production,p-nadia|D,e1|email|nadia@corp.example|D\n\
+        teams,api_key,Teams,,standard,production,p-alone|D,e1|email|team@corp.example|D\n";
     let dry = run(Kind::Subjects, subjects, true).await;
     let real = run(Kind::Subjects, subjects, false).await;
     assert_eq!((&dry.warnings, dry.refused, dry.warned), (&real.warnings, 0, 3), "{dry:?}");
@@ -81,4 +82,60 @@ async fn mailboxes_that_are_somebody_elses_are_warned_of_and_nothing_is_refused_
         "{says:?}"
     );
     assert!(says[1].0 == 5 && says[1].1.contains("e1") && says[2].0 == 6 && says[2].1.contains("p-one, p-two"), "{says:?}");
+}
+
+#[tokio::test]
+async fn invariant_05_what_has_no_date_and_what_dates_are_passed_over_is_told() {
+    let house = House::new().await;
+    let run = |kind, text: String| {
+        let service = house.service.clone();
+        async move { service.import(kind, Format::Csv, text.as_bytes(), false).await.unwrap() }
+    };
+    let told = |report: &Report| report.warnings.iter().flat_map(|w| w.says.clone()).collect::<Vec<_>>();
+    let person = |mail: &str, since: &str| format!("id,name,email,email_since,employer\np-new,New,{mail},{since},corp\n");
+    let first = run(Kind::Persons, person("new@corp.example", "")).await;
+    let week = (house.service.now() + chrono::Duration::days(7)).format("%Y-%m-%d %H:%M UTC").to_string();
+    let young = format!("counts from now, and for nothing in a request made before {week}");
+    assert_eq!(told(&first), [format!("email: has no date: {young}")]);
+    // A date that comes later is passed over, by name; the same file without one is quiet.
+    house.clock.pass(60);
+    let dated = run(Kind::Persons, person("new@corp.example", "2025-01-01T00:00:00Z")).await;
+    assert!(dated.unchanged == 1 && told(&dated)[0].starts_with("email_since: passed over for the address, recorded already"), "{dated:?}");
+    assert_eq!(run(Kind::Persons, person("new@corp.example", "")).await.warned, 0);
+    let other = run(Kind::Persons, person("other@corp.example", "2025-01-01T00:00:00Z")).await;
+    assert!(told(&other)[0].contains("is not what was recorded") && told(&other)[0].contains("email_since is passed over"), "{other:?}");
+
+    let subject = |tier: &str, scopes: &str, dates: [&str; 4]| {
+        let [manager, owner, scope, address] = dates;
+        format!(
+            "id,kind,name,tier,environment,inventory,manager,manager_since,owners,entitlements,scopes_since,endpoints\n\
+             svc,service_account,svc,{tier},staging,cmdb,p-kim,{manager},p-lee|{owner},directory:{scopes},{scope},e1|email|svc@corp.example|{address}|\n"
+        )
+    };
+    let old = ["2025-01-01T00:00:00Z"; 4];
+    let first = run(Kind::Subjects, subject("privileged", "login", [""; 4])).await;
+    let says = told(&first);
+    assert!(first.warned == 1 && says.len() == 4 && says.iter().all(|s| s.contains("has no date")), "{first:?}");
+    house.clock.pass(60);
+    let dated = run(Kind::Subjects, subject("privileged", "login", old)).await;
+    let says = told(&dated);
+    assert!(dated.unchanged == 1 && says.len() == 4 && says.iter().all(|s| s.contains("passed over for")), "{dated:?}");
+    assert_eq!(run(Kind::Subjects, subject("privileged", "login", [""; 4])).await.warned, 0);
+
+    // Another scope is new whatever the file says, and what the record said is not forgotten.
+    let wider = run(Kind::Subjects, subject("standard", "login+admin", ["", "", "2025-01-01T00:00:00Z", ""])).await;
+    assert!(wider.changed == 1 && told(&wider)[0].starts_with("entitlements: directory:admin is not what was recorded"), "{wider:?}");
+    let record = house.store.subject(&id("svc")).await.unwrap().unwrap().subject;
+    assert_eq!(record.history.since(&id("directory"), &id("admin")), Some(house.service.now()));
+    assert_eq!(record.history.since(&id("directory"), &id("login")), Some(house.service.now() - chrono::Duration::seconds(60)));
+    assert_eq!((record.history.former[0].tier, record.history.former.len()), (Tier::Privileged, 1));
+}
+
+#[tokio::test]
+async fn invariant_05_two_addresses_of_one_mailbox_are_refused() {
+    let house = House::new().await;
+    let row = "id,kind,name,tier,environment,owners,endpoints\n\
+        svc,api_key,svc,standard,staging,p-kim,e1|email|m.okafor@corp.example||;e2|email|M.Okafor+hr@corp.example||\n";
+    let report = house.service.import(Kind::Subjects, Format::Csv, row.as_bytes(), true).await.unwrap();
+    assert_eq!(report.refusals[0].why, ["endpoints: e2 is the same mailbox as e1: keep one of them"], "{report:?}");
 }

@@ -276,8 +276,9 @@ fn invariant_04_a_sealed_case_is_not_given_to_whom_would_void_its_proof_by_havin
 
 #[test]
 fn invariant_05_what_is_recorded_of_whoever_attests_is_as_old_as_an_address_has_to_be() {
-    let age =
-        Policy::builtin().requirement_with(&Policy::builtin(), &crate::play::subject(Tier::Standard), &route(Path::Assisted), &[]).min_endpoint_age;
+    let age = Policy::builtin()
+        .requirement_with(&Policy::builtin(), &crate::play::subject(Tier::Standard), (&route(Path::Assisted), &[]), start())
+        .min_endpoint_age;
     let (old, young) = (start() - age.duration(), start() - age.duration() + Duration::seconds(1));
     let offered =
         |play: &Play, method| attest::attesters(&play.world, method, play.now).iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
@@ -289,7 +290,7 @@ fn invariant_05_what_is_recorded_of_whoever_attests_is_as_old_as_an_address_has_
     }
     for who in ["mona", "own-3"] {
         let refused = begin(&mut play, GATE, who).1;
-        assert!(matches!(&refused, Err(Refusal::EndpointUnusable(why)) if why.contains("recorded too shortly before the request")), "{refused:?}");
+        assert!(matches!(&refused, Err(Refusal::TooYoung(why)) if why.contains("recorded too shortly before the request")), "{refused:?}");
     }
     // Of a manager without a date, the record tells; without either nobody knows, and it is too young.
     for (record, counts) in [(Some(old), true), (Some(young), false), (None, false)] {
@@ -312,7 +313,7 @@ fn invariant_05_an_attestation_asked_for_before_the_mailbox_was_changed_counts_f
     started.unwrap();
     let now = play.now;
     Arc::make_mut(&mut play.world.dates).mailboxes.insert(id("mona"), now);
-    assert!(matches!(answer(&mut play, &session, "mona", "mona"), Err(Refusal::EndpointUnusable(_))));
+    assert!(matches!(answer(&mut play, &session, "mona", "mona"), Err(Refusal::TooYoung(_))));
 }
 
 #[test]
@@ -332,10 +333,10 @@ fn invariant_05_a_set_of_saved_codes_is_as_old_as_an_address_has_to_be_or_proves
     none.open(op("nadia"), Path::Assisted);
     none.act(op("nadia"), &triage()).unwrap();
     let command = Command::StartProof { session: id("ses-n"), method: Method::SavedCode, endpoint: Some(id("mail-1")), attester: None };
-    assert!(matches!(none.act(op("nadia"), &command), Err(Refusal::EndpointUnusable(why)) if why.contains("no saved codes")));
+    assert!(matches!(none.act(op("nadia"), &command), Err(Refusal::MethodUnusable(why)) if why.contains("no saved codes")));
     for late in [start() - Duration::days(6), start(), start() + Duration::minutes(1)] {
         let (refused, offered) = begin(late);
-        assert!(matches!(&refused, Err(Refusal::EndpointUnusable(why)) if why.contains("saved codes")) && !offered, "{refused:?}");
+        assert!(matches!(&refused, Err(Refusal::TooYoung(why)) if why.contains("saved codes")) && !offered, "{refused:?}");
     }
 }
 
@@ -361,10 +362,7 @@ fn invariant_05_whoever_was_recorded_after_the_request_can_be_reached_over_a_hol
     assert!(checklist::contacts(&play.world, play.now).is_empty());
     let reach = |session: &str| Command::StartProof { session: id(session), method: GATE, endpoint: None, attester: Some(id("own-1")) };
     let refused = play.ask(op("vega"), &reach("ses-c"));
-    assert!(
-        matches!(&refused, Err(Refusal::EndpointUnusable(why)) if why.contains("it can serve over the hold from 09 Mar 11:00Z on")),
-        "{refused:?}"
-    );
+    assert!(matches!(&refused, Err(Refusal::TooYoung(why)) if why.contains("it can serve over the hold from 09 Mar 11:00Z on")), "{refused:?}");
     play.now = start() + Duration::days(8);
     let ways = checklist::contacts(&play.world, play.now);
     assert!(ways.contains(&(GATE, None, Some(id("own-1")))) && ways.contains(&(Method::IssuedCode, Some(id("mail-1")), None)), "{ways:?}");
@@ -372,5 +370,5 @@ fn invariant_05_whoever_was_recorded_after_the_request_can_be_reached_over_a_hol
     answer(&mut play, "ses-c", "own-1", "own-1").unwrap();
     play.act(op("vega"), &Command::LiftHold { reason: text("reached"), contact: id("ses-c") }).unwrap();
     assert!(play.case().hold.is_none() && play.case().receipts.is_empty(), "contact is no proof");
-    assert!(matches!(begin(&mut play, GATE, "own-1").1, Err(Refusal::EndpointUnusable(_))), "nor does it become one after the hold");
+    assert!(matches!(begin(&mut play, GATE, "own-1").1, Err(Refusal::TooYoung(_))), "nor does it become one after the hold");
 }

@@ -208,7 +208,7 @@ proptest! {
         let subject = play.world.subject.clone().unwrap();
         let asked = checklist::requirement(&play.world);
         for policy in [&pinned, &current] {
-            let alone = policy.requirement(&subject, &case.route, &play.case().flags);
+            let alone = policy.requirement(&subject, &case.route, &play.case().flags, case.request.opened_at);
             prop_assert!(compare::at_least(&asked, &alone), "laxer than one of the two");
             let plan = policy.plan(&subject, &case.route);
             let planned = checklist::plan(&play.world).unwrap();

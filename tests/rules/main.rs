@@ -8,6 +8,7 @@ mod play;
 mod attesting;
 mod clocks;
 mod duties;
+mod history;
 mod incidents;
 mod invariants;
 mod life;

@@ -183,7 +183,7 @@ fn an_approval_outlasts_the_delay_that_two_policies_make_together() {
     close.approve("ruiz").unwrap();
     assert!(close.case().approvals[0].valid_until >= close.case().times.execute_after.unwrap() + Duration::minutes(15));
     (play.world.pinned, play.world.current) = (with("2 h", "0 s"), with("24 h", "12 h"));
-    let need = checklist::requirement_for(&play.world, &crate::play::subject(Tier::Standard), &route(Path::Assisted), &[]);
+    let need = checklist::requirement_for(&play.world, &crate::play::subject(Tier::Standard), (&route(Path::Assisted), &[]), play.now);
     assert!(need.approval_lifetime.0 == 2 * 3600 && need.delay.0 == 12 * 3600, "{need:?}");
     // The case is of the older file's time.
     let newer = std::mem::replace(&mut play.world.current, play.world.pinned.clone());

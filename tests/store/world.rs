@@ -118,6 +118,7 @@ pub fn subject(id: &str, name: &str) -> Subject {
         dependents: Vec::new(),
         entitlements: BTreeMap::new(),
         endpoints: Vec::new(),
+        history: countersign::domain::history::History::default(),
     }
 }
 

@@ -99,6 +99,7 @@ pub fn subject(tier: Tier) -> Subject {
         dependents: Vec::new(),
         entitlements: BTreeMap::from([(id("crm"), BTreeSet::from([id("read"), id("write")]))]),
         endpoints: vec![endpoint("mail-1", EndpointKind::Email), endpoint("phone-1", EndpointKind::Phone)],
+        history: countersign::domain::history::History::default(),
     }
 }
 

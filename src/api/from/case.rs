@@ -159,6 +159,7 @@ fn unrecorded(id: SubjectId, name: Untrusted, why: &str) -> SubjectDetail {
         owners: Vec::new(),
         dependents: Vec::new(),
         entitled: Vec::new(),
+        too_young: None,
         endpoints: Vec::new(),
     }
 }
@@ -168,7 +169,7 @@ fn bare_checklist(v: &CaseView) -> Checklist {
     let mut checklist = parts::checklist(v);
     checklist.next = None;
     for item in &mut checklist.items {
-        (item.receipt, item.sessions, item.startable) = (None, Vec::new(), Vec::new());
+        (item.receipt, item.sessions, item.startable, item.blocked) = (None, Vec::new(), Vec::new(), None);
     }
     checklist
 }

@@ -14,8 +14,9 @@ use crate::base::ids::PersonId;
 use crate::domain::case::{
     Approval, Case, Execution, ExecutionOutcome, Grant, Hold, LineageEntry, MAX_ATTEMPTS_PER_CODE, Plan, ProofSession, Seal, SessionOutcome,
 };
-use crate::domain::checklist::{Item, Way, endpoint_problem};
+use crate::domain::checklist::{Item, Way, blocked, endpoint_problem};
 use crate::domain::command::World;
+use crate::domain::dates;
 use crate::domain::effect::Notice;
 use crate::domain::message::{Message, SentAt};
 use crate::domain::next;
@@ -23,6 +24,7 @@ use crate::domain::policy::Policy;
 use crate::domain::refusal;
 use crate::domain::subject::Subject;
 use crate::domain::view::CaseView;
+use crate::domain::vocabulary::CaseState;
 
 /// A lineage entry with the person's name.
 pub fn duty(entry: &LineageEntry, names: &BTreeMap<PersonId, Untrusted>, you: Option<&PersonId>) -> DutyInTheWay {
@@ -51,9 +53,15 @@ pub(super) fn subject(view: &CaseView, subject: &Subject) -> SubjectDetail {
         environment: subject.environment,
         owners: subject.owners_at(view.now).cloned().collect(),
         dependents: subject.dependents.clone(),
+        too_young: too_young(view, subject),
         entitled: subject.entitled(&view.case.route.target).iter().map(ToString::to_string).collect(),
         endpoints: subject.endpoints.iter().map(|e| EndpointUse { id: e.id.clone(), kind: e.kind, unusable: unusable(&e.id) }).collect(),
     }
+}
+
+fn too_young(v: &CaseView, subject: &Subject) -> Option<String> {
+    let target = &v.case.route.target;
+    dates::scopes(subject, (target, &subject.entitled(target)), v.requirement.min_endpoint_age, v.case.request.opened_at)
 }
 
 pub(super) fn checklist(v: &CaseView) -> Checklist {
@@ -120,6 +128,7 @@ fn item(v: &CaseView, item: &Item) -> ChecklistItem {
         }),
         sessions,
         startable: item.startable.iter().map(|w| way(v, w)).collect(),
+        blocked: blocked(&v.world, item, v.now).filter(|_| matches!(v.case.state, CaseState::New | CaseState::Proofing)),
         why: if item.gate { "policy's gate beside proof (SP 800-63B-4 §4.2.1)" } else { "policy's proof of identity (SP 800-63B-4 §4.2.2)" }
             .to_owned(),
     }

@@ -178,6 +178,8 @@ pub(super) fn because(code: &str) -> String {
         "scope-exceeds" => "it asked for more than was held before",
         "not-recoverable" => "that can't be recovered",
         "endpoint-unusable" => "that address can't serve",
+        "too-young" => "what it rests on was recorded too shortly before the request",
+        "method-unusable" => "there is nothing to prove it by that way",
         "too-many-attempts" | "limit" => "it was too often",
         "session-ended" => "that was over",
         "signature-missing" => "it was not signed",

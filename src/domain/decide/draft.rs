@@ -11,6 +11,7 @@ use crate::base::ids::{ApprovalId, CaseId, PersonId};
 use crate::domain::case::{ActorRef, Approval, Case, Flag, Hand, LineageEntry, Route, VoidReason, Worker};
 use crate::domain::checklist;
 use crate::domain::command::{Context, World};
+use crate::domain::dates;
 use crate::domain::event::CaseEvent;
 use crate::domain::lineage;
 use crate::domain::refusal::{Act, CouldDecide, Refusal};
@@ -122,6 +123,11 @@ impl<'a> Draft<'a> {
     /// Whether the approvals that count now meet the quorum: in force, by persons outside the lineage, through accounts that still could.
     pub fn quorum(&self) -> bool {
         Standing::of(&self.world, self.now()).reached()
+    }
+
+    /// Whether the case's subject can get back what that route asks for, in this case.
+    pub fn recoverable(&self, route: &Route) -> Result<(), Refusal> {
+        recoverable(&self.world, &*self.subject()?, (route, &self.case.flags), self.case.request.opened_at)
     }
 
     // --- consequences ---
@@ -237,7 +243,7 @@ impl<'a> Draft<'a> {
         }
         let left: Vec<Flag> = self.case.flags.iter().filter(|f| f.kind != kind).cloned().collect();
         let Some(subject) = self.world.subject.clone() else { return };
-        let same = checklist::requirement_for(&self.world, &subject, &self.case.route, &left) == self.requirement();
+        let same = checklist::requirement_for(&self.world, &subject, (&self.case.route, &left), self.case.request.opened_at) == self.requirement();
         if same || matches!(self.case.state, CaseState::New | CaseState::Proofing) {
             self.push(CaseEvent::FlagLowered { kind });
         }
@@ -280,8 +286,9 @@ impl<'a> Draft<'a> {
     }
 }
 
-/// Whether a subject can get back what a route asks for: never more than was recorded, never a retired identity (invariant 10).
-pub(super) fn recoverable(subject: &Subject, route: &Route) -> Result<(), Refusal> {
+/// Whether a subject can get back what a route asks for in a case opened then: never more than was recorded before, never a retired identity
+/// (invariant 10).
+pub(super) fn recoverable(world: &World, subject: &Subject, (route, flags): (&Route, &[Flag]), opened: Time) -> Result<(), Refusal> {
     if route.subject != subject.id {
         return Err(Refusal::Unknown("The subject".to_owned()));
     }
@@ -301,5 +308,9 @@ pub(super) fn recoverable(subject: &Subject, route: &Route) -> Result<(), Refusa
     if entitled.is_empty() {
         return Err(Refusal::NotRecoverable("Nothing was recorded for the subject in this target.".to_owned()));
     }
-    if route.scope.is_subset(&entitled) { Ok(()) } else { Err(Refusal::ScopeExceeds) }
+    if !route.scope.is_subset(&entitled) {
+        return Err(Refusal::ScopeExceeds);
+    }
+    let age = checklist::requirement_for(world, subject, (route, flags), opened).min_endpoint_age;
+    dates::scopes(subject, (&route.target, &route.scope), age, opened).map_or(Ok(()), |why| Err(Refusal::TooYoung(why)))
 }

@@ -6,7 +6,7 @@
 use chrono::Duration;
 
 use super::actor::{self, not_permitted, worker};
-use super::draft::{Draft, recoverable};
+use super::draft::Draft;
 use crate::base::ids::GrantId;
 use crate::domain::case::{Execution, ExecutionOutcome, Grant, GrantEnd, Plan, TextRef, VoidReason, Worker};
 use crate::domain::event::CaseEvent;
@@ -48,7 +48,7 @@ pub(super) fn start(draft: &mut Draft<'_>) -> Result<(), Refusal> {
 
 /// Everything again: seal, quorum by persons who still could, subject, path.
 fn still_allowed(draft: &Draft<'_>) -> bool {
-    let recoverable = draft.subject().is_ok_and(|s| recoverable(&s, &draft.case.route).is_ok());
+    let recoverable = draft.recoverable(&draft.case.route).is_ok();
     let by_itself = draft.runs_itself() && draft.decider_has_hand();
     recoverable && !by_itself && seal::broken(&draft.world, draft.now()).is_empty() && draft.quorum()
 }
@@ -169,7 +169,8 @@ pub(super) fn retry(draft: &mut Draft<'_>) -> Result<(), Refusal> {
     draft.stands(&[CaseState::Failed])?;
     nothing_to_take_back(draft)?;
     if !still_allowed(draft) {
-        return Err(Refusal::StaleSeal);
+        let why = "What was approved holds no more: approvals ran out, or who may decide or what is needed changed. Open it again, and have it approved anew.";
+        return Err(Refusal::Already(why.to_owned()));
     }
     draft.go(CaseState::Approved, None);
     draft.push(CaseEvent::ExecutionScheduled { not_before: draft.now() });

@@ -40,7 +40,7 @@ pub(super) fn open(world: &World, open: &Open, ctx: &Context) -> Result<Vec<Case
         return Err(Refusal::Already("The case is open already.".to_owned()));
     }
     let subject = world.subject.as_deref().ok_or_else(|| Refusal::Unknown("The subject".to_owned()))?;
-    recoverable(subject, &open.route)?;
+    recoverable(world, subject, (&open.route, &[]), ctx.now)?;
     let is_open = |c: &&std::sync::Arc<Case>| c.route.subject == subject.id && !c.state.is_ended() && c.state != CaseState::Restored;
     if world.linked.iter().filter(is_open).count() >= MAX_OPEN {
         return Err(Refusal::Limit { what: "Open cases of one subject", limit: MAX_OPEN });
@@ -51,7 +51,7 @@ pub(super) fn open(world: &World, open: &Open, ctx: &Context) -> Result<Vec<Case
         return Err(Refusal::Limit { what: "Open cases of one subject that no one of the staff opened", limit: MAX_OPEN_UNSTAFFED });
     }
     known(&world.register, subject, open)?;
-    let need = checklist::requirement_for(world, subject, &open.route, &[]);
+    let need = checklist::requirement_for(world, subject, (&open.route, &[]), ctx.now);
     let request = Request {
         requester: open.requester.clone(),
         channel: open.channel,

@@ -159,7 +159,7 @@ fn reachable(
         }
         (Reach::Attester, _, None) => Err(Refusal::Invalid { field: "attester", why: "name whom to ask".to_owned() }),
         (Reach::Attester, _, Some(person)) => can_attest(draft, method, person),
-        _ => dates::problem(&draft.world, method, None, draft.now()).map_or(Ok(()), |why| Err(Refusal::EndpointUnusable(why))),
+        _ => dates::problem(&draft.world, method, None, draft.now()).map_or(Ok(()), Err),
     }
 }
 
@@ -173,7 +173,7 @@ fn can_attest(draft: &Draft<'_>, method: Method, person: &PersonId) -> Result<()
     let theirs = draft.world.mailboxes.is_subjects(person);
     let apart = working.contains(person) || !mailboxes::reads_along(&draft.world, person, &working);
     if let Some(why) = dates::problem(&draft.world, method, Some(person), draft.now()).filter(|_| !theirs && apart && !working.contains(person)) {
-        return Err(Refusal::EndpointUnusable(why));
+        return Err(why);
     }
     let why = match method {
         _ if theirs => "The mail address recorded for whom you would ask is the subject's own: nothing is sent there. Ask someone else.",

@@ -5,7 +5,7 @@
 //! for one thing serves no other.
 
 use super::actor::{self, hands};
-use super::draft::{Draft, recoverable};
+use super::draft::Draft;
 use crate::base::ids::PersonId;
 use crate::domain::case::{ActorRef, MAX_TURNS, Route, TextRef, Triage, VoidReason};
 use crate::domain::event::CaseEvent;
@@ -81,7 +81,6 @@ pub(super) fn route(draft: &mut Draft<'_>, asked: &Route) -> Result<(), Refusal>
     draft.not_held()?;
     draft.stands(states)?;
     super::execute::nothing_to_take_back(draft)?;
-    let subject = draft.subject()?;
     let path = if asked.path.runs_itself() { Path::Assisted } else { asked.path };
     for taken in [asked.path, path].into_iter().filter(|taken| *taken != draft.case.route.path) {
         // Else a path that one may not start could be reached by way of one that one may.
@@ -95,7 +94,7 @@ pub(super) fn route(draft: &mut Draft<'_>, asked: &Route) -> Result<(), Refusal>
     if route.subject != draft.case.route.subject {
         return Err(Refusal::Invalid { field: "subject", why: "a case keeps its subject; open another one".to_owned() });
     }
-    recoverable(&subject, route)?;
+    draft.recoverable(route)?;
     if !route.is_within(&draft.case.route) {
         bounded(draft)?;
     }

@@ -4,7 +4,7 @@
 //! human reopen, which voids every approval not yet executed, visibly (invariant 4).
 
 use super::actor::{self, hands};
-use super::draft::{Draft, recoverable};
+use super::draft::Draft;
 use crate::domain::case::{TextRef, VoidReason};
 use crate::domain::checklist;
 use crate::domain::event::CaseEvent;
@@ -16,8 +16,7 @@ pub(super) fn seal(draft: &mut Draft<'_>) -> Result<(), Refusal> {
     actor::role(&draft.world.register, draft.ctx, draft.code, actor::AGENTS)?;
     draft.not_held()?;
     draft.stands(&[CaseState::Proofing])?;
-    let subject = draft.subject()?;
-    recoverable(&subject, &draft.case.route)?;
+    draft.recoverable(&draft.case.route)?;
     let by = draft.ctx.actor.who.clone();
     draft.grow(hands(&by, Duty::Sealer, draft.now()));
     let progress = checklist::progress(&draft.world, draft.now());

@@ -10,6 +10,7 @@ use crate::base::Time;
 use crate::base::ids::{OperatorId, TargetId, TokenId};
 use crate::domain::command::Context;
 use crate::domain::event::{RegisterChange, RegisterEvent};
+use crate::domain::history::History;
 use crate::domain::refusal::Refusal;
 use crate::domain::register::{Automation, Holder, Operator, Person, Register};
 use crate::domain::subject::{Endpoint, Ownership, Scopes, Subject};
@@ -126,8 +127,9 @@ fn automation(old: &Automation, now: &Automation) -> Automation {
 }
 
 /// A subject's record as the backup has it, less whatever the record that it replaces had lost: in use only if both say so, only addresses,
-/// owners, a manager and entitlements that both name. What came since has to be imported anew.
-pub fn subject(old: &Subject, was: &Subject) -> Subject {
+/// owners, a manager and entitlements that both name, each as young as in either. What came since has to be imported anew; where the other record had
+/// policy ask for more, it is still gone by for a while.
+pub fn subject(old: &Subject, was: &Subject, now: Time) -> Subject {
     let strictest = |a: Status, b: Status| [Status::Retired, Status::Suspended].into_iter().find(|s| a == *s || b == *s).unwrap_or(a);
     let same = |e: &&Endpoint| was.endpoints.iter().any(|w| (&w.id, w.kind, w.address.raw()) == (&e.id, e.kind, e.address.raw()));
     let confirmed = |e: &Endpoint| {
@@ -143,13 +145,15 @@ pub fn subject(old: &Subject, was: &Subject) -> Subject {
         let both: Scopes = scopes.intersection(was.entitlements.get(target)?).cloned().collect();
         (!both.is_empty()).then(|| (target.clone(), both))
     };
+    let entitlements = old.entitlements.iter().filter_map(held).collect();
     Subject {
         status: strictest(old.status, was.status),
         endpoints: old.endpoints.iter().filter(same).map(confirmed).collect(),
         owners: old.owners.iter().map(ended).collect(),
         manager: old.manager.clone().filter(|m| was.manager.as_ref() == Some(m)),
         manager_since: old.manager_since.max(was.manager_since).filter(|_| old.manager.is_some() && old.manager == was.manager),
-        entitlements: old.entitlements.iter().filter_map(held).collect(),
+        history: History::narrowed(old, was, now).of_held(&entitlements),
+        entitlements,
         ..old.clone()
     }
 }
@@ -158,6 +162,10 @@ pub fn subject(old: &Subject, was: &Subject) -> Subject {
 mod tests {
     use super::*;
     use crate::base::ids::PersonId;
+
+    fn id<T: std::str::FromStr<Err: std::fmt::Debug>>(text: &str) -> T {
+        text.parse().unwrap()
+    }
 
     #[test]
     fn t33_of_a_subjects_record_only_what_both_databases_hold_is_left() {
@@ -171,6 +179,8 @@ mod tests {
             .unwrap()
         };
         let old = json("active", "stolen@corp.example", None, "mona");
+        let now = old.endpoints[0].recorded_at + chrono::Duration::days(300);
+        let subject = |old: &Subject, was: &Subject| super::subject(old, was, now);
         assert_eq!(subject(&old, &old), old, "what did not change stays as it is");
         let mut was = json("retired", "new@corp.example", Some("2025-06-01T00:00:00Z"), "zoe");
         was.entitlements.values_mut().for_each(|s| s.retain(|scope| scope.as_str() == "read"));
@@ -180,5 +190,17 @@ mod tests {
         assert_eq!(left.entitlements, was.entitlements);
         let wider = subject(&was, &old);
         assert_eq!((wider.status, wider.owners[0].until), (Status::Retired, was.owners[0].until), "nothing is widened");
+
+        // Dates are the later ones, and what the other record made policy ask for is not forgotten.
+        let since = |s: &mut Subject, at: Time| drop(s.history.scopes.insert(id("vault"), [(id("read"), at), (id("gone"), at)].into()));
+        let (mut one, mut two) = (json("active", "a@corp.example", None, "mona"), json("active", "a@corp.example", None, "mona"));
+        since(&mut one, now - chrono::Duration::days(9));
+        since(&mut two, now - chrono::Duration::days(1));
+        two.tier = crate::domain::vocabulary::Tier::Privileged;
+        let left = subject(&one, &two);
+        assert_eq!(left.history.since(&id("vault"), &id("read")), Some(now - chrono::Duration::days(1)));
+        assert_eq!((left.history.since(&id("vault"), &id("gone")), left.history.since(&id("vault"), &id("write"))), (None, None));
+        assert_eq!((left.history.former.len(), left.history.former[0].tier, left.history.former[0].until), (1, two.tier, now));
+        assert_eq!(subject(&left, &two), left, "twice is once");
     }
 }

@@ -3,10 +3,13 @@
 //! Contract: pure and monotone: another matching rule or flag can only make the requirement stricter. Knows nothing about files.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::bundle::{Bundle, Demand, Rule, Span, When};
 use super::ceilings;
+use crate::base::Time;
 use crate::domain::case::{Flag, Plan, Route};
+use crate::domain::history::Former;
 use crate::domain::requirement::{ApprovalNeed, ProofNeed, ProofSet, Requirement, Seconds, merge_proofs};
 use crate::domain::subject::Subject;
 use crate::domain::vocabulary::{Aal, Action, Environment, FlagKind, Ial, InventorySource, Method, Path, SubjectKind, Tier};
@@ -48,9 +51,30 @@ impl Facts {
             kind: subject.kind,
             environment: subject.environment,
             inventory: subject.inventory,
-            owner_known: !subject.kind.is_non_human() || subject.owners.iter().any(|o| o.until.is_none()),
+            owner_known: subject.owner_known(),
             flags: flags.iter().map(|f| f.kind).collect(),
         }
+    }
+
+    /// The class that the case would be of if its subject's record were still what it was.
+    fn before(&self, former: &Former) -> Self {
+        let Former { kind, tier, ial, aal, environment, inventory, owner_known, until: _ } = *former;
+        Self { tier, ial, aal, kind, environment, inventory, owner_known, ..self.clone() }
+    }
+
+    /// What a case of this class needs that was opened then: the stricter of what follows from its subject's record as it is, and as it was until
+    /// less than policy's minimum age before (invariants 5, 14). Nobody makes an open case easier, nor one that comes, by changing the record.
+    pub(super) fn strictest(self, subject: &Subject, opened: Time, demanded: impl Fn(Self) -> Arc<Requirement>) -> Arc<Requirement> {
+        let now = demanded(self.clone());
+        let mut all = Arc::clone(&now);
+        for former in &subject.history.former {
+            let then = demanded(self.before(former));
+            let age = now.min_endpoint_age.max(then.min_endpoint_age);
+            if former.until > opened - age.duration() {
+                all = Arc::new(all.stricter(&then));
+            }
+        }
+        all
     }
 }
 

@@ -35,7 +35,7 @@ use super::register::Scope;
 use super::requirement::{ApprovalNeed, Requirement};
 use super::subject::Subject;
 use super::vocabulary::{Path, Role};
-use crate::base::Digest;
+use crate::base::{Digest, Time};
 
 /// The default policy's text, embedded; a file can take its place.
 pub const DEFAULT: &str = include_str!("../../../assets/policy/default.toml");
@@ -100,15 +100,17 @@ impl Policy {
     }
 
     /// What this policy demands of a case of that subject on that route with those flags: the strictest of all rules that match, of the
-    /// compiled floors, and of the approver groups picked at routing (one person from each).
-    pub fn requirement(&self, subject: &Subject, route: &Route, flags: &[Flag]) -> Requirement {
-        picked(&self.demanded(Facts::of(subject, route, flags)), route)
+    /// compiled floors, and of the approver groups picked at routing (one person from each); by its record as it is, and as it was shortly before
+    /// the case was opened.
+    pub fn requirement(&self, subject: &Subject, route: &Route, flags: &[Flag], opened: Time) -> Requirement {
+        picked(&Facts::of(subject, route, flags).strictest(subject, opened, |facts| self.demanded(facts)), route)
     }
 
     /// As [`Policy::requirement`], or what the other policy demands where that is stricter (invariant 14).
-    pub fn requirement_with(&self, other: &Self, subject: &Subject, route: &Route, flags: &[Flag]) -> Requirement {
+    pub fn requirement_with(&self, other: &Self, subject: &Subject, (route, flags): (&Route, &[Flag]), opened: Time) -> Requirement {
         let both = |facts: &Facts| self.demanded(facts.clone()).stricter(&other.demanded(facts.clone()));
-        picked(&self.memo.of(Facts::of(subject, route, flags), Some(other.sha256), both), route)
+        let demanded = |facts| self.memo.of(facts, Some(other.sha256), both);
+        picked(&Facts::of(subject, route, flags).strictest(subject, opened, demanded), route)
     }
 
     /// What the text demands of a class of case.

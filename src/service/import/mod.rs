@@ -10,6 +10,7 @@ mod shared;
 mod subject;
 #[cfg(test)]
 mod tests;
+mod undated;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 pub use parse::Format;
 
 use shared::{Taken, TakenSubject};
+use undated::Moments;
 
 use super::register::Beside;
 use super::{Ask, Service, ServiceError};
@@ -103,12 +105,19 @@ pub struct Report {
     pub refused: u64,
     /// The first of them, with reasons.
     pub refusals: Vec<RefusedRow>,
-    /// Rows that are taken and worth looking at: a mailbox in them is somebody else's as well.
+    /// Rows that are taken and worth looking at: a mailbox in them is somebody else's as well, something has no date and counts from now, or a date
+    /// is passed over.
     pub warned: u64,
     /// The first of them.
     pub warnings: Vec<WarnedRow>,
     /// Whether the file was only looked at.
     pub dry_run: bool,
+    /// Lines with a warning.
+    #[serde(skip)]
+    lines: BTreeSet<u64>,
+    /// What is warned of last, so that it keeps nothing else from being listed: of the first [`MAX_WARNED`] rows what it is, of others that it is.
+    #[serde(skip)]
+    undated: Vec<(u64, String, Vec<String>)>,
 }
 
 impl Report {
@@ -121,11 +130,32 @@ impl Report {
 }
 
 impl Report {
-    /// Counts a row, and has it say what it warns of only if it is listed.
+    /// Counts a row once, and has it say what it warns of only if it is listed.
     fn warn(&mut self, line: u64, id: &impl ToString, says: impl FnOnce() -> Vec<String>) {
+        if !self.lines.insert(line) {
+            if let Some(listed) = self.warnings.iter_mut().find(|w| w.line == line) {
+                listed.says.extend(says());
+            }
+            return;
+        }
         self.warned += 1;
         if self.warnings.len() < MAX_WARNED {
             self.warnings.push(WarnedRow { line, id: id.to_string(), says: says() });
+        }
+    }
+
+    /// What a row that is taken says, or leaves out, of dates.
+    fn undated(&mut self, line: u64, id: &impl ToString, says: Vec<String>) {
+        match (says.is_empty(), self.undated.len() < MAX_WARNED) {
+            (true, _) => {}
+            (false, true) => self.undated.push((line, id.to_string(), says)),
+            (false, false) => self.undated.push((line, String::new(), Vec::new())),
+        }
+    }
+
+    fn warn_of_dates(&mut self) {
+        for (line, id, says) in std::mem::take(&mut self.undated) {
+            self.warn(line, &id, || says);
         }
     }
 }
@@ -160,6 +190,7 @@ impl Service {
         let known = self.known_details(&named).await?;
         let mut report = Report { rows: rows.len() as u64, dry_run, ..Report::default() };
         let now = self.now();
+        let moments = Moments { now, counts: now + policy.bundle.base.min_endpoint_age.duration() };
         let context = Ask::system(Worker::Host).context(now);
         // The register as it will be after the rows so far: a dry run refuses just what a run refuses.
         let (mut after, mut seen, mut batch) = (Register::clone(&register), BTreeSet::new(), Batch::default());
@@ -184,7 +215,9 @@ impl Service {
             let row_taken = Taken::of(row.line, &person, &details);
             // Since when an address is recorded is the server's own knowledge, once it knows the person.
             let same = |k: &PersonDetails| (&k.name, &k.email) == (&details.name, &details.email);
+            let dates = undated::person(known.get(&person.id), &details, moments);
             if old == Some(&person) && known.get(&person.id).is_some_and(same) {
+                report.undated(row.line, &person.id, dates);
                 report.unchanged += 1;
                 taken.push(row_taken);
                 continue;
@@ -194,6 +227,7 @@ impl Service {
                 report.refuse(row.line, Some(person.id.to_string()), vec![refusal.to_string()]);
                 continue;
             }
+            report.undated(row.line, &person.id, dates);
             *if old.is_none() { &mut report.new } else { &mut report.changed } += 1;
             taken.push(row_taken);
             batch.persons.push(person);
@@ -205,6 +239,7 @@ impl Service {
         }
         self.write_persons(batch, dry_run).await?;
         self.warn_of_persons(&taken, &after, &mut report).await?;
+        report.warn_of_dates();
         Ok(report)
     }
 
@@ -229,18 +264,20 @@ impl Service {
 
     async fn import_subjects(&self, format: Format, bytes: &[u8], dry_run: bool) -> Result<Report, ImportError> {
         let rows = parse::rows::<subject::SubjectIn>(format, bytes)?;
-        let register = self.store.register().await.map_err(ServiceError::from)?;
+        let (register, policy) = self.rules().await?;
+        let age = policy.bundle.base.min_endpoint_age.duration();
         let mut report = Report { rows: rows.len() as u64, dry_run, ..Report::default() };
         let mut seen = BTreeSet::new();
         let mut batch: Vec<TakenSubject> = Vec::new();
         for row in rows {
-            let Some(subject) = self.one_subject(row, &register, &mut seen, &mut report).await? else { continue };
+            let Some(subject) = self.one_subject((row, age), &register, &mut seen, &mut report).await? else { continue };
             batch.push(subject);
             if batch.len() == BATCH {
                 self.take_subjects(std::mem::take(&mut batch), &register, &mut report).await?;
             }
         }
         self.take_subjects(batch, &register, &mut report).await?;
+        report.warn_of_dates();
         Ok(report)
     }
 
@@ -256,7 +293,7 @@ impl Service {
     /// The subject of a row as it is to be recorded, or is already; `None` if it is refused.
     async fn one_subject(
         &self,
-        row: parse::Row<subject::SubjectIn>,
+        (row, age): (parse::Row<subject::SubjectIn>, chrono::Duration),
         register: &Arc<Register>,
         seen: &mut BTreeSet<SubjectId>,
         report: &mut Report,
@@ -278,13 +315,15 @@ impl Service {
             Err(_) => None,
         };
         let (known, dates) = known.unzip();
-        let mut subject = match subject::check(&read, register, known.as_deref(), self.now()) {
+        let now = self.now();
+        let mut subject = match subject::check(&read, register, known.as_deref(), now) {
             Ok(subject) => subject,
             Err(why) => {
                 report.refuse(row.line, shown, why);
                 return Ok(None);
             }
         };
+        report.undated(row.line, &subject.id, undated::subject(&read, known.as_deref(), &subject, Moments { now, counts: now + age }));
         let differs = known.as_deref() != Some(&subject);
         // Of whom no date was kept, the manager is so at least since the record stands that is replaced now.
         if differs && known.as_ref().is_some_and(|k| k.manager.is_some() && k.manager == subject.manager) {

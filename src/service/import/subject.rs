@@ -1,7 +1,7 @@
 //! A subject as a file gives it, and what is wrong with it.
 //!
 //! Contract: pure; every mistake of a row is listed. An address that differs from the recorded one counts as set now, whatever the file
-//! says, and so does a manager or owner (invariant 5: a young record serves no case); a retired identity stays retired (invariant 10); former owners are kept (invariant 2).
+//! says, and so does a manager, an owner or a scope (invariants 5 and 10: a young record serves no case); a retired identity stays retired (invariant 10); former owners are kept (invariant 2).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,9 @@ use serde::Deserialize;
 use super::parse::{FromCells, list, optional};
 use super::person::{Mistakes, since};
 use crate::base::ids::{EmployerId, EndpointId, PersonId, ScopeId, SubjectId, TargetId};
+use crate::base::mailbox::mailbox;
 use crate::base::{Time, Untrusted};
+use crate::domain::history::History;
 use crate::domain::register::Register;
 use crate::domain::subject::{Endpoint, Ownership, Scopes, Subject};
 use crate::domain::vocabulary::{Aal, EndpointKind, Environment, Ial, InventorySource, Status, SubjectKind, Tier};
@@ -41,12 +43,12 @@ pub(super) struct SubjectIn {
     employer: Option<String>,
     /// Each with since when, as `person|since`, which counts for a subject that is new.
     #[serde(default)]
-    owners: Vec<String>,
+    pub(super) owners: Vec<String>,
     #[serde(default)]
     manager: Option<String>,
     /// Since when; counts for a subject that is new.
     #[serde(default)]
-    manager_since: Option<Time>,
+    pub(super) manager_since: Option<Time>,
     #[serde(default)]
     inventory: Option<String>,
     environment: String,
@@ -54,19 +56,22 @@ pub(super) struct SubjectIn {
     dependents: Vec<String>,
     #[serde(default)]
     entitlements: BTreeMap<String, Vec<String>>,
+    /// Since when it holds them; counts for a subject that is new.
     #[serde(default)]
-    endpoints: Vec<EndpointIn>,
+    pub(super) scopes_since: Option<Time>,
+    #[serde(default)]
+    pub(super) endpoints: Vec<EndpointIn>,
 }
 
 /// An address of a row; in CSV `id|kind|address|recorded|confirmed`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct EndpointIn {
-    id: String,
+pub(super) struct EndpointIn {
+    pub(super) id: String,
     kind: String,
     address: String,
     #[serde(default)]
-    recorded_at: Option<Time>,
+    pub(super) recorded_at: Option<Time>,
     #[serde(default)]
     confirmed_at: Option<Time>,
 }
@@ -89,6 +94,7 @@ impl FromCells for SubjectIn {
         "environment",
         "dependents",
         "entitlements",
+        "scopes_since",
         "endpoints",
     ];
 
@@ -110,6 +116,7 @@ impl FromCells for SubjectIn {
             environment: cell("environment"),
             dependents: list(&cell("dependents")),
             entitlements: entitlements(&cell("entitlements"))?,
+            scopes_since: since("scopes_since", &cell("scopes_since"))?,
             endpoints: list(&cell("endpoints")).iter().map(|e| endpoint(e)).collect::<Result<_, _>>()?,
         })
     }
@@ -167,13 +174,14 @@ pub(super) fn check(row: &SubjectIn, register: &Register, known: Option<&Subject
     let manager_since = manager_since(row, known, manager.as_ref(), now, &mut m);
     let owners = owners(row, register, known, now, &mut m);
     let dependents = dependents(row, &mut m);
+    not_to_come(&mut m, "scopes_since", row.scopes_since, now);
     let entitlements = scopes(row, &mut m);
     let endpoints = endpoints(row, known, now, &mut m);
     let employer: Option<EmployerId> = m.maybe("employer", row.employer.as_deref());
     let (ial, aal): (Option<Ial>, Option<Aal>) = (m.maybe("ial", row.ial.as_deref()), m.maybe("aal", row.aal.as_deref()));
     let inventory: Option<InventorySource> = m.maybe("inventory", row.inventory.as_deref());
     let (Some(id), Some(kind), Some(tier), Some(environment), true) = (id, kind, tier, environment, m.0.is_empty()) else { return Err(m.0) };
-    Ok(Subject {
+    let subject = Subject {
         id,
         kind,
         name: Untrusted::from(row.name.as_str()),
@@ -192,7 +200,10 @@ pub(super) fn check(row: &SubjectIn, register: &Register, known: Option<&Subject
         dependents,
         entitlements,
         endpoints,
-    })
+        history: History::default(),
+    };
+    let history = History::next(known, &subject, row.scopes_since, now).map_err(|why| vec![why])?;
+    Ok(Subject { history, ..subject })
 }
 
 fn recorded(m: &mut Mistakes, field: &str, person: Option<&PersonId>, register: &Register) {
@@ -282,6 +293,11 @@ fn endpoints(row: &SubjectIn, known: Option<&Subject>, now: Time, m: &mut Mistak
         }
         if out.iter().any(|o| o.id == id) {
             m.0.push(format!("endpoints: {id} stands there twice"));
+        }
+        // Two ids of one mailbox would be two ways to one inbox (invariant 5).
+        let is_same = |o: &&Endpoint| o.kind == EndpointKind::Email && kind == o.kind && mailbox(o.address.raw()) == mailbox(&e.address);
+        if let Some(other) = out.iter().find(is_same).filter(|o| o.id != id) {
+            m.0.push(format!("endpoints: {id} is the same mailbox as {}: keep one of them", other.id));
         }
         if [e.recorded_at, e.confirmed_at].iter().flatten().any(|t| *t > now) {
             m.0.push("endpoints: a time lies in the future".to_owned());

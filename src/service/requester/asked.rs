@@ -13,10 +13,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{Notify, watch};
 
 use super::Requester;
-use crate::base::Untrusted;
-use crate::base::ids::{SessionId, SubjectId, TargetId};
+use crate::base::ids::{ScopeId, SessionId, SubjectId, TargetId};
+use crate::base::{Time, Untrusted};
 use crate::domain::case::{ActorRef, Case, ProofSession, Requester as Who, Route, SessionOutcome};
 use crate::domain::command::Actor;
+use crate::domain::dates;
 use crate::domain::policy::Policy;
 use crate::domain::subject::{Scopes, Subject, handle};
 use crate::domain::vocabulary::{Action, CaseState, Channel, Path, Status};
@@ -160,6 +161,7 @@ impl Requester {
             return Ok(Became::Nothing);
         }
         let route = Route { subject: subject.id.clone(), action: wanted.action, path, target, scope, picked_groups: BTreeSet::new() };
+        let route = with_the_old(route, &subject, &policy, self.service.now());
         let new = NewCase { route, requester: Who::Subject, channel: Channel::Portal, endpoint: None, summary: None };
         let session: SessionId = self.service.fresh("ask")?;
         let ask = Ask::by(Actor { who: ActorRef::Subject { session }, scopes: BTreeSet::new(), read_only: false });
@@ -233,6 +235,15 @@ fn system(subject: &Subject, name: &str) -> Option<(TargetId, Scopes)> {
     let named = |target: &TargetId| name.is_empty() || target.as_str() == name;
     let found = subject.entitlements.iter().find(|(target, scope)| named(target) && !scope.is_empty());
     found.map(|(target, scope)| (target.clone(), scope.clone()))
+}
+
+/// A route without scopes that are recorded too shortly to be given back: nobody is kept out of the rest for them. Where all are, as it was: it is
+/// refused with the reason.
+fn with_the_old(route: Route, subject: &Subject, policy: &Policy, now: Time) -> Route {
+    let age = policy.requirement(subject, &route, &[], now).min_endpoint_age;
+    let old = |scope: &&ScopeId| dates::scopes(subject, (&route.target, &[(*scope).clone()].into()), age, now).is_none();
+    let scope: Scopes = route.scope.iter().filter(old).cloned().collect();
+    if scope.is_empty() { route } else { Route { scope, ..route } }
 }
 
 /// What a page may show again of a text that was typed into it.

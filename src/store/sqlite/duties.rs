@@ -123,7 +123,7 @@ impl Duties<'_, '_> {
         let mut needed = 0;
         for sha256 in [Some(case.policy), self.batch.tip.register.policy].into_iter().flatten() {
             if let Some(policy) = self.batch.kept.policy(self.batch.conn, &sha256)? {
-                needed = needed.max(policy.requirement(&subject, &case.route, &case.flags).approvals.persons());
+                needed = needed.max(policy.requirement(&subject, &case.route, &case.flags, case.request.opened_at).approvals.persons());
             }
         }
         Ok(int(needed as u64))

@@ -4,6 +4,7 @@
 
 use std::path::Path;
 
+use super::errors::from_json;
 use super::mailboxes::{self, Shared};
 use super::rows::{millis, time};
 use super::vault::Vault;
@@ -14,6 +15,7 @@ use crate::domain::event::RegisterChange;
 use crate::domain::policy::Policy;
 use crate::domain::policy::derive::Facts;
 use crate::domain::register::Register;
+use crate::domain::requirement::Seconds;
 use crate::domain::subject::Subject;
 use crate::store::StoreError;
 
@@ -165,4 +167,41 @@ pub fn survey(path: &Path) -> Result<Survey, StoreError> {
         cases.extend(subject.map(|subject| Facts::of(&subject, &case.route, &case.flags)));
     }
     Ok(Survey { register, policy, cases })
+}
+
+/// How far what is recorded is old enough to be gone by in a request made now.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Ages {
+    /// Policy's minimum age.
+    pub least: Seconds,
+    /// Subjects with saved codes that are good.
+    pub sets: u64,
+    /// Those of them whose codes are old enough.
+    pub old_sets: u64,
+    /// Subjects with a scope that is too young to be given back.
+    pub young_scopes: u64,
+    /// Subjects judged by what their record said before, too.
+    pub former: u64,
+}
+
+/// How old it is; nothing before the register was founded.
+pub fn ages_of(path: &Path, now: Time) -> Result<Option<Ages>, StoreError> {
+    let mut conn = schema::open_reader(path)?;
+    let tx = conn.transaction()?;
+    let text = read_register(&tx)?.policy.map(|digest| reads::policy(&tx, &digest)).transpose()?.flatten();
+    let Some(policy) = text.and_then(|text| Policy::parse(&text).ok()) else { return Ok(None) };
+    let least = policy.bundle.base.min_endpoint_age;
+    let since = now - least.duration();
+    let sql = "SELECT count(*), coalesce(sum(old), 0) FROM (SELECT max(since) <= ?1 AS old FROM saved_codes WHERE used = 0 GROUP BY subject)";
+    let (sets, old): (i64, i64) = tx.query_row(sql, [since.timestamp_millis()], |r| Ok((r.get(0)?, r.get(1)?)))?;
+    let whole = |n| u64::try_from(n).unwrap_or(0);
+    let mut ages = Ages { least, sets: whole(sets), old_sets: whole(old), ..Ages::default() };
+    let mut statement = tx.prepare("SELECT body FROM subjects WHERE body LIKE '%\"history\"%'")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let subject: Subject = from_json("a subject", &row.get::<_, String>(0)?)?;
+        ages.young_scopes += u64::from(subject.history.scopes.values().flat_map(|scopes| scopes.values()).any(|at| *at > since));
+        ages.former += u64::from(subject.history.former.iter().any(|was| was.until > since));
+    }
+    Ok(Some(ages))
 }

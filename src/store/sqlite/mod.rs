@@ -64,8 +64,8 @@ use crate::domain::view::{CaseRow, Counts, GrantPage, GrantQuery, QueuePage, Que
 pub use backup::{RestoreError, Restoring, restore};
 pub use beside::UNCHECKED;
 pub use look::{
-    MAX_SURVEY, Pulse, Survey, Young, backup_of, head_of, older_file, policies_of, pulse_of, register_of, shared_mailboxes, survey, too_young,
-    verify_file,
+    Ages, MAX_SURVEY, Pulse, Survey, Young, ages_of, backup_of, head_of, older_file, policies_of, pulse_of, register_of, shared_mailboxes, survey,
+    too_young, verify_file,
 };
 pub use mailboxes::{Shared, SharedMailbox};
 pub use replaced::{Lost, SKIPPED, There};

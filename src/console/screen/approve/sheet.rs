@@ -167,6 +167,9 @@ fn request(s: &mut Sheet, case: &CaseDetail) {
     s.fact("Subject", about);
     s.fact("Assurance", format!("{}, recorded in {}", clean(&case.subject.assurance), case.subject.inventory.label()));
     s.fact("Held before", listed(&case.subject.entitled));
+    if let Some(why) = &case.subject.too_young {
+        s.item(("▲", Role::Warn), clean(why), Role::Warn);
+    }
     s.fact("Asked by", format!("{}, by {}; opened by {}", case.requester.line(), row.channel.label(), clean(&case.opened_by)));
     if let Some(text) = &case.summary {
         s.fact("Said", text.sanitise());

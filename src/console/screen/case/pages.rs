@@ -161,6 +161,9 @@ fn subject<'a>(s: &mut Sheet, case: &'a CaseDetail, names: &mut Names<'a>) {
         s.fact("Dependents", list(&sub.dependents));
     }
     s.fact("Held before", list(&sub.entitled));
+    if let Some(why) = &sub.too_young {
+        s.item(("▲", Role::Warn), clean(why), Role::Warn);
+    }
     for e in &sub.endpoints {
         let (mark, text, heard) = match &e.unusable {
             None => (("✓", Role::Good), format!("{} {} can serve", e.kind.label(), e.id), ""),
@@ -319,6 +322,9 @@ pub(in crate::console::screen) fn checklist_item(s: &mut Sheet, item: &Checklist
         if item.startable.is_empty() && item.sessions.is_empty() {
             let any: Vec<&str> = item.methods.iter().map(|m| m.label()).collect();
             s.more(format!("any of: {}", any.join(", ")), Role::Dim);
+        }
+        if let Some(why) = &item.blocked {
+            s.more(format!("nobody can complete this today: {}", clean(why)), Role::Warn);
         }
     }
 }
