@@ -228,9 +228,9 @@ fn migrate(conn: &mut Connection) -> Result<(), StoreError> {
     for (i, sql) in MIGRATIONS.iter().enumerate().skip(done) {
         let tx = conn.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
         tx.execute_batch(sql)?;
-        for (what, fill) in FILLS.iter().filter(|f| f.0 == i).map(|f| (f.1, f.2)) {
+        for (rows, fill) in FILLS.iter().filter(|f| f.0 == i).map(|f| (f.1, f.2)) {
             if from > 0 {
-                tracing::info!(what, "the database is brought up to date: rows are filled from what there is, which may take a while");
+                tracing::info!(rows, "the database is brought up to date: rows are filled from what there is, which may take a while");
             }
             fill(&tx)?;
         }
