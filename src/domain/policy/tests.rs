@@ -331,6 +331,8 @@ fn what_leaked_is_not_waited_with_for_being_privileged() {
         let all = Action::ALL.iter().filter(|a| !left_out.contains(a));
         rule(&all.map(|a| format!("\"{}\"", a.code())).collect::<Vec<_>>().join(", "))
     };
-    assert_eq!(mistakes(&but(&[Action::SecretRevocation])), "");
-    assert!(mistakes(&but(&[Action::SecretRevocation, Action::SecretRotation])).contains("a delay and a grace of a privileged case"));
+    let laxer = |left_out: &[Action]| Policy::for_use(&but(left_out)).err().unwrap_or_default().iter().map(ToString::to_string).collect::<String>();
+    assert_eq!(laxer(&[Action::SecretRevocation]), "");
+    let found = laxer(&[Action::SecretRevocation, Action::PasswordReset]);
+    assert!(found.contains("a delay and a grace of a privileged case"), "{found}");
 }
