@@ -37,7 +37,17 @@ fn every_state_names_its_own_next_step() {
         assert_eq!(next(&play), expected(*state), "{state}");
         play.now += Duration::seconds(1);
         play.act(op("vega"), &Command::Hold { source: HoldSource::Security, reason: None }).unwrap();
-        assert_eq!(next(&play), "wait for security to reach the subject on another channel and lift the hold", "{state}, held");
+        let step = "wait for security to reach the subject on another channel and lift the hold";
+        assert_eq!(without_roll_back(*state, &next(&play)), step, "{state}, held");
+    }
+}
+
+/// Over what was carried out, and only there, rolling it back is spoken of first.
+fn without_roll_back(state: CaseState, said: &str) -> String {
+    match said.strip_prefix("see whether it is to be rolled back, for it was carried out; ") {
+        Some(rest) if state == CaseState::Restored => rest.to_owned(),
+        None if state != CaseState::Restored => said.to_owned(),
+        _ => panic!("{state}: {said}"),
     }
 }
 
@@ -56,9 +66,11 @@ fn a_hold_over_any_state_names_whom_to_reach_and_is_lifted_by_it() {
             assert!(play.ask(op("vega"), &start).is_ok(), "{state}: what is offered can be started: {start:?}");
         }
         play.act(op("vega"), &start_code("ses-held", "mail-1")).unwrap();
-        assert!(next(&play).starts_with("wait for the subject: issued code, until ") && next(&play).ends_with("lift the hold"), "{}", next(&play));
+        let said = without_roll_back(*state, &next(&play));
+        assert!(said.starts_with("wait for the subject: issued code, until ") && said.ends_with("lift the hold"), "{state}: {said}");
         play.act(countersign::domain::case::ActorRef::Subject { session: id("ses-held") }, &proof("ses-held", "rcp-held")).unwrap();
-        assert!(next(&play).starts_with("lift the hold: contact was made since"), "{state}: {}", next(&play));
+        let said = without_roll_back(*state, &next(&play));
+        assert!(said.starts_with("lift the hold: contact was made since"), "{state}: {said}");
         play.act(op("vega"), &Command::LiftHold { reason: text("spoken-to"), contact: id("ses-held") }).unwrap();
         assert_eq!((play.case().state, play.case().sessions.len()), (*state, before + 1), "it goes on from where it was");
     }

@@ -54,7 +54,11 @@ pub fn reach(state: CaseState) -> Play {
     play.act(executor(), &Command::StartExecution).unwrap();
     match state {
         CaseState::Executing => return play,
-        CaseState::Failed => return step(play, executor(), &ended(1, failed)),
+        CaseState::Failed => {
+            // What is given for a time is taken back first: then the case is anybody's again.
+            let taking_back = step(play, executor(), &ended(1, failed));
+            return step(taking_back, executor(), &Command::ConfirmTakenBack { attempt: 1 });
+        }
         _ => {}
     }
     let scope = play.case().plan.as_ref().unwrap().scope.clone();

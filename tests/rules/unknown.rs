@@ -40,7 +40,7 @@ fn failed(reason: FailureReason) -> ExecutionOutcome {
 fn invariant_11_temporary_access_of_unknown_outcome_is_taken_back_until_the_target_confirms() {
     use FailureReason as F;
     for reason in FailureReason::ALL {
-        let unknown = matches!(reason, F::Unreachable | F::TooMuch | F::Mismatch | F::OldKept | F::NotRotated);
+        let unknown = matches!(reason, F::Unreachable | F::TooMuch | F::NothingChanged | F::Mismatch | F::OldKept | F::NotRotated);
         let mut play = executing(Action::JitAccess);
         let events = play.ask(executor(), &ended(1, failed(*reason))).unwrap();
         let asked = events.iter().find(|e| matches!(e, CaseEvent::TakingBack { attempt: 1 }));
