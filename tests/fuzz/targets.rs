@@ -147,7 +147,7 @@ fn filter(bytes: &[u8]) {
     let asker = Asker { operator: OperatorId::parse("nadia").ok(), person: PersonId::parse("p1").ok() };
     match filter::parse(&text, &asker, now()) {
         Ok(found) => {
-            assert!(text.len() <= filter::MAX_FILTER);
+            assert!(text.chars().count() <= filter::MAX_FILTER);
             // What stands in quotes is one word of the filter, however many blanks are in it.
             assert!(text.contains('"') || found.text.iter().all(|t| t.split(' ').count() <= filter::MAX_WORDS));
             assert!(found.assignees.len() <= filter::MAX_FILTER && found.due_before.is_none_or(|d| d >= now()));
