@@ -31,7 +31,8 @@ const ANSWER: u64 = 64;
 pub struct Verdict {
     /// Which case.
     pub case: CaseId,
-    /// Why; becomes part of the record. `-` takes it from standard input or --file.
+    /// Why; becomes part of the record. Needed: here, from --file, or on standard input.
+    #[arg(default_value = "-", hide_default_value = true, value_name = "TEXT")]
     pub text: String,
     /// The seal that you read: its digest as `case show` prints it, or at least its first 12 digits. At a terminal it may be left out: what is
     /// signed is shown then, and you are asked.

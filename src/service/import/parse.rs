@@ -52,13 +52,25 @@ fn too_many() -> ImportError {
     ImportError::File(format!("The file has more than {MAX_ROWS} rows. Split it."))
 }
 
+/// Names from a file that may be anything, a program too: a few of them, and the beginning of each.
+fn some_of(names: &[&str]) -> String {
+    const NAMED: usize = 8;
+    const LETTERS: usize = 40;
+    let one = |name: &&str| {
+        let cut: String = name.chars().take(LETTERS).collect();
+        format!("{}{}", sanitise(&cut, false), if cut.len() < name.len() { "\u{2026}" } else { "" })
+    };
+    let more = if names.len() > NAMED { format!(" and {} more", names.len() - NAMED) } else { String::new() };
+    names.iter().take(NAMED).map(one).collect::<Vec<_>>().join(", ") + &more
+}
+
 fn csv_rows<T: FromCells>(text: &str) -> Result<Vec<Row<T>>, ImportError> {
     let mut reader = csv::ReaderBuilder::new().flexible(false).trim(csv::Trim::All).from_reader(text.as_bytes());
     let header = reader.headers().map_err(|e| ImportError::File(format!("Line 1: {e}")))?.clone();
-    let unknown: Vec<String> = header.iter().filter(|h| !T::COLUMNS.contains(h)).map(|h| sanitise(h, false)).collect();
+    let unknown: Vec<&str> = header.iter().filter(|h| !T::COLUMNS.contains(h)).collect();
     if !unknown.is_empty() {
         let known = T::COLUMNS.join(", ");
-        return Err(ImportError::File(format!("Line 1: unknown columns: {}. Known are: {known}.", unknown.join(", "))));
+        return Err(ImportError::File(format!("Line 1: unknown columns: {}. Known are: {known}.", some_of(&unknown))));
     }
     let twice = header.iter().enumerate().find(|(i, h)| header.iter().take(*i).any(|other| other == *h));
     if let Some((_, name)) = twice {

@@ -50,6 +50,15 @@ fn csv_and_json_read_the_same_subject() {
 }
 
 #[test]
+fn a_file_that_is_no_table_is_not_told_back_whole() {
+    let told = |text: &str| rows::<SubjectIn>(Format::Csv, text.as_bytes()).unwrap_err().to_string();
+    let long = told(&"\u{0}\u{1b}x".repeat(1_000_000));
+    assert!(long.starts_with("Line 1: unknown columns: ") && long.len() < 1_000 && long.contains('\u{2026}'), "{} bytes", long.len());
+    let many = told(&(0..100_000).map(|n| format!("c{n}")).collect::<Vec<_>>().join(","));
+    assert!(many.contains("c0, c1, c2, c3, c4, c5, c6, c7 and 99992 more") && many.len() < 1_000, "{} bytes", many.len());
+}
+
+#[test]
 fn every_mistake_of_a_row_is_listed_with_its_line() {
     let csv = format!("{HEADER}ok,api_key,k,,standard,production,p-1,vault:read,\nBAD ID,wizard,,p-9,huge,moon,p-8,vault:RE AD,e|email|nomail\n");
     let all = subjects(Format::Csv, &csv);
