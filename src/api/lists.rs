@@ -60,6 +60,19 @@ pub struct CaseRow {
     /// Of which kinds, each once.
     #[serde(default)]
     pub flag_kinds: Vec<FlagKind>,
+    /// When the seal in force was made. This and the next three stand only in lists of what waits for a decision or a look back, is held, or is flagged
+    /// (`decidable`, `state:sealed`, `waiting:review`, `held`, `flagged`, `flag:`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sealed_at: Option<DateTime<Utc>>,
+    /// When it was frozen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_since: Option<DateTime<Utc>>,
+    /// When the first of its flags was set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flagged_since: Option<DateTime<Utc>>,
+    /// When what was approved was carried out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restored_at: Option<DateTime<Utc>>,
 }
 
 /// A page of the queue, in sort order.

@@ -70,7 +70,7 @@ impl Failure {
 impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
         let code = match (error.status(), &error) {
-            (_, ClientError::Unreachable { .. }) => UNREACHABLE,
+            (_, ClientError::Unreachable { .. } | ClientError::NotSent { .. }) => UNREACHABLE,
             (_, ClientError::Configuration(_)) => USAGE,
             // Whose answer that is, nobody knows: no rule's.
             (_, ClientError::NotUnderstood { .. }) => FAILED,

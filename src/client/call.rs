@@ -3,6 +3,7 @@
 //! Contract: nothing is repeated that could be done twice. Knows no endpoint.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
@@ -166,7 +167,8 @@ impl Client {
         once.retry(backoff()).when(ClientError::is_worth_repeating).await
     }
 
-    /// Writes: the same key goes with each repetition, so the server does it once.
+    /// Writes: the same key goes with each repetition, so the server does it once. What reached the server at none of them is told apart from what
+    /// may have.
     pub(super) async fn post(
         &self,
         url: Url,
@@ -174,16 +176,25 @@ impl Client {
         key: &str,
         if_match: Option<u64>,
     ) -> Result<(serde_json::Value, Option<u64>), ClientError> {
+        let went_out = AtomicBool::new(false);
         let once = || async {
             let mut request = self.http.request(Method::POST, url.clone()).headers(self.headers()?).timeout(self.timeout);
             request = request.header("Idempotency-Key", key).header(CONTENT_TYPE, "application/json").body(body.clone());
             if let Some(version) = if_match {
                 request = request.header(IF_MATCH, format!("\"{version}\""));
             }
-            let response = request.send().await.map_err(|e| self.unreachable(&e))?;
-            self.read(response).await
+            let sent = request.send().await;
+            // Without a connection (refused, no such name, no handshake) nothing of it left; after anything else some of it may have.
+            if !sent.as_ref().is_err_and(|e| e.is_connect() || e.is_builder()) {
+                went_out.store(true, Ordering::Relaxed);
+            }
+            self.read(sent.map_err(|e| self.unreachable(&e))?).await
         };
-        once.retry(backoff()).when(ClientError::is_worth_repeating).await
+        let done = once.retry(backoff()).when(ClientError::is_worth_repeating).await;
+        done.map_err(|error| match error {
+            ClientError::Unreachable { server, why } if !went_out.load(Ordering::Relaxed) => ClientError::NotSent { server, why },
+            other => other,
+        })
     }
 
     /// Reads an answer within [`MAX_ANSWER`]; anything but success becomes an error.

@@ -15,6 +15,14 @@ pub enum ClientError {
         /// What happened, in a few words.
         why: String,
     },
+    /// A change that never left this machine: no connection came about at any try, so that nothing can have become of it.
+    #[error("The server at {server} can't be reached, so nothing was sent: {why}")]
+    NotSent {
+        /// Where it was looked for.
+        server: String,
+        /// What happened, in a few words.
+        why: String,
+    },
     /// The server answered with problem details.
     #[error("{}", .0.detail)]
     Problem(Box<Problem>),
@@ -37,7 +45,7 @@ impl ClientError {
     /// The stable code: the last part of a problem's type, or `unreachable`, `not-understood`, `configuration`.
     pub fn code(&self) -> &str {
         match self {
-            Self::Unreachable { .. } => "unreachable",
+            Self::Unreachable { .. } | Self::NotSent { .. } => "unreachable",
             Self::Problem(problem) => problem.code(),
             Self::NotUnderstood { .. } => "not-understood",
             Self::Configuration(_) => "configuration",
@@ -49,7 +57,7 @@ impl ClientError {
         match self {
             Self::Problem(problem) => Some(problem.status),
             Self::NotUnderstood { status, .. } => Some(*status),
-            Self::Unreachable { .. } | Self::Configuration(_) => None,
+            Self::Unreachable { .. } | Self::NotSent { .. } | Self::Configuration(_) => None,
         }
     }
 
@@ -58,13 +66,18 @@ impl ClientError {
         match self {
             Self::Problem(problem) => problem.request_id.as_ref().map(ToString::to_string),
             Self::NotUnderstood { request_id, .. } => request_id.clone(),
-            Self::Unreachable { .. } | Self::Configuration(_) => None,
+            Self::Unreachable { .. } | Self::NotSent { .. } | Self::Configuration(_) => None,
         }
     }
 
     /// The problem, if the server gave one.
     pub fn problem(&self) -> Option<&Problem> {
         if let Self::Problem(problem) = self { Some(problem) } else { None }
+    }
+
+    /// Whether it is a change that never left this machine: whatever it was about is as it was.
+    pub const fn never_left(&self) -> bool {
+        matches!(self, Self::NotSent { .. })
     }
 
     /// Whether the credential is missing, wrong or expired.
@@ -79,6 +92,6 @@ impl ClientError {
 
     /// Whether the same call may succeed a moment later: no connection, or a server that is busy or starting.
     pub fn is_passing(&self) -> bool {
-        matches!(self, Self::Unreachable { .. }) || matches!(self.status(), Some(429 | 502 | 503 | 504))
+        matches!(self, Self::Unreachable { .. } | Self::NotSent { .. }) || matches!(self.status(), Some(429 | 502 | 503 | 504))
     }
 }

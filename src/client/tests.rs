@@ -170,3 +170,34 @@ async fn a_client_that_only_looks_sends_no_write() {
     assert!(error.to_string().contains("--read-only"), "{error}");
     assert!(server.received_requests().await.unwrap().is_empty());
 }
+
+#[tokio::test]
+async fn a_change_that_reached_no_server_is_told_apart_from_one_that_may_have() {
+    let at = |address: std::net::SocketAddr| {
+        let server = format!("http://{address}").parse().unwrap();
+        let timeout = std::time::Duration::from_millis(300);
+        Client::new(ClientConfig { server, ca_pem: None, token: None, timeout }, Arc::new(SystemRandom)).unwrap()
+    };
+    let write = Write::Comment(Text { text: "hi".into() });
+    let id = Some("CS-26-1".parse().unwrap());
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let error = at(nobody).send(&write, id, Some(4), "k1").await.unwrap_err();
+    assert!(error.never_left() && error.code() == "unreachable" && error.is_passing(), "{error}");
+    assert_eq!(error.to_string(), format!("The server at http://{nobody} can't be reached, so nothing was sent: no connection"));
+    assert_eq!(at(nobody).me().await.unwrap_err().to_string(), format!("The server at http://{nobody} can't be reached: no connection"));
+
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let error = at(silent.local_addr().unwrap()).send(&write, id, Some(4), "k1").await.unwrap_err();
+    assert!(!error.never_left(), "it may have been read: {error}");
+
+    // It went out at the first try; that there is nobody at the later ones says nothing of that.
+    let once = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = once.local_addr().unwrap();
+    let dies = tokio::spawn(async move {
+        let (mut stream, _) = once.accept().await.unwrap();
+        let mut some = [0_u8; 16];
+        tokio::io::AsyncReadExt::read(&mut stream, &mut some).await.unwrap()
+    });
+    let error = at(address).send(&write, id, Some(4), "k1").await.unwrap_err();
+    assert!(dies.await.unwrap() > 0 && !error.never_left(), "{error}");
+}

@@ -8,6 +8,7 @@ use super::effect::Effect;
 use super::held::Held;
 use super::model::{Link, Model, Place, Screens, Shared, Tone};
 use super::overlay::{Choice, Picker};
+use super::sending;
 use super::theme::{EMBEDDED, Theme};
 use super::update::{self, applies};
 use crate::api::words::Decision;
@@ -110,6 +111,7 @@ pub fn sign_out(model: &mut Model) {
 /// Nothing of the former user's screens stays, and no answer to their questions is taken any more.
 pub(super) fn forget(model: &mut Model) {
     model.shared.flush_draft();
+    sending::keep(&mut model.shared);
     model.screens = Screens::default();
     let shared = &mut model.shared;
     shared.former = shared.seq;

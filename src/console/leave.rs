@@ -1,12 +1,12 @@
 //! Leaving the console: at once, or asked for twice where something would be lost.
 //!
-//! Contract: drafts are flushed and what was in front is kept before the loop ends. Knows no screen.
+//! Contract: drafts are flushed, and what was in front and what has no answer yet is kept, before the loop ends. Knows no screen.
 
 use super::action::Action;
 use super::effect::Effect;
 use super::model::{Model, Place};
-use super::recall;
 use super::update::passing;
+use super::{recall, sending};
 
 /// What a key for an action does: the one that leaves goes back where there is a list to go back to. By its name it always leaves.
 pub(super) fn meant(model: &Model, action: Action) -> Action {
@@ -35,6 +35,7 @@ pub(super) fn or_ask(model: &mut Model) {
 /// Leaves at once; what was in front is kept for the next time.
 pub(super) fn now(model: &mut Model) {
     model.shared.flush_draft();
+    sending::keep(&mut model.shared);
     recall::keep(model);
     model.shared.effects.push(Effect::Quit);
     model.ended = true;

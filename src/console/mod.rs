@@ -279,8 +279,16 @@ pub async fn run(mut config: ConsoleConfig, ports: Ports) -> Result<(), ConsoleE
     signals.abort();
     // The terminal is the user's again before a slow disk is waited for.
     drop(guard);
+    unanswered(&model);
     written_down(performer);
     Ok(done?)
+}
+
+/// Tells whoever leaves what was sent and has no answer yet.
+fn unanswered(model: &Model) {
+    for line in model.shared.sending.unanswered() {
+        let _ = writeln!(io::stderr(), "{line}");
+    }
 }
 
 /// After how long whoever leaves is told that the disk is waited for.
@@ -319,6 +327,7 @@ async fn run_plain(config: &ConsoleConfig, ports: &Ports) -> Result<(), ConsoleE
     };
     let done = plain::drive(&mut model, world, config.token.is_some()).await;
     signals.abort();
+    unanswered(&model);
     written_down(performer);
     match done {
         // Whoever read along has gone: no reason to shout.

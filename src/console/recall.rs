@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::effect::{Ask, Effect, Timer};
 use super::keep::State;
 use super::model::{Model, Place, Shared, Tone};
+use super::sending;
 use crate::api::lists::Me;
 use crate::base::Digest;
 use crate::base::ids::CaseId;
@@ -42,7 +43,8 @@ impl Shared {
 }
 
 /// The drafts on disk; what was typed since stays.
-pub(super) fn drafts(shared: &mut Shared, kept: BTreeMap<String, String>, adopted: usize) {
+pub(super) fn drafts(shared: &mut Shared, mut kept: BTreeMap<String, String>, adopted: usize) {
+    sending::recall(shared, &mut kept);
     let typed = std::mem::replace(&mut shared.drafts, kept);
     shared.drafts.extend(typed);
     if adopted > 0 {

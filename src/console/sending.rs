@@ -1,10 +1,12 @@
 //! Changes whose answers have not come yet, so that every answer is told: by the screen that sent it, or, where that was left, here.
 //!
+//! What has no answer when its sender leaves is kept for the next start, as a draft is.
+//!
 //! Contract: pure; holds at most `MAX` changes, the oldest are forgotten first. Knows no screen.
 
 use std::collections::BTreeMap;
 
-use super::effect::Order;
+use super::effect::{Effect, Order};
 use super::message::Reply;
 use super::model::{Note, Shared, Tone};
 use crate::api::words::Decision;
@@ -16,6 +18,11 @@ use crate::client::{ClientError, Write};
 /// The most changes that are remembered.
 const MAX: usize = 64;
 
+/// How the key begins under which a run keeps what it got no answer to.
+const UNANSWERED: &str = "unanswered-";
+/// The longest sentence about one that is taken from the disk, in bytes.
+const MAX_KEPT: usize = 300;
+
 /// A change on its way.
 #[derive(Debug, Clone)]
 struct Sent {
@@ -25,6 +32,42 @@ struct Sent {
     /// What the draft said when it was sent.
     words: Option<String>,
     since: Time,
+}
+
+impl Sent {
+    /// The change in the words in which it is not known whether it happened.
+    fn what(&self) -> String {
+        let (did, case) = (self.did, self.case.map(|case| case.to_string()));
+        match (did, did.strip_suffix(" as a proposal"), case) {
+            (_, Some(did), _) => format!("the proposal was {did}"),
+            ("kept as evidence", _, Some(case)) => format!("what you wrote in {case} was {did}"),
+            (_, _, Some(case)) => format!("{case} was {did}"),
+            (_, _, None) => format!("a case was {did}"),
+        }
+    }
+}
+
+/// Keeps for the next start what is not answered when whoever sent it leaves, or goes on as somebody else.
+pub(super) fn keep(shared: &mut Shared) {
+    let Some(owner) = shared.whose.clone().filter(|_| shared.sending.waits()) else { return };
+    let left = shared.server_now().format("%Y-%m-%d %H:%MZ");
+    let lines: Vec<String> = shared.sending.unanswered().map(|line| format!("Left at {left} without an answer. {line}")).collect();
+    let key = format!("{UNANSWERED}{}-{}", shared.run, shared.seq);
+    shared.effects.push(Effect::Draft(owner, key, Some(lines.join("\n"))));
+}
+
+/// What was kept so stands among the drafts of an account: it is told, and is no draft.
+pub(super) fn recall(shared: &mut Shared, kept: &mut BTreeMap<String, String>) {
+    let keys: Vec<String> = kept.keys().filter(|key| key.starts_with(UNANSWERED)).cloned().collect();
+    for key in keys {
+        let lines = kept.remove(&key).unwrap_or_default();
+        for line in lines.lines().take(MAX).filter(|line| line.len() <= MAX_KEPT) {
+            shared.say(Tone::Bad, sanitise(line, false));
+        }
+        if let Some(owner) = shared.whose.clone() {
+            shared.effects.push(Effect::Draft(owner, key, None));
+        }
+    }
 }
 
 /// Whole seconds after which a change without an answer is told in the head line.
@@ -69,6 +112,11 @@ impl Sending {
         let since = self.0.values().map(|s| s.since).min()?;
         let passed = (now - since).num_seconds().max(0);
         Some(since + chrono::TimeDelta::seconds((passed + 1).max(SILENT)))
+    }
+
+    /// What is not known of each, for whoever leaves now; oldest first.
+    pub fn unanswered(&self) -> impl Iterator<Item = String> {
+        self.0.values().map(|sent| format!("Whether {} is not known: look before you do it again.", sent.what()))
     }
 
     /// Forgets all: they were somebody else's.

@@ -132,6 +132,41 @@ pub struct QueueFilter {
     pub decidable_by: Option<PersonId>,
 }
 
+impl QueueFilter {
+    /// Whether only cases are asked for that wait for a decision or a look back, are held, or are flagged: what that is reckoned from ([`Since`])
+    /// goes with their rows.
+    pub fn waits(&self) -> bool {
+        let decided = self.decidable_by.is_some() || self.states == BTreeSet::from([CaseState::Sealed]);
+        let looks_back = self.waiting_on == BTreeSet::from([WaitingOn::Review]);
+        decided || looks_back || self.held == Some(true) || self.flagged == Some(true) || !self.flags.is_empty()
+    }
+}
+
+/// Since when a case stands as it does, whatever else happened in it meanwhile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Since {
+    /// When the seal in force was made.
+    pub sealed: Option<Time>,
+    /// When it was frozen.
+    pub held: Option<Time>,
+    /// When the first of its flags was set.
+    pub flagged: Option<Time>,
+    /// When what was approved was carried out.
+    pub restored: Option<Time>,
+}
+
+impl Since {
+    /// Of a case.
+    pub fn of(case: &Case) -> Self {
+        Self {
+            sealed: case.seal.as_ref().map(|s| s.at),
+            held: case.hold.as_ref().map(|h| h.since),
+            flagged: case.flags.iter().map(|f| f.at).min(),
+            restored: case.executions.iter().filter(|_| case.state == CaseState::Restored).filter_map(|e| e.ended_at).max(),
+        }
+    }
+}
+
 /// How a queue is sorted; the case number breaks ties.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Sort {
@@ -188,6 +223,8 @@ pub struct QueuePage {
     pub before: Option<Cursor>,
     /// The cursor of the last row, if rows come after it.
     pub after: Option<Cursor>,
+    /// Since when they stand as they do, of the rows of a filter that [waits](QueueFilter::waits).
+    pub since: BTreeMap<CaseId, Since>,
 }
 
 /// Temporary access in a list, with the case that gave it.

@@ -144,3 +144,19 @@ fn a_page_is_never_narrowed_to_what_it_is_not() {
     let held = desk.text().matches("‖ held").count();
     assert_eq!(held, canned::rows().iter().filter(|row| row.held).count(), "only what is held is drawn so: {}", desk.text());
 }
+
+#[test]
+fn every_page_counts_from_what_brought_the_case_there_and_not_from_its_last_change() {
+    let (mut desk, _) = desk((120, 40));
+    for (page, case, since, aloud) in [
+        ("1", "CS-26-004127", "1:15", "waiting since 1:15"),
+        ("2", "CS-26-004140", "2:10", "held since 2:10"),
+        ("3", "CS-26-004127", "1:20", "flagged since 1:20"),
+    ] {
+        desk.press(page);
+        let row = desk.text().lines().find(|l| l.contains(case)).unwrap().to_owned();
+        assert!(row.contains(&format!(" {since} ")), "{row}");
+        let lines = desk.model.screen(Place::Approvals).lines(&desk.model.shared, Place::Approvals);
+        assert!(lines.iter().any(|l| l.contains(case) && l.contains(aloud)), "{lines:#?}");
+    }
+}

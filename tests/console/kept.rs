@@ -9,6 +9,7 @@ use countersign::console::effect::{Ask, Effect, Timer};
 use countersign::console::keep::{self, Paths, State};
 use countersign::console::message::{Live, Message, Reply};
 use countersign::console::model::Place;
+use countersign::console::update;
 use insta::assert_snapshot;
 
 use crate::desk::{Desk, usual};
@@ -206,4 +207,41 @@ fn pages_that_come_back_are_bounded_by_what_there_is() {
     };
     let desk = again((80, 24), &state, nothing);
     assert!(desk.model.place() == Place::Grants && desk.text().contains("No temporary access lives."), "{}", desk.text());
+}
+
+#[test]
+fn what_had_no_answer_when_one_left_is_told_then_and_at_the_next_start() {
+    for ended in [Message::Ended, Message::Act(countersign::console::action::Action::Leave)] {
+        let mut desk = crate::cases::keys((100, 30), &whole::ruiz(), &whole::sealed(), "d a e");
+        desk.write("called back");
+        desk.press("ctrl-s");
+        let effects = update::update(&mut desk.model, Message::Key(crossterm::event::KeyEvent::from(crossterm::event::KeyCode::Char('y'))));
+        assert!(effects.iter().any(|e| matches!(e, Effect::Send { .. })), "{effects:?}");
+        desk.tell(ended);
+        assert!(desk.model.ended);
+        let known = "Whether CS-26-004127 was approved is not known: look before you do it again.";
+        assert!(desk.model.shared.sending.unanswered().eq([known]));
+        let kept = desk.done.iter().find_map(|e| match e {
+            Effect::Draft(owner, key, Some(text)) if text.contains(known) => Some((owner.clone(), key.clone(), text.clone())),
+            _ => None,
+        });
+        let (owner, key, text) = kept.unwrap();
+
+        let folder = tempfile::tempdir().unwrap();
+        keep::save_draft(Some(folder.path()), (&owner, &key), Some(&text)).unwrap();
+        let place = folder.path().to_owned();
+        let server = move |ask: &Ask| match ask {
+            Ask::Drafts(owner) => Some(Ok(Reply::Drafts(keep::load_drafts(Some(&place), owner, std::time::SystemTime::now()).0, 0))),
+            other => as_ruiz(other),
+        };
+        let mut back = Desk::new(100, 30, |_| {}, Box::new(server), true);
+        back.press("!");
+        let said = back.text().replace('\n', " ").split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(said.contains(&format!("Left at 2026-03-05 10:00Z without an answer. {known}")), "{}", back.text());
+        assert!(back.model.shared.drafts.is_empty(), "it is no draft: {:?}", back.model.shared.drafts);
+        assert!(back.done.iter().any(|e| matches!(e, Effect::Draft(o, k, None) if *o == owner && *k == key)), "it is told once");
+    }
+    let mut desk = Desk::usual(80, 24);
+    desk.tell(Message::Ended);
+    assert!(!desk.done.iter().any(|e| matches!(e, Effect::Draft(..))), "nothing was on its way");
 }

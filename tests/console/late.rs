@@ -254,3 +254,22 @@ fn a_timeline_that_is_read_anew_while_it_is_read_holds_each_entry_once_and_says_
     let told = "The first 2000 entries are shown. Later ones: countersign case timeline CS-26-004127 --after 1999";
     assert!(lines(&desk).iter().any(|l| l == told), "{:?}", lines(&desk).last());
 }
+
+#[test]
+fn a_change_that_never_left_is_told_so_and_stays_in_its_form() {
+    let unsent = || ClientError::NotSent { server: "https://desk.example".into(), why: "no connection".into() };
+    let mut forms = [keys((100, 30), &canned::nadia(), &whole::proofing(), "c"), keys((100, 30), &whole::ruiz(), &whole::sealed(), "d a e")];
+    for (desk, confirm) in forms.iter_mut().zip([None, Some('y')]) {
+        desk.write("called back");
+        desk.writes = Box::new(move |_| Err(unsent()));
+        let asked = desk.done.len();
+        desk.tell(Message::Key(CTRL_S));
+        confirm.into_iter().for_each(|key| desk.tell(Message::Key(KeyEvent::from(KeyCode::Char(key)))));
+        assert_eq!(desk.orders.len(), 1);
+        let said = &desk.model.shared.notes.back().unwrap().text;
+        assert!(said.contains("can't be reached, so nothing was sent: no connection"), "{said}");
+        assert!(!desk.model.shared.notes.iter().any(|n| n.text.contains("not known")), "{:?}", desk.model.shared.notes);
+        assert!(desk.text().contains("called back") && desk.model.shared.drafts.values().eq(["called back"]), "{}", desk.text());
+        assert!(!desk.done[asked..].iter().any(|e| matches!(e, Effect::Ask { .. })), "nothing changed: nothing is read anew");
+    }
+}

@@ -5,7 +5,7 @@ use axum::body::Body;
 use axum::http::Request;
 use countersign::base::ids::CaseId;
 use countersign::domain::command::Command;
-use countersign::domain::vocabulary::Action;
+use countersign::domain::vocabulary::{Action, FlagKind, HoldSource};
 use countersign::server::{App, ServerConfig, routes};
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
@@ -96,4 +96,38 @@ async fn invariant_04_a_forged_a_strangers_and_an_old_statement_decide_nothing_a
     assert_eq!((status, &body["row"]["state"]), (200, &json!("approved")), "{body}");
     let (status, ..) = desk.approve(&sam, case, &seal, &nonce, "twice").await;
     assert_ne!(status, 200, "a statement decides once");
+}
+
+#[tokio::test]
+async fn what_waits_is_said_to_wait_since_its_seal_its_flag_or_its_hold_whatever_is_done_in_it_since() {
+    let house = House::new().await;
+    let (stop, stopped) = watch::channel(false);
+    let desk = Desk { house: &house, router: routes::router(App::new(&ServerConfig::default(), house.service.clone(), stopped)), _stop: stop };
+    let ines = issued(&house, "ines").await.presented;
+    let case = house.proved("okafor", Action::PasswordReset).await;
+    house.act("nadia", case, Command::Seal).await;
+    let sealed = house.service.now();
+    house.clock.pass(600);
+    let (reason, ask) = house.text(case, "ines", "let me look");
+    house.service.execute(&ask, case, &Command::Hold { source: HoldSource::Security, reason: Some(reason) }).await.unwrap();
+    let held = house.service.now();
+    let other = house.routed("vega", Action::PasswordReset).await;
+    house.act("nadia", other, Command::Flag { kind: FlagKind::Pressure }).await;
+    let flagged = house.service.now();
+    house.clock.pass(600);
+    for case in [case, other] {
+        let (text, ask) = house.text(case, "nadia", "they rang again");
+        house.service.execute(&ask, case, &Command::Comment { text }).await.unwrap();
+    }
+    let lists =
+        [("held", Some(sealed), Some(held), None), ("state:sealed", Some(sealed), Some(held), None), ("flagged%20!ended", None, None, Some(flagged))];
+    for (filter, sealed, held, flagged) in lists {
+        let (status, _, page) = desk.send(&ines, "GET", &format!("/v1/cases?filter={filter}"), &[], None).await;
+        let row = &page["rows"][0];
+        let at = |name: &str| row[name].as_str().and_then(|at| at.parse::<countersign::base::Time>().ok());
+        assert_eq!((status, at("sealed_at"), at("held_since"), at("flagged_since")), (200, sealed, held, flagged), "{filter}: {page}");
+        assert!(at("updated_at") > held.max(flagged) && row["restored_at"].is_null(), "{page}");
+    }
+    let (_, _, page) = desk.send(&ines, "GET", "/v1/cases", &[], None).await;
+    assert!(page["rows"].as_array().unwrap().iter().all(|row| row["sealed_at"].is_null()), "a list of everything reads no case of its own: {page}");
 }

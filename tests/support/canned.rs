@@ -53,7 +53,7 @@ pub fn rows() -> Vec<CaseRow> {
             4127,
             "payments-batch",
             42,
-            &json!({"risk": "high", "kind": "service_account", "action": "secret_rotation", "state": "sealed", "proof_done": 2, "proof_needed": 4, "waiting_on": "approval", "approvals_missing": 2, "assignee": "kofi", "flags": 1}),
+            &json!({"risk": "high", "kind": "service_account", "action": "secret_rotation", "state": "sealed", "proof_done": 2, "proof_needed": 4, "waiting_on": "approval", "approvals_missing": 2, "assignee": "kofi", "flags": 1, "sealed_at": at(-75), "flagged_since": at(-80)}),
         ),
         row(4131, "m.okafor", 65, &json!({})),
         row(
@@ -62,7 +62,7 @@ pub fn rows() -> Vec<CaseRow> {
             150,
             &json!({"kind": "certificate", "action": "certificate_replacement", "state": "executing", "proof_done": 2, "waiting_on": "execution"}),
         ),
-        row(4140, "Zoë Ångström 日本語", 400, &json!({"risk": "low", "action": "password_reset", "held": true})),
+        row(4140, "Zoë Ångström 日本語", 400, &json!({"risk": "low", "action": "password_reset", "held": true, "held_since": at(-130)})),
         row(
             4141,
             "svc-\u{202e}txt.exe\u{1b}[31m",

@@ -49,6 +49,10 @@ impl From<view::CaseRow> for lists::CaseRow {
             updated_at: r.updated_at,
             flags: r.flags,
             flag_kinds: r.flag_kinds.into_iter().collect(),
+            sealed_at: None,
+            held_since: None,
+            flagged_since: None,
+            restored_at: None,
         }
     }
 }
@@ -68,7 +72,17 @@ impl From<view::Assignable> for lists::Assignable {
 
 impl From<view::QueuePage> for lists::QueuePage {
     fn from(page: view::QueuePage) -> Self {
-        Self { rows: page.rows.into_iter().map(Into::into).collect(), before: page.before.map(filter::cursor), after: page.after.map(filter::cursor) }
+        let row = |row: view::CaseRow| {
+            let since = page.since.get(&row.id).copied().unwrap_or_default();
+            lists::CaseRow {
+                sealed_at: since.sealed,
+                held_since: since.held,
+                flagged_since: since.flagged,
+                restored_at: since.restored,
+                ..row.into()
+            }
+        };
+        Self { rows: page.rows.into_iter().map(row).collect(), before: page.before.map(filter::cursor), after: page.after.map(filter::cursor) }
     }
 }
 

@@ -243,8 +243,8 @@ impl Store for SqliteStore {
     }
 
     async fn queue(&self, query: &QueueQuery) -> Result<QueuePage, StoreError> {
-        let query = query.clone();
-        self.readers.ask(move |conn| queue::page(conn, &query)).await
+        let (kept, query) = (Arc::clone(&self.kept), query.clone());
+        self.readers.ask(move |conn| queue::page(conn, &kept, &query)).await
     }
 
     async fn grants(&self, query: &GrantQuery) -> Result<GrantPage, StoreError> {

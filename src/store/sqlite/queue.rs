@@ -2,20 +2,37 @@
 //!
 //! Contract: pages by keyset only, never by offset, so that the millionth page costs what the first does. Knows nothing about who asks.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{Connection, params_from_iter};
 
+use super::batch::Kept;
 use super::plan::{Query, decidable, ended_and_due, plan, splits};
+use super::reads;
 use super::rows::{self, Ordinal as _, column};
 use crate::base::ids::PersonId;
-use crate::domain::view::{CaseRow, Counts, Cursor, From, MAX_PAGE, QueuePage, QueueQuery};
+use crate::domain::view::{CaseRow, Counts, Cursor, From, MAX_PAGE, QueuePage, QueueQuery, Since};
 use crate::domain::vocabulary::CaseState;
 use crate::store::StoreError;
 
 /// Up to so many sealed cases are looked at when those one person could decide are counted.
 const COUNTED: i64 = 1_000;
 
-/// A page of the queue.
-pub(super) fn page(conn: &Connection, query: &QueueQuery) -> Result<QueuePage, StoreError> {
+/// A page of the queue. What it waits since is in the cases themselves: where that is asked for, each of the page's is read.
+pub(super) fn page(conn: &mut Connection, kept: &Kept, query: &QueueQuery) -> Result<QueuePage, StoreError> {
+    let mut page = rows_of(conn, query)?;
+    if query.filter.waits() {
+        let tx = conn.transaction()?;
+        for row in &page.rows {
+            if let Some(case) = reads::case_in(&tx, kept, row.id)? {
+                page.since.insert(row.id, Since::of(&case));
+            }
+        }
+    }
+    Ok(page)
+}
+
+fn rows_of(conn: &Connection, query: &QueueQuery) -> Result<QueuePage, StoreError> {
     let limit = usize::from(query.limit.clamp(1, MAX_PAGE));
     let down = goes_down(query);
     let mut rows = if splits(query) { both(conn, query, limit + 1)? } else { walk(conn, query, limit + 1)? };
@@ -27,7 +44,8 @@ pub(super) fn page(conn: &Connection, query: &QueueQuery) -> Result<QueuePage, S
     let cursor = |row: &CaseRow| Cursor { key: rows::key(query.sort, row), case: row.id.key() };
     let first_is_start = if down { query.from.is_none() } else { !more };
     let last_is_end = if down { !more } else { query.from == Some(From::End) };
-    Ok(QueuePage { before: rows.first().filter(|_| !first_is_start).map(cursor), after: rows.last().filter(|_| !last_is_end).map(cursor), rows })
+    let (before, after) = (rows.first().filter(|_| !first_is_start).map(cursor), rows.last().filter(|_| !last_is_end).map(cursor));
+    Ok(QueuePage { before, after, rows, since: BTreeMap::new() })
 }
 
 const fn goes_down(query: &QueueQuery) -> bool {

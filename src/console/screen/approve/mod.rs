@@ -265,6 +265,7 @@ impl Approve {
                         }
                         Some(problem)
                     }
+                    ref error if error.never_left() => return shared.dirty = true,
                     _ => None,
                 };
                 self.load(shared);

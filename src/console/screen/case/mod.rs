@@ -258,7 +258,9 @@ impl Case {
                 if error.status() == Some(412) {
                     shared.say(Tone::Bad, "The case changed meanwhile and nothing was sent. This is how it is now; what you typed is kept.");
                 }
-                self.load(shared);
+                if !error.never_left() {
+                    self.load(shared);
+                }
             }
         }
         shared.dirty = true;

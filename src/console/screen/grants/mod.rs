@@ -156,6 +156,9 @@ impl Grants {
             Ok(_) => shared.say(Tone::Good, ENDING),
             Err(error) => {
                 shared.fail(&error);
+                if error.never_left() {
+                    return;
+                }
                 if error.status() == Some(412) {
                     let now = "The case changed meanwhile and nothing was sent. This is how it is now; what you typed is kept.";
                     shared.say(Tone::Bad, now);

@@ -3,6 +3,8 @@
 //! Contract: each page is one filter that the server reads, and what is typed after `/` narrows it by the queue's words; rows follow the server,
 //! the selection follows the case. Bounded.
 
+mod columns;
+
 use std::time::Duration;
 
 use crossterm::event::{KeyCode, KeyEvent, MouseButton, MouseEvent, MouseEventKind};
@@ -11,6 +13,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use unicode_width::UnicodeWidthStr;
 
+use self::columns::Columns;
 use super::paged::{self, Paged};
 use super::queue::draw::{deadline, next_change, risk, spoken_deadline, until};
 use super::queue::filter::{MAX_FILTER, contradicts, ready};
@@ -204,7 +207,8 @@ impl Inbox {
         };
         cell(columns.state, columns.since - columns.state - 1, &where_it_stands, shared.style(role));
         if columns.since < columns.due {
-            cell(columns.since, 8, &until(shared.server_now() - row.updated_at), shared.style(Role::Dim));
+            let since = self.since(row).map(|at| until(shared.server_now() - at)).unwrap_or_default();
+            cell(columns.since, 8, &since, shared.style(Role::Dim));
         }
         if let Some(due) = row.due {
             let left = due - shared.server_now();
@@ -244,10 +248,17 @@ impl Inbox {
         shared.keymap.shown(Action::Unfilter).map(|key| format!("  {key} shows all of the page")).unwrap_or_default()
     }
 
-    fn spoken(shared: &Shared, row: &CaseRow) -> String {
+    /// Since when a case has been on the page, whatever happened in it meanwhile; `None` from a server that does not say so.
+    fn since(&self, row: &CaseRow) -> Option<Time> {
+        [row.sealed_at, row.held_since, row.flagged_since, row.restored_at][self.page()]
+    }
+
+    fn spoken(&self, shared: &Shared, row: &CaseRow) -> String {
+        let since = self.since(row).map(|at| until(shared.server_now() - at));
+        let since = since.map(|since| format!(", {} since {since}", ["waiting", "held", "flagged", "restored"][self.page()])).unwrap_or_default();
         let due = row.due.map(|d| format!(", {}", spoken_deadline(d - shared.server_now()))).unwrap_or_default();
         format!(
-            "{} {} {}, risk {}, {}{}, approvals missing {}, flags {}, waiting since {}{due}",
+            "{} {} {}, risk {}, {}{}, approvals missing {}, flags {}{since}{due}",
             row.id,
             row.subject_name.line(),
             row.action.label(),
@@ -255,32 +266,8 @@ impl Inbox {
             row.state.label(),
             if row.held { ", held" } else { "" },
             row.approvals_missing,
-            row.flags,
-            until(shared.server_now() - row.updated_at)
+            row.flags
         )
-    }
-}
-
-/// Where columns begin.
-struct Columns {
-    subject: u16,
-    action: u16,
-    risk: u16,
-    state: u16,
-    since: u16,
-    due: u16,
-}
-
-impl Columns {
-    fn of(width: u16) -> Self {
-        let state_width = if width >= 100 { 20 } else { 13 };
-        let due = width.saturating_sub(10);
-        // Where it is narrow, names go before how long ago something happened.
-        let (since, subject) = (due.saturating_sub(if width >= 72 { 9 } else { 0 }), 15);
-        let state = since.saturating_sub(state_width);
-        let risk = state.saturating_sub(7);
-        let action = subject + (risk.saturating_sub(subject)) / 2;
-        Self { subject, action, risk, state, since, due }
     }
 }
 
@@ -486,7 +473,7 @@ impl Screen for Inbox {
             lines.push(self.empty(shared).to_owned());
         }
         let here = |i| if i == self.list.cursor().at { "selected: " } else { "" };
-        lines.extend(rows.iter().enumerate().map(|(i, r)| format!("{}{}", here(i), Self::spoken(shared, r))));
+        lines.extend(rows.iter().enumerate().map(|(i, r)| format!("{}{}", here(i), self.spoken(shared, r))));
         if self.list.more() {
             lines.push(format!("{} were read, and there are more: more reads on.", rows.len()));
         }
