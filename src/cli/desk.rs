@@ -76,7 +76,9 @@ pub(super) fn cost(preview: &RoutePreview) -> String {
         let _ = writeln!(text, "has a hand: {} ({}): {}", hand.name.line(), hand.person, sanitise(&hand.sentence, false));
     }
     for item in &preview.checklist.items {
-        let _ = writeln!(text, "needed: {} ({})", sanitise(&item.title, false), sanitise(&item.why, false));
+        let counts = item.receipt.is_some() && preview.problem.is_none();
+        let _ =
+            writeln!(text, "{}: {} ({})", if counts { "still counts" } else { "needed" }, sanitise(&item.title, false), sanitise(&item.why, false));
         text += &super::ways::lines(&item.startable, "          by ");
         text += &super::ways::none(item);
     }

@@ -247,6 +247,8 @@ pub(super) enum Wish {
     /// Done with that place: if it is in front, back, or on to the other; else only forgotten.
     Done(Place, Option<Place>),
     Over(Box<Overlay>),
+    /// A place's case is of that version now: a question there about another one can't be confirmed any more.
+    Changed(Place, u64),
     /// What can be picked is known now, for the list of a purpose, if that is still open.
     Fill(&'static str, String, Vec<Choice>),
 }

@@ -81,6 +81,8 @@ const ROWS: usize = 12;
 /// How wide a confirmation is, in columns, and how many rows of it are no lines of what it says.
 const WIDTH: u16 = 72;
 const FRAME: u16 = 5;
+/// What a question says whose case changed since.
+const OUTDATED: &str = "The case changed meanwhile: this can't be sent any more. Esc goes back to it; look, then ask again.";
 /// The widest a list gets, in columns.
 const MAX_WIDTH: u16 = 112;
 
@@ -184,6 +186,8 @@ pub struct Confirmation {
     pub label: String,
     /// The first of its lines in sight, where they don't fit.
     pub top: usize,
+    /// Whether what it is about changed since it was asked: nothing confirms it any more.
+    pub outdated: bool,
     /// Who gets the answer.
     pub to: Place,
     /// What is sent.
@@ -269,6 +273,7 @@ impl Overlay {
                 let narrow = if p.free { "a name, or words to narrow" } else { "words to narrow" };
                 vec![("↑ ↓".into(), "choose"), ("⏎".into(), "take it"), ("Esc".into(), "leave"), ("type".into(), narrow)]
             }
+            Self::Confirm(c) if c.outdated => vec![("Esc".into(), "back"), ("↑ ↓".into(), "read on")],
             Self::Confirm(c) => vec![(c.key.to_string(), "yes"), ("Esc".into(), "cancel"), ("↑ ↓".into(), "read on")],
         }
     }
@@ -300,7 +305,7 @@ impl Overlay {
             Self::Confirm(c) => {
                 let mut lines = vec![c.question.clone()];
                 lines.extend(c.said().cloned());
-                lines.push(format!("Press {} to {}, Esc to cancel.", c.key, c.label));
+                lines.push(if c.outdated { "Esc to cancel.".to_owned() } else { format!("Press {} to {}, Esc to cancel.", c.key, c.label) });
                 lines
             }
         }
@@ -363,7 +368,15 @@ impl Picker {
 impl Confirmation {
     /// What is sent once it is confirmed, and who gets the answer; [`Shared::confirm`] shows it.
     pub fn new(question: String, lines: Vec<String>, label: impl Into<String>, to: Place, order: Order) -> Self {
-        Self { number: 0, question, lines, own: None, key: CONFIRM, label: label.into(), top: 0, to, order }
+        Self { number: 0, question, lines, own: None, key: CONFIRM, label: label.into(), top: 0, outdated: false, to, order }
+    }
+
+    /// What it is about is of this version now: what was asked about another one is sent no more, and says so.
+    pub fn is_of(&mut self, version: u64) {
+        if !self.outdated && self.order.version.is_some_and(|asked| asked != version) {
+            (self.outdated, self.top) = (true, 0);
+            self.lines.insert(0, format!("▲ {OUTDATED}"));
+        }
     }
 
     /// All that it says, in order.
@@ -384,6 +397,7 @@ impl Confirmation {
     fn key(&mut self, key: KeyEvent, area: Rect) -> Outcome {
         let plain = !key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT);
         match key.code {
+            KeyCode::Char(k) if plain && k == self.key && self.outdated => Outcome::Astray(OUTDATED.to_owned()),
             KeyCode::Char(k) if plain && k == self.key => Outcome::Confirmed(self.to, Box::new(self.order.clone())),
             KeyCode::Esc => Outcome::Gone,
             KeyCode::Char('n') if plain => Outcome::Gone,
@@ -395,6 +409,7 @@ impl Confirmation {
                 self.top = self.top.min(self.laid(area).2).saturating_sub(1);
                 Outcome::Stays
             }
+            _ if self.outdated => Outcome::Astray(OUTDATED.to_owned()),
             _ => Outcome::Astray(format!("{} means nothing here: {} to {}, Esc to cancel.", Key::of(key), self.key, self.label)),
         }
     }
@@ -410,9 +425,12 @@ impl Confirmation {
             put(buffer, room, inner.x + 1, inner.y + u16::try_from(i).unwrap_or(0), line, shared.style(Role::Text));
         }
         let y = inner.bottom().saturating_sub(1);
-        let x = put(buffer, inner, inner.x + 1, y, &self.key.to_string(), shared.style(Role::Key));
-        let x = put(buffer, inner, x + 1, y, &self.label, shared.style(Role::Text));
-        let x = put(buffer, inner, x + 3, y, "Esc", shared.style(Role::Key));
+        let mut x = inner.x + 1;
+        if !self.outdated {
+            x = put(buffer, inner, x, y, &self.key.to_string(), shared.style(Role::Key));
+            x = put(buffer, inner, x + 1, y, &self.label, shared.style(Role::Text)) + 3;
+        }
+        let x = put(buffer, inner, x, y, "Esc", shared.style(Role::Key));
         let x = put(buffer, inner, x + 1, y, "cancel", shared.style(Role::Text));
         if below > 0 {
             let text = format!("↓ ↑ {} more lines", below - top);
@@ -422,70 +440,4 @@ impl Confirmation {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn press(overlay: &mut Overlay, code: KeyCode) -> Outcome {
-        overlay.key(KeyEvent::new(code, KeyModifiers::NONE), AREA)
-    }
-
-    const AREA: Rect = Rect { x: 0, y: 1, width: 80, height: 22 };
-
-    #[test]
-    fn only_its_own_key_confirms() {
-        let order = Order { write: crate::client::Write::Seal, case: None, version: None, key: "k".into(), draft: None };
-        let make = || Overlay::Confirm(Confirmation::new("?".into(), vec![], "do it", Place::Queue, order.clone()));
-        for other in [KeyCode::Enter, KeyCode::Char('s'), KeyCode::Char('Y'), KeyCode::Char(' ')] {
-            assert!(matches!(press(&mut make(), other), Outcome::Astray(why) if why.contains("y to do it, Esc to cancel")));
-        }
-        assert!(matches!(make().key(KeyEvent::new(KeyCode::Char('y'), KeyModifiers::CONTROL), AREA), Outcome::Astray(_)));
-        for cancels in [KeyCode::Esc, KeyCode::Char('n')] {
-            assert_eq!(press(&mut make(), cancels), Outcome::Gone);
-        }
-        assert_eq!(press(&mut make(), KeyCode::Char('y')), Outcome::Confirmed(Place::Queue, Box::new(order.clone())));
-    }
-
-    #[test]
-    fn enter_takes_the_row_that_is_marked_and_what_was_typed_is_a_row_too() {
-        let choices = || vec![Choice::new("d.ruiz", "d.ruiz", "on shift"), Choice::new("m.chen", "m.chen", "on shift")];
-        let typed = |text: &str, down: usize| {
-            let mut pick = Overlay::Pick(Picker::new("assign", "Give to", choices()).or_typed());
-            for c in text.chars() {
-                press(&mut pick, KeyCode::Char(c));
-            }
-            for _ in 0..down {
-                press(&mut pick, KeyCode::Down);
-            }
-            press(&mut pick, KeyCode::Enter)
-        };
-        assert_eq!(typed("rui", 0), Outcome::Picked("assign", "d.ruiz".into()));
-        assert_eq!(typed("rui", 1), Outcome::Picked("assign", "rui".into()));
-        assert_eq!(typed("kofi", 0), Outcome::Picked("assign", "kofi".into()));
-        assert_eq!(typed("m.chen", 0), Outcome::Picked("assign", "m.chen".into()));
-        assert_eq!(typed("", 1), Outcome::Picked("assign", "m.chen".into()));
-    }
-
-    #[test]
-    fn a_click_picks_what_it_hits() {
-        let area = Rect::new(0, 1, 80, 22);
-        let make = || Overlay::Pick(Picker::new("x", "Commands", vec![Choice::new("a", "one", ""), Choice::new("b", "two", "")]));
-        let Overlay::Pick(picker) = make() else { return };
-        let place = picker.place(area);
-        assert_eq!(make().click(area, place.x + 3, place.y + 3), Outcome::Picked("x", "b".into()));
-        assert_eq!(make().click(area, place.x + 3, place.y + 4), Outcome::Stays, "an empty line");
-        assert_eq!(make().click(area, place.x + 3, place.y), Outcome::Stays, "the frame");
-        assert_eq!(make().click(area, 0, 1), Outcome::Gone);
-    }
-
-    #[test]
-    fn a_list_narrows_by_what_is_typed() {
-        let choices = vec![Choice::new("a", "take-next", "most urgent"), Choice::new("b", "theme", "colours"), Choice::new("c", "quit", "leave")];
-        let mut pick = Overlay::Pick(Picker::new("x", "Commands", choices));
-        for c in "thm".chars() {
-            assert_eq!(press(&mut pick, KeyCode::Char(c)), Outcome::Stays);
-        }
-        assert_eq!(press(&mut pick, KeyCode::Enter), Outcome::Picked("x", "b".into()));
-        press(&mut pick, KeyCode::Char('z'));
-        assert_eq!(press(&mut pick, KeyCode::Enter), Outcome::Stays);
-    }
-}
+mod tests;

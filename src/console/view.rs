@@ -245,7 +245,14 @@ pub fn hints(model: &Model) -> Vec<(String, &'static str)> {
     let hint = |a: Action| if a == Action::Hold && watches { "hold" } else { a.row().hint };
     let here = Action::ALL.iter().filter(|a| a.row().scope.meets(scope) && !hint(**a).is_empty());
     // In a case nothing moves from row to row: there, only what can be done is hinted.
+    // What an account can never do is no hint to it: a policy owner takes and opens no cases.
+    let never = |a: Action| {
+        let operation = if a == Action::NewCase { Some("case_open") } else { a.row().operation.filter(|_| a == Action::TakeNext) };
+        let may = |o: &str| model.shared.me.as_ref().is_none_or(|me| me.operations.iter().any(|own| own == o));
+        operation.is_some_and(|o| !may(o))
+    };
     let worth = |a: Action| match applies(model, a) {
+        _ if never(a) => false,
         Applies::Yes => model.screen(model.place()).hints(&model.shared, a),
         Applies::No(_) => !matches!(scope, Scope::CASE | Scope::APPROVE | Scope::POLICY | Scope::PROPOSAL),
         Applies::Hidden => false,

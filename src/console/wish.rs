@@ -2,12 +2,19 @@
 //!
 //! Contract: pure, as `update` is; nobody who types, or is asked something, is moved by an answer. Knows no screen's inside.
 
-use super::model::{Model, Place, Tone, Wish};
+use super::model::{Model, Place, Shared, Tone, Wish};
 use super::overlay::{Choice, Overlay};
 use super::update;
 
 /// How deep one can go before the oldest way back is forgotten.
 const MAX_STACK: usize = 32;
+
+impl Shared {
+    /// Says of which version the case of a place is now.
+    pub fn changed(&mut self, place: Place, version: u64) {
+        self.wishes.push(Wish::Changed(place, version));
+    }
+}
 
 /// Fulfils wishes of screens.
 pub(super) fn wishes(model: &mut Model) {
@@ -63,6 +70,11 @@ pub(super) fn wishes(model: &mut Model) {
                     }
                     if in_front {
                         update::enter(model);
+                    }
+                }
+                Wish::Changed(place, version) => {
+                    if let Some(Overlay::Confirm(question)) = model.overlay.as_mut().filter(|o| matches!(o, Overlay::Confirm(c) if c.to == place)) {
+                        question.is_of(version);
                     }
                 }
                 Wish::Fill(purpose, title, choices) => fill(model, purpose, title, choices),

@@ -233,7 +233,9 @@ fn help(act: &str, could: &CouldDecide) -> String {
         1 => "1 other".to_owned(),
         n => format!("{n} others"),
     };
-    let on: Vec<&str> = could.on_shift.iter().take(3).map(OperatorId::as_str).collect();
+    let mut on: Vec<&str> = could.on_shift.iter().take(3).map(OperatorId::as_str).collect();
+    let more = could.on_shift.len().checked_sub(on.len()).filter(|more| *more > 0).map(|more| format!("{more} more"));
+    on.extend(more.as_deref());
     match (could.operators.len(), on.as_slice()) {
         (1, []) => format!("{others} could {act}, who is not on shift."),
         (_, []) => format!("{others} could {act}; none is on shift."),

@@ -275,3 +275,30 @@ fn a_change_that_never_left_is_told_so_and_stays_in_its_form() {
         assert!(!desk.done[asked..].iter().any(|e| matches!(e, Effect::Ask { .. })), "nothing changed: nothing is read anew");
     }
 }
+
+#[test]
+fn what_is_typed_into_a_reason_while_it_is_sent_stays_and_is_no_key() {
+    let rows = || vec![canned::grant(4101, "t.one", 30, &serde_json::json!({}))];
+    let mut ends = Desk::usual(100, 30);
+    ends.server = Box::new(move |ask| match ask {
+        Ask::Grants(_) => Some(Ok(Reply::Grants(countersign::api::lists::GrantPage { rows: rows(), after: None }))),
+        other => usual(other),
+    });
+    ends.press("g r x g");
+    let decides = keys((100, 30), &whole::ruiz(), &whole::sealed(), "d a e");
+    for (mut desk, on) in [(ends, "x g"), (decides, "e")] {
+        desk.write("called back");
+        desk.press("ctrl-s");
+        let (seq, to) = sends(&mut desk, KeyEvent::from(KeyCode::Char('y')));
+        if !desk.model.screen(to).typing() {
+            desk.press(on);
+        }
+        desk.write(", at noon");
+        desk.tell(Message::Answer { seq, to, reply: Ok(Reply::Written(Box::default())) });
+        assert!(desk.model.place() == to && desk.model.screen(to).typing(), "{}", desk.text());
+        let said = &desk.model.shared.notes.back().unwrap().text;
+        assert!(said.contains("What you typed since stands here and is not sent."), "{said}");
+        assert!(desk.model.shared.drafts.values().eq([", at noon"]), "{:?}", desk.model.shared.drafts);
+        assert!(desk.text().contains(", at noon") && !desk.text().contains("called back"), "{}", desk.text());
+    }
+}

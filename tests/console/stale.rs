@@ -169,3 +169,76 @@ fn whoever_went_elsewhere_stays_there_when_the_answer_comes() {
     assert_eq!(desk.model.place(), Place::Queue);
     assert!(desk.text().contains("is approved by you"), "{}", desk.text());
 }
+
+/// At a case of which a question is asked by these keys, and which has another version once it is asked for again.
+fn asked_about(case: fn() -> countersign::api::case::CaseDetail, me: countersign::api::lists::Me, keys: &str) -> Desk {
+    let mut asked = 0;
+    let server = move |ask: &Ask| match ask {
+        Ask::Me => Some(Ok(Reply::Me(Box::new(me.clone())))),
+        Ask::Statement(_, decision) => Some(Ok(Reply::Statement(Box::new(whole::statement(decision.code()))))),
+        Ask::Subject(_) => Some(Ok(Reply::Subject(Box::new(whole::subject())))),
+        Ask::RoutePreview(_) => {
+            let mut preview = whole::preview();
+            preview.checklist.items.iter_mut().for_each(|item| item.receipt = None);
+            Some(Ok(Reply::Preview(Box::new(preview))))
+        }
+        Ask::Case(_) => {
+            asked += 1;
+            let mut case = case();
+            case.row.version += u64::from(asked > 3);
+            Some(Ok(Reply::Case(Box::new(case))))
+        }
+        other => usual(other),
+    };
+    let mut desk = Desk::new(120, 40, |_| {}, Box::new(server), true);
+    desk.tell(Message::Live(Live::Up));
+    desk.tell(Message::Open(case().row.id));
+    desk.press(keys);
+    desk
+}
+
+#[test]
+fn a_question_about_a_case_that_changed_is_confirmed_no_more_and_says_so() {
+    let mut desk = asked_about(whole::sealed, whole::ruiz(), "d a e");
+    desk.write("seen");
+    desk.press("ctrl-s");
+    assert!(desk.text().contains("y approve"), "{}", desk.text());
+    for _ in 0..3 {
+        desk.tell(Message::Timer(Timer::Case));
+    }
+    assert!(desk.text().contains("this can't be sent any more") && !desk.text().contains("y approve"), "{}", desk.text());
+    desk.press("y");
+    assert!(desk.orders.is_empty() && desk.model.overlay.is_some(), "{:?}", desk.orders);
+    desk.press("esc");
+    assert!(desk.model.overlay.is_none() && desk.text().contains("seen"), "{}", desk.text());
+}
+
+#[test]
+fn sending_a_case_another_way_says_which_proofs_seal_and_approvals_go_before_it_is_done() {
+    let mut desk = asked_about(whole::sealed, canned::nadia(), "r");
+    let given = whole::sealed().checklist.items.iter().filter(|i| i.receipt.is_some()).count();
+    assert!(given > 0);
+    let flat = |desk: &Desk| desk.text().replace(['│', '\n'], " ").split_whitespace().collect::<Vec<_>>().join(" ");
+    let goes = format!("{given} proof");
+    let lines = desk.model.screen(desk.model.place()).lines(&desk.model.shared, desk.model.place()).join(" ");
+    for said in [goes.as_str(), "no more:", "The seal goes: it has to be sealed and approved anew."] {
+        assert!(lines.contains(said), "{said}: {lines}");
+    }
+    assert!(!lines.contains("still counts"), "{lines}");
+    desk.press("ctrl-s");
+    let question = flat(&desk);
+    assert!(question.contains("Asked for: secret rotation in vault") && question.contains("The seal goes:"), "{}", desk.text());
+    desk.press("esc");
+    // The case changes: what was worked out on it is worked out anew, and that is said.
+    let mut row = canned::rows().remove(1);
+    row.version += 1;
+    desk.tell(Message::Live(Live::News(Announcement::Case { row: Box::new(row) })));
+    for _ in 0..3 {
+        desk.tell(Message::Timer(Timer::Case));
+    }
+    assert!(desk.model.shared.notes.iter().any(|n| n.text.contains("what it would cost is worked out anew")), "{:?}", desk.model.shared.notes);
+    // Where the proofs stay good, that is said.
+    let mut desk = crate::cases::keys((120, 40), &canned::nadia(), &whole::proofing(), "r");
+    assert!(flat(&desk).contains("still count") && desk.text().contains("●"), "{}", desk.text());
+    desk.press("esc");
+}

@@ -131,3 +131,21 @@ async fn what_waits_is_said_to_wait_since_its_seal_its_flag_or_its_hold_whatever
     let (_, _, page) = desk.send(&ines, "GET", "/v1/cases", &[], None).await;
     assert!(page["rows"].as_array().unwrap().iter().all(|row| row["sealed_at"].is_null()), "a list of everything reads no case of its own: {page}");
 }
+
+#[tokio::test]
+async fn what_routing_would_cost_is_worked_out_on_the_proofs_as_they_would_count_then() {
+    let house = House::new().await;
+    let (stop, stopped) = watch::channel(false);
+    let desk = Desk { house: &house, router: routes::router(App::new(&ServerConfig::default(), house.service.clone(), stopped)), _stop: stop };
+    let nadia = issued(&house, "nadia").await.presented;
+    let case = house.proved("okafor", Action::PasswordReset).await;
+    let (_, _, now) = desk.send(&nadia, "GET", &format!("/v1/cases/{case}"), &[], None).await;
+    let scope = now["scope"].clone();
+    let body = |action: &str, path: &str| json!({"subject": "okafor", "case": case, "route": {"action": action, "path": path, "target": "directory", "scope": scope}});
+    let done = |checklist: &Value| checklist["items"].as_array().unwrap().iter().filter(|i| i["receipt"].is_object()).count();
+    assert_eq!(done(&now["checklist"]), 1, "{now}");
+    let (status, _, other) = desk.send(&nadia, "POST", "/v1/cases/route-preview", &[], Some(&body("mfa_reenrolment", "assisted"))).await;
+    assert_eq!((status, &other["problem"], done(&other["checklist"])), (200, &Value::Null, 0), "what was proved for one thing: {other}");
+    let (_, _, after) = desk.send(&nadia, "GET", &format!("/v1/cases/{case}"), &[], None).await;
+    assert_eq!(done(&after["checklist"]), 1, "asking changes nothing");
+}

@@ -18,7 +18,7 @@ fn at(minutes: i64) -> Value {
 pub fn nadia() -> Me {
     serde_json::from_value(json!({
         "operator": "nadia", "person": "p-nadia", "automation": null, "name": "Nadia Rahman", "roles": ["support_agent"],
-        "operations": ["case_assign", "take_next"], "read_only": false, "expires_at": null, "server_time": now()
+        "operations": ["case_assign", "case_open", "take_next"], "read_only": false, "expires_at": null, "server_time": now()
     }))
     .unwrap()
 }

@@ -24,7 +24,7 @@ pub fn ruiz() -> Me {
     canned::merge(
         &mut me,
         &json!({"operator": "d.ruiz", "person": "p-ruiz", "name": "Diego Ruiz", "roles": ["supervisor"],
-        "operations": ["case_assign", "take_next", "statement_read", "case_decide"]}),
+        "operations": ["case_assign", "case_open", "take_next", "statement_read", "case_decide"]}),
     );
     serde_json::from_value(me).unwrap()
 }

@@ -24,7 +24,7 @@ use crate::domain::policy::Policy;
 use crate::domain::refusal;
 use crate::domain::subject::Subject;
 use crate::domain::view::CaseView;
-use crate::domain::vocabulary::CaseState;
+use crate::domain::vocabulary::{CaseState, HoldSource};
 
 /// A lineage entry with the person's name.
 pub fn duty(entry: &LineageEntry, names: &BTreeMap<PersonId, Untrusted>, you: Option<&PersonId>) -> DutyInTheWay {
@@ -94,7 +94,11 @@ pub(super) fn hold(v: &CaseView, hold: &Hold) -> HoldDetail {
     since.sort_by_key(|(_, s)| s.opened_at);
     HoldDetail {
         source: hold.source,
-        reason: hold.reason.as_ref().and_then(|r| v.texts.get(&r.id).cloned()),
+        // Policy freezes for one reason only, and nobody writes it down.
+        reason: match &hold.reason {
+            Some(reason) => v.texts.get(&reason.id).cloned(),
+            None => (hold.source == HoldSource::Policy).then(|| Untrusted::from("a second recovery soon after another")),
+        },
         since: hold.since,
         contacts: v.contacts.iter().map(|w| way(v, w)).collect(),
         sessions: since.into_iter().map(|(id, s)| session(&v.case, id, s, v.now)).collect(),

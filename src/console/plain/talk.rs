@@ -63,7 +63,7 @@ impl Talk {
         let command = line.trim().strip_prefix(':').map(str::trim);
         match (&model.overlay, command) {
             (Some(Overlay::Confirm(c)), _) => {
-                let yes = line.trim().chars().eq([c.key]);
+                let yes = line.trim().chars().eq([c.key]) && !c.outdated;
                 (vec![key(if yes { KeyCode::Char(c.key) } else { KeyCode::Esc })], if yes { vec![] } else { vec!["Cancelled.".into()] })
             }
             (Some(Overlay::Pick(_)), _) => pick(model, line.trim()),
@@ -331,7 +331,8 @@ fn offered(overlay: &Overlay) -> Vec<String> {
         Overlay::Confirm(c) => {
             let mut lines = vec![format!("Confirm number {}: {}", c.number, c.question)];
             lines.extend(c.said().cloned());
-            lines.push(format!("Type {} to {}; anything else cancels.", c.key, c.label));
+            let yes = if c.outdated { String::new() } else { format!("Type {} to {}; ", c.key, c.label) };
+            lines.push(format!("{yes}anything else cancels."));
             lines
         }
         Overlay::Pick(p) => {

@@ -6,6 +6,7 @@
 pub mod approve;
 pub mod case;
 mod give;
+mod going;
 pub mod grants;
 pub mod help;
 pub mod inbox;

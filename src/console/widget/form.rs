@@ -81,6 +81,11 @@ impl Field {
         }
     }
 
+    /// Whether it is a text of one line.
+    pub fn is_line(&self) -> bool {
+        matches!(&self.input, Input::Text(text) if !text.is_many())
+    }
+
     /// What is too long in it, as a sentence.
     fn excess(&self) -> Option<String> {
         match &self.input {
@@ -238,10 +243,12 @@ impl Form {
     /// The first field that is drawn: as many before the one in focus as leave room for all of that one.
     fn first(&self, area: Rect) -> usize {
         let mut room = usize::from(area.height);
-        let mut first = self.focus;
-        for (i, field) in self.fields.iter().enumerate().take(self.focus + 1).rev() {
+        // Where none has the keys, the last one is in sight, as much of it as there is room for.
+        let last = self.focus.min(self.fields.len().saturating_sub(1));
+        let mut first = last;
+        for (i, field) in self.fields.iter().enumerate().take(last + 1).rev() {
             let height = height(field, i == self.focus, area.width);
-            if i < self.focus && height > room {
+            if i < last && height > room {
                 break;
             }
             first = i;
@@ -297,6 +304,7 @@ fn rows(text: &TextBox, focus: bool) -> usize {
 fn height(field: &Field, focus: bool, width: u16) -> usize {
     let inner = inside(Rect { x: 0, y: 0, width, height: 1 });
     let value = match &field.input {
+        Input::Text(text) if text.is_many() && !focus => text.beginning(usize::from(inner.width), rows(text, focus)).len(),
         Input::Text(text) | Input::Secret(text) => text.seen(usize::from(inner.width), rows(text, focus)).0.len().max(1),
         Input::Choice(options, _) => {
             places(options.iter().map(|o| o.1.as_str()), ONE, inner.width).last().map_or(1, |(_, row, _)| usize::from(row) + 1)
@@ -342,7 +350,11 @@ fn draw_field(field: &Field, focus: bool, frame: &mut Frame<'_>, area: Rect, sha
             let shown = if matches!(field.input, Input::Secret(_)) { &hidden } else { text };
             // Where there is little room, what is wrong stays in sight below fewer lines of the text; a line of it always does.
             let room = usize::from(inner.height).saturating_sub(below(field, focus, inner.width).len()).max(1);
-            let (lines, (cx, cy)) = shown.seen(usize::from(inner.width), rows(text, focus).min(room));
+            let (width, most) = (usize::from(inner.width), rows(text, focus).min(room));
+            let (mut lines, (cx, cy)) = shown.seen(width, most);
+            if text.is_many() && !focus {
+                lines = text.beginning(width, most);
+            }
             let empty = lines.iter().all(String::is_empty);
             for (i, line) in lines.iter().enumerate() {
                 let row = inner.y + u16::try_from(i).unwrap_or(0);

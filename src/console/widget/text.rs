@@ -174,6 +174,23 @@ impl TextBox {
         self.at = start + self.text[start..end].graphemes(true).take(column).map(str::len).sum::<usize>();
     }
 
+    /// The first lines of what it says, for where it is not written in: at least one, and the last of them says whether more follow.
+    pub fn beginning(&self, width: usize, height: usize) -> Vec<String> {
+        let text = self.text.trim_end().to_owned();
+        let whole = Self { text, at: 0, ..self.clone() };
+        let (mut lines, _) = whole.seen(width, height.max(1) + 1);
+        if lines.len() > height.max(1) {
+            lines.truncate(height.max(1));
+            if let Some(last) = lines.last_mut() {
+                *last = super::fit(&format!("{last} …"), width);
+                if !last.ends_with('…') {
+                    last.push('…');
+                }
+            }
+        }
+        lines
+    }
+
     /// The lines in sight within `width` x `height`, and where the cursor stands among them (column, row).
     pub fn seen(&self, width: usize, height: usize) -> (Vec<String>, (u16, u16)) {
         let (width, height) = (width.max(2), height.max(1));

@@ -20,6 +20,7 @@ use head::not_enough;
 
 use super::case::forms::who_remains;
 use super::case::pages::{carried_out, clean, when};
+use super::going::Going;
 use super::{Loading, Screen};
 use crate::api::case::{ApprovalDetail, CaseDetail, Statement};
 use crate::api::lists::Announcement;
@@ -70,6 +71,8 @@ pub struct Approve {
     /// The version that was shown before the case changed under the reader.
     changed: Option<u64>,
     reason: Form,
+    /// Whether the reason is under way, and was typed into since.
+    going: Going,
     writing: bool,
     scroll: Scroll,
     /// The farthest it was scrolled: what is below was not seen.
@@ -242,12 +245,19 @@ impl Approve {
         let Some((id, decision)) = self.about else { return };
         match reply {
             Ok(Reply::Written(written)) => {
-                if let Some(key) = self.draft() {
+                let left = self.going.left(&mut self.reason, "reason");
+                if let Some(key) = self.draft().filter(|_| left.is_none()) {
                     shared.forget_draft(&key);
                 }
                 let lacking = written.case.as_ref().filter(|c| c.row.approvals_missing > 0).and_then(|c| c.could_decide.lacking.besides());
                 let more = lacking.filter(|_| decision == Decision::Approve).map(|who| format!(" Not enough yet: {who}.")).unwrap_or_default();
-                shared.say(Tone::Good, format!("{id} is {} by you.{more}", words(decision).1));
+                let rest = left.map(|left| format!(" {left}")).unwrap_or_default();
+                shared.say(Tone::Good, format!("{id} is {} by you.{more}{rest}", words(decision).1));
+                if left.is_some() {
+                    // Whoever types is not led elsewhere: the next letters would be keys there.
+                    self.keep_draft(shared);
+                    return self.load(shared);
+                }
                 *self = Self::default();
                 shared.done_with(Place::Approve(id, decision), None);
             }
@@ -306,12 +316,14 @@ impl Screen for Approve {
 
     fn typed(&mut self, shared: &mut Shared, _place: Place, key: KeyEvent) {
         if self.reason.typed(key) == Did::Changed {
+            self.going.typed();
             self.keep_draft(shared);
         }
     }
 
     fn pasted(&mut self, shared: &mut Shared, text: &str, whole: bool) {
         self.reason.pasted(text, whole);
+        self.going.typed();
         self.keep_draft(shared);
     }
 
@@ -362,7 +374,7 @@ impl Screen for Approve {
         }
     }
 
-    fn answer(&mut self, shared: &mut Shared, _place: Place, seq: u64, reply: Result<Reply, ClientError>) {
+    fn answer(&mut self, shared: &mut Shared, place: Place, seq: u64, reply: Result<Reply, ClientError>) {
         if self.sending.take(seq) {
             return self.sent_back(shared, reply);
         }
@@ -376,6 +388,7 @@ impl Screen for Approve {
                         (self.changed, self.farthest) = (Some(version), self.scroll.0);
                         shared.say(Tone::Info, "The case changed while you read it. This is how it is now; your reason is kept.");
                     }
+                    shared.changed(place, case.row.version);
                     self.case = Some(case);
                 }
                 Ok(_) => {}
@@ -403,6 +416,7 @@ impl Screen for Approve {
 
     fn sent(&mut self, _shared: &mut Shared, _place: Place, seq: u64) {
         self.refusal = None;
+        self.going.goes(&self.reason, "reason");
         self.sending.begin(seq);
     }
 

@@ -96,6 +96,9 @@ impl Approve {
                     s.item(("✕", Role::Bad), format!("{d}: it will not be sent"), Role::Bad);
                 }
             }
+            (None, Some(_)) if self.case.as_ref().is_some_and(|c| c.seal.is_none()) => {
+                s.text("Nothing is sealed now, so there is no statement to send.", Role::Warn);
+            }
             (None, Some(why)) => s.text(why.clone(), Role::Warn),
             (None, None) => s.text("Asking the server …", Role::Dim),
         }

@@ -10,7 +10,7 @@ use unicode_width::UnicodeWidthStr;
 use super::forms::who_remains;
 use super::pages::{clean, when};
 use super::{Case, Tab};
-use crate::api::case::CaseDetail;
+use crate::api::case::{CaseDetail, HoldDetail};
 use crate::api::words::Decision;
 use crate::console::action::{Action, Applies, Scope};
 use crate::console::model::{Link, Shared};
@@ -261,7 +261,8 @@ impl Case {
             format!("Case {}, {}, {}, {}", row.id, row.subject_name.line(), row.kind.label(), row.action.label()),
             format!("State: {}, risk {}{due}, with {}", row.state.label(), row.risk.label(), row.assignee.as_ref().map_or("nobody", |a| a.as_str())),
         ];
-        lines.extend(case.hold.iter().map(|h| format!("Held by {} since {}", h.source.label(), when(h.since))));
+        let reason = |h: &HoldDetail| h.reason.as_ref().map(|r| format!(": {}", r.line())).unwrap_or_default();
+        lines.extend(case.hold.iter().map(|h| format!("Held by {} since {}{}", h.source.label(), when(h.since), reason(h))));
         lines.extend(why(case).map(|(text, _)| text));
         let here = self.tabs().into_iter().map(|(text, tab)| if tab == self.tab { format!("{text} (shown)") } else { text });
         lines.push(format!("Pages: {}", here.collect::<Vec<_>>().join(", ")));

@@ -17,6 +17,7 @@ use crossterm::event::{KeyEvent, MouseButton, MouseEvent, MouseEventKind};
 use ratatui::Frame;
 use ratatui::layout::Rect;
 
+use super::going::Going;
 use super::{Loading, Screen};
 use crate::api::case::CaseDetail;
 use crate::api::lists::{Announcement, LogEntry};
@@ -28,7 +29,7 @@ use crate::console::effect::{Ask, Order, Timer};
 use crate::console::message::Reply;
 use crate::console::model::{Latest, Place, Shared, Tone};
 use crate::console::screen::queue::draw::next_change;
-use crate::console::widget::form::{Did, Field, Form, Input};
+use crate::console::widget::form::{Did, Form};
 use crate::console::widget::sheet::{Scroll, Sheet};
 use forms::Purpose;
 
@@ -65,36 +66,19 @@ struct Open {
     form: Form,
     /// Which form it is: an answer closes the one it was sent from.
     number: u64,
-    /// Whether something was typed since it was sent: then it stays open when the answer comes, and the next letters are no keys.
-    since: bool,
-    /// What its main field said when it was sent.
-    sent: String,
+    /// Whether it is under way, and was typed into since.
+    going: Going,
 }
 
 impl Open {
     /// It is sent as it is now.
     fn goes(&mut self) {
-        self.since = false;
-        self.form.value(self.purpose.main_field()).clone_into(&mut self.sent);
+        self.going.goes(&self.form, self.purpose.main_field());
     }
 
-    /// What was sent was done: says what is left in it, and takes the sent words out where they stand before the rest. `None`: nothing.
+    /// What was sent was done: what is left in it, if anything.
     fn left(&mut self) -> Option<&'static str> {
-        let name = self.purpose.main_field();
-        if !self.since {
-            return None;
-        }
-        let Some(rest) = self.form.value(name).strip_prefix(self.sent.as_str()) else {
-            return Some("It went as it was when you sent it; what stands here was changed since and is not sent.");
-        };
-        let rest = rest.trim_start().to_owned();
-        if rest.is_empty() {
-            return None;
-        }
-        if let Some(Field { input: Input::Text(text), .. }) = self.form.field_mut(name) {
-            text.set(&rest);
-        }
-        Some("What you typed since stands here and is not sent.")
+        self.going.left(&mut self.form, self.purpose.main_field())
     }
 }
 
@@ -199,7 +183,7 @@ impl Case {
 
     fn open(&mut self, shared: &mut Shared, purpose: Purpose) {
         if let Some(case) = &self.seen {
-            self.open = Some(Open { purpose, form: purpose.form(case, shared), number: shared.number(), since: false, sent: String::new() });
+            self.open = Some(Open { purpose, form: purpose.form(case, shared), number: shared.number(), going: Going::default() });
         }
     }
 
@@ -223,6 +207,7 @@ impl Case {
 
     fn took(&mut self, shared: &mut Shared, case: Box<CaseDetail>) {
         shared.dirty |= self.seen.as_ref() != Some(&case);
+        shared.changed(Place::Case(case.row.id), case.row.version);
         self.failed = None;
         self.seen = Some(case);
     }
@@ -275,7 +260,11 @@ impl Case {
             // The sentence stands at the field: the field's own name before it says nothing more.
             let sentence = sentence.strip_prefix(&format!("{name}: ")).map(str::to_owned).unwrap_or(sentence);
             if !open.form.mistake(name, &sentence) {
-                open.form.mistake(open.purpose.main_field(), &sentence);
+                // What a field that is not named says stands in the sentence, if that is about it: an account that is nobody's, say.
+                let main = open.purpose.main_field();
+                let said = open.form.fields.iter().find(|f| f.name != main && f.is_line() && !f.value().is_empty() && sentence.contains(f.value()));
+                let name = said.map_or(main, |f| f.name);
+                open.form.mistake(name, &sentence);
             }
         }
     }
@@ -313,7 +302,7 @@ impl Screen for Case {
         if let Some(open) = &mut self.open
             && open.form.typed(key) == Did::Changed
         {
-            open.since = true;
+            open.going.typed();
             self.keep_draft(shared);
         }
     }
@@ -321,7 +310,7 @@ impl Screen for Case {
     fn pasted(&mut self, shared: &mut Shared, text: &str, whole: bool) {
         if let Some(open) = &mut self.open {
             open.form.pasted(text, whole);
-            open.since = true;
+            open.going.typed();
             self.keep_draft(shared);
         }
     }

@@ -12,6 +12,7 @@ use ratatui::layout::Rect;
 
 use super::case::forms::{ENDING, ENDS, required};
 use super::case::pages::clean;
+use super::going::Going;
 use super::paged::{self, Paged};
 use super::queue::draw::next_change;
 use super::{Loading, Screen};
@@ -48,6 +49,8 @@ const PAGES: [(&str, Option<&str>, &str); 2] =
 struct Ending {
     row: GrantRow,
     form: Form,
+    /// Whether it is under way, and was typed into since.
+    going: Going,
     /// Which form it is: an answer closes the one it was sent from.
     number: u64,
 }
@@ -122,7 +125,7 @@ impl Grants {
         let Some(row) = self.current().cloned() else { return };
         let typed = shared.drafts.get(&draft(&row.id)).map_or("", String::as_str);
         let form = Form::new(vec![Field::many("text", "Reason", typed).with_help(&required(shared))]);
-        self.ending = Some(Ending { row, form, number: shared.number() });
+        self.ending = Some(Ending { row, form, going: Going::default(), number: shared.number() });
     }
 
     /// Asks once more before a grant is ended.
@@ -130,7 +133,7 @@ impl Grants {
         if self.writing.waits() {
             return shared.say(Tone::Info, "Still sending.");
         }
-        let Some(Ending { row, form, number }) = &mut self.ending else { return };
+        let Some(Ending { row, form, number, .. }) = &mut self.ending else { return };
         let reason = form.value("text").to_owned();
         if reason.trim().is_empty() {
             form.mistake("text", "This must say something.");
@@ -150,11 +153,24 @@ impl Grants {
 
     fn written(&mut self, shared: &mut Shared, reply: Result<Reply, ClientError>) {
         let sent = self.sent.take();
-        // Only its own form: by now another may be open, or the same anew. What is tried again is tried on the grant as it is then.
-        self.ending.take_if(|ending| sent == Some(ending.number));
+        // Only its own form: by now another may be open, or the same anew.
+        let own = self.ending.as_mut().filter(|ending| sent == Some(ending.number));
         match reply {
-            Ok(_) => shared.say(Tone::Good, ENDING),
+            Ok(_) => {
+                let left = own.map(|ending| ending.going.left(&mut ending.form, "text"));
+                let rest = left.flatten().map(|left| format!(" {left}")).unwrap_or_default();
+                shared.say(Tone::Good, format!("{ENDING}{rest}"));
+                match left {
+                    Some(Some(_)) => self.keep_draft(shared),
+                    Some(None) => self.ending = None,
+                    None => {}
+                }
+            }
             Err(error) => {
+                // What is tried again is tried on the grant as it is then; whoever types on is not interrupted.
+                if own.is_some_and(|ending| !ending.going.is_typed_on()) && !error.never_left() {
+                    self.ending = None;
+                }
                 shared.fail(&error);
                 if error.never_left() {
                     return;
@@ -246,6 +262,7 @@ impl Screen for Grants {
         if let Some(ending) = &mut self.ending
             && ending.form.typed(key) == Did::Changed
         {
+            ending.going.typed();
             self.keep_draft(shared);
         }
     }
@@ -253,6 +270,7 @@ impl Screen for Grants {
     fn pasted(&mut self, shared: &mut Shared, text: &str, whole: bool) {
         if let Some(ending) = &mut self.ending {
             ending.form.pasted(text, whole);
+            ending.going.typed();
             self.keep_draft(shared);
         }
     }
@@ -278,6 +296,9 @@ impl Screen for Grants {
 
     fn sent(&mut self, _shared: &mut Shared, _place: Place, seq: u64) {
         self.sent = self.confirming.take();
+        if let Some(ending) = self.ending.as_mut().filter(|ending| self.sent == Some(ending.number)) {
+            ending.going.goes(&ending.form, "text");
+        }
         self.writing.begin(seq);
     }
 
@@ -294,7 +315,13 @@ impl Screen for Grants {
             Ok(_) => return,
             Err(error) => Err(error),
         };
-        match self.list.answered(shared, answer, Self::height(shared)) {
+        let more = self.list.answered(shared, answer, Self::height(shared));
+        if let Some(ending) = &mut self.ending
+            && let Some(now) = self.list.rows().iter().find(|row| row.id == ending.row.id)
+        {
+            ending.row = now.clone();
+        }
+        match more {
             Some(from) => self.ask(shared, from),
             None => self.reach(shared),
         }

@@ -209,10 +209,9 @@ impl Queue {
             (_, false) => ("Asking the server …".to_owned(), Role::Dim),
             (_, true) if window.len() == 0 => {
                 let [filter, unfilter, views, next] = [Action::Filter, Action::Unfilter, Action::Views, Action::TakeNext].map(|a| shared.key(a));
-                (
-                    format!("No case here. {filter} changes the filter, {unfilter} drops it, {views} chooses a view, {next} takes the next case."),
-                    Role::Dim,
-                )
+                let takes = shared.me.as_ref().is_none_or(|me| me.operations.iter().any(|o| Some(o.as_str()) == Action::TakeNext.row().operation));
+                let next = if takes { format!(", {next} takes the next case") } else { String::new() };
+                (format!("No case here. {filter} changes the filter, {unfilter} drops it, {views} chooses a view{next}."), Role::Dim)
             }
             _ => return,
         };

@@ -8,6 +8,8 @@ use crate::api::requests::{OpenCase, PreviewRoute, RouteCase};
 use crate::api::words::{Action, Channel, Path};
 use crate::base::Untrusted;
 use crate::base::ids::{CaseId, GroupId, ScopeId};
+use crate::client::Write;
+use crate::console::screen::case::pages::clean;
 use crate::console::widget::form::{Field, Form};
 
 /// A field that is wrong, and why.
@@ -88,6 +90,17 @@ fn route(form: &Form) -> Result<RouteCase, Mistake> {
 /// What the server is asked before anything is sent.
 pub(super) fn preview(form: &Form, subject: &SubjectRow, case: Option<CaseId>) -> Result<PreviewRoute, Mistake> {
     Ok(PreviewRoute { subject: subject.id.clone(), case, route: route(form)? })
+}
+
+/// What is asked for, as it is read once more before it is sent.
+pub(super) fn asked(write: &Write) -> Option<String> {
+    let (action, path, target, scope) = match write {
+        Write::Open(body) => (body.action, body.path, &body.target, &body.scope),
+        Write::Route(body) => (body.action, body.path, &body.target, &body.scope),
+        _ => return None,
+    };
+    let scope = scope.iter().map(ScopeId::as_str).collect::<Vec<_>>().join(", ");
+    Some(format!("Asked for: {} in {target}, scope {}; {}.", action.label(), clean(&scope), path.label()))
 }
 
 /// The way of a case that goes another way.

@@ -12,11 +12,10 @@ use crossterm::event::{KeyCode, KeyEvent};
 use ratatui::Frame;
 use ratatui::layout::Rect;
 
-use super::case::forms::voids;
 use super::case::pages::clean;
 use super::{Loading, Screen};
 use crate::api::case::{CaseDetail, RoutePreview};
-use crate::api::lists::{SubjectFound, SubjectRow};
+use crate::api::lists::{Announcement, SubjectFound, SubjectRow};
 use crate::base::Digest;
 use crate::base::ids::CaseId;
 use crate::client::{ClientError, Write};
@@ -28,6 +27,8 @@ use crate::console::overlay::Confirmation;
 use crate::console::widget::form::{Did, Field, Form};
 use crate::console::widget::list::Cursor;
 
+/// How often the case is asked for again at most while much happens.
+const AGAIN: Duration = Duration::from_millis(300);
 /// How long typing rests before the server is asked.
 const REST: Duration = Duration::from_millis(300);
 /// The draft of what was said about somebody: theirs alone, under a name that a file can have.
@@ -169,20 +170,12 @@ impl Routing {
         if let Some(problem) = &preview.problem {
             return shared.say(Tone::Bad, clean(problem));
         }
-        let mut lines = draw::costs(preview);
+        let mut lines: Vec<String> = fields::asked(&write).into_iter().collect();
+        lines.extend(draw::costs(preview, self.case.as_deref()).into_iter().map(|(_, line)| line));
         if let Some(open) = draw::open_cases(&subject.open_cases).filter(|_| self.case_id.is_none()) {
             lines.insert(0, format!("▲ {} is {open}. Look there first: it may be the same request.", subject.name.line()));
         }
-        let question = match (self.case_id, &self.case) {
-            (Some(id), Some(case)) => {
-                let live = case.approvals.iter().filter(|a| a.void.is_none()).count();
-                if live > 0 {
-                    lines.push(voids(live));
-                }
-                format!("Send {id} another way?")
-            }
-            _ => format!("Open a case for {}?", subject.name.line()),
-        };
+        let question = self.case_id.map_or_else(|| format!("Open a case for {}?", subject.name.line()), |id| format!("Send {id} another way?"));
         let version = self.case.as_ref().map(|c| c.row.version);
         let opens = self.case_id.is_none();
         // What they said goes into the case for good: it is read once more with whose case it is.
@@ -334,7 +327,23 @@ impl Screen for Routing {
         self.sending.begin(seq);
     }
 
+    fn news(&mut self, shared: &mut Shared, _place: Place, news: &Announcement) {
+        let concerns = match news {
+            Announcement::Case { row } => {
+                let mine = self.case_id == Some(row.id) && self.case.as_ref().is_some_and(|c| c.row.version != row.version);
+                mine && !self.sending.waits()
+            }
+            Announcement::Register | Announcement::Lagged => self.case.is_some(),
+        };
+        if concerns {
+            shared.timer_once(Timer::Case, AGAIN);
+        }
+    }
+
     fn timer(&mut self, shared: &mut Shared, _place: Place, timer: Timer) {
+        if let (Timer::Case, Some(id)) = (timer, self.case_id) {
+            self.asked.begin(shared.ask(self.place(), Ask::Case(id)));
+        }
         if timer == Timer::Form {
             if self.subject.is_some() {
                 self.ask_preview(shared);
@@ -353,9 +362,14 @@ impl Screen for Routing {
             match reply {
                 Ok(Reply::Case(case)) => {
                     let subject = case.row.subject.clone();
-                    let known = self.case.is_some();
+                    let known = self.case.as_ref().map(|c| c.row.version);
+                    shared.changed(self.place(), case.row.version);
+                    if known.is_some_and(|known| known != case.row.version) {
+                        shared
+                            .say(Tone::Info, "The case changed meanwhile: what it would cost is worked out anew. What you chose stands here still.");
+                    }
                     self.case = Some(case);
-                    if known {
+                    if known.is_some() {
                         // What it would cost was worked out on the case as it was.
                         self.ask_preview(shared);
                     } else {
