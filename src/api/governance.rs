@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+pub use super::asked::{RegisterKind, RegisterParams};
 use super::case::{Accountable, Checklist};
 use super::words::{Role, Status};
 use crate::base::ids::{AutomationId, DelegationId, EmployerId, GroupId, OperatorId, PersonId, ProposalId, TeamId, TokenId};
@@ -38,6 +39,9 @@ pub struct RegisterView {
     /// Names of the persons that the waiting changes name, by their ids, for those who may read names.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub names: BTreeMap<String, Untrusted>,
+    /// Kinds of which there are more rows than these: `?of=KIND&after=ID`, with the id of the last row, goes on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub more: Vec<RegisterKind>,
 }
 
 /// A person.
@@ -135,6 +139,15 @@ pub struct ProposalRow {
     pub approved_by: Option<PersonId>,
     /// From when it counts.
     pub effective_at: Option<DateTime<Utc>>,
+    /// Who could approve it now, at most 30.
+    #[serde(default)]
+    pub could_approve: Vec<PersonId>,
+    /// Whether the asker could approve it now.
+    #[serde(default)]
+    pub for_you: bool,
+    /// Until when it can be approved, while it waits for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits_until: Option<DateTime<Utc>>,
 }
 
 /// A token, never its secret.

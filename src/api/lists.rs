@@ -213,6 +213,9 @@ pub struct Counts {
     pub held: u64,
     /// Entries in the log.
     pub log: u64,
+    /// Changes of policy or register that the asker could approve.
+    #[serde(default)]
+    pub proposals: u64,
 }
 
 /// Who one is.

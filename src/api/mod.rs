@@ -3,6 +3,7 @@
 //! Contract: what is sent is what these types say; a change here is a change of the public API and shows in the locked document.
 //! Knows nothing about HTTP libraries, storage or rules.
 
+mod asked;
 pub mod case;
 pub mod compare;
 pub mod filter;
@@ -18,6 +19,6 @@ pub mod sent;
 /// The words of the product, the same on the wire as everywhere.
 pub use crate::domain::vocabulary as words;
 pub use from::{
-    MAX_SETTINGS, NOT_ROUTABLE, actor_words, duty, explain, policy_compared, policy_proposed, policy_view, preview, principal, proposal_row,
-    register_view,
+    Looking, MAX_SETTINGS, NOT_ROUTABLE, actor_words, counts, duty, explain, policy_compared, policy_proposed, policy_view, preview, principal,
+    proposal_row, register_view,
 };

@@ -107,9 +107,9 @@ pub(super) fn assignable(found: &Assignable) -> String {
 
 /// Numbers, a line each.
 pub(super) fn numbers(counts: &Counts) -> String {
-    let Counts { open, approvals, grants, held, log } = counts;
+    let Counts { open, approvals, grants, held, log, proposals } = counts;
     format!(
-        "cases not ended   {open}\nyou could decide  {approvals}\nheld              {held}\ntemporary access  {grants}\nentries of the log {log}\n"
+        "cases not ended   {open}\nyou could decide  {approvals}\nproposals you could approve {proposals}\nheld              {held}\ntemporary access  {grants}\nentries of the log {log}\n"
     )
 }
 

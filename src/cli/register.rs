@@ -200,25 +200,25 @@ fn principal(text: &str) -> Result<Principal, Failure> {
 pub async fn run(command: &RegisterCommand, arguments: &Arguments, out: Out) -> Result<(), Failure> {
     let client = connect::client(arguments)?;
     match command {
-        RegisterCommand::Show => out.answer(&client.register_view().await?, shown),
+        RegisterCommand::Show => out.answer(&client.whole_register().await?, shown),
         RegisterCommand::Proposals { id: None } => {
-            let view = client.register_view().await?;
+            let view = client.whole_register().await?;
             let proposed = policies(&client, &view).await?;
             out.answer(&view.proposals, |all| proposals(all, &names(&view), &proposed))
         }
         RegisterCommand::Proposals { id: Some(id) } => {
-            let (view, one) = (client.register_view().await?, client.proposal(id).await?);
+            let (view, one) = (client.whole_register().await?, client.proposal(id).await?);
             out.answer(&one, |one| whole(one, &names(&view)))
         }
-        RegisterCommand::Persons => out.answer(&client.register_view().await?.persons, |all| persons(all)),
+        RegisterCommand::Persons => out.answer(&client.whole_register().await?.persons, |all| persons(all)),
         RegisterCommand::Approve { proposal } => said(&client.approve_proposal(proposal).await?, out),
         RegisterCommand::End { proposal } => out.answer(&client.end_proposal(proposal).await?, |_| "Ended: it will not count.".to_owned()),
         RegisterCommand::Automation(automation) => {
-            let view = client.register_view().await?;
+            let view = client.whole_register().await?;
             change(&client, RegisterChange::SetAutomation(with_owners(automation, &view, SystemClock::new().now())), out).await
         }
         RegisterCommand::EndOwnership { automation, person } => {
-            let view = client.register_view().await?;
+            let view = client.whole_register().await?;
             change(&client, RegisterChange::SetAutomation(without(automation, person, &view, SystemClock::new().now())?), out).await
         }
         other => change(&client, plain(other)?, out).await,
@@ -307,7 +307,7 @@ pub fn said(answer: &RegisterAnswer, out: Out) -> Result<(), Failure> {
 pub async fn token(command: &TokenCommand, arguments: &Arguments, out: Out) -> Result<(), Failure> {
     let client = connect::client(arguments)?;
     match command {
-        TokenCommand::List => out.answer(&client.register_view().await?.tokens, |all| {
+        TokenCommand::List => out.answer(&client.whole_register().await?.tokens, |all| {
             let rows: Vec<Vec<String>> =
                 all.iter().map(|t| vec![t.id.to_string(), t.holder.clone(), t.on_behalf_of.join(" > "), minute(t.expires_at)]).collect();
             table(&["token", "holder", "acts for", "until"], &rows)

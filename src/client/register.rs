@@ -4,13 +4,59 @@
 
 use super::writes::{json, strange};
 use super::{Client, ClientError};
-use crate::api::governance::{ChangeRegister, IssueToken, PolicyExplained, ProposalView, ProposePolicy, RegisterAnswer, RegisterView};
+use crate::api::governance::{ChangeRegister, IssueToken, PolicyExplained, ProposalView, ProposePolicy, RegisterAnswer, RegisterKind, RegisterView};
 use crate::base::ids::{CaseId, ProposalId, TokenId};
 
+/// The most pages of one kind that are read: of 1,000 rows each, as many as a register holds.
+const MAX_PAGES: usize = 100;
+
+/// The id of the last row of a kind.
+fn last(view: &RegisterView, kind: RegisterKind) -> Option<String> {
+    match kind {
+        RegisterKind::Persons => view.persons.last().map(|r| r.id.to_string()),
+        RegisterKind::Operators => view.operators.last().map(|r| r.id.to_string()),
+        RegisterKind::Automations => view.automations.last().map(|r| r.id.to_string()),
+        RegisterKind::Delegations => view.delegations.last().map(|r| r.id.to_string()),
+        RegisterKind::Proposals => view.proposals.last().map(|r| r.id.to_string()),
+        RegisterKind::Tokens => view.tokens.last().map(|r| r.id.to_string()),
+    }
+}
+
 impl Client {
-    /// The register.
+    /// The register, of each kind at most the first 1,000 rows.
     pub async fn register_view(&self) -> Result<RegisterView, ClientError> {
         self.get(self.address(&["register"])?).await
+    }
+
+    /// Rows of one kind of the register, after the one of an id.
+    pub async fn register_rows(&self, of: RegisterKind, after: Option<&str>) -> Result<RegisterView, ClientError> {
+        let mut url = self.address(&["register"])?;
+        url.query_pairs_mut().append_pair("of", of.code()).extend_pairs(after.map(|after| ("after", after)));
+        self.get(url).await
+    }
+
+    /// The register with every row of every kind: read page after page, at most [`MAX_PAGES`] of a kind. What is left out then is still named in `more`.
+    pub async fn whole_register(&self) -> Result<RegisterView, ClientError> {
+        let mut view = self.register_view().await?;
+        let mut left = Vec::new();
+        for kind in std::mem::take(&mut view.more) {
+            let mut more = true;
+            for _ in 1..MAX_PAGES {
+                let Some(after) = last(&view, kind).filter(|_| more) else { break };
+                let next = self.register_rows(kind, Some(&after)).await?;
+                more = next.more.contains(&kind);
+                view.persons.extend(next.persons);
+                view.operators.extend(next.operators);
+                view.automations.extend(next.automations);
+                view.delegations.extend(next.delegations);
+                view.tokens.extend(next.tokens);
+            }
+            if more {
+                left.push(kind);
+            }
+        }
+        view.more = left;
+        Ok(view)
     }
 
     /// A proposal, whole: of a policy its text and how it stands to the one in force.

@@ -39,11 +39,15 @@ impl Scope {
     /// Where temporary access is shown.
     pub const ACCESS: Self = Self(0b1_0000_0000_0100);
     /// Every screen that has a list or text to move in.
-    pub const LIST: Self = Self(0b11_0111_1111_1110);
-    /// A proposed policy.
+    pub const LIST: Self = Self(0b111_0111_1111_1110);
+    /// A proposal.
     pub const PROPOSAL: Self = Self(1 << 13);
-    /// Screens with something to open: lists of cases, rows that lead to a case, proposed policies.
-    pub const OPENS: Self = Self(0b1_0000_1100_1010);
+    /// Proposals that wait.
+    pub const PROPOSALS: Self = Self(1 << 14);
+    /// A proposal, and the list of them.
+    pub const PROPOSED: Self = Self(0b110_0000_0000_0000);
+    /// Screens with something to open: lists of cases, rows that lead to a case, proposals.
+    pub const OPENS: Self = Self(0b101_0000_1100_1010);
     /// The queue and a case.
     pub const WORK: Self = Self(0b110);
     /// A case and the inbox of those who decide.
@@ -53,7 +57,7 @@ impl Scope {
     /// Every screen but forms and signing in.
     pub const ANY: Self = Self::LIST;
     /// All screens, without exception.
-    pub const ALL: Self = Self(0b11_1111_1111_1111);
+    pub const ALL: Self = Self(0b111_1111_1111_1111);
 
     /// Whether the two share a screen.
     pub const fn meets(self, other: Self) -> bool {
@@ -124,7 +128,7 @@ macro_rules! actions {
 }
 
 actions! {
-    Open, "open", Scope::OPENS, ["enter"], "open", "Open the selected case, or the proposed policy";
+    Open, "open", Scope::OPENS, ["enter"], "open", "Open the selected case, proposal or proposed policy";
     TakeNext, "take-next", Scope::QUEUE, ["n"], "take next", "Take the most urgent case that nobody works on", writes = "take_next";
     Prove, "prove", Scope::CASE, ["p"], "prove", "Start a proof that the checklist asks for", writes = "proof_start",
         never "The proof" "who is asked is told at once";
@@ -135,9 +139,9 @@ actions! {
     Approve, "approve", Scope::DECIDE, ["d a"], "approve", "See all that would be signed, and approve it; or see why you can't";
     Deny, "deny", Scope::DECIDE, ["d d"], "deny", "See all that would be signed, and deny it; or see why you can't",
         never "The denial" GONE;
-    ApproveProposal, "approve-proposal", Scope::PROPOSAL, ["d a"], "approve", "Approve the proposed policy that is shown; it is asked once more",
-        writes = "proposal_approve", never "Your approval of the proposal" "it counts from then on; end-proposal stops the policy while its delay runs";
-    EndProposal, "end-proposal", Scope::PROPOSAL, ["d d"], "refuse", "Refuse the proposed policy that is shown, or withdraw your own",
+    ApproveProposal, "approve-proposal", Scope::PROPOSED, ["d a"], "approve", "Approve the proposal that is shown or selected; it is asked once more",
+        writes = "proposal_approve", never "Your approval of the proposal" "an approval stays given; end-proposal stops what is proposed, until it counts";
+    EndProposal, "end-proposal", Scope::PROPOSED, ["d d"], "refuse", "Refuse the proposal that is shown or selected, or withdraw your own",
         writes = "proposal_end", never "The end of the proposal" "what is over must be proposed anew";
     Evidence, "add-evidence", Scope::CASE, ["e"], "evidence", "Keep a piece of evidence", writes = "case_evidence",
         never "Evidence" "what is kept stays, and so does whose hand it is from";
@@ -156,7 +160,7 @@ actions! {
     Tab2, "second-page", Scope::TABS, ["2"], "", "To the second page: checklist, held cases, or what has ended";
     Tab3, "third-page", Scope::TABS, ["3"], "", "To the third page: evidence and notes, or flagged cases";
     Tab4, "fourth-page", Scope::TABS, ["4"], "", "To the fourth page: approvals and seal, or cases to look back at";
-    Tab5, "fifth-page", Scope::CASE, ["5"], "", "To the fifth page: the timeline";
+    Tab5, "fifth-page", Scope::DECIDE, ["5"], "", "To the fifth page: the timeline, or proposals";
     RouteCase, "route", Scope::CASE, ["r"], "", "Send the case another way; shows first what that costs you", writes = "case_route",
         never "The route" HAND;
     NewCase, "new-case", Scope::WORK, ["N"], "new case", "Open a case; shows first what routing costs you", writes,
@@ -213,6 +217,7 @@ actions! {
     Undo, "undo", Scope::ANY, ["u"], "", "Take back the last thing you did here, or be told why it can't be";
     GoQueue, "queue", Scope::ANY, ["g q"], "", "To the queue";
     GoApprovals, "approvals", Scope::ANY, ["g a"], "", "To the cases that wait for your decision";
+    GoProposals, "proposals", Scope::ANY, ["g o"], "", "To the proposals: changes of policy, people and accounts that wait to be approved";
     GoGrants, "grants", Scope::ANY, ["g r"], "", "To the temporary access that lives";
     GoPolicy, "policy", Scope::ANY, ["g p"], "", "To the policy";
     GoLog, "log", Scope::ANY, ["g l"], "", "To the log";

@@ -60,6 +60,7 @@ pub struct Attention {
     mine: BTreeMap<CaseId, Mine>,
     own: VecDeque<(CaseId, Time)>,
     approvals: Option<u64>,
+    proposals: Option<u64>,
     waiting: Option<String>,
     more: usize,
     last: Option<Time>,
@@ -95,6 +96,15 @@ impl Attention {
         if before.is_some_and(|b| count > b) {
             let cases = if count == 1 { "1 case waits".to_owned() } else { format!("{count} cases wait") };
             self.put(format!("Approval is asked of you: {cases}."));
+        }
+    }
+
+    /// How many proposals the user could approve.
+    pub fn proposals(&mut self, count: u64) {
+        let before = self.proposals.replace(count);
+        if before.is_some_and(|b| count > b) {
+            let waits = if count == 1 { "1 proposal waits".to_owned() } else { format!("{count} proposals wait") };
+            self.put(format!("Approval is asked of you: {waits}."));
         }
     }
 
@@ -181,7 +191,10 @@ pub(super) fn answered(shared: &mut Shared, reply: &Result<Reply, ClientError>) 
     let Some(me) = shared.me.as_ref().and_then(|m| m.operator.as_ref()) else { return };
     let times = (shared.now, shared.server_now());
     match reply {
-        Ok(Reply::Counts(counts)) => shared.attention.approvals(counts.approvals),
+        Ok(Reply::Counts(counts)) => {
+            shared.attention.approvals(counts.approvals);
+            shared.attention.proposals(counts.proposals);
+        }
         Ok(Reply::Cases(page)) => page.rows.iter().for_each(|row| shared.attention.case(row, me, times, false)),
         Ok(Reply::Case(case)) => shared.attention.case(&case.row, me, times, false),
         _ => {}

@@ -110,6 +110,8 @@ pub enum Ask {
     CasePolicy(CaseId),
     /// A proposal, whole.
     Proposal(ProposalId),
+    /// All proposals that wait.
+    Proposals,
     /// The log, after an entry; how many entries at most.
     Log(Option<u64>, u16),
     /// What routing would cost.

@@ -100,7 +100,7 @@ fn in_vain(model: &mut Model, why: &str) {
 fn sends(place: Place, action: Action) -> bool {
     use Action::{AssignMe, Decide, LetGo, Submit, Undo};
     match place {
-        Place::Queue | Place::Approvals | Place::Grants => matches!(action, Undo) || (action.row().writes && acts_on_it(action)),
+        Place::Queue | Place::Approvals | Place::Grants | Place::Proposals => matches!(action, Undo) || (action.row().writes && acts_on_it(action)),
         Place::Case(_) | Place::Approve(..) | Place::Route(_) => matches!(action, AssignMe | Decide | LetGo | Submit | Undo),
         _ => matches!(action, Undo),
     }

@@ -11,7 +11,7 @@ use super::keep::View;
 use super::mail::Mails;
 use super::model::Place;
 use crate::api::case::{CaseDetail, RoutePreview, Statement};
-use crate::api::governance::ProposalView;
+use crate::api::governance::{ProposalView, RegisterView};
 use crate::api::lists::{Announcement, Assignable, Counts, GrantPage, LogPage, Me, QueuePage, SubjectPage, SubjectRow};
 use crate::client::{ClientError, Written};
 
@@ -88,6 +88,8 @@ pub enum Reply {
     Assignable(Box<Assignable>),
     /// A proposal, whole.
     Proposal(Box<ProposalView>),
+    /// Rows of the register.
+    Register(Box<RegisterView>),
     /// A write was done.
     Written(Box<Written>),
     /// Mail in the demo's folder; none if it is what the asker holds already.

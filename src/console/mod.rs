@@ -39,6 +39,7 @@ pub mod model;
 mod mouse;
 pub mod overlay;
 pub mod perform;
+pub mod place;
 pub mod plain;
 mod recall;
 pub mod screen;
@@ -195,6 +196,7 @@ pub fn model(config: &ConsoleConfig, ports: &Ports, size: (u16, u16)) -> Result<
         server: config.server.to_string(),
         me: None,
         counts: None,
+        opens: None,
         link: Link::Connecting,
         retry_at: None,
         theme: theme.at_depth(config.depth),

@@ -11,86 +11,18 @@ use super::keep::{State, View};
 use super::keymap::{Key, Keymap};
 pub use super::latest::Latest;
 use super::overlay::{Choice, Confirmation, Overlay, Picker};
+pub use super::place::Place;
 use super::screen::{self, Screen};
 use super::theme::{Depth, Theme};
 use super::widget::fit;
 use crate::api::lists::{Counts, Me};
-use crate::api::words::{Decision, Role};
+use crate::api::words::Role;
 use crate::base::Time;
 use crate::base::ids::CaseId;
 use crate::client::Write;
 
 /// The most notes the message log holds.
 pub const MAX_NOTES: usize = 500;
-
-/// A screen, with what it is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
-    /// Signing in.
-    SignIn,
-    /// The queue.
-    Queue,
-    /// A case.
-    Case(CaseId),
-    /// Cases that wait for the user's decision.
-    Approvals,
-    /// Deciding a case.
-    Approve(CaseId, Decision),
-    /// Opening a case, or routing one anew.
-    Route(Option<CaseId>),
-    /// The policy; of a case if one is named.
-    Policy(Option<CaseId>),
-    /// A proposed policy: the one that was opened on the page of the policy.
-    Proposal,
-    /// The log.
-    Log,
-    /// Temporary access.
-    Grants,
-    /// The demo's mail.
-    Mailbox,
-    /// What happened.
-    Messages,
-    /// All keys that apply on the screen before.
-    Help,
-}
-
-impl Place {
-    /// The bit of the action table.
-    pub const fn scope(self) -> Scope {
-        match self {
-            Self::SignIn => Scope::SIGN_IN,
-            Self::Queue => Scope::QUEUE,
-            Self::Case(_) => Scope::CASE,
-            Self::Approvals => Scope::APPROVALS,
-            Self::Approve(..) => Scope::APPROVE,
-            Self::Route(_) => Scope::ROUTE,
-            Self::Policy(_) => Scope::POLICY,
-            Self::Proposal => Scope::PROPOSAL,
-            Self::Log => Scope::LOG,
-            Self::Grants => Scope::GRANTS,
-            Self::Mailbox => Scope::MAILBOX,
-            Self::Messages => Scope::MESSAGES,
-            Self::Help => Scope::HELP,
-        }
-    }
-
-    /// Its name, as kept between two starts; only places that can be come back to have one.
-    pub fn name(self) -> Option<&'static str> {
-        match self {
-            Self::Queue => Some("queue"),
-            Self::Approvals => Some("approvals"),
-            Self::Policy(None) => Some("policy"),
-            Self::Log => Some("log"),
-            Self::Grants => Some("grants"),
-            _ => None,
-        }
-    }
-
-    /// The place of a name.
-    pub fn named(name: &str) -> Option<Self> {
-        [Self::Queue, Self::Approvals, Self::Policy(None), Self::Log, Self::Grants].into_iter().find(|p| p.name() == Some(name))
-    }
-}
 
 /// How a note is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -168,6 +100,8 @@ pub struct Shared {
     pub me: Option<Box<Me>>,
     /// Numbers of the head line.
     pub counts: Option<Counts>,
+    /// The proposal that is about to be opened.
+    pub opens: Option<Box<screen::policy::proposal::About>>,
     /// How the connection is.
     pub link: Link,
     /// When a lost connection is tried again, by this machine's clock.
@@ -415,6 +349,8 @@ pub struct Screens {
     pub route: screen::route::Routing,
     /// The policy.
     pub policy: screen::policy::Policy,
+    /// Proposals that wait.
+    pub proposals: screen::proposals::Proposals,
     /// The demo's mail.
     pub mailbox: screen::mailbox::Mailbox,
     /// What happened.
@@ -465,6 +401,7 @@ impl Model {
             Place::Approvals => &self.screens.inbox,
             Place::Policy(_) => &self.screens.policy,
             Place::Proposal => &self.screens.policy.proposal,
+            Place::Proposals => &self.screens.proposals,
             Place::Log => &self.screens.log,
             Place::Grants => &self.screens.grants,
             Place::Route(_) => &self.screens.route,
@@ -485,6 +422,7 @@ impl Model {
             Place::Approvals => &mut screens.inbox,
             Place::Policy(_) => &mut screens.policy,
             Place::Proposal => &mut screens.policy.proposal,
+            Place::Proposals => &mut screens.proposals,
             Place::Log => &mut screens.log,
             Place::Grants => &mut screens.grants,
             Place::Route(_) => &mut screens.route,

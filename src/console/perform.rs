@@ -21,6 +21,7 @@ use super::keep::{self, Paths};
 use super::mail::Folder;
 use super::message::{Live, Message, Reply};
 use super::model::Place;
+use crate::api::governance::RegisterKind;
 use crate::base::ports::{Clock as _, Random, SystemClock};
 use crate::client::page;
 use crate::client::session::{self, Session, SessionError};
@@ -263,6 +264,7 @@ async fn fetch(client: &Client, ask: Ask) -> Result<Reply, ClientError> {
         Ask::CasePolicy(id) => Reply::Value(Box::new(client.case_policy(id).await?)),
         Ask::Assignable(id) => Reply::Assignable(Box::new(client.assignable(id).await?)),
         Ask::Proposal(id) => Reply::Proposal(Box::new(client.proposal(&id).await?)),
+        Ask::Proposals => Reply::Register(Box::new(client.register_rows(RegisterKind::Proposals, None).await?)),
         Ask::Log(after, limit) => Reply::Log(client.log(after, Some(limit)).await?),
         Ask::RoutePreview(body) => Reply::Preview(Box::new(client.route_preview(&body).await?)),
         // Not the server's: answered above.

@@ -298,6 +298,7 @@ fn everywhere(model: &mut Model, action: Action) -> bool {
         Action::GoPolicy => go_unless_there(model, Place::Policy(None)),
         Action::GoLog => top(model, Place::Log),
         Action::GoGrants => top(model, Place::Grants),
+        Action::GoProposals => go_unless_there(model, Place::Proposals),
         Action::GoMailbox if model.place() != Place::Mailbox => {
             let case = model.stack.iter().rev().find_map(|p| if let Place::Case(case) = p { Some(*case) } else { None });
             model.screens.mailbox.about(case);

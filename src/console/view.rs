@@ -85,6 +85,10 @@ fn tabs(model: &Model) -> Vec<(String, Action, bool)> {
         (format!("Log{}", number(|c| c.log)), Action::GoLog, place == Place::Log),
         ("Policy".to_owned(), Action::GoPolicy, matches!(place, Place::Policy(_) | Place::Proposal)),
     ];
+    // Where nothing waits for this user it takes nothing from the others' room; beside what waits for their decision it is never cut off first.
+    if place == Place::Proposals || counts.is_some_and(|c| c.proposals > 0) {
+        tabs.insert(2, (format!("Proposals{}", number(|c| c.proposals)), Action::GoProposals, place == Place::Proposals));
+    }
     if model.shared.mailbox {
         tabs.push(("Mailbox".to_owned(), Action::GoMailbox, place == Place::Mailbox));
     }

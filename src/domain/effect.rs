@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 use super::case::{Case, ExecutionOutcome};
 use super::checklist::{self, Reach};
 use super::event::{CaseEvent, RegisterEvent};
+use super::requirement::Seconds;
 use super::vocabulary::{CaseState, HoldSource, Method};
 use crate::base::Time;
-use crate::base::ids::{CaseId, GrantId, PersonId, SessionId, TokenId};
+use crate::base::ids::{CaseId, GrantId, PersonId, ProposalId, SessionId, TokenId};
 
 /// Something to do outside.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -82,6 +83,13 @@ pub enum Effect {
         #[serde(default)]
         tokens: Vec<TokenId>,
     },
+    /// Tell those who could approve a proposal that it waits for them.
+    NotifyGuards {
+        /// The proposal.
+        proposal: ProposalId,
+        /// Whether they were told before.
+        reminder: bool,
+    },
     /// Make the target undo an execution.
     RollBack {
         /// The case.
@@ -120,7 +128,11 @@ impl Effect {
             Self::Execute { .. } => Lane::Carry,
             Self::NotifySecurity { .. } => Lane::Held,
             Self::SendCode { .. } | Self::AskAttester { .. } => Lane::Proof,
-            Self::NotifySubject { .. } | Self::NotifyApprovers { .. } | Self::NotifyStaff { .. } | Self::NotifyGovernors { .. } => Lane::Word,
+            Self::NotifySubject { .. }
+            | Self::NotifyApprovers { .. }
+            | Self::NotifyStaff { .. }
+            | Self::NotifyGovernors { .. }
+            | Self::NotifyGuards { .. } => Lane::Word,
         }
     }
 }
@@ -148,9 +160,15 @@ pub struct Due {
     pub not_before: Time,
 }
 
-/// What a register event causes outside.
-pub fn register_effects(event: &RegisterEvent, at: Time) -> Vec<Due> {
+/// What a register event causes outside. `lifetime` is how long a proposal may wait: those who could approve it are reminded halfway.
+pub fn register_effects(event: &RegisterEvent, at: Time, lifetime: Seconds) -> Vec<Due> {
+    let guards =
+        |proposal: &ProposalId, reminder, not_before| Due { effect: Effect::NotifyGuards { proposal: proposal.clone(), reminder }, not_before };
     match event {
+        RegisterEvent::Proposed { proposal, .. } => {
+            vec![guards(proposal, false, at), guards(proposal, true, at + lifetime.duration() / 2)]
+        }
+        RegisterEvent::ProposalSeconded { proposal, .. } => vec![guards(proposal, false, at)],
         RegisterEvent::GovernanceRecovered { governors, counts_from, tokens, .. } => {
             let tokens = tokens.iter().map(|t| t.id.clone()).collect();
             vec![Due { effect: Effect::NotifyGovernors { by: governors.clone(), counts_from: *counts_from, tokens }, not_before: at }]

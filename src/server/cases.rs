@@ -61,7 +61,8 @@ pub(super) async fn list(State(app): State<Arc<App>>, caller: Caller, Params(par
 
 #[utoipa::path(get, path = "/v1/counts", tag = "cases", responses((status = 200, body = Counts)))]
 pub(super) async fn counts(State(app): State<Arc<App>>, caller: Caller) -> Answer {
-    Ok(Json(Counts::from(app.service.store.counts(caller.decider()).await?)).into_response())
+    let proposals = app.service.could_approve(&caller.actor.who).await?;
+    Ok(Json(crate::api::counts(app.service.store.counts(caller.decider()).await?, proposals)).into_response())
 }
 
 #[utoipa::path(get, path = "/v1/cases/{id}", tag = "cases", params(("id" = CaseId, Path)), responses((status = 200, body = CaseDetail)))]

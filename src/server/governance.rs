@@ -13,12 +13,15 @@ use super::cases::{After, log_page};
 use super::extract::{Id, Params};
 use super::problem::Failure;
 use super::write::{Nothing, Write};
+use crate::api::Looking;
 use crate::api::governance as reg;
 use crate::api::lists::{LogPage, persons_in};
 use crate::base::Digest;
-use crate::base::ids::{PersonId, ProposalId, TokenId};
+use crate::base::ids::{OperatorId, PersonId, ProposalId, TokenId};
+use crate::domain::case::ActorRef;
 use crate::domain::command::RegisterCommand;
 use crate::domain::event::{RegisterChange, RegisterEvent};
+use crate::domain::govern::SecondWord;
 use crate::domain::policy::Policy;
 use crate::domain::register::{Holder, Principal, Proposal, Token};
 use crate::service::register::{Beside, Governed, codes};
@@ -33,6 +36,7 @@ fn of_policy(proposal: &Proposal) -> Option<(&Proposal, Digest)> {
 #[utoipa::path(get, path = "/v1/register/proposals/{id}", tag = "register", params(("id" = ProposalId, Path)), responses((status = 200, body = reg::ProposalView)))]
 pub(super) async fn proposal(State(app): State<Arc<App>>, caller: Caller, Id(id): Id<ProposalId>) -> Answer {
     let (register, current) = app.service.rules().await?;
+    let rules = current.clone();
     let missing = || Failure::new(StatusCode::NOT_FOUND, "not-found", format!("The proposal {id} is not known, or waits no more."));
     let found = register.proposals.get(&id).ok_or_else(missing)?;
     let policy = match of_policy(found) {
@@ -46,10 +50,23 @@ pub(super) async fn proposal(State(app): State<Arc<App>>, caller: Caller, Id(id)
         },
     };
     let along = app.service.read_along(std::iter::once(found)).await?;
-    let row = crate::api::proposal_row(&register, found, &along);
-    let told = persons_in(&row.says).map(PersonId::parse).filter_map(Result::ok);
-    let names = app.service.names(told.chain(hands(found)).collect(), &caller.actor).await?;
+    let row = {
+        let word = Some(SecondWord::of(&register, &rules, app.service.now()));
+        crate::api::proposal_row(&Looking { register: &register, word, along, asker: account(&caller), now: app.service.now() }, found)
+    };
+    let names = app.service.names(named(&row).collect(), &caller.actor).await?;
     Ok(Json(reg::ProposalView { proposal: row, policy, names }).into_response())
+}
+
+/// The account that asks.
+fn account(caller: &Caller) -> Option<&OperatorId> {
+    if let ActorRef::Operator { operator, .. } = &caller.actor.who { Some(operator) } else { None }
+}
+
+/// Whom a waiting change names, or whom it waits for, or who had a hand in it.
+fn named(row: &reg::ProposalRow) -> impl Iterator<Item = PersonId> {
+    let told = persons_in(&row.says).map(PersonId::parse).filter_map(Result::ok);
+    told.chain(row.approvals.iter().chain([&row.proposed_by]).chain(&row.could_approve).cloned())
 }
 
 /// Who proposed it, and who approved it so far.
@@ -97,17 +114,30 @@ pub(super) async fn log(State(app): State<Arc<App>>, caller: Caller, Params(q): 
     Ok(Json(page).into_response())
 }
 
-#[utoipa::path(get, path = "/v1/register", tag = "register", responses((status = 200, body = reg::RegisterView)))]
-pub(super) async fn register(State(app): State<Arc<App>>, caller: Caller) -> Answer {
+#[utoipa::path(get, path = "/v1/register", tag = "register", params(reg::RegisterParams), responses((status = 200, body = reg::RegisterView)))]
+pub(super) async fn register(State(app): State<Arc<App>>, caller: Caller, Params(asked): Params<reg::RegisterParams>) -> Answer {
+    if asked.after.is_some() && asked.of.is_none() {
+        return Err(Failure::invalid("after", "after goes on in the rows of one kind: say which with of."));
+    }
     let register = app.service.store.register().await?;
-    let persons: Vec<PersonId> = register.operators.values().map(|o| o.person.clone()).take(1_000).collect();
-    let people = app.service.store.people(&persons).await?;
-    let names = people.into_iter().map(|(id, p)| (id, p.name)).collect();
+    let rules = match register.policy {
+        Some(digest) => Some(app.service.policy(&digest).await?),
+        None => None,
+    };
     let along = app.service.read_along(register.proposals.values()).await?;
-    let mut view = crate::api::register_view(&register, &names, &along, app.service.now());
-    let told = view.proposals.iter().flat_map(|p| persons_in(&p.says).map(PersonId::parse).filter_map(Result::ok));
-    let hands = view.proposals.iter().flat_map(|p| p.approvals.iter().chain([&p.proposed_by]).cloned());
-    view.names = app.service.names(told.chain(hands).collect(), &caller.actor).await?;
+    let mut view = {
+        let now = app.service.now();
+        let word = rules.as_deref().map(|rules| SecondWord::of(&register, rules, now));
+        crate::api::register_view(&Looking { register: &register, word, along, asker: account(&caller), now }, &asked)
+    };
+    let persons: Vec<PersonId> = view.persons.iter().map(|p| p.id.clone()).collect();
+    let mut people = app.service.store.people(&persons).await?;
+    for row in &mut view.persons {
+        if let Some(details) = people.remove(&row.id) {
+            row.name = details.name;
+        }
+    }
+    view.names = app.service.names(view.proposals.iter().flat_map(named).collect(), &caller.actor).await?;
     Ok(Json(view).into_response())
 }
 

@@ -11,11 +11,11 @@ use super::{Ask, MAX_TRIES, Service, ServiceError};
 use crate::base::Digest;
 use crate::base::ids::{CaseId, PersonId};
 use crate::base::mailbox::mailbox;
-use crate::domain::case::Worker;
+use crate::domain::case::{ActorRef, Worker};
 use crate::domain::command::{Command, RegisterCommand};
 use crate::domain::effect::register_effects;
 use crate::domain::event::{RegisterChange, RegisterEvent};
-use crate::domain::govern::decide_register;
+use crate::domain::govern::{SecondWord, decide_register};
 use crate::domain::mailboxes::Readers;
 use crate::domain::policy::Policy;
 use crate::domain::refusal::Refusal;
@@ -89,7 +89,7 @@ impl Service {
             people: beside.people.clone(),
             subjects: beside.subjects.clone(),
             policy: beside.policy.clone(),
-            effects: events.iter().flat_map(|e| register_effects(e, now)).collect(),
+            effects: events.iter().flat_map(|e| register_effects(e, now, policy.bundle.governance.proposal_lifetime)).collect(),
             finishes: ask.finishes,
             ..bare(ask, now, events.clone())
         };
@@ -143,6 +143,23 @@ impl Service {
             Err(ServiceError::Policy(_)) => Ok(false),
             other => other.map(|_| true),
         }
+    }
+
+    /// How many proposals an account could approve now. One that this version can't read is none of them.
+    pub async fn could_approve(&self, who: &ActorRef) -> Result<u64, ServiceError> {
+        let ActorRef::Operator { operator, .. } = who else { return Ok(0) };
+        if self.store.register().await?.proposals.is_empty() {
+            return Ok(0);
+        }
+        let (register, policy) = self.rules().await?;
+        let mut waiting: Vec<&Proposal> = Vec::new();
+        for proposal in register.proposals.values().filter(|p| p.approved_by.is_none()) {
+            if self.readable(proposal).await? {
+                waiting.push(proposal);
+            }
+        }
+        let word = SecondWord::of(&register, &policy, self.now());
+        Ok(u64::try_from(waiting.into_iter().filter(|p| word.may(p, operator)).count()).unwrap_or(0))
     }
 
     /// Who reads the mailbox of each person for whom an account is proposed, themselves among them.

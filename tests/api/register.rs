@@ -280,3 +280,47 @@ async fn a_request_with_a_key_that_is_in_flight_is_409_and_the_thing_is_done_onc
     let cases = house.get("/v1/cases?limit=200", "sam").await.body["rows"].as_array().unwrap().len();
     assert_eq!(cases, tries);
 }
+
+#[tokio::test]
+async fn proposals_are_counted_and_listed_for_whoever_could_approve_them() {
+    let house = House::new().await;
+    let waiting = async |who: &str| house.get("/v1/counts", who).await.body["proposals"].clone();
+    assert_eq!(waiting("ines").await, 0);
+    let wider = json!({"change": {"change": "set_operator", "to":
+        {"id": "nadia", "person": "p-nadia", "roles": ["support_agent", "supervisor"], "groups": [], "enabled": true}}});
+    let proposed = post(&house, "omar", "/v1/register/changes", "c1", &wider).await.body;
+    assert_eq!(
+        (waiting("ines").await, waiting("omar").await, waiting("sam").await, waiting("nadia").await),
+        (1.into(), 0.into(), 0.into(), 0.into())
+    );
+    let rows = house.get("/v1/register?of=proposals", "ines").await.body;
+    let row = &rows["proposals"][0];
+    assert_eq!((&row["id"], &row["for_you"]), (&proposed["proposal"], &json!(true)), "{rows}");
+    assert!(row["could_approve"].as_array().unwrap().contains(&json!("p-ines")) && !row["could_approve"].to_string().contains("p-omar"), "{row}");
+    assert!(row["waits_until"].is_string() && rows["operators"] == json!([]), "{rows}");
+    let theirs = house.get("/v1/register?of=proposals", "omar").await.body;
+    assert_eq!(theirs["proposals"][0]["for_you"], json!(false));
+    let path = format!("/v1/register/proposals/{}/approve", proposed["proposal"].as_str().unwrap());
+    assert_eq!(post(&house, "ines", &path, "a", &json!({})).await.status, StatusCode::OK);
+    assert_eq!(waiting("ines").await, 0);
+    let row = house.get("/v1/register?of=proposals", "ines").await.body["proposals"][0].clone();
+    assert_eq!((&row["for_you"], &row["could_approve"], &row["waits_until"]), (&json!(false), &json!([]), &Value::Null));
+}
+
+#[tokio::test]
+async fn rows_of_the_register_go_on_after_the_one_that_is_named() {
+    let house = House::new().await;
+    let ids =
+        |body: &Value, kind: &str| -> Vec<String> { body[kind].as_array().unwrap().iter().map(|r| r["id"].as_str().unwrap().to_owned()).collect() };
+    let all = house.get("/v1/register", "omar").await.body;
+    for kind in ["persons", "operators", "tokens"] {
+        let whole = ids(&all, kind);
+        let rest = house.get(&format!("/v1/register?of={kind}&after={}", whole[0]), "omar").await.body;
+        assert_eq!(ids(&rest, kind), whole[1..], "{kind}");
+        let nothing = house.get(&format!("/v1/register?of={kind}&after={}", whole.last().unwrap()), "omar").await.body;
+        assert!(ids(&nothing, kind).is_empty() && nothing["more"] == Value::Null, "{nothing}");
+    }
+    assert_eq!(all["more"], Value::Null, "nothing is left out");
+    told(&house.get("/v1/register?after=nadia", "omar").await, 400, "invalid");
+    assert_eq!(house.get("/v1/register?of=secrets", "omar").await.status, StatusCode::BAD_REQUEST);
+}

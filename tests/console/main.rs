@@ -28,6 +28,7 @@ mod stale;
 mod terminal;
 mod tutor;
 mod undo;
+mod waiting;
 mod waits;
 mod ways;
 #[path = "../support/whole.rs"]

@@ -8,6 +8,7 @@ mod along;
 mod asked;
 mod decisions;
 mod desk;
+mod guards;
 mod guesses;
 mod house;
 mod imports;

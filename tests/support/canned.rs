@@ -25,7 +25,7 @@ pub fn nadia() -> Me {
 
 /// Numbers of the head line.
 pub fn counts() -> Counts {
-    Counts { open: 1284, approvals: 7, grants: 3, held: 1, log: 48_211 }
+    Counts { open: 1284, approvals: 7, grants: 3, held: 1, log: 48_211, proposals: 0 }
 }
 
 /// A row: number, subject and what differs from an ordinary one.

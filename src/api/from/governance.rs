@@ -1,19 +1,20 @@
 //! Register and policy on the wire.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{parts, principal};
 use crate::api::governance::{
-    AutomationRow, ClassesRow, DelegationRow, OperatorRow, PersonRow, PolicyCompared, PolicyProposed, PolicyView, ProposalRow, RegisterView,
-    SettingRow, TokenRow,
+    AutomationRow, ClassesRow, DelegationRow, OperatorRow, PersonRow, PolicyCompared, PolicyProposed, PolicyView, ProposalRow, RegisterKind,
+    RegisterParams, RegisterView, SettingRow, TokenRow,
 };
-use crate::base::ids::PersonId;
+use crate::base::ids::{OperatorId, PersonId};
 use crate::base::{Digest, Time, Untrusted};
 use crate::domain::event::RegisterChange;
+use crate::domain::govern::SecondWord;
 use crate::domain::mailboxes::Readers;
 use crate::domain::policy::settings::{Setting, settings};
 use crate::domain::policy::{Policy, compare};
-use crate::domain::register::{Holder, Proposal, Register};
+use crate::domain::register::{Automation, Delegation, Holder, Operator, Person, Proposal, Register, Token};
 use crate::domain::subject::Ownership;
 
 /// The most rows of one kind that a register's view holds.
@@ -79,19 +80,40 @@ fn setting_rows(all: Vec<Setting>) -> Vec<SettingRow> {
     all.into_iter().take(MAX_ROWS).map(row).collect()
 }
 
-/// A change that waits. `along` says who reads the mailboxes of persons whom changes are about.
-pub fn proposal_row(register: &Register, p: &Proposal, along: &BTreeMap<PersonId, Readers>) -> ProposalRow {
-    let about = if let RegisterChange::SetOperator(o) = &p.change { along.get(&o.person) } else { None };
+/// The most persons that a waiting change names as those who could approve it.
+const MAX_COULD: usize = 30;
+
+/// What is looked at to show changes that wait.
+pub struct Looking<'a> {
+    /// The register.
+    pub register: &'a Register,
+    /// Who could approve what; none before there is a policy.
+    pub word: Option<SecondWord<'a>>,
+    /// Who reads the mailboxes of persons whom changes are about.
+    pub along: BTreeMap<PersonId, Readers>,
+    /// The account that asks.
+    pub asker: Option<&'a OperatorId>,
+    /// When.
+    pub now: Time,
+}
+
+/// A change that waits.
+pub fn proposal_row(looking: &Looking<'_>, p: &Proposal) -> ProposalRow {
+    let about = if let RegisterChange::SetOperator(o) = &p.change { looking.along.get(&o.person) } else { None };
+    let word = looking.word.as_ref();
     ProposalRow {
         id: p.id.clone(),
         proposed_by: p.proposed_by.clone(),
         proposed_at: p.proposed_at,
         change: without_digests(serde_json::to_value(&p.change).unwrap_or_default()),
-        says: super::governs::proposed(register, &p.proposed_by, &p.change, about),
+        says: super::governs::proposed(looking.register, &p.proposed_by, &p.change, about),
         approvals: p.approvers().cloned().collect(),
         approvals_missing: p.missing(),
         approved_by: p.approved_by.clone(),
         effective_at: p.effective_at,
+        could_approve: word.map(|w| w.could(p).into_iter().take(MAX_COULD).cloned().collect()).unwrap_or_default(),
+        for_you: word.zip(looking.asker).is_some_and(|(word, asker)| word.may(p, asker)),
+        waits_until: word.filter(|_| p.approved_by.is_none()).map(|w| w.until(p)),
     }
 }
 
@@ -99,26 +121,85 @@ fn now_only(all: &[Ownership], now: Time) -> Vec<PersonId> {
     all.iter().filter(|o| o.within(now, chrono::Duration::zero())).map(|o| o.person.clone()).collect()
 }
 
-/// The register as staff see it.
-pub fn register_view(register: &Register, names: &BTreeMap<PersonId, Untrusted>, along: &BTreeMap<PersonId, Readers>, now: Time) -> RegisterView {
-    let with_account: std::collections::BTreeSet<&PersonId> = register.operators.values().map(|o| &o.person).collect();
-    let persons = with_account.into_iter().filter_map(|id| register.persons.get(id)).take(MAX_ROWS).map(|p| PersonRow {
+/// Which rows are asked for, and of which kinds there are more.
+struct Page<'a> {
+    asked: &'a RegisterParams,
+    more: Vec<RegisterKind>,
+}
+
+impl Page<'_> {
+    /// At most [`MAX_ROWS`] of all those rows; `passed` says whether one comes no later than the row of the id that was named.
+    fn of<T>(&mut self, kind: RegisterKind, all: impl Iterator<Item = T>, mut passed: impl FnMut(&T, &str) -> bool) -> Vec<T> {
+        if self.asked.of.is_some_and(|of| of != kind) {
+            return Vec::new();
+        }
+        let after = self.asked.after.as_deref().filter(|_| self.asked.of.is_some());
+        let mut rest = all.skip_while(|row| after.is_some_and(|after| passed(row, after)));
+        let rows: Vec<T> = rest.by_ref().take(MAX_ROWS).collect();
+        if rest.next().is_some() {
+            self.more.push(kind);
+        }
+        rows
+    }
+}
+
+/// The register as staff see it: rows of each kind, or those of one kind after an id. People are called by their ids.
+pub fn register_view(looking: &Looking<'_>, asked: &RegisterParams) -> RegisterView {
+    let (register, now) = (looking.register, looking.now);
+    let mut page = Page { asked, more: Vec::new() };
+    let with_account: BTreeSet<&PersonId> = register.operators.values().map(|o| &o.person).collect();
+    let persons = with_account.into_iter().filter_map(|id| register.persons.get(id));
+    let persons = page.of(RegisterKind::Persons, persons, |p, after| p.id.as_str() <= after);
+    let operators = page.of(RegisterKind::Operators, register.operators.values(), |o, after| o.id.as_str() <= after);
+    let automations = page.of(RegisterKind::Automations, register.automations.values(), |a, after| a.id.as_str() <= after);
+    // Newest first, and none ever goes.
+    let mut met = false;
+    let delegations = page.of(RegisterKind::Delegations, register.delegations.iter().rev(), |d, after| {
+        let before = met;
+        met |= d.id.as_str() == after;
+        !before
+    });
+    let proposals = page.of(RegisterKind::Proposals, register.proposals.values(), |p, after| p.id.as_str() <= after);
+    let live = register.tokens.values().filter(|t| t.revoked_at.is_none() && t.expires_at > now);
+    let tokens = page.of(RegisterKind::Tokens, live, |t, after| t.id.as_str() <= after);
+    RegisterView {
+        version: register.version,
+        policy_sha256: register.policy,
+        persons: persons.into_iter().map(|p| person_row(p, now)).collect(),
+        operators: operators.into_iter().map(operator_row).collect(),
+        automations: automations.into_iter().map(|a| automation_row(a, now)).collect(),
+        delegations: delegations.into_iter().map(delegation_row).collect(),
+        proposals: proposals.into_iter().map(|p| proposal_row(looking, p)).collect(),
+        tokens: tokens.into_iter().map(token_row).collect(),
+        names: BTreeMap::new(),
+        more: page.more,
+    }
+}
+
+fn person_row(p: &Person, now: Time) -> PersonRow {
+    PersonRow {
         id: p.id.clone(),
-        name: names.get(&p.id).cloned().unwrap_or_else(|| Untrusted::from(p.id.as_str())),
+        name: Untrusted::from(p.id.as_str()),
         employer: p.employer.clone(),
         team: p.team.clone(),
         manager: p.manager.clone(),
         on_shift: p.on_call || p.shift.is_none_or(|s| s.covers(now)),
         status: p.status,
-    });
-    let operators = register.operators.values().take(MAX_ROWS).map(|o| OperatorRow {
+    }
+}
+
+fn operator_row(o: &Operator) -> OperatorRow {
+    OperatorRow {
         id: o.id.clone(),
         person: o.person.clone(),
         roles: o.roles.iter().copied().collect(),
         groups: o.groups.iter().cloned().collect(),
         enabled: o.enabled,
-    });
-    let automations = register.automations.values().take(MAX_ROWS).map(|a| AutomationRow {
+    }
+}
+
+fn automation_row(a: &Automation, now: Time) -> AutomationRow {
+    AutomationRow {
         id: a.id.clone(),
         owners: now_only(&a.owners, now),
         sponsors: now_only(&a.sponsors, now),
@@ -126,17 +207,15 @@ pub fn register_view(register: &Register, names: &BTreeMap<PersonId, Untrusted>,
         sponsor_history: a.sponsors.clone(),
         scopes: a.scopes.iter().copied().collect(),
         enabled: a.enabled,
-    });
-    let delegations = register.delegations.iter().rev().take(MAX_ROWS).map(|d| DelegationRow {
-        id: d.id.clone(),
-        from: principal(&d.from),
-        to: principal(&d.to),
-        since: d.since,
-        until: d.until,
-    });
-    let proposals = register.proposals.values().take(MAX_ROWS).map(|p| proposal_row(register, p, along));
-    let live = register.tokens.values().filter(|t| t.revoked_at.is_none() && t.expires_at > now);
-    let tokens = live.take(MAX_ROWS).map(|t| TokenRow {
+    }
+}
+
+fn delegation_row(d: &Delegation) -> DelegationRow {
+    DelegationRow { id: d.id.clone(), from: principal(&d.from), to: principal(&d.to), since: d.since, until: d.until }
+}
+
+fn token_row(t: &Token) -> TokenRow {
+    TokenRow {
         id: t.id.clone(),
         holder: match &t.holder {
             Holder::Operator(id) => format!("operator:{id}"),
@@ -145,17 +224,6 @@ pub fn register_view(register: &Register, names: &BTreeMap<PersonId, Untrusted>,
         on_behalf_of: t.on_behalf_of.iter().map(principal).collect(),
         issued_at: t.issued_at,
         expires_at: t.expires_at,
-    });
-    RegisterView {
-        version: register.version,
-        policy_sha256: register.policy,
-        persons: persons.collect(),
-        operators: operators.collect(),
-        automations: automations.collect(),
-        delegations: delegations.collect(),
-        proposals: proposals.collect(),
-        tokens: tokens.collect(),
-        names: BTreeMap::new(),
     }
 }
 

@@ -21,7 +21,7 @@ use crate::domain::view;
 
 pub use case::{NOT_ROUTABLE, preview};
 pub use explained::explain;
-pub use governance::{MAX_SETTINGS, policy_compared, policy_proposed, policy_view, proposal_row, register_view};
+pub use governance::{Looking, MAX_SETTINGS, policy_compared, policy_proposed, policy_view, proposal_row, register_view};
 pub use parts::duty;
 
 impl From<view::CaseRow> for lists::CaseRow {
@@ -111,10 +111,9 @@ impl lists::GrantRow {
     }
 }
 
-impl From<view::Counts> for lists::Counts {
-    fn from(c: view::Counts) -> Self {
-        Self { open: c.open, approvals: c.approvals, grants: c.grants, held: c.held, log: c.log }
-    }
+/// Numbers for the head line, with how many proposals the asker could approve.
+pub const fn counts(c: view::Counts, proposals: u64) -> lists::Counts {
+    lists::Counts { open: c.open, approvals: c.approvals, grants: c.grants, held: c.held, log: c.log, proposals }
 }
 
 impl From<&refusal::CouldDecide> for problem::CouldDecide {

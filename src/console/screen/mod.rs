@@ -15,6 +15,7 @@ pub mod mailbox;
 pub mod messages;
 mod paged;
 pub mod policy;
+pub mod proposals;
 pub mod queue;
 pub mod route;
 mod search;

@@ -12,10 +12,13 @@ mod apply;
 mod found;
 pub mod recover;
 pub mod restored;
+mod second;
 mod sound;
 mod widens;
 
 use std::collections::BTreeSet;
+
+pub use second::SecondWord;
 
 use super::case::{ActorRef, Worker};
 use super::command::{Compared, Context, RegisterCommand};
@@ -245,29 +248,10 @@ pub fn record_person(after: &mut Register, policy: &Policy, person: &Person, con
 fn approve(register: &Register, policy: &Policy, id: &ProposalId, context: &Context) -> Result<Vec<RegisterEvent>, Refusal> {
     let person = require(register, context, "proposal_approve", GUARD)?;
     let proposal = pending(register, id)?;
-    if proposal.approved_by.is_some() {
-        return Err(Refusal::Already("The proposal is approved already; its delay is running.".to_owned()));
+    let word = SecondWord::of(register, policy, context.now);
+    if let Some(refusal) = word.why_not(proposal, &person).filter(|_| proposal.approved_by.is_none()).or_else(|| word.over(proposal)) {
+        return Err(refusal);
     }
-    if context.now > proposal.proposed_at + policy.bundle.governance.proposal_lifetime.duration() {
-        return Err(Refusal::Already("The proposal waited too long. Propose it anew.".to_owned()));
-    }
-    if person == proposal.proposed_by {
-        return Err(Refusal::SecondPerson("You proposed it; another person has to approve it.".to_owned()));
-    }
-    if proposal.seconded_by.as_ref() == Some(&person) {
-        return Err(Refusal::SecondPerson("You approved it already; it takes one more person.".to_owned()));
-    }
-    let gain = widens::beneficiaries(register, &proposal.change, Some(&proposal.proposed_by)).unwrap_or_default();
-    if gain.contains(&person) {
-        return Err(Refusal::SecondPerson("You would gain by it; someone whom it does not concern has to approve it.".to_owned()));
-    }
-    let window = policy.bundle.base.lineage_window.duration();
-    let ties = widens::Ties::of(register, context.now, window);
-    if std::iter::once(&proposal.proposed_by).chain(proposal.approvers()).any(|other| ties.bind(&person, other)) {
-        let help = "You act, or acted, for the person who proposed it or approved it before, or they for you; someone else has to approve it.";
-        return Err(Refusal::SecondPerson(help.to_owned()));
-    }
-    still_fits(register, policy, proposal, context.now)?;
     if proposal.missing() > 1 {
         return Ok(vec![RegisterEvent::ProposalSeconded { proposal: id.clone(), by: person }]);
     }

@@ -4,7 +4,7 @@
 //! link, never in it (invariant 13). Names are sanitised before they get here. Knows nothing about how mail is sent.
 
 use crate::base::Time;
-use crate::base::ids::CaseId;
+use crate::base::ids::{CaseId, ProposalId};
 use crate::domain::effect::Notice;
 use crate::domain::vocabulary::{CaseState, HoldSource};
 
@@ -128,6 +128,38 @@ pub fn recovered(organisation: &str, by: &[String; 2], counts_from: Option<Time>
         by[0], by[1],
     );
     ("Two persons were let back in to govern access recovery".to_owned(), body)
+}
+
+/// A proposal that waits.
+#[derive(Debug, Clone)]
+pub struct Waiting {
+    /// What it would change.
+    pub what: String,
+    /// Who proposed it, sanitised.
+    pub by: String,
+    /// How many persons have still to approve it.
+    pub missing: u8,
+    /// Until when it waits.
+    pub until: Time,
+    /// Whether they were told before.
+    pub reminder: bool,
+}
+
+/// What those who could approve a proposal are told.
+pub fn proposed(organisation: &str, id: &ProposalId, waiting: &Waiting) -> Text {
+    let again = if waiting.reminder { "still " } else { "" };
+    let persons = if waiting.missing == 1 { "one person".to_owned() } else { format!("{} persons", waiting.missing) };
+    let body = format!(
+        "{} proposed to change who may do what in access recovery:\n{}.\n\n\
+         It {again}waits for {persons}, and you could be one of them: proposal\n{id}. It waits until {}.\n\n\
+         Open the console and look at it under Proposals.\nThis message asks for a look, not for a yes.\n\n\
+         --\n{organisation}\nThis message was sent by a program. Nobody reads answers to it.\n",
+        waiting.by,
+        waiting.what,
+        time(waiting.until),
+    );
+    let subject = if waiting.reminder { "Reminder: a proposal waits for approval" } else { "A proposal waits for approval" };
+    (format!("{subject}: {id}"), body)
 }
 
 /// What those who could decide are told.

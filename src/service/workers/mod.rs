@@ -9,6 +9,7 @@ pub mod executor;
 mod govern;
 mod governors;
 mod grants;
+mod guards;
 pub mod letters;
 mod notices;
 mod overdue;
@@ -291,6 +292,7 @@ impl Workers {
                 let at_once = counts_from.is_some_and(|from| from <= self.service.now());
                 self.notify_governors(item, governors::Recovered { by, tokens, at_once }).await
             }
+            Effect::NotifyGuards { proposal, reminder } => self.notify_guards(item, proposal, *reminder).await,
             Effect::RollBack { case, attempt } => self.roll_back(item, *case, *attempt).await,
         }
     }

@@ -109,7 +109,7 @@ impl Answers {
             Ask::RoutePreview(_) => Reply::Preview(Box::new(self.preview.clone())),
             Ask::Drafts(_) => Reply::Drafts(std::collections::BTreeMap::new(), 0),
             Ask::Mail(..) => Reply::Mail(None),
-            Ask::Proposal(_) | Ask::Assignable(_) | Ask::TypeCode(..) | Ask::Attest(..) => return None,
+            Ask::Proposal(_) | Ask::Proposals | Ask::Assignable(_) | Ask::TypeCode(..) | Ask::Attest(..) => return None,
         }))
     }
 }

@@ -4,18 +4,20 @@
 //! the selection follows the case. Bounded.
 
 mod columns;
+mod row;
 
 use std::time::Duration;
 
 use crossterm::event::{KeyCode, KeyEvent, MouseButton, MouseEvent, MouseEventKind};
 use ratatui::Frame;
-use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use unicode_width::UnicodeWidthStr;
 
 use self::columns::Columns;
 use super::paged::{self, Paged};
-use super::queue::draw::{deadline, next_change, risk, spoken_deadline, until};
+use super::policy::READ;
+use super::policy::proposal::may;
+use super::queue::draw::next_change;
 use super::queue::filter::{MAX_FILTER, contradicts, ready};
 use super::{Loading, Screen};
 use crate::api::lists::{Announcement, CaseRow, QueueParams};
@@ -26,7 +28,7 @@ use crate::console::action::{Action, Applies};
 use crate::console::effect::{Ask, Timer};
 use crate::console::keep::State;
 use crate::console::message::Reply;
-use crate::console::model::{Link, Place, Shared, Tone};
+use crate::console::model::{Place, Shared, Tone};
 use crate::console::theme::Role;
 use crate::console::widget::text::TextBox;
 use crate::console::widget::{fit, head_at, put, wrap};
@@ -54,6 +56,11 @@ fn first_page(shared: &Shared) -> usize {
     if shared.is(Duty::SecurityReviewer) && !shared.is(Duty::Supervisor) { 2 } else { 0 }
 }
 
+/// How many proposals the user could approve.
+fn waiting(shared: &Shared) -> u64 {
+    shared.counts.map_or(0, |counts| counts.proposals)
+}
+
 /// The inbox.
 #[derive(Debug, Default)]
 pub struct Inbox {
@@ -69,11 +76,19 @@ pub struct Inbox {
 
 impl Inbox {
     /// What stands on a page without rows.
-    fn empty(&self, shared: &Shared) -> &'static str {
-        match self.page() {
-            0 if !decides(shared) => "Supervisors and security reviewers decide; nothing waits for you here.",
-            _ if !self.words.text().trim().is_empty() => "No case of this page is found by that.",
+    fn empty(&self, shared: &Shared) -> String {
+        let text = match self.page() {
+            0 if !decides(shared) => "Supervisors and security reviewers decide; no case waits for you here.",
+            _ if !self.words.text().trim().is_empty() => return "No case of this page is found by that.".to_owned(),
             page => PAGES[page].2,
+        };
+        match waiting(shared) {
+            0 => text.to_owned(),
+            n => {
+                let key = shared.key(Action::GoProposals);
+                let waits = if n == 1 { "1 proposal waits".to_owned() } else { format!("{n} proposals wait") };
+                format!("{text} {waits} for your approval: {key} shows {}.", if n == 1 { "it" } else { "them" })
+            }
         }
     }
 
@@ -180,40 +195,18 @@ impl Inbox {
         }
     }
 
-    fn heads() -> Vec<String> {
-        PAGES.iter().enumerate().map(|(i, (name, ..))| format!("{} {name}", i + 1)).collect()
+    /// The pages by their names; last the way to proposals, for those who may read them, with how many wait for the user.
+    fn heads(shared: &Shared) -> Vec<String> {
+        let pages = PAGES.iter().enumerate().map(|(i, (name, ..))| format!("{} {name}", i + 1));
+        let waiting = Some(waiting(shared)).filter(|n| *n > 0).map(|n| format!(" {n}")).unwrap_or_default();
+        pages.chain(may(shared, READ).then(|| format!("{} Proposals{waiting}", PAGES.len() + 1))).collect()
     }
 
-    fn draw_row(&self, buffer: &mut Buffer, area: Rect, (row, here): (&CaseRow, bool), shared: &Shared) {
-        let stale = matches!(shared.link, Link::Lost(_));
-        let text = shared.style(if stale { Role::Dim } else { Role::Text });
-        let columns = Columns::of(area.width);
-        let mut cell = |x: u16, width: u16, what: &str, style| {
-            put(buffer, area, area.x + x, area.y, &fit(what, usize::from(width)), style);
-        };
-        if here {
-            cell(0, 1, "▌", shared.style(Role::Marker));
-        }
-        cell(1, 13, &row.id.to_string(), if here { shared.style(Role::Selected) } else { text });
-        cell(columns.subject, columns.action - columns.subject - 1, &row.subject_name.line(), text);
-        cell(columns.action, columns.risk - columns.action - 1, row.action.label(), text);
-        let (mark, role) = risk(row.risk);
-        cell(columns.risk, 6, mark, shared.style(role));
-        let (where_it_stands, role) = match (self.page(), row.held) {
-            (_, true) => ("‖ held".to_owned(), Role::Bad),
-            (0, _) => (format!("{} missing", row.approvals_missing), Role::Info),
-            _ if row.flags > 0 => (format!("⚑ {} {}", row.flags, row.state.label()), Role::Warn),
-            _ => (row.state.label().to_owned(), Role::Text),
-        };
-        cell(columns.state, columns.since - columns.state - 1, &where_it_stands, shared.style(role));
-        if columns.since < columns.due {
-            let since = self.since(row).map(|at| until(shared.server_now() - at)).unwrap_or_default();
-            cell(columns.since, 8, &since, shared.style(Role::Dim));
-        }
-        if let Some(due) = row.due {
-            let left = due - shared.server_now();
-            let late = left < chrono::TimeDelta::zero();
-            cell(columns.due, 10, &deadline(left), shared.style(if late { Role::Bad } else { Role::Text }));
+    /// To a page, or to the proposals behind the last one.
+    fn turn(&mut self, shared: &mut Shared, page: usize) {
+        match page % Self::heads(shared).len() {
+            page if page < PAGES.len() => self.show(shared, page),
+            _ => shared.go(Place::Proposals),
         }
     }
 
@@ -247,28 +240,6 @@ impl Inbox {
     fn all_again(shared: &Shared) -> String {
         shared.keymap.shown(Action::Unfilter).map(|key| format!("  {key} shows all of the page")).unwrap_or_default()
     }
-
-    /// Since when a case has been on the page, whatever happened in it meanwhile; `None` from a server that does not say so.
-    fn since(&self, row: &CaseRow) -> Option<Time> {
-        [row.sealed_at, row.held_since, row.flagged_since, row.restored_at][self.page()]
-    }
-
-    fn spoken(&self, shared: &Shared, row: &CaseRow) -> String {
-        let since = self.since(row).map(|at| until(shared.server_now() - at));
-        let since = since.map(|since| format!(", {} since {since}", ["waiting", "held", "flagged", "restored"][self.page()])).unwrap_or_default();
-        let due = row.due.map(|d| format!(", {}", spoken_deadline(d - shared.server_now()))).unwrap_or_default();
-        format!(
-            "{} {} {}, risk {}, {}{}, approvals missing {}, flags {}{since}{due}",
-            row.id,
-            row.subject_name.line(),
-            row.action.label(),
-            row.risk.label(),
-            row.state.label(),
-            if row.held { ", held" } else { "" },
-            row.approvals_missing,
-            row.flags
-        )
-    }
 }
 
 impl Screen for Inbox {
@@ -293,6 +264,7 @@ impl Screen for Inbox {
         match action {
             Action::Open | Action::Copy | Action::Approve | Action::Deny if self.current().is_none() => Applies::Hidden,
             Action::Approve | Action::Deny if self.page() != 0 => Applies::Hidden,
+            Action::Tab5 if !may(shared, READ) => Applies::Hidden,
             Action::Unfilter if self.words.text().is_empty() => Applies::Hidden,
             Action::Back if shared.me.is_none() => Applies::Hidden,
             _ => Applies::Yes,
@@ -312,12 +284,13 @@ impl Screen for Inbox {
             (Action::Approve, Some(id)) => shared.go(Place::Approve(id, Decision::Approve)),
             (Action::Deny, Some(id)) => shared.go(Place::Approve(id, Decision::Deny)),
             (Action::Copy, Some(id)) => shared.copy(id.to_string()),
-            (Action::NextTab, _) => self.show(shared, self.page() + 1),
-            (Action::PreviousTab, _) => self.show(shared, self.page() + PAGES.len() - 1),
+            (Action::NextTab, _) => self.turn(shared, self.page() + 1),
+            (Action::PreviousTab, _) => self.turn(shared, self.page() + Self::heads(shared).len() - 1),
             (Action::Tab1, _) => self.show(shared, 0),
             (Action::Tab2, _) => self.show(shared, 1),
             (Action::Tab3, _) => self.show(shared, 2),
             (Action::Tab4, _) => self.show(shared, 3),
+            (Action::Tab5, _) => shared.go(Place::Proposals),
             (Action::Filter, _) => {
                 (self.words, self.typing) = (TextBox::line(self.words.text(), MAX_FILTER), true);
             }
@@ -356,8 +329,8 @@ impl Screen for Inbox {
             MouseEventKind::ScrollDown => self.act(shared, place, Action::Down),
             MouseEventKind::ScrollUp => self.act(shared, place, Action::Up),
             MouseEventKind::Down(MouseButton::Left) if event.row == area.y => {
-                if let Some(i) = head_at(&Self::heads(), area.x + 1, event.column) {
-                    self.show(shared, i);
+                if let Some(i) = head_at(&Self::heads(shared), area.x + 1, event.column) {
+                    self.turn(shared, i);
                 }
             }
             MouseEventKind::Down(MouseButton::Left) if event.row >= area.y + 3 => {
@@ -415,8 +388,15 @@ impl Screen for Inbox {
     fn draw(&self, frame: &mut Frame<'_>, area: Rect, shared: &Shared, _place: Place) {
         let buffer = frame.buffer_mut();
         let mut x = area.x + 1;
-        for (i, text) in Self::heads().iter().enumerate() {
-            let role = if i == self.page() { Role::Selected } else { Role::Dim };
+        for (i, text) in Self::heads(shared).iter().enumerate() {
+            let calls = i == PAGES.len() && waiting(shared) > 0;
+            let role = if i == self.page() {
+                Role::Selected
+            } else if calls {
+                Role::Warn
+            } else {
+                Role::Dim
+            };
             x = put(buffer, area, x, area.y, text, shared.style(role)) + 3;
         }
         self.draw_words(frame, area, shared);
@@ -441,7 +421,7 @@ impl Screen for Inbox {
             let (text, role) = match (self.list.failed(), self.list.loaded()) {
                 (Some(why), _) => (format!("✕ {why} {} tries again.", shared.key(Action::Refresh)), Role::Bad),
                 (None, false) => ("Asking the server …".to_owned(), Role::Dim),
-                (None, true) => (self.empty(shared).to_owned(), Role::Dim),
+                (None, true) => (self.empty(shared), Role::Dim),
             };
             for (i, line) in wrap(&text, usize::from(area.width).saturating_sub(2)).iter().enumerate() {
                 put(buffer, list, list.x + 1, list.y + u16::try_from(i).unwrap_or(0), line, shared.style(role));
@@ -462,7 +442,7 @@ impl Screen for Inbox {
         let name = PAGES[self.page()].0;
         let narrow = !self.words.text().trim().is_empty();
         let narrowed = if narrow { format!(", narrowed to: {}", self.narrowed()) } else { String::new() };
-        let mut lines = vec![format!("Approvals, page {}: {name}{narrowed}. Pages: {}", self.page() + 1, Self::heads().join(", "))];
+        let mut lines = vec![format!("Approvals, page {}: {name}{narrowed}. Pages: {}", self.page() + 1, Self::heads(shared).join(", "))];
         if narrow {
             lines.push("unfilter shows all of the page.".to_owned());
         }
@@ -470,7 +450,7 @@ impl Screen for Inbox {
         if !self.list.loaded() {
             lines.push(self.list.failed().unwrap_or("Asking the server.").to_owned());
         } else if rows.is_empty() {
-            lines.push(self.empty(shared).to_owned());
+            lines.push(self.empty(shared));
         }
         let here = |i| if i == self.list.cursor().at { "selected: " } else { "" };
         lines.extend(rows.iter().enumerate().map(|(i, r)| format!("{}{}", here(i), self.spoken(shared, r))));

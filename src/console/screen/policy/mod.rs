@@ -3,14 +3,14 @@
 //! Contract: shows what the server words; numbers and rules are never worked out here. What it does not know it shows as it came. Policies that
 //! wait to be approved stand first; each opens as a page of its own.
 
-mod proposal;
+pub mod proposal;
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use serde_json::Value;
 use unicode_width::UnicodeWidthStr as _;
 
-use self::proposal::{Names, may, setting, stands, who};
+use self::proposal::{About, Names, may, setting, who};
 use super::case::pages::{self, clean};
 use super::{Loading, Screen};
 use crate::api::case::{Accountable, Checklist};
@@ -31,7 +31,7 @@ use crate::console::widget::wrap;
 /// How deep an unknown value is shown.
 const MAX_DEPTH: u16 = 4;
 /// The operation that reads a proposal whole, as the server calls it.
-const READ: &str = "register_read";
+pub(in crate::console) const READ: &str = "register_read";
 
 /// The policy.
 #[derive(Debug, Default)]
@@ -66,12 +66,12 @@ impl Policy {
         let (all, names) = (self.proposed(), self.names());
         let one = all.iter().find(|one| wanted == Some(one.proposal.as_str())).or_else(|| all.first().filter(|_| all.len() == 1));
         if let Some(one) = one {
-            self.proposal.about(one, &names);
+            shared.opens = Some(Box::new(About::of_policy(one, names)));
             shared.go(Place::Proposal);
         } else if wanted.is_none() {
             let choice = |one: &PolicyProposed| {
                 let label = format!("{} by {}", one.proposal, who(&one.proposed_by, &names));
-                Choice::new(one.proposal.as_str(), label, stands(one, &names))
+                Choice::new(one.proposal.as_str(), label, About::of_policy(one, names.clone()).stands())
             };
             shared.pick(Picker::new("proposal", "Open which proposed policy", all.iter().map(choice).collect()));
         }
@@ -163,7 +163,7 @@ fn proposed(s: &mut Sheet, one: &PolicyProposed, names: &Names, shared: &Shared)
     s.fact("Proposal", one.proposal.to_string());
     s.fact("Digest", one.sha256.to_string());
     s.fact("Proposed by", who(&one.proposed_by, names));
-    s.fact("Stands", stands(one, names));
+    s.fact("Stands", About::of_policy(one, names.clone()).stands());
     if one.unreadable {
         s.text("This version can't read it: what it would change is not known.", Role::Warn);
     }

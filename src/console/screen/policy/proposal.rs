@@ -1,4 +1,4 @@
-//! A proposed policy, whole: how it differs from the one in force, for which cases, its text; and approving or ending it.
+//! A proposal, whole: what it would change; of a policy how it differs from the one in force, for which cases, its text; and approving or ending it.
 //!
 //! Contract: what is approved is what was shown: a proposal never changes, and its digest stands in the question. Nothing is sent unconfirmed.
 //! Whether one may is the server's word; what is known before it is asked (an account that may not, one's own proposal) is said first.
@@ -11,10 +11,10 @@ use ratatui::layout::Rect;
 
 use super::super::case::pages::{clean, when};
 use super::super::{Loading, Screen};
-use crate::api::governance::{self, Lean, PolicyCompared, PolicyProposed, ProposalView, RegisterAnswer, SettingRow, further};
-use crate::api::lists::Announcement;
-use crate::base::Untrusted;
+use crate::api::governance::{self, Lean, PolicyCompared, PolicyProposed, ProposalRow, ProposalView, RegisterAnswer, SettingRow, further};
+use crate::api::lists::{Announcement, named};
 use crate::base::ids::{PersonId, ProposalId};
+use crate::base::{Digest, Time, Untrusted};
 use crate::client::{ClientError, Write};
 use crate::console::action::{Action, Applies};
 use crate::console::effect::{Ask, Timer};
@@ -25,17 +25,204 @@ use crate::console::theme::Role;
 use crate::console::widget::sheet::{Scroll, Sheet};
 
 /// How often it is asked for again at most while the register changes.
-pub(super) const AGAIN: Duration = Duration::from_millis(700);
+pub(in crate::console) const AGAIN: Duration = Duration::from_millis(700);
 
 /// Names of persons by their ids.
-pub(super) type Names = BTreeMap<String, Untrusted>;
+pub(in crate::console) type Names = BTreeMap<String, Untrusted>;
+
+/// What is known of a proposal before, and after, it is read whole.
+#[derive(Debug, Clone)]
+pub struct About {
+    /// Which.
+    pub(in crate::console) id: ProposalId,
+    by: PersonId,
+    at: Option<Time>,
+    /// Of a policy its digest.
+    sha256: Option<Digest>,
+    /// What it would change, in words.
+    says: String,
+    approvals: Vec<PersonId>,
+    missing: u8,
+    approved_by: Option<PersonId>,
+    effective_at: Option<Time>,
+    could: Vec<PersonId>,
+    /// Whether the server would let the user approve it; not known of all.
+    for_you: Option<bool>,
+    until: Option<Time>,
+    names: Names,
+}
+
+impl About {
+    /// As the page of the policy has it.
+    pub(super) fn of_policy(one: &PolicyProposed, names: Names) -> Self {
+        Self {
+            id: one.proposal.clone(),
+            by: one.proposed_by.clone(),
+            at: None,
+            sha256: Some(one.sha256),
+            says: String::new(),
+            approvals: one.approvals.clone(),
+            missing: one.approvals_missing,
+            approved_by: one.approved_by.clone(),
+            effective_at: one.effective_at,
+            could: Vec::new(),
+            for_you: None,
+            until: None,
+            names,
+        }
+    }
+
+    /// As the register has it.
+    pub(in crate::console) fn of_row(row: &ProposalRow, names: Names) -> Self {
+        let policy = row.change.get("change").is_some_and(|change| change == "set_policy");
+        let digest = row.change.get("to").and_then(|to| to.get("policy")).filter(|_| policy);
+        let says = if row.says.is_empty() { row.change.to_string() } else { named(&row.says, &names) };
+        Self {
+            id: row.id.clone(),
+            by: row.proposed_by.clone(),
+            at: Some(row.proposed_at),
+            sha256: digest.and_then(|digest| serde_json::from_value(digest.clone()).ok()),
+            says: clean(&says),
+            approvals: row.approvals.clone(),
+            missing: row.approvals_missing,
+            approved_by: row.approved_by.clone(),
+            effective_at: row.effective_at,
+            could: row.could_approve.clone(),
+            // Who doesn't say until when it waits says nothing about whom it waits for.
+            for_you: row.waits_until.map(|_| row.for_you),
+            until: row.waits_until,
+            names,
+        }
+    }
+
+    /// Whether it is about a policy.
+    pub(in crate::console) const fn is_policy(&self) -> bool {
+        self.sha256.is_some()
+    }
+
+    /// Whether the user could approve it.
+    pub(in crate::console) fn waits_for_user(&self) -> bool {
+        self.for_you == Some(true)
+    }
+
+    /// What it would change, in words.
+    pub(in crate::console) fn says(&self) -> &str {
+        &self.says
+    }
+
+    /// Who proposed it.
+    pub(in crate::console) fn by(&self) -> String {
+        who(&self.by, &self.names)
+    }
+
+    /// Who proposed it and when.
+    fn proposed(&self) -> String {
+        let at = self.at.map(|at| format!(", {}", when(at))).unwrap_or_default();
+        format!("{}{at}", self.by())
+    }
+
+    /// Who approved it so far, and how many it waits for.
+    pub(in crate::console) fn stands(&self) -> String {
+        let by = (self.approvals.as_slice(), self.approved_by.as_ref());
+        governance::stands(by, self.missing, self.effective_at.map(when), |id| who(id, &self.names))
+    }
+
+    /// How it stands, in a word or two.
+    pub(in crate::console) fn short(&self, now: Time) -> String {
+        match (self.effective_at, self.until) {
+            (Some(at), _) => format!("counts {}", when(at)),
+            (None, Some(until)) if until < now => "waited too long".to_owned(),
+            _ if self.waits_for_user() => "waits for you".to_owned(),
+            _ => format!("{} missing", self.missing),
+        }
+    }
+
+    /// What is to be known of it.
+    pub(in crate::console) fn facts(&self, s: &mut Sheet, now: Time) {
+        if !self.says.is_empty() && !self.is_policy() {
+            s.fact("Would change", self.says.clone());
+        }
+        s.fact("Proposed by", self.proposed());
+        s.fact("Stands", self.stands());
+        if let Some(digest) = self.sha256 {
+            s.fact("Digest", digest.to_string());
+        }
+        let Some(until) = self.until else { return };
+        if until < now {
+            return s.fact_as("Waited until", format!("{}: nobody can approve it any more; it can be proposed anew", when(until)), Role::Warn);
+        }
+        let could: Vec<String> = self.could.iter().map(|id| who(id, &self.names)).collect();
+        if could.is_empty() {
+            s.fact_as("Could approve", "nobody who is here now", Role::Warn);
+        } else {
+            s.fact("Could approve", could.join(", "));
+        }
+        s.fact("Waits until", when(until));
+    }
+
+    fn is_own(&self, shared: &Shared) -> bool {
+        shared.me.as_ref().and_then(|me| me.person.as_ref()) == Some(&self.by)
+    }
+
+    /// Why an act can't be done, as far as is known of it.
+    pub(in crate::console) fn refused(&self, shared: &Shared, action: Action) -> Option<String> {
+        if !action.row().operation.is_some_and(|code| may(shared, code)) {
+            return Some("Security reviewers and policy owners decide about proposals; your account does not.".into());
+        }
+        let me = shared.me.as_ref().and_then(|me| me.person.as_ref());
+        match action {
+            Action::EndProposal => None,
+            _ if self.is_own(shared) => Some("You proposed it: somebody else must approve it.".into()),
+            _ if self.approved_by.is_some() => Some("It is approved already.".into()),
+            _ if self.approvals.iter().any(|id| Some(id) == me) => Some("You approved it already: somebody else must.".into()),
+            _ if self.until.is_some_and(|until| until < shared.server_now()) => Some("It waited too long: it has to be proposed anew.".into()),
+            _ if self.for_you == Some(false) => {
+                let could: Vec<String> = self.could.iter().map(|id| who(id, &self.names)).collect();
+                let could = if could.is_empty() { "nobody who is here now".to_owned() } else { could.join(", ") };
+                Some(format!("You are no second person for it: you would gain by it, or act or acted for who had a hand in it. Who could: {could}."))
+            }
+            _ => None,
+        }
+    }
+
+    /// Asks once more before it is approved or ended, from a screen; of a policy with how it stands to the one in force.
+    pub(in crate::console) fn ask_first(
+        &self,
+        shared: &mut Shared,
+        action: Action,
+        (policy, unread): (Option<&PolicyCompared>, Option<String>),
+        place: Place,
+    ) {
+        let mut lines = vec![format!("Proposed by {}.", self.by())];
+        match self.sha256 {
+            Some(digest) => lines.push(format!("Digest {digest}")),
+            None => lines.push(format!("It would change: {}.", self.says)),
+        }
+        let what = if self.is_policy() { "policy" } else { "proposal" };
+        let (write, question, label) = if action == Action::ApproveProposal {
+            lines.extend(policy.map(|policy| format!("It is {}; settings that differ: {}.", policy.leans(), policy.settings_in_all())));
+            lines.push(match self.missing {
+                0 | 1 => "Yours is the last approval that it takes: it counts once its delay is over.".to_owned(),
+                more => format!("It takes {} after you.", further(more - 1)),
+            });
+            lines.extend(unread);
+            (Write::ApproveProposal(self.id.clone()), format!("Approve this {what}?"), "approve it")
+        } else {
+            let stays = if self.is_policy() { "the policy in force stays" } else { "nothing changes" };
+            lines.push(format!("It is proposed no more; {stays}."));
+            let own = self.is_own(shared);
+            let question = if own { "Withdraw your proposal?" } else { "Refuse this proposal?" };
+            (Write::EndProposal(self.id.clone()), question.to_owned(), if own { "withdraw it" } else { "refuse it" })
+        };
+        let order = shared.order(write, None, None);
+        shared.confirm(Confirmation::new(question, lines, label, place, order));
+    }
+}
 
 /// The proposal in front.
 #[derive(Debug, Default)]
 pub struct Proposal {
-    /// As the policy page has it.
-    about: Option<PolicyProposed>,
-    names: Names,
+    about: Option<About>,
     view: Option<Box<ProposalView>>,
     failed: Option<String>,
     scroll: Scroll,
@@ -52,12 +239,6 @@ pub(super) fn who(id: &PersonId, names: &Names) -> String {
     names.get(id.as_str()).map_or_else(|| format!("person {id}"), |name| format!("{} ({id})", name.line()))
 }
 
-/// Who approved it so far, and how many it waits for.
-pub(super) fn stands(one: &PolicyProposed, names: &Names) -> String {
-    let by = (one.approvals.as_slice(), one.approved_by.as_ref());
-    governance::stands(by, one.approvals_missing, one.effective_at.map(when), |id| who(id, names))
-}
-
 /// A setting that differs, as an item.
 pub(super) fn setting(s: &mut Sheet, row: &SettingRow) {
     let said = |text: &str| if text.is_empty() { "not said".to_owned() } else { clean(text) };
@@ -66,20 +247,20 @@ pub(super) fn setting(s: &mut Sheet, row: &SettingRow) {
 }
 
 /// Whether the account may ask for an operation at all, as far as is known.
-pub(super) fn may(shared: &Shared, operation: &str) -> bool {
+pub(in crate::console) fn may(shared: &Shared, operation: &str) -> bool {
     shared.me.as_ref().is_some_and(|me| me.operations.iter().any(|o| o == operation))
 }
 
 impl Proposal {
     /// Which one it is about from now on.
-    pub(super) fn about(&mut self, one: &PolicyProposed, names: &Names) {
+    fn about(&mut self, about: About) {
         let (writing, sent) = (std::mem::take(&mut self.writing), self.sent.take());
-        *self = Self { about: Some(one.clone()), names: names.clone(), writing, sent, ..Self::default() };
+        *self = Self { about: Some(about), writing, sent, ..Self::default() };
     }
 
     fn load(&mut self, shared: &mut Shared) {
         if let Some(one) = &self.about {
-            let id = one.proposal.clone();
+            let id = one.id.clone();
             self.asked.begin(shared.ask(Place::Proposal, Ask::Proposal(id)));
         }
     }
@@ -87,20 +268,17 @@ impl Proposal {
     fn sheet(&self, shared: &Shared) -> Sheet {
         let mut s = Sheet::default();
         let Some(one) = &self.about else { return s };
-        s.head(format!("Proposed policy {}", one.proposal));
+        s.head(format!("{} {}", if one.is_policy() { "Proposed policy" } else { "Proposal" }, one.id));
         if let Some(why) = &self.failed {
             let again = shared.keymap.shown(Action::Refresh).map(|key| format!(" {key} asks again.")).unwrap_or_default();
             s.item(("✕", Role::Bad), format!("{why}{again}"), Role::Bad);
         }
-        let at = self.view.as_ref().map(|v| format!(", {}", when(v.proposal.proposed_at))).unwrap_or_default();
-        s.fact("Proposed by", format!("{}{at}", who(&one.proposed_by, &self.names)));
-        s.fact("Stands", stands(one, &self.names));
-        s.fact("Digest", one.sha256.to_string());
+        one.facts(&mut s, shared.server_now());
         match self.view.as_deref() {
             Some(ProposalView { policy: Some(policy), .. }) => compared(&mut s, policy, shared),
-            Some(_) => s.text("This version can't read it: what it would change is not known.", Role::Warn),
+            Some(_) if one.is_policy() => s.text("This version can't read it: what it would change is not known.", Role::Warn),
             None if self.failed.is_none() => s.text("Asking the server …", Role::Dim),
-            None => {}
+            _ => {}
         }
         s
     }
@@ -108,22 +286,18 @@ impl Proposal {
     /// Why an act can't be done, as far as is known before the server is asked.
     fn refused(&self, shared: &Shared, action: Action) -> Option<String> {
         let one = self.about.as_ref()?;
-        if !action.row().operation.is_some_and(|code| may(shared, code)) {
-            return Some("Security reviewers and policy owners decide about proposals; your account does not.".into());
-        }
-        if let Some(why) = &self.failed {
+        let account = action.row().operation.is_some_and(|code| may(shared, code));
+        if let Some(why) = self.failed.as_ref().filter(|_| account) {
             return Some(why.clone());
         }
-        let me = shared.me.as_ref().and_then(|me| me.person.as_ref());
-        match (action, &self.view) {
+        one.refused(shared, action).or_else(|| match (action, &self.view) {
             (Action::EndProposal, _) => None,
-            _ if me == Some(&one.proposed_by) => Some("You proposed it: somebody else must approve it.".into()),
-            _ if one.approved_by.is_some() => Some("It is approved already.".into()),
-            _ if one.approvals.iter().any(|id| Some(id) == me) => Some("You approved it already: somebody else must.".into()),
             (_, None) => Some("It is not here yet: what nobody has seen nobody approves.".into()),
-            (_, Some(view)) if view.policy.is_none() => Some("This version can't read it: what nobody can read nobody approves.".into()),
+            (_, Some(view)) if view.policy.is_none() && one.is_policy() => {
+                Some("This version can't read it: what nobody can read nobody approves.".into())
+            }
             _ => None,
-        }
+        })
     }
 
     /// How much of it was never in sight, if any of it; whoever listens has heard it all.
@@ -141,31 +315,14 @@ impl Proposal {
         if self.writing.waits() {
             return shared.say(Tone::Info, "Still sending.");
         }
-        let own = shared.me.as_ref().and_then(|me| me.person.as_ref()) == Some(&one.proposed_by);
-        let mut lines = vec![format!("Proposed by {}.", who(&one.proposed_by, &self.names)), format!("Digest {}", one.sha256)];
-        let (write, question, label) = if action == Action::ApproveProposal {
-            if let Some(policy) = self.view.as_ref().and_then(|v| v.policy.as_ref()) {
-                lines.push(format!("It is {}; settings that differ: {}.", policy.leans(), policy.settings_in_all()));
-            }
-            lines.push(match one.approvals_missing {
-                0 | 1 => "Yours is the last approval that it takes: it counts once its delay is over.".to_owned(),
-                more => format!("It takes {} after you.", further(more - 1)),
-            });
-            lines.extend(self.unread(shared));
-            (Write::ApproveProposal(one.proposal.clone()), "Approve this policy?", "approve it")
-        } else {
-            lines.push("It is proposed no more; the policy in force stays.".to_owned());
-            let question = if own { "Withdraw your proposal?" } else { "Refuse this proposal?" };
-            (Write::EndProposal(one.proposal.clone()), question, if own { "withdraw it" } else { "refuse it" })
-        };
-        let order = shared.order(write, None, None);
-        shared.confirm(Confirmation::new(question.to_owned(), lines, label, Place::Proposal, order));
+        let policy = self.view.as_ref().and_then(|v| v.policy.as_ref());
+        one.ask_first(shared, action, (policy, self.unread(shared)), Place::Proposal);
     }
 
     fn written(&mut self, shared: &mut Shared, reply: Result<Reply, ClientError>) {
         shared.dirty = true;
         let sent = self.sent.take();
-        let elsewhere = sent.filter(|sent| self.about.as_ref().is_some_and(|one| one.proposal != *sent));
+        let elsewhere = sent.filter(|sent| self.about.as_ref().is_some_and(|one| one.id != *sent));
         match reply {
             Ok(Reply::Written(written)) => {
                 let governed = written.governed.unwrap_or_default();
@@ -184,7 +341,7 @@ impl Proposal {
 }
 
 /// What an approval or an end led to. Of one that was repeated the server may know no more than that it was done.
-fn became(answer: &RegisterAnswer) -> String {
+pub(in crate::console) fn became(answer: &RegisterAnswer) -> String {
     match answer.effective_at {
         _ if answer.approvals_missing > 0 => format!("Approved. It waits for {}.", further(answer.approvals_missing)),
         Some(at) => format!("Approved: it counts from {}.", when(at)),
@@ -221,6 +378,13 @@ fn compared(s: &mut Sheet, policy: &PolicyCompared, shared: &Shared) {
 }
 
 impl Screen for Proposal {
+    fn enter(&mut self, shared: &mut Shared, place: Place) {
+        if let Some(about) = shared.opens.take() {
+            self.about(*about);
+        }
+        self.refresh(shared, place);
+    }
+
     fn refresh(&mut self, shared: &mut Shared, _place: Place) {
         self.load(shared);
     }
@@ -252,7 +416,7 @@ impl Screen for Proposal {
 
     fn sent(&mut self, _shared: &mut Shared, _place: Place, seq: u64) {
         self.writing.begin(seq);
-        self.sent = self.about.as_ref().map(|one| one.proposal.clone());
+        self.sent = self.about.as_ref().map(|one| one.id.clone());
     }
 
     fn answer(&mut self, shared: &mut Shared, _place: Place, seq: u64, reply: Result<Reply, ClientError>) {
@@ -266,12 +430,12 @@ impl Screen for Proposal {
         match reply {
             Ok(Reply::Proposal(view)) => {
                 self.failed = None;
-                self.names.extend(view.names.clone());
                 if let Some(one) = &mut self.about {
-                    let row = &view.proposal;
-                    one.approvals.clone_from(&row.approvals);
-                    one.approved_by.clone_from(&row.approved_by);
-                    (one.approvals_missing, one.effective_at) = (row.approvals_missing, row.effective_at);
+                    let mut names = std::mem::take(&mut one.names);
+                    names.extend(view.names.clone());
+                    let sha256 = one.sha256;
+                    *one = About::of_row(&view.proposal, names);
+                    one.sha256 = one.sha256.or(sha256);
                 }
                 let with = |view: &ProposalView| view.policy.as_ref().map(|policy| policy.current_sha256);
                 if self.view.as_deref().and_then(with).is_some_and(|before| with(&view) != Some(before)) {

@@ -8,6 +8,7 @@ use super::*;
 use crate::base::ids::TokenId;
 use crate::domain::effect::{Effect, register_effects};
 use crate::domain::register::Token;
+use crate::domain::requirement::Seconds;
 
 fn at(hours: i64) -> Time {
     Utc.with_ymd_and_hms(2026, 3, 2, 9, 0, 0).unwrap() + Duration::hours(hours)
@@ -99,7 +100,7 @@ fn invariant_17_only_two_recorded_governors_come_back_and_only_on_the_host() {
 fn invariant_17_without_former_tokens_the_delay_runs_first_and_everyone_is_told() {
     let mut register = founded();
     let events = run(&mut register, &back("olga", "rita", false, 0), &host(30)).unwrap();
-    let told: Vec<Effect> = events.iter().flat_map(|e| register_effects(e, at(30))).map(|d| d.effect).collect();
+    let told: Vec<Effect> = events.iter().flat_map(|e| register_effects(e, at(30), Seconds(60))).map(|d| d.effect).collect();
     assert!(matches!(told.as_slice(), [Effect::NotifyGovernors { counts_from: None, .. }]), "{told:?}");
     assert_eq!(governed_until(&register, at(50_000)), None, "never, while nobody was told: the server may be kept stopped for years");
     assert_eq!(refused(tell(&mut register, &host(36))), "not-permitted", "not by the command line");
@@ -149,7 +150,8 @@ fn invariant_17_word_of_one_recovery_begins_no_other_ones_delay() {
     let mut register = founded();
     let first = run(&mut register, &back("olga", "rita", false, 0), &host(30)).unwrap();
     let of_first = told(&register);
-    let [Effect::NotifyGovernors { tokens, .. }] = &first.iter().flat_map(|e| register_effects(e, at(30))).map(|d| d.effect).collect::<Vec<_>>()[..]
+    let [Effect::NotifyGovernors { tokens, .. }] =
+        &first.iter().flat_map(|e| register_effects(e, at(30), Seconds(60))).map(|d| d.effect).collect::<Vec<_>>()[..]
     else {
         panic!("{first:?}")
     };

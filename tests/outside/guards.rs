@@ -1,0 +1,63 @@
+//! Proposals: whoever could approve one hears of it, and nobody else.
+
+use countersign::domain::command::RegisterCommand;
+use countersign::domain::event::RegisterChange;
+use countersign::domain::register::{Delegation, Operator, Principal};
+use countersign::domain::vocabulary::Role;
+use countersign::service::Ask;
+use countersign::service::register::Beside;
+
+use crate::house::{House, id, staff};
+
+/// Omar proposes that somebody has another account.
+async fn propose(house: &House, proposal: &str, person: &str) {
+    let account =
+        Operator { id: id("other"), person: id(&format!("p-{person}")), roles: [Role::Supervisor].into(), groups: [].into(), enabled: true };
+    let command = RegisterCommand::Change { id: id(proposal), change: RegisterChange::SetOperator(account) };
+    house.service.govern(&Ask::by(staff("omar")), &command, &Beside::default()).await.unwrap();
+}
+
+fn told(house: &House) -> Vec<(String, String)> {
+    let about = |l: &crate::letter::Letter| l.subject.contains("proposal");
+    house.letters().into_iter().filter(about).map(|l| (l.to, l.subject)).collect()
+}
+
+#[tokio::test]
+async fn whoever_could_approve_a_proposal_is_told_once_and_reminded_halfway_and_nobody_else_is() {
+    let house = House::new().await;
+    propose(&house, "prp-1", "sam").await;
+    house.settle().await;
+    house.settle().await;
+    let first = ("ines@corp.example".to_owned(), "A proposal waits for approval: prp-1".to_owned());
+    assert_eq!(told(&house), std::slice::from_ref(&first));
+    let letter = house.letter("ines@corp.example", "proposal");
+    let body = letter.body.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(body.contains("omar proposed") && body.contains("the account other") && body.contains("waits for one person"), "{body}");
+    assert!(!body.contains("://"), "it leads nowhere: {body}");
+    house.live(4 * 86_400, 4).await;
+    let reminder = ("ines@corp.example".to_owned(), "Reminder: a proposal waits for approval: prp-1".to_owned());
+    assert_eq!(told(&house), [first, reminder]);
+}
+
+#[tokio::test]
+async fn who_is_tied_to_the_proposer_or_would_gain_or_comes_too_late_is_not_told() {
+    let house = House::new().await;
+    propose(&house, "prp-1", "ines").await;
+    house.settle().await;
+    assert_eq!(told(&house), [], "she would gain by it");
+    propose(&house, "prp-2", "sam").await;
+    let approve = RegisterCommand::ApproveProposal { id: id("prp-2") };
+    house.service.govern(&Ask::by(staff("ines")), &approve, &Beside::default()).await.unwrap();
+    house.live(4 * 86_400, 4).await;
+    assert_eq!(told(&house), [], "it was approved before anyone had to be told");
+    let (from, to) = (Principal::Person(id("p-omar")), Principal::Person(id("p-sam")));
+    let tie = RegisterChange::Delegate(Delegation { id: id("dlg-1"), from, to, since: house.service.now(), until: None });
+    let delegate = RegisterCommand::Change { id: id("prp-3"), change: tie };
+    house.service.govern(&Ask::by(staff("omar")), &delegate, &Beside::default()).await.unwrap();
+    let (register, policy) = house.service.rules().await.unwrap();
+    let word = countersign::domain::govern::SecondWord::of(&register, &policy, house.service.now());
+    let mut proposal = register.proposals[&id("prp-1")].clone();
+    assert!(word.could(&proposal).is_empty());
+    proposal.proposed_by = id("p-sam");
+    assert!(word.why_not(&proposal, &id("p-omar")).is_some(), "omar acts through sam");
+}
