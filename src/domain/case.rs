@@ -466,9 +466,9 @@ impl Case {
         }
     }
 
-    /// Whether it could still expire: not restored, not ended, not in the target's hands.
-    pub const fn can_expire(&self) -> bool {
-        matches!(self.state, CaseState::New | CaseState::Proofing | CaseState::Sealed | CaseState::Approved | CaseState::Failed)
+    /// Whether it could still expire: not restored, not ended, not in the target's hands, nothing in it left to be undone.
+    pub fn can_expire(&self) -> bool {
+        !self.state.is_ended() && !matches!(self.state, CaseState::Executing | CaseState::Restored) && self.not_undone().is_none()
     }
 
     /// The next moment at which [`super::command::Command::Tick`] has something to do; what the store keeps its index of due cases by.

@@ -84,7 +84,7 @@ impl Case {
         // What the target would not undo was given once.
         let gave = |o: &Option<ExecutionOutcome>| match o {
             Some(ExecutionOutcome::Restored { .. } | ExecutionOutcome::RolledBack) => true,
-            Some(ExecutionOutcome::Failed { reason }) => *reason == FailureReason::NotUndone,
+            Some(ExecutionOutcome::Failed { reason }) => matches!(reason, FailureReason::NotUndone | FailureReason::UndoUnknown),
             None => false,
         };
         self.executions.iter().rfind(|e| gave(&e.outcome) && e.started_at <= grant.since).map(|e| e.attempt)

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 pub use super::vocabulary::{GrantEnd, GrantState};
 
-use super::case::{Plan, TextRef};
+use super::case::{Case, Plan, TextRef};
 use super::refusal::Refusal;
 use super::subject::Scopes;
 use super::vocabulary::{Action, FailureReason};
@@ -42,6 +42,17 @@ impl Plan {
     pub fn renews(&self, subject: &SubjectId) -> BTreeSet<SubjectId> {
         let own = self.revokes_old && self.action != Action::SecretRevocation;
         own.then(|| subject.clone()).into_iter().chain(self.rotates.iter().cloned()).collect()
+    }
+}
+
+impl Case {
+    /// The last attempt under the seal in force that was to be undone and is not, or of which nobody knows whether it is: carrying the same plan
+    /// out again is the opposite of what was asked for.
+    pub fn not_undone(&self) -> Option<&Execution> {
+        use FailureReason::{NotUndone, UndoUnknown};
+        let seal = self.seal.as_ref().map(|s| s.sha256);
+        let stays = |o: &Option<ExecutionOutcome>| matches!(o, Some(ExecutionOutcome::Failed { reason: NotUndone | UndoUnknown }));
+        self.executions.iter().rfind(|run| Some(run.seal) == seal && stays(&run.outcome))
     }
 }
 

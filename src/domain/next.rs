@@ -169,13 +169,17 @@ fn failed(case: &Case) -> String {
     if case.taking_back() {
         return format!("{TAKING_BACK}; or withdraw it");
     }
-    let reason = case.executions.last().and_then(|e| match &e.outcome {
+    // What was to be undone comes first, whatever was tried after it; else the attempt that ended last.
+    let last = case.not_undone().or_else(|| case.executions.iter().max_by_key(|e| (e.ended_at, e.attempt)));
+    let reason = last.and_then(|e| match &e.outcome {
         Some(ExecutionOutcome::Failed { reason }) => Some(*reason),
         _ => None,
     });
     match reason {
         Some(FailureReason::NoLongerAllowed) => "open it again: what allowed it no longer holds".to_owned(),
-        Some(reason @ FailureReason::NotUndone) => format!("{}: undo it there by hand, or ask for it again; then withdraw it", reason.label()),
+        Some(reason @ (FailureReason::NotUndone | FailureReason::UndoUnknown)) => {
+            format!("{}: roll it back again, or undo it there by hand and withdraw it", reason.label())
+        }
         Some(reason) => format!("{}: try again, open it again, or withdraw it", reason.label()),
         None => "try again, open it again, or withdraw it".to_owned(),
     }

@@ -411,6 +411,8 @@ words! {
         NotRotated = "not_rotated", "target did not rotate every dependent";
         /// It was to be undone, and the target refused, or went on showing it.
         NotUndone = "not_undone", "target did not undo it";
+        /// It was to be undone, and the target never said whether it was.
+        UndoUnknown = "undo_unknown", "target did not say whether it undid it";
         /// A check at the time of execution no longer held.
         NoLongerAllowed = "no_longer_allowed", "no longer allowed when it was to be executed";
     }

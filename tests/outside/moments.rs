@@ -18,7 +18,7 @@ use countersign::store::Store as _;
 use crate::house::{House, id as house_id, workers};
 
 /// What becomes of an order that is sent.
-enum Sent {
+pub enum Sent {
     /// Nothing arrives.
     Lost,
     /// It is taken, and done after the target was asked so many times what it holds.
@@ -29,15 +29,25 @@ enum Sent {
     Refused,
 }
 
+/// What becomes of an order to undo.
+enum Undo {
+    /// It arrives, nobody hears of that, and it is done after the target was asked so many times what it holds.
+    Later(u32),
+    /// Something says no.
+    Refused,
+}
+
 /// What is to happen to orders, and what is under way.
 #[derive(Default)]
 struct Script {
     orders: VecDeque<Sent>,
+    undo: VecDeque<Undo>,
     waits: Option<(Order, u32)>,
+    undoing: Option<(Order, u32)>,
     mute: u32,
 }
 
-struct Scripted {
+pub struct Scripted {
     real: Arc<dyn Connector>,
     script: Mutex<Script>,
     undoes: bool,
@@ -45,13 +55,32 @@ struct Scripted {
 
 impl Scripted {
     /// In front of the house's target; what the script does not say is done as it does it.
-    fn before(house: &mut House, orders: impl IntoIterator<Item = Sent>, undoes: bool) -> Arc<Self> {
+    pub fn before(house: &mut House, orders: impl IntoIterator<Item = Sent>, undoes: bool) -> Arc<Self> {
         let script = Script { orders: orders.into_iter().collect(), ..Script::default() };
         let scripted = Arc::new(Self { real: Arc::clone(&house.connector), script: Mutex::new(script), undoes });
-        let connector: Arc<dyn Connector> = Arc::<Self>::clone(&scripted);
+        scripted.stand_before(house);
+        scripted
+    }
+
+    /// In front of the target of a house whose database is another one now.
+    pub fn stand_before(self: &Arc<Self>, house: &mut House) {
+        let connector: Arc<dyn Connector> = Arc::<Self>::clone(self);
         let mailer = Mailer::folder("Corp <no-reply@corp.example>", &house.mailbox).unwrap();
         house.workers = workers(&house.service, &house.keys, mailer, &connector, &house.pages);
-        scripted
+    }
+
+    /// What is under way is done after so many further looks.
+    pub fn comes_after(&self, looks: u32) {
+        self.script.lock().unwrap().waits.as_mut().expect("something is under way").1 = looks;
+    }
+
+    fn undoing(&self, orders: impl IntoIterator<Item = Undo>) {
+        self.script.lock().unwrap().undo.extend(orders);
+    }
+
+    /// So many questions are not answered.
+    fn mute(&self, looks: u32) {
+        self.script.lock().unwrap().mute = looks;
     }
 
     fn left(&self) -> usize {
@@ -80,21 +109,18 @@ impl Connector for Scripted {
     }
 
     async fn held(&self, subject: &SubjectId, now: Time) -> Result<Held, CallError> {
-        let due = {
+        let (due, undone) = {
             let mut script = self.script.lock().unwrap();
             if script.mute > 0 {
                 script.mute -= 1;
                 return Err(CallError::Unknown("status 502".to_owned()));
             }
-            match script.waits.take() {
-                Some((order, 0)) => Some(order),
-                Some((order, looks)) => {
-                    script.waits = Some((order, looks - 1));
-                    None
-                }
-                None => None,
-            }
+            let Script { waits, undoing, .. } = &mut *script;
+            (nearer(waits), nearer(undoing))
         };
+        if let Some(order) = undone {
+            self.real.roll_back(&order, now).await?;
+        }
         if let Some(order) = due {
             self.real.execute(&order, now).await?;
         }
@@ -106,7 +132,28 @@ impl Connector for Scripted {
     }
 
     async fn roll_back(&self, order: &Order, now: Time) -> Result<(), CallError> {
-        if self.undoes { self.real.roll_back(order, now).await } else { Err(CallError::Refused(501)) }
+        let next = self.script.lock().unwrap().undo.pop_front();
+        match next {
+            Some(Undo::Later(looks)) => {
+                self.script.lock().unwrap().undoing = Some((order.clone(), looks));
+                Err(CallError::Unknown("no answer in time".to_owned()))
+            }
+            Some(Undo::Refused) => Err(CallError::Refused(409)),
+            None if self.undoes => self.real.roll_back(order, now).await,
+            None => Err(CallError::Refused(501)),
+        }
+    }
+}
+
+/// One look nearer; what is due.
+fn nearer(under_way: &mut Option<(Order, u32)>) -> Option<Order> {
+    match under_way.take() {
+        Some((order, 0)) => Some(order),
+        Some((order, looks)) => {
+            *under_way = Some((order, looks - 1));
+            None
+        }
+        None => None,
     }
 }
 
@@ -168,12 +215,53 @@ async fn what_the_target_will_not_undo_comes_back_to_those_who_asked() {
     let after = house.case(case).await;
     let outcome = after.executions.last().and_then(|e| e.outcome.clone());
     assert_eq!((after.state, outcome), (CaseState::Failed, Some(ExecutionOutcome::Failed { reason: FailureReason::NotUndone })));
+    // Whoever asks for it to be undone does not ask for it to be done again.
+    let refused = house.attempt("nadia", case, Command::Retry).await.unwrap_err().to_string();
+    assert!(refused.contains("It was to be undone") && refused.contains("Roll it back again"), "{refused}");
+    house.live(40 * 24 * 3_600, 4).await;
+    assert_eq!(house.case(case).await.state, CaseState::Failed, "nor is it forgotten with its time");
     undo(&house, case).await;
     let real = Scripted::before(&mut house, [], true);
     house.live(120, 12).await;
     assert_eq!((house.case(case).await.state, real.left()), (CaseState::RolledBack, 0));
     let told = house.letter("okafor@corp.example", "A recovery was undone");
     assert!(told.body.contains("that had been completed was undone"), "whoever heard that it was completed hears this too: {}", told.body);
+}
+
+#[tokio::test]
+async fn that_the_target_refuses_to_undo_is_not_believed_while_it_may_be_at_it() {
+    let mut house = House::new().await;
+    let case = house.approved("okafor", Action::AccountUnlock).await;
+    house.live(120, 4).await;
+    let busy = Scripted::before(&mut house, [], true);
+    busy.undoing([Undo::Later(2), Undo::Refused, Undo::Refused, Undo::Refused]);
+    undo(&house, case).await;
+    house.live(120, 40).await;
+    assert_eq!(house.case(case).await.state, CaseState::RolledBack);
+    assert_eq!(house.account("okafor").order, None);
+}
+
+#[tokio::test]
+async fn of_a_target_that_says_nothing_it_is_not_said_that_it_did_not_undo_it() {
+    let mut house = House::new().await;
+    let case = house.approved("okafor", Action::JitAccess).await;
+    house.live(120, 4).await;
+    let silent = Scripted::before(&mut house, [], true);
+    silent.undoing([Undo::Later(u32::MAX)]);
+    silent.mute(u32::MAX);
+    undo(&house, case).await;
+    house.live(1_200, 120).await;
+    let after = house.case(case).await;
+    let unknown = ExecutionOutcome::Failed { reason: FailureReason::UndoUnknown };
+    assert_eq!((after.state, after.executions[0].outcome.clone()), (CaseState::Failed, Some(unknown)));
+    assert!(house.attempt("nadia", case, Command::Retry).await.is_err());
+    silent.mute(0);
+    undo(&house, case).await;
+    // What became of the first order is not known: a refusal now may mean just that.
+    silent.undoing([Undo::Refused]);
+    house.live(1_200, 60).await;
+    let after = house.case(case).await;
+    assert_eq!((after.state, after.grants[0].revoked_at.is_some()), (CaseState::RolledBack, true), "its grant ended, too: {:?}", after.grants);
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ use countersign::store::Store as _;
 use countersign::store::sqlite::{Lost, MasterKey, Restoring, There};
 
 use crate::house::House;
+use crate::moments::{Scripted, Sent};
 
 /// Puts a backup over the database that is there, as the command does: what was lost is taken over before anything runs.
 async fn restore(house: &mut House, backup: &Path, there: &Path) -> Lost {
@@ -134,12 +135,37 @@ async fn invariant_11_what_runs_in_the_backup_and_was_ended_since_is_not_ordered
     // What was given back is not given again; what is there still is known here, and ends, since the case is held.
     let case = house.case(ended).await;
     let outcome = case.executions.last().and_then(|e| e.outcome.clone());
-    let stopped = ExecutionOutcome::Failed { reason: FailureReason::NoLongerAllowed };
-    assert_eq!((case.state, case.executions.len(), outcome), (CaseState::Failed, 1, Some(stopped)));
+    let nothing = ExecutionOutcome::Failed { reason: FailureReason::NothingChanged };
+    assert_eq!((case.state, case.executions.len(), outcome), (CaseState::Failed, 1, Some(nothing)));
+    assert!(case.taken_back[&1].is_some(), "a target that shows nothing yet may still be at it: it is told to undo it");
     let case = house.case(lives).await;
     assert_eq!((case.state, case.grants.len(), case.live_grants().count()), (CaseState::Restored, 1, 0));
     assert_eq!((house.account("idler").grants.len(), house.account("okafor").grants.len()), (0, 0));
     assert_eq!(house.store.verify(&|_, _| {}).await.unwrap(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn invariant_11_after_a_restore_temporary_access_that_the_target_gives_late_is_found_and_ended() {
+    let mut house = House::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    let (backup, there) = (folder.path().join("backup"), folder.path().join("there"));
+    let late = Scripted::before(&mut house, [Sent::Later(99), Sent::Later(99), Sent::Later(99)], false);
+    let case = house.approved("okafor", Action::JitAccess).await;
+    house.clock.pass(600);
+    house.service.execute(&Ask::system(Worker::Executor), case, &Command::StartExecution).await.unwrap();
+    house.store.backup(&backup).await.unwrap();
+    house.live(120, 40).await;
+    let failed = house.case(case).await;
+    assert_eq!((failed.state, failed.grants.len()), (CaseState::Failed, 0), "{:?}", failed.executions);
+    house.store.backup(&there).await.unwrap();
+
+    restore(&mut house, &backup, &there).await;
+    late.stand_before(&mut house);
+    late.comes_after(1);
+    house.live(120, 40).await;
+    let case = house.case(case).await;
+    assert!(case.grants.first().is_some_and(|g| g.revoked_at.is_some()), "{:?} {:?}", case.executions, case.grants);
+    assert!(house.account("okafor").grants.is_empty(), "nothing stays of which nobody counts down the end");
 }
 
 #[tokio::test]

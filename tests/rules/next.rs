@@ -139,6 +139,20 @@ fn after_approval_the_next_step_is_the_delay_and_after_restoring_review_then_clo
     restored.act(op("lind"), &Command::RollBack { reason: text("b") }).unwrap();
     assert_eq!(next(&restored), "wait for the target to undo it");
 
+    let executor = || system(countersign::domain::case::Worker::Executor);
+    for reason in [FailureReason::NotUndone, FailureReason::UndoUnknown] {
+        let mut stays = reach(CaseState::Restored);
+        stays.act(op("lind"), &Command::RollBack { reason: text("b") }).unwrap();
+        stays.act(executor(), &ended(1, ExecutionOutcome::Failed { reason })).unwrap();
+        let said = format!("{}: roll it back again, or undo it there by hand and withdraw it", reason.label());
+        assert_eq!(next(&stays), said);
+        assert!(stays.ask(op("nadia"), &Command::Retry).is_err(), "the opposite of what was asked for");
+        assert!(stays.ask(op("lind"), &Command::RollBack { reason: text("b2") }).is_ok());
+        // Opened again, and approved anew, it is another plan.
+        stays.act(op("nadia"), &Command::Reopen { reason: text("o") }).unwrap();
+        assert!(stays.case().not_undone().is_none());
+    }
+
     let mut failed = reach(CaseState::Executing);
     let unlawful = ExecutionOutcome::Failed { reason: FailureReason::NoLongerAllowed };
     failed.act(system(countersign::domain::case::Worker::Executor), &ended(1, unlawful)).unwrap();

@@ -97,7 +97,7 @@ fn is_to_go(plan: &Plan, outcome: &ExecutionOutcome) -> bool {
         F::TooMuch => plan.action != Action::SecretRevocation,
         // A target that shows nothing yet may still be at it.
         F::Unreachable | F::NothingChanged | F::Mismatch | F::OldKept | F::NotRotated => plan.lifetime.is_some(),
-        F::NotOrdered | F::Refused | F::NotUndone | F::NoLongerAllowed => false,
+        F::NotOrdered | F::Refused | F::NotUndone | F::UndoUnknown | F::NoLongerAllowed => false,
     }
 }
 
@@ -162,12 +162,16 @@ fn give(draft: &mut Draft<'_>, id: &GrantId) {
     }
 }
 
-/// Tries the same plan again, while its approvals still count.
+/// Tries the same plan again, while its approvals still count; not what was to be undone.
 pub(super) fn retry(draft: &mut Draft<'_>) -> Result<(), Refusal> {
     actor::role(&draft.world.register, draft.ctx, draft.code, &[Role::SupportAgent, Role::Supervisor])?;
     draft.not_held()?;
     draft.stands(&[CaseState::Failed])?;
     nothing_to_take_back(draft)?;
+    if draft.case.not_undone().is_some() {
+        let why = "It was to be undone, and the target did not confirm that; the same plan is not carried out again. Roll it back again, or undo it there by hand and withdraw it.";
+        return Err(Refusal::Already(why.to_owned()));
+    }
     if !still_allowed(draft) {
         let why = "What was approved holds no more: approvals ran out, or who may decide or what is needed changed. Open it again, and have it approved anew.";
         return Err(Refusal::Already(why.to_owned()));

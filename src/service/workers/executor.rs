@@ -166,9 +166,10 @@ impl Workers {
             // In the database that a restore replaced it was ended, and what it gave may have been taken back: it is not given again.
             sofar.asked += 1;
             return Ok(match known {
-                Ok(_) => Pass::End(failed(FailureReason::NoLongerAllowed)),
+                // A target may take a moment, and what it shows nothing of yet is taken back where it would last.
+                Ok(_) if over || sofar.asked > self.patience.looks => Pass::End(failed(FailureReason::NothingChanged)),
                 Err(_) if over => Pass::End(failed(FailureReason::Unreachable)),
-                Err(_) => Pass::Again,
+                _ => Pass::Again,
             });
         } else {
             if !self.may_order(case.id, order.attempt).await? {
@@ -286,11 +287,14 @@ impl Workers {
             Ok(held) => Some(!applied(&order, &held)),
             Err(_) => None,
         };
-        let refused = undoing && matches!(done, Err(CallError::Refused(_))) && gone == Some(false);
+        // As with an order, a refusal is believed only of what was never sent before: the target may be at it.
+        let first = undoing && item.tries == 0 && !left_open(&case, attempt);
+        let refused = first && matches!(done, Err(CallError::Refused(_)));
         let outcome = match gone {
             Some(true) if told => ExecutionOutcome::RolledBack,
-            // What is to be taken back is ordered without an end; what somebody asked to have undone comes back to them.
-            _ if refused || given_up => failed(FailureReason::NotUndone),
+            // What is to be taken back is ordered without an end; what somebody asked to have undone comes back to them, with what is known of it.
+            Some(false) if refused || given_up => failed(FailureReason::NotUndone),
+            _ if given_up => failed(FailureReason::UndoUnknown),
             _ => return Ok(sofar.rest()),
         };
         let end = if taking_back {
@@ -307,6 +311,12 @@ impl Workers {
 
 fn failed(reason: FailureReason) -> ExecutionOutcome {
     ExecutionOutcome::Failed { reason }
+}
+
+/// Whether nobody knows what became of an earlier order to undo it.
+fn left_open(case: &Case, attempt: u32) -> bool {
+    let unknown = ExecutionOutcome::Failed { reason: FailureReason::UndoUnknown };
+    case.executions.iter().any(|e| e.attempt == attempt && e.outcome.as_ref() == Some(&unknown))
 }
 
 fn is_running(case: &Case, attempt: u32) -> bool {
