@@ -100,23 +100,21 @@ fn wait(now: Time) -> u64 {
 impl Budget {
     /// Counts a search; or how many seconds until there may be another.
     pub(super) fn find(&self, who: &ActorRef, now: Time) -> Result<(), u64> {
-        let Ok(mut table) = self.table.lock() else { return Err(wait(now)) };
-        let reader = table.reader(who, now);
-        if reader.finds >= FINDS_PER_MINUTE {
-            return Err(wait(now));
-        }
-        reader.finds += 1;
-        Ok(())
+        self.counted(who, now, FINDS_PER_MINUTE, |reader| &mut reader.finds)
     }
 
     /// Counts a question of software; or how many seconds until there may be another.
     pub(super) fn question(&self, who: &ActorRef, now: Time) -> Result<(), u64> {
+        self.counted(who, now, RECORDS_PER_MINUTE, |reader| &mut reader.questions)
+    }
+
+    fn counted(&self, who: &ActorRef, now: Time, most: u32, of: impl FnOnce(&mut Reader) -> &mut u32) -> Result<(), u64> {
         let Ok(mut table) = self.table.lock() else { return Err(wait(now)) };
-        let reader = table.reader(who, now);
-        if reader.questions >= RECORDS_PER_MINUTE {
+        let count = of(table.reader(who, now));
+        if *count >= most {
             return Err(wait(now));
         }
-        reader.questions += 1;
+        *count += 1;
         Ok(())
     }
 
