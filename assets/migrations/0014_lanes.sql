@@ -12,4 +12,3 @@ UPDATE outbox SET lane = CASE json_extract(effect, '$.effect')
     WHEN 'ask_attester' THEN 3
     ELSE 4 END;
 CREATE INDEX outbox_lanes ON outbox (lane, available, id);
-DROP INDEX IF EXISTS outbox_available;

@@ -1,4 +1,5 @@
-//! A proposed policy that this version can't read, as after an upgrade: nobody approves it, and it never comes into force (invariant 17).
+//! A proposed policy that comes into force, and one that this version can't read, as after an upgrade: nobody approves that one, and it never counts
+//! (invariant 17).
 
 use std::sync::Arc;
 
@@ -44,4 +45,28 @@ async fn invariant_17_a_policy_that_cannot_be_read_is_approved_by_nobody_and_nev
     let end = RegisterCommand::EndProposal { id: id("prp-new") };
     house.service.govern(&Ask::by(staff("ines")), &end, &Beside::default()).await.unwrap();
     assert!(house.store.register().await.unwrap().proposals.is_empty());
+}
+
+#[tokio::test]
+async fn invariant_17_a_policy_comes_into_force_with_its_proposal_and_whatever_stands_beside_the_log_says_so() {
+    let house = House::new().await;
+    let text = include_str!("../../assets/policy/default.toml").replace("email = \"30 min\"", "email = \"20 min\"");
+    let sha256 = Digest::of(text.as_bytes());
+    let (register, policy) = house.service.rules().await.unwrap();
+    assert_ne!(register.policy, Some(sha256));
+    let compared = Compared { with: policy.sha256, widens_alone: false };
+    let command = RegisterCommand::ProposePolicy { id: id("prp-new"), policy: sha256, compared };
+    let beside = Beside { policy: Some((sha256, text)), ..Beside::default() };
+    house.service.govern(&Ask::by(staff("omar")), &command, &beside).await.unwrap();
+    let approve = RegisterCommand::ApproveProposal { id: id("prp-new") };
+    house.service.govern(&Ask::by(staff("ines")), &approve, &Beside::default()).await.unwrap();
+    house.clock.pass(8 * 24 * 3_600);
+    house.workers.run_deadlines_once().await.unwrap();
+    assert_eq!(house.store.register().await.unwrap().policy, Some(sha256), "it counts now");
+
+    assert_eq!(house.store.verify(&|_, _| {}).await.unwrap(), Vec::<String>::new());
+    let folder = tempfile::tempdir().unwrap();
+    let copy = folder.path().join("copy.db");
+    house.store.backup(&copy).await.unwrap();
+    assert_eq!(countersign::store::sqlite::verify_file(&copy, None, &|_, _| {}).unwrap(), Vec::<String>::new(), "a restore takes it");
 }

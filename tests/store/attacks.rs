@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use chrono::Duration;
-use countersign::base::ids::CaseId;
+use countersign::base::ids::{CaseId, ProposalId};
 use countersign::base::{Digest, Time};
 use countersign::domain::case::{ActorRef, Execution, Hold, ProofSession, Triage, VoidReason, Worker};
 use countersign::domain::event::{CaseEvent, RegisterChange, RegisterEvent};
@@ -134,9 +134,15 @@ async fn seal(store: &SqliteStore, id: CaseId, now: Time) {
     act(store, id, by, seal, 1, now).await.unwrap();
 }
 
-fn set_policy(text: &str) -> RegisterEvent {
+/// A policy that comes into force as each does: proposed, approved, applied.
+async fn put_in_force(store: &SqliteStore, proposal: &str, text: &str, kept: bool) {
     let policy = Digest::of(text.as_bytes());
-    RegisterEvent::Changed { change: RegisterChange::SetPolicy { policy, deciders: BTreeSet::new() } }
+    let (id, change) = (proposal.parse::<ProposalId>().unwrap(), RegisterChange::SetPolicy { policy, deciders: BTreeSet::new() });
+    let proposed = RegisterEvent::Proposed { proposal: id.clone(), by: person("p-nadia"), change, approvals: 1 };
+    world::govern(store, proposed, |c| c.policy = kept.then(|| (policy, text.to_owned()))).await;
+    let approved = RegisterEvent::ProposalApproved { proposal: id.clone(), by: person("p-vera"), effective_at: at(START) };
+    world::govern(store, approved, |_| ()).await;
+    world::govern(store, RegisterEvent::ProposalApplied { proposal: id }, |_| ()).await;
 }
 
 #[tokio::test]
@@ -145,8 +151,8 @@ async fn invariant_02_the_database_alone_goes_as_far_back_as_the_policy_in_force
     let (store, path) = prepared(folder.path()).await;
     let (first, second, now) = (CaseId::new(2026, 1), CaseId::new(2026, 2), at(START));
     let short = world::POLICY.replace("lineage = \"90 d\"", "lineage = \"7 d\"");
-    let (text, digest) = (short.clone(), Digest::of(short.as_bytes()));
-    world::govern(&store, set_policy(&short), |c| c.policy = Some((digest, text))).await;
+    let digest = Digest::of(short.as_bytes());
+    put_in_force(&store, "prp-1", &short, true).await;
     let [from, to] = ["nadia", "ruiz"].map(|who| Principal::Person(person(&format!("p-{who}"))));
     let (since, until) = (now - Duration::days(200), Some(now - Duration::days(30)));
     let delegation = Delegation { id: "d-1".parse().unwrap(), from, to, since, until };
@@ -155,7 +161,7 @@ async fn invariant_02_the_database_alone_goes_as_far_back_as_the_policy_in_force
     bare(&store, second, "m.okafor", digest, now).await;
     // By the policy that both are under it ended too long ago to count; by the one that then takes effect it counts.
     act(&store, first, operator("ruiz"), decided(approval("a-1", seal_digest(first, 1), "ruiz", now)), 0, now).await.unwrap();
-    world::govern(&store, set_policy(world::POLICY), |_| ()).await;
+    put_in_force(&store, "prp-2", world::POLICY, false).await;
     refused(&store, second, operator("ruiz"), decided(approval("a-2", seal_digest(second, 1), "ruiz", now)), SEPARATE).await;
     let seal = seal_digest(first, 1);
     let execution = Execution { attempt: 1, seal, started_at: now, outcome: None, ended_at: None, before: std::collections::BTreeMap::new() };
@@ -174,6 +180,16 @@ async fn invariant_02_the_database_alone_goes_as_far_back_as_the_policy_in_force
     ] {
         assert!(conn.execute(sql, []).is_err(), "went through: {sql}");
     }
+    // A file in which no row was written for what a proposal put in force: that is found, and mended when the file is brought up to date.
+    let stay: String = conn.query_row("SELECT sql FROM sqlite_schema WHERE name = 'in_force_stay'", [], |r| r.get(0)).unwrap();
+    let older = format!("DROP TRIGGER in_force_stay; DELETE FROM in_force WHERE seq = (SELECT max(seq) FROM in_force); {stay}");
+    conn.execute_batch(&older).unwrap();
+    let found = countersign::store::sqlite::verify_file(&path, None, &|_, _| {}).unwrap();
+    assert!(matches!(found.as_slice(), [f] if f.starts_with("in_force: its last row is not")), "{found:?}");
+    conn.execute_batch("CREATE INDEX outbox_available ON outbox (available, id); PRAGMA user_version = 15").unwrap();
+    drop(conn);
+    let store = world::open(&path, &TestClock::new(), &SqliteOptions::default()).unwrap();
+    assert_eq!(store.verify(&|_, _| {}).await.unwrap(), Vec::<String>::new());
 }
 
 #[tokio::test]

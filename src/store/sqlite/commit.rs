@@ -14,6 +14,7 @@ use crate::base::ids::{CaseId, SubjectId};
 use crate::base::mailbox::mailbox;
 use crate::domain::anomaly::skeleton;
 use crate::domain::event::{Body, CaseEvent, Entry, MAX_ENTRY};
+use crate::domain::register::Register;
 use crate::domain::subject::Recorded;
 use crate::log::leaf_hash;
 use crate::store::{Announcement, CaseChange, Change, CodeChange, CommitError, Committed, NewText, PersonDetails, StoreError};
@@ -29,11 +30,12 @@ impl Batch<'_> {
         self.kept.clock.check(&self.kept.ports, change.at, self.tip.last_at)?;
         self.compare(&change)?;
         let first = self.tip.tree.size();
+        let before = Arc::clone(&self.tip.register);
         self.put_rules(&change)?;
         let at = rows::millis(change.at);
         self.put_subjects(&change.subjects, at)?;
         self.put_case_entries(&change)?;
-        self.put_register_entries(&change)?;
+        self.put_register_entries(&change, &before)?;
         if let Some(case) = &change.case {
             self.put_case(case)?;
         }
@@ -147,14 +149,14 @@ impl Batch<'_> {
         Ok(())
     }
 
-    fn put_register_entries(&mut self, change: &Change) -> Result<(), CommitError> {
+    fn put_register_entries(&mut self, change: &Change, before: &Register) -> Result<(), CommitError> {
         let events = change.register_events.len() as u64;
         // The register's version counts its events; those that change nothing come without a register and carry the version that stands.
         let first = if change.register.is_some() { (self.tip.register.version + 1).saturating_sub(events) } else { self.tip.register.version };
         let step = u64::from(change.register.is_some());
         for (event, i) in change.register_events.iter().zip(0_u64..) {
             let seq = self.put_entry(change, Body::Register { version: first + i * step, event: event.clone() })?;
-            self.put_in_force(event, seq)?;
+            self.put_in_force(before, event, seq)?;
         }
         Ok(())
     }

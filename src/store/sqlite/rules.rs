@@ -80,12 +80,19 @@ impl Batch<'_> {
         Ok(())
     }
 
-    /// Which policy is in force from an entry of the register on.
-    pub(super) fn put_in_force(&self, event: &RegisterEvent, seq: i64) -> Result<(), CommitError> {
-        if let RegisterEvent::Founded { policy, .. } | RegisterEvent::Changed { change: RegisterChange::SetPolicy { policy, .. } } = event {
-            let sql = "INSERT INTO in_force (seq, policy) VALUES (?1, ?2)";
-            self.conn.prepare_cached(sql)?.execute(params![seq, policy.as_bytes()])?;
-        }
+    /// Which policy is in force from an entry of the register on; `before` is the register that the entry's change began with.
+    pub(super) fn put_in_force(&self, before: &Register, event: &RegisterEvent, seq: i64) -> Result<(), CommitError> {
+        let applied = |id| before.proposals.get(id).map(|p| &p.change);
+        let policy = match event {
+            RegisterEvent::Founded { policy, .. } | RegisterEvent::Changed { change: RegisterChange::SetPolicy { policy, .. } } => policy,
+            RegisterEvent::ProposalApplied { proposal } => match applied(proposal) {
+                Some(RegisterChange::SetPolicy { policy, .. }) => policy,
+                _ => return Ok(()),
+            },
+            _ => return Ok(()),
+        };
+        let sql = "INSERT INTO in_force (seq, policy) VALUES (?1, ?2)";
+        self.conn.prepare_cached(sql)?.execute(params![seq, policy.as_bytes()])?;
         Ok(())
     }
 

@@ -30,6 +30,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../assets/migrations/0013_dates.sql"),
     include_str!("../../../assets/migrations/0014_lanes.sql"),
     include_str!("../../../assets/migrations/0015_stricter.sql"),
+    include_str!("../../../assets/migrations/0016_applied.sql"),
 ];
 /// Fills rows from what a database of before holds.
 type Fill = fn(&Connection) -> Result<(), StoreError>;
@@ -44,7 +45,7 @@ const FILLS: [(usize, &str, Fill); 8] = [
     (11, "flags of cases, and what subjects are found by", super::found::fill),
     (12, "when cases are due", super::dues::fill),
     (12, "since when addresses, managers and saved codes are as they are", super::dates::fill),
-    (14, "owners and other cases that count in undecided cases", super::reach::fill),
+    (15, "owners and other cases that count in undecided cases", super::reach::fill),
 ];
 
 /// Prepared statements kept by each connection.
