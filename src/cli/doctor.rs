@@ -273,8 +273,10 @@ fn young(found: &mut Findings, database: &Path, now: Time) {
         ("new saved codes", codes, "sets of saved codes are younger than policy's min_record_age: they prove nothing"),
     ] {
         if of.count > 0 {
-            let until = of.until.map_or_else(|| "until they are recorded anew".to_owned(), |at| format!("the last until {}", minute(at)));
-            found.add(what, Ok(format!("{NOTICE}{} {proves} yet, {until}", of.count)));
+            let dated = of.until.map(|at| format!("the last until {}", minute(at)));
+            let undated = (of.undated > 0).then(|| format!("{} of them, of unknown date, until they are recorded anew", of.undated));
+            let until: Vec<String> = dated.into_iter().chain(undated).collect();
+            found.add(what, Ok(format!("{NOTICE}{} {proves} yet, {}", of.count, until.join("; "))));
         }
     }
 }

@@ -102,12 +102,13 @@ impl History {
                 let kept = ceilings::ENDPOINT_AGE.most.saturating_add(ceilings::EXPIRY.most).duration();
                 former.retain(|f| f.until > now - kept && !f.same(&was) && !f.same(&is));
                 former.push(was);
+                // A record in which nothing of this changes is never refused for it: a restore may leave more than these.
+                if former.len() > MAX_FORMER {
+                    return Err(format!(
+                        "tier, ial, aal, inventory, environment, kind or owners changed too often: {MAX_FORMER} former states are kept. Record it as it was"
+                    ));
+                }
             }
-        }
-        if former.len() > MAX_FORMER {
-            return Err(format!(
-                "tier, ial, aal, inventory, environment, kind or owners changed too often: {MAX_FORMER} former states are kept. Record it as it was"
-            ));
         }
         Ok(Self { scopes, former })
     }

@@ -267,11 +267,14 @@ pub(super) async fn reroute(w: Write<body::RouteCase>) -> Answer {
     let subject = w.app.service.subject_of(id).await?;
     let caller = w.caller.clone();
     if caller.person().is_none()
+        && !w.answered().await?
         && let Err(wait) = w.app.service.note_asked(&caller.ask(), &subject).await?
     {
         return Ok(super::me::too_often(wait, "read", RECORDS_PER_MINUTE));
     }
-    w.run(|_, b| Ok(Command::Route { route: route(b, subject) })).await.map_err(|failure| hushed(&caller, failure))
+    // How often its case was sent elsewhere is no matter of the subject's.
+    let heard = |failure: Failure| if failure.0.code() == "limit" { failure } else { hushed(&caller, failure) };
+    w.run(|_, b| Ok(Command::Route { route: route(b, subject) })).await.map_err(heard)
 }
 
 /// Cases that are read at once for one that is to be taken.

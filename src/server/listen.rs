@@ -34,6 +34,8 @@ const MAX_HEADERS: usize = 64;
 const MAX_HEAD: usize = 32 * 1024;
 /// Requests at once on one HTTP/2 connection.
 const MAX_STREAMS: u32 = 64;
+/// How often what is counted is told, if nothing else tells it.
+const MINUTE: Duration = Duration::from_mins(1);
 
 /// How one listener is served.
 #[derive(Clone)]
@@ -56,6 +58,8 @@ pub(super) async fn serve(listener: TcpListener, router: Router, how: How, mut s
     let room = Arc::new(Semaphore::new(how.connections.clamp(1, Semaphore::MAX_PERMITS)));
     let addresses = Addresses::default();
     let (turned_away, begun) = (Unsaid::default(), Instant::now());
+    let millis = || u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let mut minutes = tokio::time::interval(MINUTE);
     let mut open = JoinSet::new();
     loop {
         let next = async {
@@ -64,6 +68,10 @@ pub(super) async fn serve(listener: TcpListener, router: Router, how: How, mut s
         };
         let (permit, accepted) = tokio::select! {
             (Ok(permit), accepted) = next => (permit, accepted),
+            _ = minutes.tick() => {
+                turned_away.over(millis()).into_iter().for_each(say_turned_away);
+                continue;
+            }
             _ = shutdown.wait_for(|ended| *ended) => break,
             else => break,
         };
@@ -73,9 +81,7 @@ pub(super) async fn serve(listener: TcpListener, router: Router, how: How, mut s
                 let proxy = how.trusted_proxy == Some(peer.ip().to_canonical());
                 let Some(place) = addresses.place(peer.ip(), if proxy { usize::MAX } else { how.connections_each }) else {
                     tracing::debug!("an address has as many connections open as it may");
-                    if let Some(tries) = turned_away.count(u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX)) {
-                        tracing::warn!(tries, "connections closed within a minute: their address had limits.connections_each open already");
-                    }
+                    turned_away.count(millis()).into_iter().for_each(say_turned_away);
                     continue;
                 };
                 let (router, how, shutdown) = (router.clone(), how.clone(), shutdown.clone());
@@ -92,8 +98,13 @@ pub(super) async fn serve(listener: TcpListener, router: Router, how: How, mut s
         }
     }
     drop(listener);
+    turned_away.over(u64::MAX).into_iter().for_each(say_turned_away);
     while open.join_next().await.is_some() {}
     Ok(())
+}
+
+fn say_turned_away(tries: u64) {
+    tracing::warn!(tries, "connections closed within a minute: their address had limits.connections_each open already");
 }
 
 /// Connections by address.

@@ -233,6 +233,11 @@ impl<T> Write<T> {
         Ok((flight, Some((kept.status, serde_json::from_str(&kept.body).unwrap_or_default()))))
     }
 
+    /// Whether a request under this key was answered before.
+    pub async fn answered(&self) -> Result<bool, Failure> {
+        Ok(self.app.service.store.kept_answer(&self.caller.principal(), &self.key).await?.is_some())
+    }
+
     /// Runs a command on the case of the path, and answers with the case as it then is.
     pub async fn run(self, build: impl FnOnce(&mut Draft<'_>, &T) -> Result<Command, Failure>) -> Result<Response, Failure> {
         let case: CaseId = self.part(0, "id")?;

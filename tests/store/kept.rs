@@ -232,9 +232,13 @@ async fn what_is_too_young_to_prove_anything_is_counted_until_it_is_old_enough()
     store.commit(c).await.unwrap();
     drop(store);
     let (old_enough, day) = (at(START) + chrono::Duration::days(7), chrono::Duration::days(1));
-    let one = Young { count: 1, until: Some(old_enough) };
+    let one = Young { count: 1, until: Some(old_enough), undated: 0 };
     assert_eq!(too_young(&path, at(START) + day).unwrap(), [one, Young::default(), one]);
     assert_eq!(too_young(&path, old_enough + day).unwrap(), [Young::default(); 3]);
+    // Since when it is recorded nobody knows: no day comes on which it is old enough.
+    Connection::open(&path).unwrap().execute_batch("UPDATE people SET since = NULL").unwrap();
+    let never = Young { count: 1, until: None, undated: 1 };
+    assert_eq!(too_young(&path, old_enough + day).unwrap(), [never, Young::default(), Young::default()]);
 }
 
 /// What is missed in the outbox.

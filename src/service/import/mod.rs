@@ -215,7 +215,7 @@ impl Service {
             let row_taken = Taken::of(row.line, &person, &details);
             // Since when an address is recorded is the server's own knowledge, once it knows the person.
             let same = |k: &PersonDetails| (&k.name, &k.email) == (&details.name, &details.email);
-            let dates = undated::person(known.get(&person.id), &details, moments);
+            let dates = undated::person(old.is_some(), known.get(&person.id), &details, moments);
             if old == Some(&person) && known.get(&person.id).is_some_and(same) {
                 report.undated(row.line, &person.id, dates);
                 report.unchanged += 1;

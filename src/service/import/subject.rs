@@ -294,9 +294,13 @@ fn endpoints(row: &SubjectIn, known: Option<&Subject>, now: Time, m: &mut Mistak
         if out.iter().any(|o| o.id == id) {
             m.0.push(format!("endpoints: {id} stands there twice"));
         }
-        // Two ids of one mailbox would be two ways to one inbox (invariant 5).
+        // Two ids of one mailbox would be two ways to one inbox (invariant 5). What is recorded so already doesn't stand in the way of a row, which may
+        // take something away; the rules count it as one.
+        let recorded =
+            |id: &EndpointId, address: &str| known.and_then(|k| k.endpoint(id)).is_some_and(|b| b.kind == kind && b.address.raw() == address);
         let is_same = |o: &&Endpoint| o.kind == EndpointKind::Email && kind == o.kind && mailbox(o.address.raw()) == mailbox(&e.address);
-        if let Some(other) = out.iter().find(is_same).filter(|o| o.id != id) {
+        let is_new = |o: &&Endpoint| !(recorded(&id, &e.address) && recorded(&o.id, o.address.raw()));
+        if let Some(other) = out.iter().find(|o| o.id != id && is_same(o) && is_new(o)) {
             m.0.push(format!("endpoints: {id} is the same mailbox as {}: keep one of them", other.id));
         }
         if [e.recorded_at, e.confirmed_at].iter().flatten().any(|t| *t > now) {

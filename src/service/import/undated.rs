@@ -38,25 +38,27 @@ fn passed_over(column: &str, of: &str, recorded: Time) -> String {
 
 const NO_DATE: &str = "has no date";
 const CHANGED: &str = "is not what was recorded";
+const PASSED_OVER: &str = "; email_since is passed over: it counts for a person who is new";
 
 fn named(all: &[String]) -> String {
     let first = all.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
     if all.len() > NAMED { format!("{first} and {} more", all.len() - NAMED) } else { first }
 }
 
-/// What a row leaves undated of a person's mailbox.
-pub(super) fn person(known: Option<&PersonDetails>, new: &PersonDetails, at: Moments) -> Vec<String> {
+/// What a row leaves undated of a person's mailbox; the register may know a person of whom no name or address is recorded yet.
+pub(super) fn person(registered: bool, known: Option<&PersonDetails>, new: &PersonDetails, at: Moments) -> Vec<String> {
     let Some(email) = &new.email else { return Vec::new() };
     let before = known.and_then(|k| Some((mailbox(k.email.as_ref()?.raw()), k.since)));
     match (known, before) {
         (None, _) if new.since.is_none() => vec![at.young("email:", NO_DATE)],
+        (None, _) if registered => vec![at.young("email:", "was not recorded") + PASSED_OVER],
         (None, _) => Vec::new(),
         (Some(_), Some((same, recorded))) if same == mailbox(email.raw()) => {
             let other = recorded.filter(|recorded| new.since.is_some_and(|given| given != *recorded));
             other.map(|recorded| passed_over("email_since", "the address", recorded)).into_iter().collect()
         }
         (Some(_), _) if new.since.is_some() => {
-            vec![at.young("email:", CHANGED) + "; email_since is passed over: it counts for a person who is new"]
+            vec![at.young("email:", CHANGED) + PASSED_OVER]
         }
         (Some(_), _) => vec![at.young("email:", CHANGED)],
     }

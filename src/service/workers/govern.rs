@@ -18,22 +18,24 @@ impl Workers {
     /// Applies what is due.
     pub(super) async fn apply_due(&self, now: Time) -> Result<(), ServiceError> {
         let register = self.service.store.register().await?;
-        let due: Vec<&Proposal> = register.proposals.values().filter(|p| p.effective_at.is_some_and(|at| at <= now)).collect();
-        if due.is_empty() {
+        let is_due = |p: &Proposal| p.effective_at.is_some_and(|at| at <= now);
+        if !register.proposals.values().any(is_due) {
             return Ok(());
         }
-        let unread = self.unread_of(&due).await?;
-        if due.iter().all(|p| unread.contains(&p.id)) {
+        // Also those that are not due yet: the rules go by a clock that is read after this one.
+        let approved: Vec<&Proposal> = register.proposals.values().filter(|p| p.effective_at.is_some()).collect();
+        let unread = self.unread_of(&approved).await?;
+        if approved.iter().filter(|p| is_due(p)).all(|p| unread.contains(&p.id)) {
             return Ok(());
         }
         self.service.govern(&Ask::system(Worker::Deadlines), &RegisterCommand::ApplyDue { unread }, &Beside::default()).await.map(drop)
     }
 
     /// Those that can't be read. Neither text nor version changes while the process lives, so each is looked at once.
-    async fn unread_of(&self, due: &[&Proposal]) -> Result<BTreeSet<ProposalId>, ServiceError> {
+    async fn unread_of(&self, approved: &[&Proposal]) -> Result<BTreeSet<ProposalId>, ServiceError> {
         let known = self.unread.lock().map(|known| known.clone()).unwrap_or_default();
         let mut unread = BTreeSet::new();
-        for proposal in due {
+        for proposal in approved {
             if known.contains(&proposal.id) {
                 unread.insert(proposal.id.clone());
             } else if !self.service.readable(proposal).await? {

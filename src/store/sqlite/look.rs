@@ -117,8 +117,10 @@ pub fn shared_mailboxes(path: &Path, now: Time) -> Result<Shared, StoreError> {
 pub struct Young {
     /// How many.
     pub count: u64,
-    /// When; `None` where nobody knows since when any of them is recorded.
+    /// When the last of those with a date is old enough.
     pub until: Option<Time>,
+    /// Of how many nobody knows since when they are recorded: they never are, until they are recorded anew.
+    pub undated: u64,
 }
 
 /// What is younger than the policy in force asks for: people's mailboxes, managers of subjects, and sets of saved codes.
@@ -128,9 +130,10 @@ pub fn too_young(path: &Path, now: Time) -> Result<[Young; 3], StoreError> {
     let Some(policy) = text.and_then(|text| Policy::parse(&text).ok()) else { return Ok([Young::default(); 3]) };
     let age = policy.bundle.base.min_endpoint_age.duration();
     let young = |rows: &str| -> Result<Young, StoreError> {
-        let sql = format!("SELECT count(*), max(since) FROM ({rows}) WHERE since IS NULL OR since > ?1");
-        let (count, last): (i64, Option<i64>) = conn.query_row(&sql, [millis(now - age)], |r| Ok((r.get(0)?, r.get(1)?)))?;
-        Ok(Young { count: u64::try_from(count).unwrap_or(0), until: last.map(time).transpose()?.map(|last| last + age) })
+        let sql = format!("SELECT count(*), max(since), count(*) - count(since) FROM ({rows}) WHERE since IS NULL OR since > ?1");
+        let (count, last, undated): (i64, Option<i64>, i64) = conn.query_row(&sql, [millis(now - age)], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)))?;
+        let [count, undated] = [count, undated].map(|n| u64::try_from(n).unwrap_or(0));
+        Ok(Young { count, until: last.map(time).transpose()?.map(|last| last + age), undated })
     };
     Ok([
         young("SELECT since FROM people WHERE mailbox IS NOT NULL")?,
