@@ -73,7 +73,7 @@ async fn not_me_after_it_was_restored_is_looked_into_and_lifted_in_the_console_a
 
     let subject = "j.costa";
     let case = stopped(&demo, subject).await;
-    let mut voice = Listener::take(&demo, "a.lindqvist", "waiting since");
+    let mut voice = Listener::take(&demo, "a.lindqvist", "flagged since");
     let heard = voice.types(&format!("open {case}"), "You can: ");
     assert!(heard.contains("State: restored") && heard.contains("Held by"), "{heard}");
     voice.types("lift-hold", "nobody answered since the hold");
