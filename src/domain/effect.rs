@@ -240,7 +240,7 @@ pub fn effects(after: &Case, event: &CaseEvent, at: Time) -> Vec<Due> {
         CaseEvent::ExecutionEnded { outcome: ExecutionOutcome::Restored { .. }, .. } => {
             now(Effect::NotifySubject { case, notice: Notice::Completed })
         }
-        // Whoever heard that it was completed hears that it no longer is.
+        // Whoever heard that it was completed hears this; and whoever did not, since only a part of it was given, hears that it was taken back.
         CaseEvent::ExecutionEnded { outcome: ExecutionOutcome::RolledBack, .. } => now(Effect::NotifySubject { case, notice: Notice::Undone }),
         CaseEvent::GrantEnding { grant, .. } => now(Effect::RevokeGrant { case, grant: grant.clone() }),
         CaseEvent::OrderTakenOver { order } => now(Effect::RollBack { case, attempt: order.attempt }),

@@ -11,7 +11,7 @@ pub use super::vocabulary::{GrantEnd, GrantState};
 use super::case::{Case, Plan, TextRef};
 use super::refusal::Refusal;
 use super::subject::Scopes;
-use super::vocabulary::{Action, FailureReason};
+use super::vocabulary::{Action, CaseState, FailureReason};
 use crate::base::ids::{GrantId, SubjectId};
 use crate::base::{Digest, Time};
 
@@ -45,7 +45,29 @@ impl Plan {
     }
 }
 
+/// What a case that was carried out gave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Given {
+    /// Access for a time: a hold ends it at once.
+    ForATime,
+    /// Access that stays.
+    Standing,
+    /// Nothing: a secret was revoked.
+    Nothing,
+}
+
 impl Case {
+    /// What it gave, and whether the target can undo that, if it was carried out as approved and stands as that, closed or not.
+    pub fn carried_out(&self) -> Option<(Given, bool)> {
+        let plan = self.plan.as_ref().filter(|_| matches!(self.state, CaseState::Restored | CaseState::Closed))?;
+        let given = match (plan.action, plan.lifetime) {
+            (Action::SecretRevocation, _) => Given::Nothing,
+            (_, Some(_)) => Given::ForATime,
+            (_, None) => Given::Standing,
+        };
+        Some((given, plan.reversible))
+    }
+
     /// The last attempt under the seal in force that was to be undone and is not, or of which nobody knows whether it is: carrying the same plan
     /// out again is the opposite of what was asked for.
     pub fn not_undone(&self) -> Option<&Execution> {

@@ -6,6 +6,7 @@ use super::case::{Case, ExecutionOutcome, Hold, ProofSession, SessionOutcome};
 use super::checklist::{self, Item, Progress};
 use super::command::World;
 use super::dates;
+use super::grant::Given;
 use super::refusal::CouldDecide;
 use super::requirement::{ApprovalNeed, Requirement};
 use super::vocabulary::{CaseState, FailureReason, FailureType, Method};
@@ -44,8 +45,11 @@ pub fn step(world: &World, progress: &Progress, could: &CouldDecide, now: Time) 
 
 fn held(case: &Case, hold: &Hold, now: Time) -> String {
     let step = held_step(case, hold, now);
-    match case.state {
-        CaseState::Restored => format!("see whether it is to be rolled back, for it was carried out; {step}"),
+    match case.carried_out() {
+        Some((_, true)) => format!("see whether it is to be rolled back, for it was carried out; {step}"),
+        Some((Given::Standing, false)) => {
+            format!("it was carried out and the target can't undo it: have the account suspended or its credential replaced; {step}")
+        }
         _ => step,
     }
 }

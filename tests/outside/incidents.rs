@@ -3,12 +3,12 @@
 
 use countersign::base::Untrusted;
 use countersign::domain::case::VoidReason;
-use countersign::domain::checklist;
 use countersign::domain::command::{Command, RegisterCommand};
 use countersign::domain::refusal::Refusal;
 use countersign::domain::register::Principal;
 use countersign::domain::subject::Endpoint;
 use countersign::domain::vocabulary::*;
+use countersign::domain::{checklist, lineage, next};
 use countersign::service::Ask;
 use countersign::service::register::Beside;
 use countersign::store::Store;
@@ -239,6 +239,50 @@ async fn t16_software_that_opens_cases_of_one_subject_leaves_room_for_the_staff(
         open(staff("nadia")).await.unwrap();
     }
     assert_eq!(refusal(open(staff("nadia")).await), Refusal::Limit { what: "Open cases of one subject", limit: 25 });
+}
+
+/// The subject reads its mail the next morning, when the desk has closed the case.
+#[tokio::test]
+async fn invariant_13_this_was_not_me_after_a_case_was_closed_says_what_stays_given_and_what_can_be_done() {
+    let house = House::new().await;
+    for (who, action, mail, step) in [
+        ("okafor", Action::AccountUnlock, "A supervisor can roll it back.", "see whether it is to be rolled back"),
+        ("parent", Action::PasswordReset, "The target can't undo it", "it was carried out and the target can't undo it"),
+    ] {
+        let case = house.approved(who, action).await;
+        house.live(120, 4).await;
+        if house.attempt("nadia", case, Command::Close).await.is_err() {
+            let (note, ask) = house.text(case, "ines", "as it should be");
+            house.service.execute(&ask, case, &Command::Review { note, in_order: true }).await.unwrap();
+            house.act("nadia", case, Command::Close).await;
+        }
+        let roll_back = async || {
+            let (reason, ask) = house.text(case, "sam", "They say that it was not them");
+            house.service.execute(&ask, case, &Command::RollBack { reason }).await
+        };
+        assert!(roll_back().await.is_err(), "closed is over, while nobody objects");
+        house.live(9 * 3_600, 1).await;
+        let told = house.letter(&format!("{who}@corp.example"), "A recovery was completed");
+        assert_eq!(house.post(&told.link("n"), &[("word", &told.word())]).await.0, 200);
+        house.settle().await;
+        let held = house.letter("ines@corp.example", "A held case waits").body.replace("=\n", "");
+        assert!(held.contains("CARRIED OUT before: what it gave stays given.") && held.contains(mail), "{held}");
+        let loaded = house.service.load(case, None).await.unwrap();
+        let (progress, could) = (checklist::progress(&loaded.world, loaded.now), lineage::could_decide(&loaded.world, loaded.now));
+        let next = next::step(&loaded.world, &progress, &could, loaded.now);
+        assert!(next.starts_with(step) && next.contains("wait for security"), "{next}");
+        match (action, roll_back().await) {
+            (Action::AccountUnlock, Ok(_)) => {
+                house.live(120, 4).await;
+                let case = house.case(case).await;
+                assert_eq!((case.state, case.hold.is_some()), (CaseState::RolledBack, true));
+                assert_eq!(house.account(who).status, Status::Locked, "as it was before");
+            }
+            (Action::PasswordReset, Err(why)) => assert!(why.to_string().contains("can't undo this"), "{why}"),
+            (_, other) => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(house.store.verify(&|_, _| {}).await.unwrap(), Vec::<String>::new());
 }
 
 #[tokio::test]

@@ -1,22 +1,28 @@
-//! A mail relay that hangs or defers: orders and ended access go on beside it, the server ends in time, and nobody is written to twice.
+//! A mail relay or a target that hangs: orders and ended access go on beside it, the server ends in time, and nobody is written to twice.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead as _, BufReader, Write as _};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use async_trait::async_trait;
+use countersign::base::Time;
+use countersign::base::ids::SubjectId;
+use countersign::connectors::{CallError, Connector, Held, Order};
+use countersign::domain::command::Command;
 use countersign::domain::event::{Body, RegisterEvent};
-use countersign::domain::vocabulary::{Action, CaseState, Path};
+use countersign::domain::vocabulary::{Action, CaseState, Method, Path};
 use countersign::outbound::mail::{Mailer, Security, Smtp};
 use countersign::server::host::{Parts, Running};
 use countersign::server::{Listeners, ServerConfig};
-use countersign::service::workers::Patience;
+use countersign::service::workers::{Hands, Patience, Workers};
 use countersign::store::Store as _;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use crate::desk::route;
-use crate::house::{House, SUBJECTS, staff, workers};
+use crate::desk::{okafor, route};
+use crate::house::{House, SUBJECTS, id, staff, workers};
 
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -193,4 +199,90 @@ async fn invariant_13_a_message_whose_fate_can_not_be_written_down_yet_is_not_se
     workers.run_outbox_once().await.unwrap();
     assert_eq!(took.lock().unwrap().len(), 2, "each address once");
     assert_eq!(told().await.matches("told: 2").count(), 1);
+}
+
+/// A target that is not there, or takes questions and never answers them.
+#[derive(Default)]
+struct Hangs(AtomicBool);
+
+#[async_trait]
+impl Connector for Hangs {
+    async fn execute(&self, _: &Order, _: Time) -> Result<(), CallError> {
+        Err(CallError::NotReached("nobody answers".to_owned()))
+    }
+
+    async fn held(&self, _: &SubjectId, _: Time) -> Result<Held, CallError> {
+        if self.0.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
+        Err(CallError::NotReached("nobody answers".to_owned()))
+    }
+
+    async fn revoke(&self, order: &Order, now: Time) -> Result<(), CallError> {
+        self.execute(order, now).await
+    }
+
+    async fn roll_back(&self, order: &Order, now: Time) -> Result<(), CallError> {
+        self.execute(order, now).await
+    }
+}
+
+/// Ten cases of a target that hangs, and one of another target: whether those were tried before it began to hang or not.
+async fn beside_one_that_hangs(tried_before: bool) {
+    let mut house = House::new().await;
+    let scopes = BTreeSet::from([id("login"), id("mail")]);
+    house.record(vec![okafor(|s| s.entitlements = BTreeMap::from([(id("vault"), scopes)]))]).await;
+    house.clock.pass(60 * 24 * 3_600);
+    let mut hung = Vec::new();
+    for (subject, ..) in &SUBJECTS[2..] {
+        hung.push(house.proved(subject, Action::PasswordReset).await);
+    }
+    let elsewhere =
+        countersign::domain::case::Route { target: id("vault"), ..route("okafor", Action::PasswordReset, Path::Assisted, &["login", "mail"]) };
+    let other = house.open(staff("nadia"), elsewhere).await.unwrap().case.id;
+    house.triage("nadia", other).await.unwrap();
+    house.prove(other, Method::IssuedCode, "e1").await;
+    house.settle().await;
+
+    let hangs = Arc::new(Hangs::default());
+    let silent: Arc<dyn Connector> = Arc::<Hangs>::clone(&hangs);
+    let world = Hands {
+        keys: house.keys.clone(),
+        mailer: Mailer::folder("Corp <no-reply@corp.example>", &house.mailbox).unwrap(),
+        connectors: BTreeMap::from([(id("directory"), silent), (id("vault"), Arc::clone(&house.connector))]),
+        pages_url: house.pages.clone(),
+        organisation: "Corp".to_owned(),
+    };
+    house.workers = Workers::new(Arc::clone(&house.service), Arc::new(world), Patience::default());
+    assert_eq!(hung.len(), 10);
+    for case in hung {
+        house.approve(case).await;
+    }
+    house.clock.pass(120);
+    if tried_before {
+        house.settle().await;
+        house.clock.pass(30);
+    }
+    hangs.0.store(true, Ordering::SeqCst);
+    house.act("nadia", other, Command::Seal).await;
+    house.try_approve("lee", other).await.unwrap();
+    house.clock.pass(120);
+    let mailer = Mailer::folder("Corp <no-reply@corp.example>", &house.mailbox).unwrap();
+    let idle = workers(&house.service, &house.keys, mailer, &house.connector, &house.pages);
+    let hanging = Arc::new(std::mem::replace(&mut house.workers, idle));
+    let (stop, stopped) = watch::channel(false);
+    let running = tokio::spawn(hanging.run(stopped));
+    house.becomes(other, |c| c.state == CaseState::Restored).await;
+    stop.send_replace(true);
+    tokio::time::timeout(PATIENCE, running).await.expect("what hangs is let go of").unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_hangs_over_what_it_holds_at_the_first_try_holds_up_no_orders_for_others() {
+    beside_one_that_hangs(false).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_hangs_over_what_it_holds_at_further_tries_holds_up_no_orders_for_others() {
+    beside_one_that_hangs(true).await;
 }

@@ -44,9 +44,10 @@ fn every_state_names_its_own_next_step() {
 
 /// Over what was carried out, and only there, rolling it back is spoken of first.
 fn without_roll_back(state: CaseState, said: &str) -> String {
+    let carried_out = matches!(state, CaseState::Restored | CaseState::Closed);
     match said.strip_prefix("see whether it is to be rolled back, for it was carried out; ") {
-        Some(rest) if state == CaseState::Restored => rest.to_owned(),
-        None if state != CaseState::Restored => said.to_owned(),
+        Some(rest) if carried_out => rest.to_owned(),
+        None if !carried_out => said.to_owned(),
         _ => panic!("{state}: {said}"),
     }
 }
@@ -152,6 +153,26 @@ fn after_approval_the_next_step_is_the_delay_and_after_restoring_review_then_clo
         stays.act(op("nadia"), &Command::Reopen { reason: text("o") }).unwrap();
         assert!(stays.case().not_undone().is_none());
     }
+
+    // A part of it was given; tried again it was stopped; then the part was not undone.
+    let mut part = Play::new(Tier::Standard);
+    let mut request = open(1, Path::Assisted);
+    request.route.action = Action::AccountUnlock;
+    part.act(op("nadia"), &Command::Open(request)).unwrap();
+    part.act(op("nadia"), &triage()).unwrap();
+    part.code();
+    part.act(op("nadia"), &Command::Seal).unwrap();
+    part.approve("ruiz").unwrap();
+    let outcome = |attempt, reason| ended(attempt, ExecutionOutcome::Failed { reason });
+    part.act(executor(), &Command::StartExecution).unwrap();
+    part.act(executor(), &outcome(1, FailureReason::Mismatch)).unwrap();
+    part.act(op("nadia"), &Command::Retry).unwrap();
+    part.act(executor(), &Command::StartExecution).unwrap();
+    part.act(executor(), &outcome(2, FailureReason::NoLongerAllowed)).unwrap();
+    assert_eq!(next(&part), "open it again: what allowed it no longer holds");
+    part.act(op("lind"), &Command::RollBack { reason: text("b") }).unwrap();
+    part.act(executor(), &outcome(1, FailureReason::NotUndone)).unwrap();
+    assert!(next(&part).starts_with("target did not undo it: roll it back again"), "{}", next(&part));
 
     let mut failed = reach(CaseState::Executing);
     let unlawful = ExecutionOutcome::Failed { reason: FailureReason::NoLongerAllowed };

@@ -181,10 +181,12 @@ pub(super) fn retry(draft: &mut Draft<'_>) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Asks the target to undo what was done.
+/// Asks the target to undo what was done. A closed case is over, unless it is held: what it gave may have to be taken back then.
 pub(super) fn roll_back(draft: &mut Draft<'_>, reason: &TextRef) -> Result<(), Refusal> {
     actor::role(&draft.world.register, draft.ctx, draft.code, actor::SUPERVISORS)?;
-    draft.stands(&[CaseState::Restored, CaseState::Failed])?;
+    if draft.case.state != CaseState::Closed || draft.case.hold.is_none() {
+        draft.stands(&[CaseState::Restored, CaseState::Failed])?;
+    }
     nothing_to_take_back(draft)?;
     if !draft.case.plan.as_ref().is_some_and(|p| p.reversible) {
         return Err(Refusal::Invalid { field: "plan", why: "the target can't undo this; revoke and open a new case".to_owned() });

@@ -65,7 +65,10 @@ impl Workers {
     /// Executes the case's plan, or goes on with an execution that was interrupted.
     pub(super) async fn execute_plan(&self, item: &OutboxItem, id: CaseId, attempt: u32) -> Result<Step, ServiceError> {
         let mut sofar = Sofar::of(item);
-        let (case, fresh) = match self.started(id, attempt, &sofar).await {
+        let Some(case) = self.service.store.case(id).await? else { return Ok(Step::Finished) };
+        // Before anything begins, and before the target is asked what it holds: it may hang over that, too.
+        let Ok(_place) = self.place(&case.route.target, item) else { return Ok(sofar.rest()) };
+        let (case, fresh) = match self.started(case, attempt, &sofar).await {
             Ok(Begun::Runs { case, fresh }) => (case, fresh),
             Ok(Begun::Ended) => return Ok(Step::Finished),
             Ok(Begun::NotYet) => return Ok(Sofar { waited: sofar.waited + 1, ..sofar }.rest()),
@@ -75,7 +78,6 @@ impl Workers {
             Err(error) => return Self::after_refusal(id, error),
         };
         let Some(order) = order(&case, attempt) else { return Ok(Step::Finished) };
-        let Ok(_place) = self.place(&case.route.target, item) else { return Ok(sofar.rest()) };
         let pass = if let Some(connector) = self.hands.connectors.get(&case.route.target) {
             self.pass(&Under { case: &case, order: &order, connector, fresh }, &mut sofar).await?
         } else {
@@ -91,8 +93,7 @@ impl Workers {
     }
 
     /// The case with the attempt begun, and in it what the target said before of those whose credential is renewed.
-    async fn started(&self, id: CaseId, attempt: u32, sofar: &Sofar) -> Result<Begun, ServiceError> {
-        let Some(case) = self.service.store.case(id).await? else { return Ok(Begun::Ended) };
+    async fn started(&self, case: Arc<Case>, attempt: u32, sofar: &Sofar) -> Result<Begun, ServiceError> {
         if is_running(&case, attempt) {
             return Ok(Begun::Runs { case, fresh: false });
         }
@@ -115,7 +116,7 @@ impl Workers {
         // Approved before a pair was looked for: what policy makes of it comes first.
         self.service.notice_pairs(&case).await?;
         let ask = Ask::system(Worker::Executor).holding(before.unwrap_or_default());
-        let done = self.service.execute(&ask, id, &Command::StartExecution).await?;
+        let done = self.service.execute(&ask, case.id, &Command::StartExecution).await?;
         Ok(if is_running(&done.case, attempt) { Begun::Runs { case: done.case, fresh: true } } else { Begun::Ended })
     }
 

@@ -6,6 +6,7 @@
 use crate::base::Time;
 use crate::base::ids::{CaseId, ProposalId};
 use crate::domain::effect::Notice;
+use crate::domain::grant::Given;
 use crate::domain::vocabulary::{CaseState, HoldSource};
 
 /// What every message about a case says.
@@ -100,7 +101,7 @@ pub fn notice(about: &About, notice: Notice, not_me: &NotMe) -> Text {
     let (subject, sentence) = match notice {
         Notice::Started => ("A recovery was started", "A recovery was started: "),
         Notice::Completed => ("A recovery was completed", "A recovery was completed: "),
-        Notice::Undone => ("A recovery was undone", "A recovery that had been completed was undone, and what it gave back was taken back: "),
+        Notice::Undone => ("A recovery was undone", "What a recovery had given back, all of it or a part, was taken back: "),
         Notice::CodeUsed => (
             "A saved recovery code was used",
             "One of your saved recovery codes was used and is no longer good; a new one took its place. It was used for this: ",
@@ -182,8 +183,8 @@ pub fn overdue(about: &About, state: CaseState) -> Text {
     let (subject, what_is, what_now) = match state {
         CaseState::Failed => (
             "An execution failed",
-            "could not be carried out, or not as approved",
-            "Open the console and look at the case: it says why, and whether the same plan can be tried again or the case is to be reopened.",
+            "could not be carried out as approved, or not be undone",
+            "Open the console and look at the case: it says why, and what can be done next.",
         ),
         CaseState::Expired => (
             "A case expired",
@@ -199,19 +200,32 @@ pub fn overdue(about: &About, state: CaseState) -> Text {
     (format!("{subject}: case {}", about.case), body)
 }
 
-/// What security is told of a case that is held; whether it had been carried out before.
-pub fn held(about: &About, source: HoldSource, restored: bool, escalated: bool) -> Text {
+/// What was carried out before a hold, what of it stays, and what can be done about that.
+fn carried_out(given: Given, reversible: bool) -> String {
+    let what = match given {
+        Given::ForATime => "the access that it gave for a time is being ended",
+        Given::Standing => "what it gave stays given",
+        Given::Nothing => "the secret stays revoked",
+    };
+    let then = match (reversible, given) {
+        (true, _) => " A supervisor can roll it back.",
+        (false, Given::Standing) => {
+            " The target can't undo it: have the account suspended or its\ncredential replaced, there by hand or by a new case."
+        }
+        (false, _) => "",
+    };
+    format!("It was CARRIED OUT before: {what}.{then}\n")
+}
+
+/// What security is told of a case that is held; what it had given, and whether that can be undone, if it was carried out before.
+pub fn held(about: &About, source: HoldSource, done: Option<(Given, bool)>, escalated: bool) -> Text {
     let why = match source {
         HoldSource::NotMe => "the subject said: this was not me",
         HoldSource::Restore => "a backup was restored, and more had happened in it than the backup knows",
         HoldSource::Policy => "something about the request is unusual",
         HoldSource::Security => "security held it",
     };
-    let done = if restored {
-        "It was CARRIED OUT before: access that was given for a time is being ended, everything else stays given. A supervisor can roll it back.\n"
-    } else {
-        ""
-    };
+    let done = done.map_or_else(String::new, |(given, reversible)| carried_out(given, reversible));
     let late = if escalated { " Nobody has looked at it in the time that policy gives." } else { "" };
     let body = format!(
         "Case {} is held, because {why}: {}.{late}\n\n{done}\
@@ -251,6 +265,19 @@ mod tests {
         for (subject, body) in texts {
             assert!(body.contains("https://x.example/n/abc\n") && body.contains("\"bakolu\""), "{body}");
             assert!(!not_me().link.contains("bakolu") && !subject.contains("1234"), "{subject}");
+        }
+    }
+
+    #[test]
+    fn security_hears_what_stays_given_and_only_of_what_can_be_undone_that_it_can() {
+        let said = |done| held(&about(), HoldSource::NotMe, done, false).1;
+        assert!(!said(None).contains("CARRIED OUT"));
+        for given in [Given::ForATime, Given::Standing, Given::Nothing] {
+            let (undone, stays) = (said(Some((given, true))), said(Some((given, false))));
+            assert!(undone.contains("CARRIED OUT") && undone.contains("A supervisor can roll it back."), "{undone}");
+            assert!(stays.contains("CARRIED OUT") && !stays.contains("roll it back"), "{stays}");
+            assert_eq!(stays.contains("stays given"), given == Given::Standing, "{stays}");
+            assert_eq!(stays.contains("The target can't undo it"), given == Given::Standing, "{stays}");
         }
     }
 

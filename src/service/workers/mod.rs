@@ -40,9 +40,11 @@ use crate::store::{Announcement, OutboxItem};
 
 /// Effects of a lane that are worked on at the same time.
 pub const SIDE_BY_SIDE: u16 = 8;
-/// Effects towards one target that are tried again at the same time: half of the places, so that a target which hangs does not hold up what
-/// goes to others.
+/// Effects of a lane towards one target that are tried again at the same time: half of the places, so that a target which hangs does not hold up
+/// what goes to others.
 const TRIED_AGAIN: usize = SIDE_BY_SIDE as usize / 2;
+/// Effects of a lane towards one target at the same time, first tries among them, where there are others: one place is always left for these.
+const TO_ONE: usize = SIDE_BY_SIDE as usize - 1;
 /// How long an effect is taken for; taken anew each third of it for as long as it is worked on.
 pub const LEASE_SECONDS: u32 = 180;
 /// Cases looked at in one pass of the deadlines.
@@ -109,12 +111,21 @@ pub enum Step {
     At(Time),
 }
 
+/// The places of a lane at one target.
+struct Places {
+    all: Semaphore,
+    again: Semaphore,
+}
+
+/// Places that are taken, until this is dropped.
+type Taken<'a> = (Option<SemaphorePermit<'a>>, Option<SemaphorePermit<'a>>);
+
 /// The workers.
 pub struct Workers {
     service: Arc<Service>,
     hands: Arc<Hands>,
     patience: Patience,
-    again: BTreeMap<TargetId, Semaphore>,
+    places: BTreeMap<(Lane, TargetId), Places>,
     /// Due proposals that this version can't read: each is told once.
     unread: Mutex<BTreeSet<ProposalId>>,
 }
@@ -122,13 +133,18 @@ pub struct Workers {
 impl Workers {
     /// Workers over a service.
     pub fn new(service: Arc<Service>, hands: Arc<Hands>, patience: Patience) -> Self {
-        let again = hands.connectors.keys().map(|target| (target.clone(), Semaphore::new(TRIED_AGAIN))).collect();
-        Self { service, hands, patience, again, unread: Mutex::default() }
+        let most = if hands.connectors.len() > 1 { TO_ONE } else { usize::from(SIDE_BY_SIDE) };
+        let at = |lane: Lane| hands.connectors.keys().map(move |target| (lane, target.clone()));
+        let each = |key| (key, Places { all: Semaphore::new(most), again: Semaphore::new(TRIED_AGAIN) });
+        let places = [Lane::End, Lane::Carry].into_iter().flat_map(at).map(each).collect();
+        Self { service, hands, patience, places, unread: Mutex::default() }
     }
 
-    /// A place for what is tried again at a target, unless all are taken. The first try of anything needs none.
-    fn place(&self, system: &TargetId, item: &OutboxItem) -> Result<Option<SemaphorePermit<'_>>, TryAcquireError> {
-        self.again.get(system).filter(|_| item.tries > 0).map(Semaphore::try_acquire).transpose()
+    /// A place at a target, and one of those for what is tried again, unless all are taken: before it is asked anything.
+    fn place(&self, system: &TargetId, item: &OutboxItem) -> Result<Taken<'_>, TryAcquireError> {
+        let Some(places) = self.places.get(&(item.effect.lane(), system.clone())) else { return Ok((None, None)) };
+        let again = (item.tries > 0).then(|| places.again.try_acquire()).transpose()?;
+        Ok((Some(places.all.try_acquire()?), again))
     }
 
     /// Runs until `stop` becomes true; what is under way then gets [`Patience::drain`], and what is not done by then is put back.

@@ -130,7 +130,7 @@ impl Workers {
         let persons: BTreeSet<PersonId> = world.register.operators.values().filter(fit).map(|o| o.person.clone()).collect();
         let persons: Vec<PersonId> = persons.into_iter().take(MAX_RECIPIENTS).collect();
         let about = self.about(&case, &subject);
-        let text = letters::held(&about, hold.source, case.state == CaseState::Restored, escalated);
+        let text = letters::held(&about, hold.source, case.carried_out(), escalated);
         let post = |to: Recipient| Post { text: text.clone(), key: format!("held {id} {} {}", item.id, to.id), to };
         let posts = self.persons(&persons).await?.into_iter().map(post).collect();
         Ok(self.post(item, Some(id), posts).await.ends(item, Some(id)))
