@@ -17,7 +17,7 @@ use crate::api::case::{ApprovalDetail, CaseDetail, ItemState, RefusedAction};
 use crate::api::lists::{CaseRow, LogPage, named};
 use crate::api::problem::CouldDecide;
 use crate::api::sent::ended;
-use crate::api::words::Decision;
+use crate::api::words::{CaseState, Decision};
 use crate::base::Untrusted;
 use crate::base::ids::OperatorId;
 use crate::base::ports::{Clock as _, SystemClock};
@@ -174,7 +174,11 @@ fn who_may(case: &CaseDetail) -> String {
     let on_shift = |o: &OperatorId| case.could_decide.on_shift.contains(o);
     let named = |o: &OperatorId| format!("{o}{}", if on_shift(o) { "" } else { " (off shift)" });
     let could: Vec<String> = case.could_decide.operators.iter().map(named).collect();
-    let _ = writeln!(text, "could decide: {}", if could.is_empty() { nobody(&case.could_decide).to_owned() } else { could.join(", ") });
+    // What is decided, or over, waits for nobody's decision.
+    let waits = matches!(case.row.state, CaseState::New | CaseState::Proofing | CaseState::Sealed | CaseState::Approved);
+    if waits {
+        let _ = writeln!(text, "could decide: {}", if could.is_empty() { nobody(&case.could_decide).to_owned() } else { could.join(", ") });
+    }
     let in_the_way: BTreeSet<String> = case.you_cannot_decide.iter().map(|duty| sanitise(&duty.sentence, false)).collect();
     if !in_the_way.is_empty() {
         let _ = writeln!(text, "you can't decide it: {}", in_the_way.into_iter().collect::<Vec<_>>().join("; "));

@@ -211,6 +211,7 @@ pub fn may(actor: &Actor, roles: &BTreeSet<Role>, operation: Operation) -> Resul
     let needs = match (exists, actor.read_only && row.writes) {
         (true, false) => return Ok(()),
         (true, true) => "a session that may write".to_owned(),
+        (false, _) if matches!(actor.who, ActorRef::Automation { .. }) && row.scopes.is_empty() => "a person, and software is none".to_owned(),
         (false, _) => needs(row),
     };
     Err(Refusal::NotPermitted { operation: operation.code(), needs })

@@ -241,7 +241,7 @@ impl Case {
 
     fn fold_execution(&mut self, event: &CaseEvent, at: Time) {
         match event {
-            CaseEvent::ExecutionScheduled { not_before } => self.times.execute_after = Some(*not_before),
+            CaseEvent::ExecutionScheduled { not_before, .. } => self.times.execute_after = Some(*not_before),
             CaseEvent::ExecutionStarted { execution } => self.executions.push(execution.clone()),
             CaseEvent::ExecutionEnded { attempt, outcome } => self.end_execution(*attempt, outcome, at),
             CaseEvent::TakingBack { attempt } => {

@@ -234,7 +234,7 @@ pub fn effects(after: &Case, event: &CaseEvent, at: Time) -> Vec<Due> {
         // Security's own hold tells security nothing new.
         CaseEvent::Held { hold } if hold.source != HoldSource::Security => now(Effect::NotifySecurity { case, escalated: false }),
         CaseEvent::Escalated { hold: true } => now(Effect::NotifySecurity { case, escalated: true }),
-        CaseEvent::ExecutionScheduled { not_before } => {
+        CaseEvent::ExecutionScheduled { not_before, .. } => {
             vec![Due { effect: Effect::Execute { case, attempt: after.attempts().saturating_add(1) }, not_before: *not_before }]
         }
         CaseEvent::ExecutionEnded { outcome: ExecutionOutcome::Restored { .. }, .. } => {

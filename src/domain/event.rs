@@ -74,7 +74,12 @@ pub enum CaseEvent {
     /// Approvals no longer count.
     ApprovalsVoided { approvals: BTreeSet<ApprovalId>, why: VoidReason },
     /// Quorum was reached; nothing is done before this time.
-    ExecutionScheduled { not_before: Time },
+    ExecutionScheduled {
+        not_before: Time,
+        /// It was tried before, and is carried out again as it was approved: by whom, if by anyone.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        again: Option<BTreeSet<PersonId>>,
+    },
     /// The server began.
     ExecutionStarted { execution: Execution },
     /// The server ended.

@@ -356,6 +356,8 @@ fn a_failed_attempt_is_retried_only_while_its_approvals_count() {
     play.act(system(Worker::Executor), &Command::StartExecution).unwrap();
     play.act(system(Worker::Executor), &ended(1, ExecutionOutcome::Failed { reason: FailureReason::Unreachable })).unwrap();
     play.act(op("nadia"), &Command::Retry).unwrap();
+    let again = play.log.iter().rev().find_map(|e| if let CaseEvent::ExecutionScheduled { again, .. } = e { again.clone() } else { None });
+    assert_eq!(again, Some(["ruiz".parse().unwrap()].into()), "whose approval it is carried out by, not that of whoever tries again");
     play.act(system(Worker::Executor), &Command::StartExecution).unwrap();
     play.act(system(Worker::Executor), &ended(2, ExecutionOutcome::Failed { reason: FailureReason::Unreachable })).unwrap();
     play.now += Duration::hours(25);

@@ -259,7 +259,7 @@ async fn an_order_to_carry_out_that_was_deleted_is_missed() {
     let events = vec![
         CaseEvent::Decided { approval },
         CaseEvent::StateChanged { to: countersign::domain::vocabulary::CaseState::Approved, due: None, used: None },
-        CaseEvent::ExecutionScheduled { not_before },
+        CaseEvent::ExecutionScheduled { not_before, again: None },
     ];
     let mut change = world::change(now, operator("ruiz"));
     change.reads.cases = vec![(id, before.version)];

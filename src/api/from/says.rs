@@ -7,7 +7,7 @@ use crate::base::Time;
 use crate::base::ids::PersonId;
 use crate::domain::case::{ExecutionOutcome, LineageEntry, ProofSession, Request, Requester, Route, SessionOutcome, VoidReason};
 use crate::domain::event::CaseEvent;
-use crate::domain::vocabulary::Decision;
+use crate::domain::vocabulary::{CaseState, Decision};
 
 /// The most persons one sentence names.
 const NAMED: usize = 4;
@@ -68,6 +68,8 @@ fn work(event: &CaseEvent) -> Option<String> {
         CaseEvent::StateChanged { to, due: Some(due), used: Some(used) } => {
             format!("is {} again, due {}: {} of the time for that were used before", to.label(), minute(*due), span(used.0))
         }
+        // Whose word it is by stands in the entry before it: not everybody who brings a case here approved it.
+        CaseEvent::StateChanged { to: CaseState::Approved, due: None, .. } => "the case stands as approved".to_owned(),
         CaseEvent::StateChanged { to, due: None, .. } => format!("is {} now", to.label()),
         CaseEvent::Assigned { operator: Some(operator) } => format!("given to {operator}"),
         CaseEvent::Assigned { operator: None } => "let go: with nobody now".to_owned(),
@@ -127,7 +129,15 @@ fn decision(event: &CaseEvent) -> Option<String> {
             1 => format!("1 approval is void: {}", voided(*why)),
             n => format!("{n} approvals are void: {}", voided(*why)),
         },
-        CaseEvent::ExecutionScheduled { not_before } => format!("to be carried out as approved, from {} on", minute(*not_before)),
+        CaseEvent::ExecutionScheduled { again: Some(by), .. } => {
+            let who: Vec<String> = by.iter().map(|p| format!("person {p}")).collect();
+            match who.as_slice() {
+                [] => "had it carried out again, as it was sealed".to_owned(),
+                [one] => format!("had it carried out again; the approval of {one} stands"),
+                all => format!("had it carried out again; the approvals of {} stand", all.join(" and ")),
+            }
+        }
+        CaseEvent::ExecutionScheduled { not_before, again: None } => format!("to be carried out as approved, from {} on", minute(*not_before)),
         CaseEvent::ExecutionStarted { execution } => format!("carrying out, attempt {}", execution.attempt),
         CaseEvent::ExecutionEnded { attempt, outcome } => format!("attempt {attempt}: {}", ended(outcome)),
         CaseEvent::Granted { grant } => {
@@ -227,7 +237,6 @@ fn span(seconds: u32) -> String {
 mod tests {
     use super::*;
     use crate::domain::requirement::Seconds;
-    use crate::domain::vocabulary::CaseState;
 
     #[test]
     fn what_happened_is_told_in_words() {
@@ -237,6 +246,10 @@ mod tests {
             "the deadline stands still while the subject is waited for; 23 h 52 min are left"
         );
         assert_eq!(said(&CaseEvent::Assigned { operator: None }), "let go: with nobody now");
+        let retried =
+            CaseEvent::ExecutionScheduled { not_before: "2026-01-05T11:07:00Z".parse().unwrap(), again: Some(["p-ruiz".parse().unwrap()].into()) };
+        assert_eq!(said(&retried), "had it carried out again; the approval of person p-ruiz stands");
+        assert_eq!(said(&CaseEvent::StateChanged { to: CaseState::Approved, due: None, used: None }), "the case stands as approved");
         assert_eq!(said(&CaseEvent::StateChanged { to: CaseState::Proofing, due: None, used: None }), "is proofing now");
         let again = CaseEvent::StateChanged { to: CaseState::Sealed, due: Some("2026-01-05T11:07:00Z".parse().unwrap()), used: Some(Seconds(900)) };
         assert_eq!(said(&again), "is awaiting approval again, due 05 Jan 11:07Z: 15 min of the time for that were used before");

@@ -272,7 +272,7 @@ impl<'a> Draft<'a> {
         if self.quorum() {
             let not_before = self.now() + need.delay.max(need.grace).duration();
             self.go(CaseState::Approved, None);
-            self.push(CaseEvent::ExecutionScheduled { not_before });
+            self.push(CaseEvent::ExecutionScheduled { not_before, again: None });
         }
     }
 

@@ -177,7 +177,8 @@ pub(super) fn retry(draft: &mut Draft<'_>) -> Result<(), Refusal> {
         return Err(Refusal::Already(why.to_owned()));
     }
     draft.go(CaseState::Approved, None);
-    draft.push(CaseEvent::ExecutionScheduled { not_before: draft.now() });
+    let stands = draft.case.live_approvals().map(|a| a.person.clone()).collect();
+    draft.push(CaseEvent::ExecutionScheduled { not_before: draft.now(), again: Some(stands) });
     Ok(())
 }
 

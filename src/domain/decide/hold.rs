@@ -115,7 +115,7 @@ pub(super) fn lift(draft: &mut Draft<'_>, reason: &TextRef, contact: &SessionId)
     super::proof::resume(draft);
     if draft.case.state == CaseState::Approved {
         let not_before = draft.case.times.execute_after.map_or(draft.now(), |t| t.max(draft.now()));
-        draft.push(CaseEvent::ExecutionScheduled { not_before });
+        draft.push(CaseEvent::ExecutionScheduled { not_before, again: None });
     }
     draft.seal_by_itself()
 }
