@@ -24,7 +24,7 @@ impl CaseDetail {
     /// Whether this is what software is told: what is absent is then not told, and may be there all the same.
     #[must_use]
     pub fn is_bare(&self) -> bool {
-        self.subject.assurance == UNTOLD
+        self.bare
     }
 }
 
@@ -35,6 +35,9 @@ impl CaseDetail {
 pub struct CaseDetail {
     /// What lists show.
     pub row: CaseRow,
+    /// Whether this is what software is told: what is absent is not told then, and may be there all the same.
+    #[serde(default)]
+    pub bare: bool,
     /// The subject.
     pub subject: SubjectDetail,
     /// In which system.

@@ -221,12 +221,12 @@ pub struct RegisterAnswer {
     /// How many persons have still to approve the proposal that it is about.
     #[serde(default)]
     pub approvals_missing: u8,
-    /// The token, if one was issued at once.
+    /// The token, if one was issued or proposed.
     pub token: Option<TokenId>,
     /// From when the approved change counts, if its delay is running.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effective_at: Option<DateTime<Utc>>,
-    /// The whole token as its holder presents it; shown this once.
+    /// The whole token as its holder presents it; shown this once, and not in the answer to a repeated request.
     pub secret: Option<String>,
 }
 

@@ -334,7 +334,7 @@ struct Issued {
 }
 
 async fn issued(client: &Client, answer: RegisterAnswer, file: Option<Reserved>, out: Out) -> Result<(), Failure> {
-    let Some(secret) = answer.secret.clone() else { return said(&answer, out) };
+    let Some(secret) = answer.secret.clone() else { return Err(untold(client, &answer).await) };
     // It opens nothing before its proposal counts, but it is told only now.
     let waits = answer.proposal.as_ref().map(|id| {
         format!(
@@ -351,6 +351,12 @@ async fn issued(client: &Client, answer: RegisterAnswer, file: Option<Reserved>,
     let written = format!("Written to {}, readable by you alone.", file.display());
     let issued = Issued { answer: RegisterAnswer { secret: None, ..answer }, file: Some(file) };
     out.answer(&issued, |_| waits.map_or_else(|| written.clone(), |waits| format!("{written}\n{waits}")))
+}
+
+/// A token that was issued by an earlier try of the same request, whose answer was lost: it is shown once, so nobody has it.
+async fn untold(client: &Client, answer: &RegisterAnswer) -> Failure {
+    let why = "The token was issued, but the answer was lost on its way, and it is shown only once: nobody has it";
+    Failure::new(FAILED, format!("{why}. {} Issue another one.", undone(client, answer).await))
 }
 
 /// Takes a token back that could not be written down; what became of it, in a sentence.

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::approval::VoidReason;
+use super::bounds::Worked;
 use super::case::{Case, Request, Route, Times};
 use super::elsewhere::There;
 use super::event::CaseEvent;
@@ -92,10 +93,26 @@ impl Case {
             messages: Vec::new(),
             elsewhere: BTreeSet::new(),
             turns: Vec::new(),
+            contacts: BTreeSet::new(),
+            worked: Worked::default(),
+        }
+    }
+
+    /// Counts what is bounded by how often it was done.
+    fn count(&mut self, event: &CaseEvent) {
+        match event {
+            CaseEvent::Assigned { .. } => self.worked.assigned += 1,
+            CaseEvent::HandedOver { .. } => self.worked.handed_over += 1,
+            CaseEvent::Triaged { .. } => self.worked.triaged += 1,
+            CaseEvent::Routed { .. } => self.worked.routed += 1,
+            CaseEvent::Reopened { .. } => self.worked.reopened += 1,
+            CaseEvent::RollBackAsked { .. } => self.worked.undone += 1,
+            _ => {}
         }
     }
 
     fn fold(&mut self, event: &CaseEvent, at: Time) {
+        self.count(event);
         match event {
             CaseEvent::Opened { .. } | CaseEvent::Refused { .. } => {}
             CaseEvent::MessageSent { sent } => self.messages.push(SentAt { sent: sent.clone(), at }),
@@ -144,6 +161,9 @@ impl Case {
     fn fold_proof(&mut self, event: &CaseEvent) {
         match event {
             CaseEvent::SessionOpened { session, proof } => {
+                if self.hold.is_some() {
+                    self.contacts.insert(session.clone());
+                }
                 self.sessions.insert(session.clone(), proof.clone());
             }
             CaseEvent::AttemptFailed { session } => {
@@ -169,7 +189,7 @@ impl Case {
         match event {
             CaseEvent::Routed { route } => {
                 if !route.is_within(&self.route) {
-                    self.turn();
+                    self.turn(at);
                 }
                 self.targets.insert(route.target.clone());
                 self.route = route.clone();
@@ -225,8 +245,9 @@ impl Case {
     }
 
     /// Something else is asked for from now on: whatever was proved, or is being proved, was for what was asked before.
-    fn turn(&mut self) {
+    fn turn(&mut self, at: Time) {
         self.turns.push(self.version);
+        self.worked.turned = [Some(at), self.worked.turned[0]];
         for (id, session) in &mut self.sessions {
             session.outcome.get_or_insert(SessionOutcome::Rerouted);
             self.elsewhere.insert(id.clone());

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 pub use super::approval::{Approval, Seal, Signature, VoidReason};
+pub use super::bounds::{MAX_ATTEMPTS_PER_CASE, MAX_ATTEMPTS_PER_CODE, MAX_ITEMS, MAX_TURNS, Worked};
 use super::elsewhere::There;
 pub use super::grant::{Execution, ExecutionOutcome, Grant, GrantEnd, GrantState};
 use super::message::{Sent, SentAt};
@@ -18,15 +19,6 @@ use super::subject::Scopes;
 use super::vocabulary::{Action, CaseState, Channel, Decision, Duty, EvidenceKind, FailureType, FlagKind, HoldSource, Path, Risk, Tier};
 use crate::base::ids::{AutomationId, CaseId, EndpointId, EvidenceId, GroupId, OperatorId, PersonId, SessionId, SubjectId, TargetId, TextId};
 use crate::base::{Digest, Time};
-
-/// The most receipts, evidence items, approvals or comments one case may hold; further ones are refused.
-pub const MAX_ITEMS: usize = 200;
-/// How often a case may be sent to something else than before: its subject is told anew each time (T22).
-pub const MAX_TURNS: usize = 20;
-/// Wrong codes after which one code is void (standards.md, §3.2.2: "we stop at 5 a code").
-pub const MAX_ATTEMPTS_PER_CODE: u8 = 5;
-/// Wrong codes after which the case takes no more (standards.md, §3.2.2: "10 a case").
-pub const MAX_ATTEMPTS_PER_CASE: u8 = 10;
 
 /// The state of one case.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,7 +86,7 @@ pub struct Case {
     pub reviews: Vec<Review>,
     /// Its clocks.
     pub times: Times,
-    /// The versions at which it was commented on, at most [`MAX_ITEMS`]: each comment is an entry of its own.
+    /// The versions at which it was commented on: each comment is an entry of its own.
     pub comments: Vec<u64>,
     /// The last handover note.
     pub handover: Option<TextRef>,
@@ -107,6 +99,12 @@ pub struct Case {
     /// The versions at which it was sent to something else than what was asked before, at most [`MAX_TURNS`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub turns: Vec<u64>,
+    /// Sessions that were opened over a hold, to make contact: they take no room from its proof.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub contacts: BTreeSet<SessionId>,
+    /// How often what could be done again and again was done.
+    #[serde(default)]
+    pub worked: Worked,
 }
 
 /// What is asked for: changing any of this is routing.

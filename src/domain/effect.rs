@@ -4,6 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::bounds::TURNS_APART;
 use super::case::{Case, ExecutionOutcome};
 use super::checklist::{self, Reach};
 use super::event::{CaseEvent, RegisterEvent};
@@ -36,6 +37,9 @@ pub enum Effect {
         case: CaseId,
         /// What to tell.
         notice: Notice,
+        /// Told because the case was sent to something else at that version: a later turn has word of its own, which takes this one's place.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        turn: Option<u64>,
     },
     /// Tell those who could decide that a case waits for them.
     NotifyApprovers {
@@ -198,21 +202,29 @@ fn lifted(after: &Case, at: Time) -> Vec<Due> {
     out
 }
 
+/// Another recovery than the one they heard of has begun (invariant 13): told at once, but not within a minute of the turn before (T22).
+fn turned(after: &Case, at: Time) -> Due {
+    let effect = Effect::NotifySubject { case: after.id, notice: Notice::Started, turn: Some(after.version) };
+    let not_before = after.worked.turned[1].map_or(at, |before| at.max(before + TURNS_APART));
+    Due { effect, not_before }
+}
+
 /// What must happen outside because of an event that led to this case.
 pub fn effects(after: &Case, event: &CaseEvent, at: Time) -> Vec<Due> {
     let case = after.id;
     let now = |effect| vec![Due { effect, not_before: at }];
     match event {
-        CaseEvent::Opened { .. } => now(Effect::NotifySubject { case, notice: Notice::Started }),
-        // Another recovery than the one they heard of has begun (invariant 13).
-        CaseEvent::Routed { .. } if after.turns.last() == Some(&after.version) => now(Effect::NotifySubject { case, notice: Notice::Started }),
+        CaseEvent::Opened { .. } => now(Effect::NotifySubject { case, notice: Notice::Started, turn: None }),
+        CaseEvent::Routed { .. } if after.turns.last() == Some(&after.version) => vec![turned(after, at)],
         CaseEvent::SessionOpened { session, proof } => match checklist::reach(proof.method) {
             Reach::Attester => now(Effect::AskAttester { case, session: session.clone() }),
             _ if proof.attester.is_some() => now(Effect::AskAttester { case, session: session.clone() }),
             _ if matches!(proof.method, Method::DirectoryFact | Method::ManagedDevice) => Vec::new(),
             _ => now(Effect::SendCode { case, session: session.clone() }),
         },
-        CaseEvent::Proved { receipt } if receipt.method == Method::SavedCode => now(Effect::NotifySubject { case, notice: Notice::CodeUsed }),
+        CaseEvent::Proved { receipt } if receipt.method == Method::SavedCode => {
+            now(Effect::NotifySubject { case, notice: Notice::CodeUsed, turn: None })
+        }
         CaseEvent::StateChanged { to: CaseState::Sealed, due, .. } => {
             let mut out = now(Effect::NotifyApprovers { case, reminder: false });
             if let Some(due) = due.filter(|due| *due > at) {
@@ -238,10 +250,12 @@ pub fn effects(after: &Case, event: &CaseEvent, at: Time) -> Vec<Due> {
             vec![Due { effect: Effect::Execute { case, attempt: after.attempts().saturating_add(1) }, not_before: *not_before }]
         }
         CaseEvent::ExecutionEnded { outcome: ExecutionOutcome::Restored { .. }, .. } => {
-            now(Effect::NotifySubject { case, notice: Notice::Completed })
+            now(Effect::NotifySubject { case, notice: Notice::Completed, turn: None })
         }
         // Whoever heard that it was completed hears this; and whoever did not, since only a part of it was given, hears that it was taken back.
-        CaseEvent::ExecutionEnded { outcome: ExecutionOutcome::RolledBack, .. } => now(Effect::NotifySubject { case, notice: Notice::Undone }),
+        CaseEvent::ExecutionEnded { outcome: ExecutionOutcome::RolledBack, .. } => {
+            now(Effect::NotifySubject { case, notice: Notice::Undone, turn: None })
+        }
         CaseEvent::GrantEnding { grant, .. } => now(Effect::RevokeGrant { case, grant: grant.clone() }),
         CaseEvent::OrderTakenOver { order } => now(Effect::RollBack { case, attempt: order.attempt }),
         CaseEvent::RollBackAsked { attempt, .. } | CaseEvent::TakingBack { attempt } => now(Effect::RollBack { case, attempt: *attempt }),

@@ -46,6 +46,8 @@ pub enum Untold {
     Refused,
     /// The relay could not be reached, or took no message, until it was given up.
     Unreachable,
+    /// A hold came before it went out: nothing was sent.
+    Held,
 }
 
 impl Untold {
@@ -57,6 +59,7 @@ impl Untold {
             Self::OwnAddress => "own_address",
             Self::Refused => "refused",
             Self::Unreachable => "unreachable",
+            Self::Held => "held",
         }
     }
 
@@ -68,6 +71,7 @@ impl Untold {
             Self::OwnAddress => "the recorded address is the subject's own",
             Self::Refused => "the mail relay refused it",
             Self::Unreachable => "the mail relay could not be reached in time",
+            Self::Held => "the case was held before it went out",
         }
     }
 }

@@ -8,6 +8,7 @@ pub mod anomaly;
 pub mod apply;
 pub mod approval;
 pub mod attest;
+pub mod bounds;
 pub mod case;
 pub mod checklist;
 pub mod command;

@@ -23,6 +23,7 @@ use crate::api::requests as body;
 use crate::base::ids::{CaseId, PersonId};
 use crate::domain::case::{Requester, Route, Signature};
 use crate::domain::command::{Command, Decide};
+use crate::domain::refusal::Refusal;
 use crate::domain::view::{From as Start, MAX_PAGE, QueueQuery, Sort};
 use crate::domain::vocabulary::{Decision, HoldSource};
 use crate::service::ServiceError;
@@ -306,6 +307,8 @@ pub(super) async fn take_next(w: Write<body::TakeNext>) -> Answer {
                 Ok(done) => return after(&w.app, &w.caller, done, StatusCode::OK).await,
                 // Someone else took it in the meantime: the next one, then.
                 Err(ServiceError::Stale { .. } | ServiceError::Conflict) => {}
+                // One that changed hands so often that it is given to nobody any more stands in nobody's way to the next.
+                Err(ServiceError::Refused(why)) if matches!(*why, Refusal::Limit { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
         }

@@ -162,6 +162,7 @@ struct Kept {
     register: u64,
     events: Vec<String>,
     proposal: Option<ProposalId>,
+    token: Option<TokenId>,
 }
 
 /// A repeated request: what it led to when it was done, how the proposal that it is about stands now, and no secret again.
@@ -175,6 +176,7 @@ pub(super) async fn again(app: &App, kept: serde_json::Value) -> Answer {
         proposal: stands.filter(|_| proposed).map(|p| p.id.clone()),
         approvals_missing: stands.map_or(0, Proposal::missing),
         effective_at: stands.and_then(|p| p.effective_at),
+        token: kept.token,
         events: kept.events,
         ..reg::RegisterAnswer::default()
     };

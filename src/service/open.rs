@@ -85,11 +85,10 @@ impl Service {
     async fn next_session(&self, case: &Case) -> Result<Option<Done>, ServiceError> {
         let loaded = self.load(case.id, None).await?;
         let Some(subject) = loaded.world.subject.clone() else { return Ok(None) };
-        let saved = !self.store.saved_codes(&subject.id).await?.is_empty();
         let mail = |id: &EndpointId| subject.endpoint(id).is_some_and(|e| e.kind == EndpointKind::Email);
         let alone = |(method, endpoint, _): &(Method, Option<EndpointId>, Option<PersonId>)| match method {
-            Method::IssuedCode => endpoint.as_ref().is_some_and(mail),
-            Method::SavedCode => saved && endpoint.as_ref().is_some_and(mail),
+            // Saved codes are startable only where there are some.
+            Method::IssuedCode | Method::SavedCode => endpoint.as_ref().is_some_and(mail),
             _ => false,
         };
         let mut missing = checklist::progress(&loaded.world, loaded.now).items.into_iter().filter(|i| i.receipt.is_none());

@@ -292,7 +292,11 @@ impl Due {
 /// one stands.
 fn kept(after: &Register, events: &[RegisterEvent], command: &RegisterCommand) -> String {
     let waiting = command.proposal().filter(|id| after.proposals.contains_key(*id));
-    serde_json::json!({"register": after.version, "events": codes(events), "proposal": waiting}).to_string()
+    let token = match command {
+        RegisterCommand::Change { change: RegisterChange::IssueToken(token), .. } => Some(&token.id),
+        _ => None,
+    };
+    serde_json::json!({"register": after.version, "events": codes(events), "proposal": waiting, "token": token}).to_string()
 }
 
 /// The codes of what happened, as the log has them.

@@ -191,7 +191,7 @@ async fn invariant_07_a_code_that_a_hold_came_before_is_not_said_to_be_sent() {
     house.service.execute(&ask, case, &Command::Hold { source: HoldSource::Security, reason: Some(reason) }).await.unwrap();
     house.settle().await;
     let sent = house.sent(case).await.into_iter().find(|s| s.session() == Some(&session)).expect("it is told that it never left");
-    assert_eq!((sent.told, sent.untold.keys().copied().collect::<Vec<_>>()), (0, vec![Untold::Unreachable]));
+    assert_eq!((sent.told, sent.untold.keys().copied().collect::<Vec<_>>()), (0, vec![Untold::Held]));
     let contact = house.session("ines", case, Method::IssuedCode, "e2").await.unwrap();
     house.answer(case, &contact).await.unwrap();
     let (reason, ask) = house.text(case, "ines", "spoke to them");

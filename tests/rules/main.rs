@@ -17,6 +17,7 @@ mod next;
 mod properties;
 mod rerouted;
 mod roles;
+mod room;
 mod stuck;
 mod table;
 mod unknown;

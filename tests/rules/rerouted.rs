@@ -177,3 +177,29 @@ fn a_case_is_sent_to_something_else_a_bounded_number_of_times() {
     }
     assert!(matches!(play.ask(op("nadia"), &one), Err(Refusal::Limit { limit: MAX_TURNS, .. })));
 }
+
+#[test]
+fn what_is_sent_to_and_fro_within_a_minute_is_told_once_as_it_stands_then() {
+    let mut play = Play::new(Tier::Standard);
+    play.open(op("nadia"), Path::Assisted);
+    let there = to(|r| r.action = Action::MfaReenrolment);
+    let back = to(|r| r.action = Action::PasswordReset);
+    let mut told = Vec::new();
+    for (seconds, command) in [(0, &there), (10, &back), (20, &there), (200, &back)] {
+        play.now = start() + Duration::seconds(600 + seconds);
+        let mut case = play.case().clone();
+        for event in play.ask(op("nadia"), command).unwrap() {
+            case.happens(&event, play.now);
+            for due in effects(&case, &event, play.now) {
+                if let Effect::NotifySubject { notice: Notice::Started, turn, .. } = due.effect {
+                    told.push(((due.not_before - start()).num_seconds() - 600, turn));
+                }
+            }
+        }
+        play.act(op("nadia"), command).unwrap();
+    }
+    // The first at once; the second waits, and by then it is the third that stands: only word of the last turn is sent.
+    assert_eq!(told.iter().map(|(at, _)| *at).collect::<Vec<_>>(), [0, 60, 70, 200]);
+    let turns: Vec<Option<u64>> = told.into_iter().map(|(_, turn)| turn).collect();
+    assert_eq!(turns, play.case().turns.iter().map(|v| Some(*v)).collect::<Vec<_>>());
+}

@@ -37,6 +37,7 @@ impl CaseDetail {
                 flag_kinds: Vec::new(),
                 ..self.row
             },
+            bare: true,
             subject: unrecorded(id.clone(), Untrusted::from(id.as_str()), UNTOLD),
             approver_groups: Vec::new(),
             opened_by: match &v.case.request.opened_by {
@@ -82,6 +83,7 @@ impl CaseDetail {
         let text = |t: &TextRef| v.texts.get(&t.id).cloned();
         Self {
             row: v.row.clone().into(),
+            bare: false,
             subject: subject(v),
             target: case.route.target.clone(),
             scope: case.route.scope.iter().map(ToString::to_string).collect(),

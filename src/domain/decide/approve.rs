@@ -8,7 +8,8 @@ use chrono::Duration;
 use super::STATEMENT_LIFETIME;
 use super::actor::{self, Caller, not_permitted};
 use super::draft::Draft;
-use crate::domain::case::{Approval, MAX_ITEMS, Signature, TextRef, VoidReason};
+use crate::domain::bounds::MAX_APPROVALS_EACH;
+use crate::domain::case::{Approval, Signature, TextRef, VoidReason};
 use crate::domain::checklist;
 use crate::domain::command::Decide;
 use crate::domain::event::CaseEvent;
@@ -22,10 +23,12 @@ use crate::domain::vocabulary::{CaseState, Decision, Role};
 const BEGINS: Seconds = Seconds(15 * 60);
 
 /// How long an approval counts: as policy says, and no less than what it is for has to wait and the server needs to begin with it. One file is
-/// refused that asks for more delay than its approvals last; the stricter of the one that a case was opened under and the one in force may.
+/// refused that asks for more delay than its approvals last; the stricter of the one that a case was opened under and the one in force may. Where
+/// others approve too, the wait begins with the last of them: theirs is the time that policy gives them to approve, within what an approval counts.
 fn lifetime(need: &Requirement) -> Seconds {
     let waits = Seconds(need.delay.0.saturating_add(need.grace.0));
-    need.approval_lifetime.max(waits.saturating_add(BEGINS))
+    let others = if need.approvals.persons() > 1 && waits.0 > 0 { need.deadlines.approval.min(need.approval_lifetime) } else { Seconds(0) };
+    need.approval_lifetime.max(waits.saturating_add(BEGINS).saturating_add(others))
 }
 
 /// Approves or denies.
@@ -103,8 +106,10 @@ fn still_proved(draft: &Draft<'_>) -> Result<(), Refusal> {
 /// A person counts once on a seal, through whichever account. An approval that was taken back counts no more: its giver decides anew, and
 /// what they said before stays in the record.
 fn once(draft: &Draft<'_>, caller: &Caller, decision: Decision) -> Result<(), Refusal> {
-    if draft.case.approvals.len() >= MAX_ITEMS {
-        return Err(Refusal::Limit { what: "A case's list of approvals", limit: MAX_ITEMS });
+    let given = draft.case.approvals.iter().filter(|a| a.person == caller.person.id && a.decision == Decision::Approve).count();
+    if decision == Decision::Approve && given >= MAX_APPROVALS_EACH {
+        // By one's own approvals alone: nobody takes another's room, and denying, which ends the case, always has some.
+        return Err(Refusal::Limit { what: "How often one person approves a case", limit: MAX_APPROVALS_EACH });
     }
     let seal = draft.case.seal.as_ref().map(|s| s.sha256);
     let stands = draft.case.live_approvals().any(|a| Some(a.seal) == seal && a.person == caller.person.id);

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::actor;
 use crate::base::Time;
 use crate::base::ids::{ApprovalId, CaseId, PersonId};
+use crate::domain::bounds::MAX_ITEMS;
 use crate::domain::case::{ActorRef, Approval, Case, Flag, Hand, LineageEntry, Route, VoidReason, Worker};
 use crate::domain::checklist;
 use crate::domain::command::{Context, World};
@@ -96,6 +97,11 @@ impl<'a> Draft<'a> {
 
     pub fn stands(&self, states: &[CaseState]) -> Result<(), Refusal> {
         if states.contains(&self.case.state) { Ok(()) } else { Err(self.wrong_state()) }
+    }
+
+    /// That something may be done once more which was done that often.
+    pub fn again(what: &'static str, done: usize) -> Result<(), Refusal> {
+        if done >= MAX_ITEMS { Err(Refusal::Limit { what, limit: MAX_ITEMS }) } else { Ok(()) }
     }
 
     pub fn wrong_state(&self) -> Refusal {

@@ -8,6 +8,7 @@ use chrono::Duration;
 use super::actor::{self, not_permitted, worker};
 use super::draft::Draft;
 use crate::base::ids::GrantId;
+use crate::domain::bounds::MAX_UNDONE_AT_ONCE;
 use crate::domain::case::{Execution, ExecutionOutcome, Grant, GrantEnd, Plan, TextRef, VoidReason, Worker};
 use crate::domain::event::CaseEvent;
 use crate::domain::refusal::Refusal;
@@ -172,6 +173,7 @@ pub(super) fn retry(draft: &mut Draft<'_>) -> Result<(), Refusal> {
         let why = "It was to be undone, and the target did not confirm that; the same plan is not carried out again. Roll it back again, or undo it there by hand and withdraw it.";
         return Err(Refusal::Already(why.to_owned()));
     }
+    Draft::again("How often a case is tried again", draft.case.executions.len())?;
     if !still_allowed(draft) {
         let why = "What was approved holds no more: approvals ran out, or who may decide or what is needed changed. Open it again, and have it approved anew.";
         return Err(Refusal::Already(why.to_owned()));
@@ -199,10 +201,20 @@ pub(super) fn roll_back(draft: &mut Draft<'_>, reason: &TextRef) -> Result<(), R
     let Some(attempt) = draft.case.executions.iter().rev().find(there).map(|e| e.attempt) else {
         return Err(Refusal::Already("Nothing was done that could be undone.".to_owned()));
     };
+    not_too_often(draft)?;
     end_grants(draft, GrantEnd::HandedBack);
     draft.push(CaseEvent::RollBackAsked { attempt, reason: reason.clone() });
     draft.go(CaseState::Executing, None);
     Ok(())
+}
+
+/// A target that can't undo it may be asked for ever, but not without a pause.
+fn not_too_often(draft: &Draft<'_>) -> Result<(), Refusal> {
+    let last = draft.case.executions.iter().filter_map(|e| e.ended_at).max();
+    match last.map(|at| at + Duration::hours(1)).filter(|again| draft.now() < *again) {
+        Some(again) if draft.case.worked.undone >= MAX_UNDONE_AT_ONCE => Err(Refusal::TooEarly(again)),
+        _ => Ok(()),
+    }
 }
 
 /// Ends every grant that lives.

@@ -10,6 +10,7 @@ use super::draft::Draft;
 use crate::base::Time;
 use crate::base::ids::{EndpointId, PersonId, ReceiptId, SessionId};
 use crate::domain::attest;
+use crate::domain::bounds::MAX_SESSIONS_PER_METHOD;
 use crate::domain::case::{
     ActorRef, Hold, MAX_ATTEMPTS_PER_CASE, MAX_ATTEMPTS_PER_CODE, MAX_ITEMS, ProofSession, Receipt, SessionOutcome, TrustRoot, Worker,
 };
@@ -26,9 +27,6 @@ pub const RESEND_AFTER: Duration = Duration::seconds(60);
 /// Why somebody can't attest over a mailbox that isn't theirs alone.
 const NOT_APART: &str = "The mailbox recorded for whom you would ask is also that of somebody who works this case: nothing is sent there. Ask someone \
     else, and have the record put right.";
-/// The most sessions of one method a case may open.
-pub const MAX_SESSIONS_PER_METHOD: usize = 20;
-
 /// Opens a session.
 pub(super) fn start(
     draft: &mut Draft<'_>,
@@ -229,12 +227,28 @@ fn gave_already(draft: &Draft<'_>, method: Method, attester: Option<&PersonId>) 
     }
 }
 
+/// That there is room for one more. What is opened over a hold has its own, each day anew: whatever was opened before, and however often nobody
+/// answered, the hold can be lifted.
+fn room(draft: &Draft<'_>, method: Method) -> Result<(), Refusal> {
+    let limit = MAX_SESSIONS_PER_METHOD;
+    let case = &draft.case;
+    if case.hold.is_some() {
+        let day = draft.now() - Duration::days(1);
+        let lately = case.contacts.iter().filter_map(|id| case.sessions.get(id)).filter(|s| s.method == method && s.opened_at > day).count();
+        let what = "The number of sessions of one method by which contact is made over a hold in a day";
+        return if lately >= limit { Err(Refusal::Limit { what, limit }) } else { Ok(()) };
+    }
+    let proofs: Vec<&ProofSession> = case.sessions.iter().filter(|(id, _)| !case.contacts.contains(*id)).map(|(_, s)| s).collect();
+    if proofs.len() >= MAX_ITEMS || proofs.iter().filter(|s| s.method == method).count() >= limit {
+        return Err(Refusal::Limit { what: "The number of sessions of one method in a case", limit });
+    }
+    Ok(())
+}
+
 /// Ends the pending session that this one replaces; not before [`RESEND_AFTER`] where the same was sent to the same place.
 fn supersede(draft: &mut Draft<'_>, method: Method, endpoint: Option<&EndpointId>, attester: Option<&PersonId>) -> Result<(), Refusal> {
     let now = draft.now();
-    if draft.case.sessions.len() >= MAX_ITEMS || draft.case.sessions.values().filter(|s| s.method == method).count() >= MAX_SESSIONS_PER_METHOD {
-        return Err(Refusal::Limit { what: "Sessions of one method in a case", limit: MAX_SESSIONS_PER_METHOD });
-    }
+    room(draft, method)?;
     let same = |s: &&ProofSession| s.method == method && s.attester.as_ref() == attester;
     // One that another address took the place of was sent there all the same: going to and fro sends no more. What reached nobody was not sent.
     let sent = |s: &&ProofSession| {

@@ -7,6 +7,7 @@
 use super::actor::{self, hands};
 use super::draft::Draft;
 use crate::base::ids::PersonId;
+use crate::domain::bounds::MAX_ROUTED_BEFORE_SOFTWARE;
 use crate::domain::case::{ActorRef, MAX_TURNS, Route, TextRef, Triage, VoidReason};
 use crate::domain::event::CaseEvent;
 use crate::domain::refusal::Refusal;
@@ -32,6 +33,7 @@ pub(super) fn triage(draft: &mut Draft<'_>, failure: FailureType, reproduction: 
             return Err(Refusal::Invalid { field, why: format!("{owner} is not known") });
         }
     }
+    Draft::again("How often a case is triaged", draft.case.worked.triaged)?;
     let [triage_owner, remedy_owner] = owners.map(Clone::clone);
     let by = draft.ctx.actor.who.clone();
     let triage = Triage { failure, reproduction: reproduction.clone(), triage_owner, remedy_owner, by: by.clone(), at: draft.now() };
@@ -95,6 +97,7 @@ pub(super) fn route(draft: &mut Draft<'_>, asked: &Route) -> Result<(), Refusal>
         return Err(Refusal::Invalid { field: "subject", why: "a case keeps its subject; open another one".to_owned() });
     }
     draft.recoverable(route)?;
+    often(draft)?;
     if !route.is_within(&draft.case.route) {
         bounded(draft)?;
     }
@@ -110,6 +113,16 @@ pub(super) fn route(draft: &mut Draft<'_>, asked: &Route) -> Result<(), Refusal>
     }
     draft.look_ahead();
     Ok(())
+}
+
+/// That it may be routed once more at all. Software leaves half of that to the staff.
+fn often(draft: &Draft<'_>) -> Result<(), Refusal> {
+    let routed = draft.case.worked.routed;
+    if matches!(draft.ctx.actor.who, ActorRef::Automation { .. }) && routed >= MAX_ROUTED_BEFORE_SOFTWARE {
+        let what = "How often a case may have been routed before software does so (staff still can)";
+        return Err(Refusal::Limit { what, limit: MAX_ROUTED_BEFORE_SOFTWARE });
+    }
+    Draft::again("How often a case is routed", routed)
 }
 
 /// That it may be sent to something else once more.

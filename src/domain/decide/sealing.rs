@@ -16,6 +16,7 @@ pub(super) fn seal(draft: &mut Draft<'_>) -> Result<(), Refusal> {
     actor::role(&draft.world.register, draft.ctx, draft.code, actor::AGENTS)?;
     draft.not_held()?;
     draft.stands(&[CaseState::Proofing])?;
+    Draft::again("How often approval of a case is requested", usize::try_from(draft.case.revision).unwrap_or(usize::MAX))?;
     draft.recoverable(&draft.case.route)?;
     let by = draft.ctx.actor.who.clone();
     draft.grow(hands(&by, Duty::Sealer, draft.now()));
@@ -46,6 +47,7 @@ pub(super) fn reopen(draft: &mut Draft<'_>, reason: &TextRef) -> Result<(), Refu
     draft.not_held()?;
     draft.stands(&[CaseState::Sealed, CaseState::Approved, CaseState::Failed])?;
     super::execute::nothing_to_take_back(draft)?;
+    Draft::again("How often a case is opened again", draft.case.worked.reopened)?;
     draft.void(VoidReason::Reopened);
     draft.push(CaseEvent::Reopened { reason: reason.clone() });
     draft.unseal(VoidReason::Reopened);

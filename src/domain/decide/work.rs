@@ -21,6 +21,7 @@ pub(super) fn assign(draft: &mut Draft<'_>, operator: Option<&OperatorId>) -> Re
     if draft.case.assignee.as_ref() == operator {
         return Err(Refusal::Already("It is so already.".to_owned()));
     }
+    Draft::again("How often a case is given to somebody or let go of", draft.case.worked.assigned)?;
     give(draft, operator)
 }
 
@@ -44,6 +45,7 @@ pub(super) fn hand_over(draft: &mut Draft<'_>, note: &TextRef, to: Option<&Opera
     actor::role(&draft.world.register, draft.ctx, draft.code, actor::STAFF)?;
     to_staff(draft, to)?;
     alive(draft)?;
+    Draft::again("How often a case is handed over", draft.case.worked.handed_over)?;
     draft.push(CaseEvent::HandedOver { note: note.clone() });
     if draft.case.assignee.as_ref() == to {
         return Ok(());

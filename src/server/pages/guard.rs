@@ -62,9 +62,7 @@ pub(super) async fn guard(State(pages): State<Arc<Pages>>, request: Request, nex
         tracing::info!(method, route, status = status.as_u16(), millis, "page");
     } else {
         tracing::debug!(method, route, status = status.as_u16(), millis, "page");
-        if let Some(requests) = pages.unsaid.count(ended) {
-            tracing::info!(requests, "pages looked at and forms refused, within a minute");
-        }
+        pages.unsaid.count(ended).into_iter().for_each(say_unsaid);
     }
     let headers = answer.headers_mut();
     for (name, value) in HEADERS {
@@ -74,6 +72,10 @@ pub(super) async fn guard(State(pages): State<Arc<Pages>>, request: Request, nex
         headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
     }
     answer
+}
+
+pub(super) fn say_unsaid(requests: u64) {
+    tracing::info!(requests, "pages looked at and forms refused, within a minute");
 }
 
 /// The address that asks, as the listener knows it.

@@ -13,7 +13,7 @@ pub use ask::AskForm;
 pub use forms::{AnswerForm, CodeForm, WordForm};
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use axum::Router;
@@ -88,14 +88,38 @@ pub(super) struct Pages {
     unsaid: Unsaid,
 }
 
+impl Pages {
+    fn tell_unsaid(&self, until: u64) {
+        self.unsaid.over(until).into_iter().for_each(guard::say_unsaid);
+    }
+}
+
+impl Drop for Pages {
+    fn drop(&mut self) {
+        self.tell_unsaid(u64::MAX);
+    }
+}
+
+/// Tells of requests of nobody known when their minute is over, not with the next one that comes, whenever that is.
+async fn every_minute(pages: Weak<Pages>) {
+    let mut minute = tokio::time::interval(Duration::from_mins(1));
+    loop {
+        minute.tick().await;
+        let Some(pages) = pages.upgrade() else { return };
+        pages.tell_unsaid(pages.requester.monotonic_millis());
+    }
+}
+
 /// The pages. Serve with `into_make_service_with_connect_info::<SocketAddr>()`, so that addresses are known.
 ///
-/// What persons ask for themselves is only taken here: [`Requester::run`] works on it.
+/// What persons ask for themselves is only taken here: [`Requester::run`] works on it. To be called where the runtime is: once a minute it is told
+/// how many asked for nothing that leads anywhere.
 pub fn router(requester: Arc<Requester>, settings: Settings) -> Router {
     let limits = limit::Limits::new(settings.rates);
     let asking = limit::Limits::new(Rates { looks: 0, forms: settings.asks });
     let asking_each = limit::Limits::new(Rates { looks: 0, forms: settings.asks_each });
     let pages = Arc::new(Pages { requester, settings, limits, asking, asking_each, unsaid: Unsaid::default() });
+    tokio::spawn(every_minute(Arc::downgrade(&pages)));
     Router::new()
         .route("/", get(ask::home))
         .route("/ask", get(ask::form).post(ask::ask))

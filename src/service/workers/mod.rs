@@ -298,7 +298,7 @@ impl Workers {
         match &item.effect {
             Effect::SendCode { case, session } => self.send_code(item, *case, session).await,
             Effect::AskAttester { case, session } => self.ask_attester(item, *case, session).await,
-            Effect::NotifySubject { case, notice } => self.notify_subject(item, *case, *notice).await,
+            Effect::NotifySubject { case, notice, turn } => self.notify_subject(item, *case, (*notice, *turn)).await,
             Effect::NotifyApprovers { case, reminder } => self.notify_approvers(item, *case, *reminder).await,
             Effect::NotifySecurity { case, escalated } => self.notify_security(item, *case, *escalated).await,
             Effect::NotifyStaff { case, state } => self.notify_staff(item, *case, *state).await,

@@ -71,9 +71,14 @@ impl Workers {
         self.told(item, id, message, tally).await
     }
 
-    /// Tells the subject at every recorded address, and the owners of a non-human one (invariant 13).
-    pub(super) async fn notify_subject(&self, item: &OutboxItem, id: CaseId, notice: Notice) -> Result<Step, ServiceError> {
+    /// Tells the subject at every recorded address, and the owners of a non-human one (invariant 13). Of several turns within a minute the last one
+    /// is told.
+    pub(super) async fn notify_subject(&self, item: &OutboxItem, id: CaseId, (notice, turn): (Notice, Option<u64>)) -> Result<Step, ServiceError> {
         let Some((case, subject)) = self.case_and_subject(id).await? else { return Ok(Step::Finished) };
+        // What some of the addresses have had is brought to its end.
+        if turn.is_some_and(|turn| item.became.is_empty() && case.turns.last() != Some(&turn)) {
+            return Ok(Step::Finished);
+        }
         let about = self.about(&case, &subject);
         let mut to = recipients::of_subject(&subject);
         if subject.kind.is_non_human() {
@@ -157,12 +162,11 @@ impl Workers {
     /// A session that still waits when its time is over, or its case is held, before its message could be handed over: nobody is to take it for sent.
     async fn too_late(&self, item: &OutboxItem, case: &Case, session: &SessionId, message: Message) -> Result<Step, ServiceError> {
         // A session without an outcome is not open only where it ran out or is frozen.
-        if case.sessions.get(session).is_none_or(|s| s.outcome.is_some()) {
-            return Ok(Step::Finished);
-        }
+        let Some(proof) = case.sessions.get(session).filter(|s| s.outcome.is_none()) else { return Ok(Step::Finished) };
         let mut tally = Tally::of(item);
         if !tally.told() {
-            tally.add(Untold::Unreachable);
+            let in_time = proof.expires_at > self.service.now();
+            tally.add(if in_time { Untold::Held } else { Untold::Unreachable });
         }
         self.told(item, case.id, message, tally).await
     }
