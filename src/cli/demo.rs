@@ -113,6 +113,9 @@ pub async fn run(demo: &DemoArguments, arguments: &Arguments, out: Out) -> Resul
         begun = begin(demo) => begun?,
         () = told() => return Err(Failure::new(FAILED, "Stopped before the demo was filled.")),
     };
+    // Keys that were pressed while it filled were meant for nothing that is shown now.
+    #[cfg(unix)]
+    let _ = rustix::termios::tcflush(rustix::stdio::stdin(), rustix::termios::QueueSelector::IFlush);
     let shown = show(&running, arguments, &settings, &tokens).await;
     running.stop().await?;
     shown

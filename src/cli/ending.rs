@@ -19,20 +19,21 @@ pub(super) fn with_terminal() -> bool {
 }
 
 /// Until the terminal it was started from hangs up. Listens from the call on.
-pub(super) fn until_left(ends_with_terminal: bool) -> impl Future<Output = ()> {
+/// `certificates`: whether there are any to be read again.
+pub(super) fn until_left(ends_with_terminal: bool, certificates: bool) -> impl Future<Output = ()> {
     #[cfg(unix)]
     let hangup = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup());
     async move {
         #[cfg(unix)]
         if let Ok(hangup) = hangup {
-            return left(hangup, ends_with_terminal).await;
+            return left(hangup, ends_with_terminal, certificates).await;
         }
         std::future::pending::<()>().await;
     }
 }
 
 #[cfg(unix)]
-async fn left(mut hangup: tokio::signal::unix::Signal, mut ends_with_terminal: bool) {
+async fn left(mut hangup: tokio::signal::unix::Signal, mut ends_with_terminal: bool, certificates: bool) {
     loop {
         let heard = if ends_with_terminal {
             let there = has_terminal();
@@ -56,7 +57,11 @@ async fn left(mut hangup: tokio::signal::unix::Signal, mut ends_with_terminal: b
         if ends_with_terminal && !has_terminal() {
             return;
         }
-        tracing::info!("certificates are read again; other settings count from the next start");
+        if certificates {
+            tracing::info!("certificates are read again; other settings count from the next start");
+        } else {
+            tracing::info!("there is no [tls], so nothing is read again: settings count from the next start");
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 
 #![allow(missing_docs, reason = "where the settings lie needs no words in each variant")]
 
+use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,10 +16,11 @@ use tokio::net::TcpListener;
 
 use super::out::{FAILED, Failure, Out, REFUSED};
 use super::{ending, journal};
-use crate::base::ids::SubjectId;
+use crate::base::ids::{SubjectId, TargetId};
 use crate::base::ports::Ports;
 use crate::config::keys::{Reserved, ServerKeys};
 use crate::config::{self, ServerConfig, paths::Paths};
+use crate::connectors::Connector;
 use crate::connectors::configured::connectors;
 use crate::outbound::mail::Mailer;
 use crate::server::host::{Parts, Running};
@@ -300,6 +302,7 @@ async fn serve(from: &Config, out: Out) -> Result<(), Failure> {
     let (_, config) = settings(from)?;
     let _journal = journal::keep(config.journal, std::io::stderr(), std::io::stderr().is_terminal());
     founded(&config)?;
+    let (mailer, connectors) = named(&config)?;
     let keys = ServerKeys::load(&config.keys)?;
     whole(&config)?;
     let (store, service) = open(&config, &keys, &Ports::system())?;
@@ -307,8 +310,8 @@ async fn serve(from: &Config, out: Out) -> Result<(), Failure> {
     let parts = Parts {
         service,
         codes: proofing::Keys::new(&*keys.codes).map_err(failed)?,
-        mailer: Mailer::configured(&config.mail).map_err(failed)?,
-        connectors: connectors(&config.targets).map_err(failed)?,
+        mailer,
+        connectors,
         public_url: config.public_url.clone(),
         organisation: config.organisation.clone(),
         config: limits(&config),
@@ -326,7 +329,7 @@ async fn serve(from: &Config, out: Out) -> Result<(), Failure> {
         "policy_waits": waiting,
     });
     // Before anyone is told that it serves: whoever reads that may end it at once.
-    let (told, left) = (ending::until_told(), ending::until_left(ends_with_terminal));
+    let (told, left) = (ending::until_told(), ending::until_left(ends_with_terminal, config.tls.is_some()));
     out.answer(&bound, |b| {
         let waits = if waiting { "\nThe policy file is not the policy in force: propose it with `countersign policy propose`." } else { "" };
         let (api, metrics) = (b["api"].as_str().unwrap_or_default(), b["metrics"].as_str().unwrap_or_default());
@@ -343,6 +346,28 @@ async fn serve(from: &Config, out: Out) -> Result<(), Failure> {
     store.close();
     tracing::info!("ended in order");
     Ok(())
+}
+
+/// Where mail goes, and every target.
+type Outside = (Mailer, BTreeMap<TargetId, Arc<dyn Connector>>);
+
+/// What the settings name beside themselves, certificate, secrets and authorities: whatever is missing or wrong is told at once.
+fn named(config: &ServerConfig) -> Result<Outside, Failure> {
+    let mut wrong = Vec::new();
+    let certificate = config.tls.as_ref().map(|tls| server::certificate::examine(&tls.certificate, &tls.key, None));
+    wrong.extend(certificate.and_then(Result::err).map(|why| why.to_string()));
+    let mailer = Mailer::configured(&config.mail).map_err(|why| wrong.push(why.to_string())).ok();
+    let mut all = BTreeMap::new();
+    for target in &config.targets {
+        match connectors(std::slice::from_ref(target)) {
+            Ok(one) => all.extend(one),
+            Err(why) => wrong.push(why.to_string()),
+        }
+    }
+    match mailer {
+        Some(mailer) if wrong.is_empty() => Ok((mailer, all)),
+        _ => Err(Failure::new(FAILED, wrong.join("\n"))),
+    }
 }
 
 async fn bind(key: &str, address: std::net::SocketAddr) -> Result<TcpListener, Failure> {

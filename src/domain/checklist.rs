@@ -34,8 +34,9 @@ pub fn requirement_for(world: &World, subject: &Subject, (route, flags): (&Route
 /// What would be done for the world's case: the narrower of the pinned and the current policy's plan, no longer than policy's grants live.
 pub fn plan(world: &World) -> Option<Plan> {
     let (case, subject) = (world.case.as_deref()?, world.subject.as_deref()?);
-    let current = world.current.plan(subject, &case.route);
-    let mut plan = world.pinned.plan(subject, &case.route);
+    let opened = case.request.opened_at;
+    let current = world.current.plan(subject, &case.route, opened);
+    let mut plan = world.pinned.plan(subject, &case.route, opened);
     let longest = requirement(world).grant_lifetime;
     plan.lifetime = plan.lifetime.into_iter().chain(current.lifetime).chain(longest).min();
     plan.scope.retain(|s| current.scope.contains(s));

@@ -11,10 +11,13 @@ use super::policy::ceilings;
 use super::subject::Subject;
 use super::vocabulary::{Aal, Environment, Ial, InventorySource, SubjectKind, Tier};
 use crate::base::Time;
-use crate::base::ids::{ScopeId, TargetId};
+use crate::base::ids::{ScopeId, SubjectId, TargetId};
 
 /// The most sets of former facts that are kept of one subject; a record that would need more is refused.
 pub const MAX_FORMER: usize = 12;
+
+/// The most dependents that a record named lately and names no more; a record that would need more is refused.
+pub const MAX_RELEASED: usize = 400;
 
 /// What was before.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +29,9 @@ pub struct History {
     /// What policy went by before, each set of facts once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub former: Vec<Former>,
+    /// Dependents that it named and names no more, and until when it did: what was to be rotated is, until that is old enough.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub released: BTreeMap<SubjectId, Time>,
 }
 
 /// The facts of a record by which policy tells what a case needs.
@@ -72,7 +78,7 @@ impl Former {
 impl History {
     /// Whether nothing is known.
     pub fn is_empty(&self) -> bool {
-        self.scopes.is_empty() && self.former.is_empty()
+        self.scopes.is_empty() && self.former.is_empty() && self.released.is_empty()
     }
 
     /// Since when a scope is recorded, if that is known.
@@ -94,12 +100,13 @@ impl History {
                 scopes.entry(target.clone()).or_default().insert(scope.clone(), since);
             }
         }
+        // As long as a case can be open whose request is not older than they are, whatever policy's minimum age is.
+        let kept = ceilings::ENDPOINT_AGE.most.saturating_add(ceilings::EXPIRY.most).duration();
+        let released = released(known, new, now - kept, now)?;
         let mut former = known.map(|k| k.history.former.clone()).unwrap_or_default();
         if let Some(known) = known {
             let (was, is) = (Former::of(known, now), Former::of(new, now));
             if !was.same(&is) {
-                // As long as a case can be open whose request is not older than they are, whatever policy's minimum age is.
-                let kept = ceilings::ENDPOINT_AGE.most.saturating_add(ceilings::EXPIRY.most).duration();
                 former.retain(|f| f.until > now - kept && !f.same(&was) && !f.same(&is));
                 former.push(was);
                 // A record in which nothing of this changes is never refused for it: a restore may leave more than these.
@@ -110,7 +117,7 @@ impl History {
                 }
             }
         }
-        Ok(Self { scopes, former })
+        Ok(Self { scopes, former, released })
     }
 
     /// The history of a record of two: the later date of each scope, and everything that either was. `was` is the other one's record, which said
@@ -133,7 +140,13 @@ impl History {
                 None => former.push(*other),
             }
         }
-        Self { scopes, former }
+        let mut released = old.history.released.clone();
+        let gone = was.dependents.iter().map(|d| (d, now)).chain(was.history.released.iter().map(|(d, until)| (d, *until)));
+        for (dependent, until) in gone.filter(|(d, _)| !old.dependents.contains(d)) {
+            let last = released.entry(dependent.clone()).or_insert(until);
+            *last = (*last).max(until);
+        }
+        Self { scopes, former, released }
     }
 
     /// Keeps dates of those scopes alone that are recorded.
@@ -145,4 +158,18 @@ impl History {
         self.scopes.retain(|_, dates| !dates.is_empty());
         self
     }
+}
+
+/// Dependents that a record names no more, those that it did since then and of before it that still count.
+fn released(known: Option<&Subject>, new: &Subject, from: Time, now: Time) -> Result<BTreeMap<SubjectId, Time>, String> {
+    let Some(known) = known else { return Ok(BTreeMap::new()) };
+    let mut all = known.history.released.clone();
+    all.retain(|dependent, until| *until > from && !new.dependents.contains(dependent));
+    let before = all.len();
+    all.extend(known.dependents.iter().filter(|d| !new.dependents.contains(d)).map(|d| (d.clone(), now)));
+    // As above: a record that releases none is never refused for what a restore left.
+    if all.len() > MAX_RELEASED && all.len() > before {
+        return Err(format!("dependents changed too often: {MAX_RELEASED} former ones are kept. Record them as they were"));
+    }
+    Ok(all)
 }

@@ -126,6 +126,12 @@ impl Subject {
         self.entitlements.get(target).cloned().unwrap_or_default()
     }
 
+    /// What depends on its credential, or was said to until after that moment.
+    pub fn depended_on(&self, since: Time) -> impl Iterator<Item = &SubjectId> {
+        let released = self.history.released.iter().filter(move |(_, until)| **until > since).map(|(dependent, _)| dependent);
+        self.dependents.iter().chain(released)
+    }
+
     /// Whether anyone is recorded to own it; a person owns themselves.
     pub fn owner_known(&self) -> bool {
         !self.kind.is_non_human() || self.owners.iter().any(|o| o.until.is_none())

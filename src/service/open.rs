@@ -54,7 +54,12 @@ impl Service {
                     let noticed = self.notice_look_alike(&done.case).await;
                     return Ok(self.begin_proof(Self::and_noticed(done, noticed)).await);
                 }
-                other => return other,
+                other => {
+                    if matches!(other, Err(ServiceError::Refused(_) | ServiceError::Answered(_) | ServiceError::NotFound(_))) {
+                        self.store.hand_back(id).await;
+                    }
+                    return other;
+                }
             }
         }
         Err(ServiceError::Conflict)

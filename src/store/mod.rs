@@ -381,8 +381,10 @@ pub trait Store: Send + Sync + 'static {
     /// Announcements of committed changes from now on.
     fn announcements(&self) -> broadcast::Receiver<Arc<Announcement>>;
     /// The next case number of the year: one more than the last that was given out, or opened before the server was started. One that is given
-    /// out and opens nothing is left out until then.
+    /// out and opens nothing is left out until then, unless it is handed back.
     async fn next_case(&self, now: Time) -> Result<CaseId, StoreError>;
+    /// Hands a number back under which nothing was opened and of which nobody heard: given out again if none was given out since.
+    async fn hand_back(&self, id: CaseId);
 
     /// A case.
     async fn case(&self, id: CaseId) -> Result<Option<Arc<Case>>, StoreError>;

@@ -117,6 +117,7 @@ async fn invariant_06_software_is_told_where_its_case_stands_and_what_is_missing
         let told = [
             "allowed_actions",
             "approvals_needed",
+            "bare",
             "checklist",
             "could_decide",
             "execution_delay_seconds",

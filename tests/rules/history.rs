@@ -95,11 +95,50 @@ fn invariant_05_a_record_made_easier_asks_no_less_of_a_case_that_is_open_or_open
     import(&mut play, |s| s.inventory = InventorySource::Hr);
     let need = checklist::requirement(&play.world);
     assert!(need.approvals.count == 2 && need.gates.contains(&Method::ManagerAttestation), "{need:?}");
+    // And whoever asks why is told of the rules that it was judged by before, and until when.
+    let (world, case) = (&play.world, play.case());
+    let classes = world.pinned.classes(&world.current, world.subject.as_ref().unwrap(), (&case.route, &case.flags), case.request.opened_at);
+    let said: Vec<_> = classes.iter().map(|(facts, until)| (facts.tier, facts.inventory, *until)).collect();
+    let before = [(Tier::Privileged, InventorySource::Hr, Some(play.now)), (Tier::Standard, InventorySource::None, Some(play.now))];
+    assert_eq!(said, [[(Tier::Standard, InventorySource::Hr, None)].as_slice(), &before].concat());
     // What tightens counts at once.
     let mut play = Play::new(Tier::Standard);
     play.open(op("nadia"), Path::Assisted);
     import(&mut play, |s| s.tier = Tier::Privileged);
     assert_eq!(needed(&play), 2);
+}
+
+#[test]
+fn invariant_10_a_dependent_that_the_record_names_no_more_is_rotated_until_that_is_old_enough() {
+    let rotated = |play: &Play| checklist::plan(&play.world).unwrap().rotates.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let two = |s: &mut Subject| s.dependents = vec![id("svc-a"), id("svc-b")];
+    let one = |s: &mut Subject| s.dependents = vec![id("svc-a")];
+    let mut asked = open(1, Path::Assisted);
+    asked.route.action = Action::TokenReissue;
+    // Removed a moment before the request, or as long ago as counts.
+    for (before, all) in [(Duration::zero(), vec!["svc-a", "svc-b"]), (age(), vec!["svc-a"])] {
+        let mut play = Play::new(Tier::Standard);
+        import(&mut play, two);
+        import(&mut play, one);
+        play.now += before;
+        play.act(op("nadia"), &Command::Open(asked.clone())).unwrap();
+        assert_eq!(rotated(&play), all, "{before}");
+    }
+    // In an open case it is as it was for as long as the case lives; what is added counts at once, and what comes back is one again.
+    let mut play = Play::new(Tier::Standard);
+    import(&mut play, one);
+    play.act(op("nadia"), &Command::Open(asked)).unwrap();
+    import(&mut play, two);
+    play.now += age() + Duration::days(1);
+    import(&mut play, |s| s.dependents = Vec::new());
+    assert_eq!(rotated(&play), ["svc-a", "svc-b"]);
+    import(&mut play, one);
+    let history = &play.world.subject.as_ref().unwrap().history;
+    assert_eq!(history.released.keys().map(ToString::to_string).collect::<Vec<_>>(), ["svc-b"]);
+    // A restore takes what either record named.
+    let (old, was) = (play.world.subject.as_ref().unwrap(), Subject { dependents: vec![id("svc-c")], ..subject(Tier::Standard) });
+    let both = History::narrowed(old, &was, play.now).released;
+    assert_eq!(both.keys().map(ToString::to_string).collect::<Vec<_>>(), ["svc-b", "svc-c"]);
 }
 
 #[test]

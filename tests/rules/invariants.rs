@@ -210,7 +210,7 @@ proptest! {
         for policy in [&pinned, &current] {
             let alone = policy.requirement(&subject, &case.route, &play.case().flags, case.request.opened_at);
             prop_assert!(compare::at_least(&asked, &alone), "laxer than one of the two");
-            let plan = policy.plan(&subject, &case.route);
+            let plan = policy.plan(&subject, &case.route, case.request.opened_at);
             let planned = checklist::plan(&play.world).unwrap();
             prop_assert!(planned.scope.is_subset(&plan.scope), "wider than one of the two");
             prop_assert!(plan.lifetime.is_none_or(|own| planned.lifetime.is_some_and(|l| l <= own)), "longer than one of the two");

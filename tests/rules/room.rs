@@ -106,9 +106,7 @@ fn a_case_that_fails_again_and_again_is_tried_again_only_so_often_and_rolled_bac
     withdrawn(&play);
 
     // What the target can't undo may be asked for without end, but not without a pause.
-    let mut play = Play::sealed(Tier::Standard);
-    play.approve("ruiz").unwrap();
-    play.restore();
+    let mut play = Play::granted();
     let back = Command::RollBack { reason: text("b") };
     for _ in 0..MAX_UNDONE_AT_ONCE {
         play.act(op("sato"), &back).unwrap();

@@ -44,6 +44,10 @@ async fn a_store_opened_again_knows_everything_and_gives_no_number_twice() {
     assert_eq!(number, CaseId::new(2026, 2));
     assert_eq!(store.next_case(at(START)).await.unwrap(), number, "nothing was opened under it, and nobody heard of it");
     assert_eq!(store.next_case(at(START)).await.unwrap(), CaseId::new(2026, 3), "given out once");
+    store.hand_back(number).await;
+    assert_eq!(store.next_case(at(START)).await.unwrap(), CaseId::new(2026, 4), "another was given out since");
+    store.hand_back(CaseId::new(2026, 4)).await;
+    assert_eq!(store.next_case(at(START)).await.unwrap(), CaseId::new(2026, 4), "a refusal uses up no number");
     store.close();
     assert!(matches!(store.head().await, Err(StoreError::Closed)));
     assert!(matches!(store.commit(world::change(at(START), operator("nadia"))).await, Err(CommitError::Store(StoreError::Closed))));

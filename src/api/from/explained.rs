@@ -37,10 +37,30 @@ pub fn explain(v: &CaseView) -> PolicyExplained {
     }
 }
 
-/// Every rule that matched, those of the policy that it was opened under first; one that stands alike in both stands here once.
+/// Every rule that matched: by what is recorded of the subject, then by what was until shortly before the case was opened, which counts too.
 fn rules(v: &CaseView) -> Vec<RuleApplied> {
     let Some(subject) = v.world.subject.as_deref() else { return Vec::new() };
-    let facts = Facts::of(subject, &v.case.route, &v.case.flags);
+    let case = &v.case;
+    let mut rules: Vec<RuleApplied> = Vec::new();
+    for (facts, until) in v.world.pinned.classes(&v.world.current, subject, (&case.route, &case.flags), case.request.opened_at) {
+        let known: Vec<RuleApplied> =
+            matched(v, &facts).into_iter().filter(|m| !rules.iter().any(|r| (&r.rule, &r.asks) == (&m.rule, &m.asks))).collect();
+        let said = until.map(|until| format!(" (the record said so until {})", until.format("%Y-%m-%d %H:%M UTC"))).unwrap_or_default();
+        rules.extend(known.into_iter().map(|rule| RuleApplied { why: format!("{}{said}", rule.why), ..rule }));
+    }
+    let picked = &case.route.picked_groups;
+    rules.extend((!picked.is_empty()).then(|| RuleApplied {
+        rule: "routing".to_owned(),
+        why: "whoever routed the case picked these groups".to_owned(),
+        line: None,
+        asks: picked.iter().map(|group| format!("approvals from {group}: 1")).collect(),
+        of: RuleOf::Both,
+    }));
+    rules
+}
+
+/// The rules that matched a class, those of the policy that the case was opened under first; one that stands alike in both stands here once.
+fn matched(v: &CaseView, facts: &Facts) -> Vec<RuleApplied> {
     let same = v.world.pinned.sha256 == v.world.current.sha256;
     let applied = |c: &Contribution, of: RuleOf| RuleApplied {
         rule: c.rule.clone(),
@@ -49,20 +69,12 @@ fn rules(v: &CaseView) -> Vec<RuleApplied> {
         asks: c.asks.clone(),
         of,
     };
-    let pinned = v.world.pinned.bundle.explain(&facts).matched;
-    let current = if same { pinned.clone() } else { v.world.current.bundle.explain(&facts).matched };
+    let pinned = v.world.pinned.bundle.explain(facts).matched;
+    let current = if same { pinned.clone() } else { v.world.current.bundle.explain(facts).matched };
     let alike = |one: &Contribution, others: &[Contribution]| others.iter().any(|c| (&c.rule, &c.asks) == (&one.rule, &one.asks));
     let opened = pinned.iter().map(|c| applied(c, if alike(c, &current) { RuleOf::Both } else { RuleOf::Pinned }));
     let since = current.iter().filter(|c| !alike(c, &pinned)).map(|c| applied(c, RuleOf::Current));
-    let picked = &v.case.route.picked_groups;
-    let routed = (!picked.is_empty()).then(|| RuleApplied {
-        rule: "routing".to_owned(),
-        why: "whoever routed the case picked these groups".to_owned(),
-        line: None,
-        asks: picked.iter().map(|group| format!("approvals from {group}: 1")).collect(),
-        of: RuleOf::Both,
-    });
-    opened.chain(since).chain(routed).collect()
+    opened.chain(since).collect()
 }
 
 /// The rules that asked for a proof that these methods can give, or for that gate, each with why it is there.

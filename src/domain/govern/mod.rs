@@ -65,7 +65,8 @@ pub fn decide_register(register: &Register, policy: &Policy, command: &RegisterC
         RegisterCommand::RecoveryTold { tokens } => recover::told(register, policy, tokens, context),
         RegisterCommand::RecordPersons { persons } => {
             let mut after = register.clone();
-            persons.iter().map(|person| record_person(&mut after, policy, person, context)).collect()
+            let accounts = with_accounts(register);
+            persons.iter().map(|person| record_person((&mut after, &accounts), policy, person, context)).collect()
         }
         RegisterCommand::RecordSubjects { subjects } => {
             if !is_host(context) {
@@ -221,14 +222,26 @@ fn pairs(register: &Register) -> Vec<(&PersonId, &PersonId)> {
     holders(PROPOSE).into_iter().flat_map(|proposer| guards.iter().filter(move |g| **g != proposer).map(move |g| (proposer, *g))).collect()
 }
 
-/// One person of an import, recorded in `after`, which is the register so far; refused as by itself, and then `after` is as it was.
-pub fn record_person(after: &mut Register, policy: &Policy, person: &Person, context: &Context) -> Result<RegisterEvent, Refusal> {
+/// Everyone who has an account: no import changes that, so it is looked for once and not for each of a hundred thousand persons.
+pub fn with_accounts(register: &Register) -> BTreeSet<PersonId> {
+    register.operators.values().map(|o| o.person.clone()).collect()
+}
+
+/// One person of an import, recorded in `after`, which is the register so far; refused as by itself, and then `after` is as it was. `accounts` are
+/// [`with_accounts`].
+pub fn record_person(
+    (after, accounts): (&mut Register, &BTreeSet<PersonId>),
+    policy: &Policy,
+    person: &Person,
+    context: &Context,
+) -> Result<RegisterEvent, Refusal> {
     if !is_host(context) {
         return Err(not_permitted("register_change", "the import on the host"));
     }
     let change = RegisterChange::SetPerson(person.clone());
     sound::check(after, policy, &change, context.now)?;
-    if widens::beneficiaries(after, &change, None).is_some() {
+    let has_account = accounts.contains(&person.id);
+    if widens::person_widens(after, person, has_account) {
         let what = widens::fields(after, person).join(", ");
         let help = format!(
             "They sign in or manage others, and another {what} may give them more: leave it as recorded here, and propose it with `countersign register person`."
@@ -236,7 +249,7 @@ pub fn record_person(after: &mut Register, policy: &Policy, person: &Person, con
         return Err(Refusal::SecondPerson(help));
     }
     // Only who has an account governs; for a hundred thousand others the register need not be copied to see.
-    if after.accounts_of(&person.id).next().is_some() {
+    if has_account {
         stays_governable(after, &change, context.now)?;
         stays_apart(after, policy, &change, context.now)?;
     }

@@ -16,7 +16,9 @@ use crate::domain::vocabulary::Status;
 /// `None` if the change narrows, or changes nothing about who may decide; otherwise the persons who would gain by it.
 pub fn beneficiaries(register: &Register, change: &RegisterChange, asker: Option<&PersonId>) -> Option<BTreeSet<PersonId>> {
     match change {
-        RegisterChange::SetPerson(person) => person_widens(register, person).then(|| BTreeSet::from([person.id.clone()])),
+        RegisterChange::SetPerson(person) => {
+            person_widens(register, person, register.accounts_of(&person.id).next().is_some()).then(|| BTreeSet::from([person.id.clone()]))
+        }
         RegisterChange::SetOperator(new) => {
             let old = register.operators.get(&new.id);
             let gain = || [Some(&new.person), old.map(|o| &o.person)].into_iter().flatten().cloned().collect();
@@ -47,10 +49,9 @@ pub fn beneficiaries(register: &Register, change: &RegisterChange, asker: Option
     }
 }
 
-/// A person without any account or bot decides nothing, so adding one is the inventory's business. For one who has an account, whom they work for,
-/// who manages them and whether they are here decide what their approval is worth.
-fn person_widens(register: &Register, new: &Person) -> bool {
-    let has_account = register.operators.values().any(|o| o.person == new.id);
+/// A person without any account decides nothing, so adding one is the inventory's business. For one who has an account, whom they work for, who
+/// manages them and whether they are here decide what their approval is worth.
+pub(super) fn person_widens(register: &Register, new: &Person, has_account: bool) -> bool {
     let manages = || register.persons.values().any(|p| p.manager.as_ref() == Some(&new.id));
     match register.persons.get(&new.id) {
         // An account of a person who is not there yet can't exist; if it does, adding the person brings it to life.
@@ -66,13 +67,14 @@ fn person_widens(register: &Register, new: &Person) -> bool {
 /// By which of its fields a change of a person widens.
 pub fn fields(register: &Register, new: &Person) -> Vec<&'static str> {
     let Some(old) = register.persons.get(&new.id) else { return vec!["person"] };
+    let has_account = register.accounts_of(&new.id).next().is_some();
     let alone = [
         ("employer", Person { employer: new.employer.clone(), ..old.clone() }),
         ("team", Person { team: new.team.clone(), ..old.clone() }),
         ("manager", Person { manager: new.manager.clone(), ..old.clone() }),
         ("status", Person { status: new.status, ..old.clone() }),
     ];
-    alone.into_iter().filter(|(_, person)| person_widens(register, person)).map(|(name, _)| name).collect()
+    alone.into_iter().filter(|(_, person)| person_widens(register, person, has_account)).map(|(name, _)| name).collect()
 }
 
 fn operator_widens(old: Option<&Operator>, new: &Operator) -> bool {

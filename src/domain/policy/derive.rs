@@ -62,6 +62,18 @@ impl Facts {
         Self { tier, ial, aal, kind, environment, inventory, owner_known, ..self.clone() }
     }
 
+    /// This class, and those of what the record said before that counts too, each with until when it said so.
+    pub(super) fn counted(self, subject: &Subject, opened: Time, demanded: impl Fn(Self) -> Arc<Requirement>) -> Vec<(Self, Option<Time>)> {
+        let now = demanded(self.clone()).min_endpoint_age;
+        let before = |former: &Former| {
+            let then = self.before(former);
+            let age = now.max(demanded(then.clone()).min_endpoint_age);
+            (former.until > opened - age.duration()).then_some((then, Some(former.until)))
+        };
+        let former: Vec<_> = subject.history.former.iter().filter_map(before).collect();
+        std::iter::once((self, None)).chain(former).collect()
+    }
+
     /// What a case of this class needs that was opened then: the stricter of what follows from its subject's record as it is, and as it was until
     /// less than policy's minimum age before (invariants 5, 14). Nobody makes an open case easier, nor one that comes, by changing the record.
     pub(super) fn strictest(self, subject: &Subject, opened: Time, demanded: impl Fn(Self) -> Arc<Requirement>) -> Arc<Requirement> {
@@ -281,8 +293,8 @@ impl Bundle {
         requirement.approvals.persons()
     }
 
-    /// What would be done, with access that ends after the lifetime, if that is one that ends.
-    pub fn plan(&self, subject: &Subject, route: &Route, lifetime: Option<Seconds>) -> Plan {
+    /// What would be done, with access that ends after the lifetime, if that is one that ends, and by dependents as recorded since then.
+    pub fn plan(&self, subject: &Subject, route: &Route, (lifetime, since): (Option<Seconds>, Time)) -> Plan {
         let rule = self.actions.get(&route.action).copied().unwrap_or_default();
         Plan {
             target: route.target.clone(),
@@ -290,7 +302,7 @@ impl Bundle {
             scope: route.scope.clone(),
             lifetime,
             revokes_old: rule.revokes_old,
-            rotates: if rule.rotates_dependents { subject.dependents.iter().cloned().collect() } else { BTreeSet::new() },
+            rotates: if rule.rotates_dependents { subject.depended_on(since).cloned().collect() } else { BTreeSet::new() },
             reversible: rule.reversible,
         }
     }

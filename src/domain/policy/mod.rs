@@ -118,9 +118,18 @@ impl Policy {
         self.memo.of(facts, None, |facts| self.bundle.demanded(facts))
     }
 
-    /// What would be done for that route; the lifetime is what the requirement allows without flags.
-    pub fn plan(&self, subject: &Subject, route: &Route) -> Plan {
-        self.bundle.plan(subject, route, self.demanded(Facts::of(subject, route, &[])).grant_lifetime)
+    /// What would be done for that route in a case opened then; the lifetime is what the requirement allows without flags. A dependent that the
+    /// record names no more is rotated until that is as old as an address has to be.
+    pub fn plan(&self, subject: &Subject, route: &Route, opened: Time) -> Plan {
+        let need = self.demanded(Facts::of(subject, route, &[]));
+        self.bundle.plan(subject, route, (need.grant_lifetime, opened - need.min_endpoint_age.duration()))
+    }
+
+    /// The classes as which a case counts that was opened then, by both policies: by what its subject's record says, and by what it said until shortly
+    /// before, with until when.
+    pub fn classes(&self, other: &Self, subject: &Subject, (route, flags): (&Route, &[Flag]), opened: Time) -> Vec<(Facts, Option<Time>)> {
+        let both = |facts: Facts| Arc::new(self.demanded(facts.clone()).stricter(&other.demanded(facts)));
+        Facts::of(subject, route, flags).counted(subject, opened, both)
     }
 
     /// Whether an operator with these roles may start that path.

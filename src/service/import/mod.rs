@@ -25,7 +25,7 @@ use super::{Ask, Service, ServiceError};
 use crate::base::ids::{PersonId, SubjectId};
 use crate::domain::case::Worker;
 use crate::domain::command::RegisterCommand;
-use crate::domain::govern::record_person;
+use crate::domain::govern::{record_person, with_accounts};
 use crate::domain::register::{Person, Register};
 use crate::domain::subject::Subject;
 use crate::store::PersonDetails;
@@ -194,7 +194,7 @@ impl Service {
         let context = Ask::system(Worker::Host).context(now);
         // The register as it will be after the rows so far: a dry run refuses just what a run refuses.
         let (mut after, mut seen, mut batch) = (Register::clone(&register), BTreeSet::new(), Batch::default());
-        let mut taken: Vec<Taken> = Vec::new();
+        let (mut taken, accounts): (Vec<Taken>, _) = (Vec::new(), with_accounts(&register));
         for row in rows {
             let checked = row.row.map_err(|why| (row.id, vec![why])).and_then(|p| {
                 let id = Some(crate::base::text::sanitise(&p.id, false));
@@ -223,7 +223,7 @@ impl Service {
                 continue;
             }
             // Also where only name or address changed: what is recorded of a person never changes without an entry (invariant 8).
-            if let Err(refusal) = record_person(&mut after, &policy, &person, &context) {
+            if let Err(refusal) = record_person((&mut after, &accounts), &policy, &person, &context) {
                 report.refuse(row.line, Some(person.id.to_string()), vec![refusal.to_string()]);
                 continue;
             }

@@ -213,6 +213,14 @@ impl Store for SqliteStore {
         Ok(CaseId::new(year, numbers.last))
     }
 
+    async fn hand_back(&self, id: CaseId) {
+        let mut numbers = self.numbers.lock().await;
+        if CaseId::new(numbers.year, numbers.last) == id {
+            // At none it is read anew which was the last.
+            numbers.last = numbers.last.saturating_sub(1);
+        }
+    }
+
     async fn case(&self, id: CaseId) -> Result<Option<Arc<Case>>, StoreError> {
         let kept = Arc::clone(&self.kept);
         self.readers.ask(move |conn| reads::case(conn, &kept, id)).await
