@@ -185,7 +185,7 @@ fn a_server_that_outlived_its_terminal_is_ended_by_no_later_hangup() {
     let signal = |name: &str| assert!(std::process::Command::new("kill").args([name, &id]).status().unwrap().success());
     notes("the terminal is gone without a hangup");
     signal("-HUP");
-    notes("certificates are read again");
+    notes("nothing is read again");
     let still = answers(&api);
     signal("-TERM");
     notes("ended in order");
