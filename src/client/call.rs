@@ -235,7 +235,7 @@ impl Client {
         } else if error.is_connect() {
             "no connection"
         } else {
-            "the connection broke; as many may be open from this address as it may have"
+            "the connection broke; perhaps too many are open from here"
         };
         ClientError::Unreachable { server: self.server.origin().ascii_serialization(), why: why.to_owned() }
     }
