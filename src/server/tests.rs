@@ -14,7 +14,7 @@ use super::listen::{How, serve};
 use super::tls::Certificates;
 
 /// How long a connection may be silent.
-const SILENCE: Duration = Duration::from_millis(600);
+const SILENCE: Duration = Duration::from_secs(2);
 /// Bytes of the answer: far more than what the buffers between the two hold.
 const LONG: usize = 2 * 1024 * 1024;
 /// Bytes of it that are read at a time, and how often within a silence: a sixth of the answer in each.
