@@ -35,7 +35,7 @@ impl Client {
         self.get(url).await
     }
 
-    /// The register with every row of every kind: read page after page, at most [`MAX_PAGES`] of a kind. What is left out then is still named in `more`.
+    /// The register with every row of every kind: read page after page, at most 100 of a kind. What is left out then is still named in `more`.
     pub async fn whole_register(&self) -> Result<RegisterView, ClientError> {
         let mut view = self.register_view().await?;
         let mut left = Vec::new();
