@@ -117,7 +117,7 @@ pub(super) async fn log(State(app): State<Arc<App>>, caller: Caller, Params(q): 
 #[utoipa::path(get, path = "/v1/register", tag = "register", params(reg::RegisterParams), responses((status = 200, body = reg::RegisterView)))]
 pub(super) async fn register(State(app): State<Arc<App>>, caller: Caller, Params(asked): Params<reg::RegisterParams>) -> Answer {
     if asked.after.is_some() && asked.of.is_none() {
-        return Err(Failure::invalid("after", "after goes on in the rows of one kind: say which with of."));
+        return Err(Failure::meaningless("after", "after goes on in the rows of one kind: say which with of."));
     }
     let register = app.service.store.register().await?;
     let rules = match register.policy {

@@ -321,6 +321,6 @@ async fn rows_of_the_register_go_on_after_the_one_that_is_named() {
         assert!(ids(&nothing, kind).is_empty() && nothing["more"] == Value::Null, "{nothing}");
     }
     assert_eq!(all["more"], Value::Null, "nothing is left out");
-    told(&house.get("/v1/register?after=nadia", "omar").await, 400, "invalid");
+    told(&house.get("/v1/register?after=nadia", "omar").await, 422, "invalid");
     assert_eq!(house.get("/v1/register?of=secrets", "omar").await.status, StatusCode::BAD_REQUEST);
 }
