@@ -364,15 +364,27 @@ pub fn further(missing: u8) -> String {
     }
 }
 
+/// How long an approved proposal may be due before it is said to be kept back: what is due is applied within seconds.
+const KEPT_BACK: chrono::Duration = chrono::Duration::minutes(5);
+
+/// Whether an approved proposal was due a while ago and still waits: it does not count.
+pub fn kept_back(effective_at: Option<DateTime<Utc>>, now: DateTime<Utc>) -> bool {
+    effective_at.is_some_and(|at| at + KEPT_BACK < now)
+}
+
 /// How a proposal stands, in words: who approved it so far, and whom or what it waits for. `given` are those who approved, and the last of them from
-/// servers that name no other; `counts` says when it counts, once that is known.
-pub fn stands(given: (&[PersonId], Option<&PersonId>), missing: u8, counts: Option<String>, who: impl Fn(&PersonId) -> String) -> String {
+/// servers that name no other; `counts` says when it counts, once that is known, and whether it is [`kept_back`].
+pub fn stands(given: (&[PersonId], Option<&PersonId>), missing: u8, counts: Option<(String, bool)>, who: impl Fn(&PersonId) -> String) -> String {
     let (all, last) = given;
     let given: Vec<String> = if all.is_empty() { last.map(&who).into_iter().collect() } else { all.iter().map(&who).collect() };
     let given = given.join(" and ");
     let further = further(missing);
     match (last, counts) {
-        (Some(_), Some(at)) => format!("approved by {given}, counts from {at}"),
+        (Some(_), Some((at, false))) => format!("approved by {given}, counts from {at}"),
+        (Some(_), Some((at, true))) => format!(
+            "approved by {given}, should count since {at} and does not: what it would change has changed since, or whoever proposed or approved it no \
+             longer may. End it, and propose it anew"
+        ),
         _ if given.is_empty() => format!("waits for {further}"),
         _ => format!("approved by {given}, waits for {further}"),
     }

@@ -12,7 +12,7 @@ use super::out::{FAILED, Failure, Out, table};
 use super::shown::minute;
 use super::{Arguments, connect};
 use crate::api::governance::{
-    ChangeRegister, IssueToken, PersonRow, PolicyProposed, PolicyView, ProposalRow, ProposalView, RegisterAnswer, RegisterView, stands,
+    ChangeRegister, IssueToken, PersonRow, PolicyProposed, PolicyView, ProposalRow, ProposalView, RegisterAnswer, RegisterView, kept_back, stands,
 };
 use crate::api::lists::named;
 use crate::base::ids::{AutomationId, DelegationId, EmployerId, GroupId, OperatorId, PersonId, ProposalId, TeamId, TokenId};
@@ -396,9 +396,11 @@ fn names(view: &RegisterView) -> BTreeMap<String, Untrusted> {
 /// What waits, a sentence each: who asks for what. Names are sanitised where they are put in, and stand beside their ids.
 fn proposals(all: &[ProposalRow], names: &BTreeMap<String, Untrusted>, policies: &[PolicyProposed]) -> String {
     let who = |id: &PersonId| names.get(id.as_str()).map_or_else(|| id.to_string(), |name| format!("{} ({id})", name.line()));
+    let now = SystemClock::new().now();
     let row = |p: &ProposalRow| {
         let by = (p.approvals.as_slice(), p.approved_by.as_ref());
-        let stands = stands(by, p.approvals_missing, p.effective_at.map(minute), who);
+        let counts = p.effective_at.map(|at| (minute(at), kept_back(Some(at), now)));
+        let stands = stands(by, p.approvals_missing, counts, who);
         let says = if p.says.is_empty() { p.change.to_string() } else { named(&p.says, names) };
         let mut lines = format!("{}  proposed by {}, {stands}:\n  {says}\n", p.id, who(&p.proposed_by));
         if let Some(policy) = policies.iter().find(|policy| policy.proposal == p.id) {

@@ -34,10 +34,11 @@ pub fn requirement_for(world: &World, subject: &Subject, (route, flags): (&Route
 /// What would be done for the world's case: the narrower of the pinned and the current policy's plan, no longer than policy's grants live.
 pub fn plan(world: &World) -> Option<Plan> {
     let (case, subject) = (world.case.as_deref()?, world.subject.as_deref()?);
-    let opened = case.request.opened_at;
-    let current = world.current.plan(subject, &case.route, opened);
-    let mut plan = world.pinned.plan(subject, &case.route, opened);
-    let longest = requirement(world).grant_lifetime;
+    let need = requirement(world);
+    let since = case.request.opened_at - need.min_endpoint_age.duration();
+    let current = world.current.plan(subject, &case.route, since);
+    let mut plan = world.pinned.plan(subject, &case.route, since);
+    let longest = need.grant_lifetime;
     plan.lifetime = plan.lifetime.into_iter().chain(current.lifetime).chain(longest).min();
     plan.scope.retain(|s| current.scope.contains(s));
     plan.revokes_old |= current.revokes_old;

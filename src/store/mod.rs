@@ -448,6 +448,8 @@ pub trait Store: Send + Sync + 'static {
     fn commit_seconds(&self) -> Histogram;
     /// Puts an effect back, to be tried not before then.
     async fn postpone(&self, item: i64, not_before: Time) -> Result<(), StoreError>;
+    /// Puts an effect back that nothing was tried for: it was taken once less.
+    async fn put_back(&self, item: i64, not_before: Time) -> Result<(), StoreError>;
     /// Puts a message back for those addresses where it is not settled yet what became of it, or an order with how far it came.
     async fn postpone_rest(&self, item: i64, not_before: Time, became: BTreeMap<String, Became>) -> Result<(), StoreError>;
     /// Marks an effect as done that needs no change beside it.

@@ -324,3 +324,15 @@ async fn rows_of_the_register_go_on_after_the_one_that_is_named() {
     told(&house.get("/v1/register?after=nadia", "omar").await, 422, "invalid");
     assert_eq!(house.get("/v1/register?of=secrets", "omar").await.status, StatusCode::BAD_REQUEST);
 }
+
+#[test]
+fn a_proposal_that_was_due_and_does_not_count_says_so() {
+    use countersign::api::governance::{kept_back, stands};
+    let (due, minutes): (chrono::DateTime<chrono::Utc>, _) = ("2026-03-02T10:00:00Z".parse().unwrap(), chrono::Duration::minutes);
+    assert_eq!([0, 5, 6].map(|m| kept_back(Some(due), due + minutes(m))), [false, false, true]);
+    assert!(!kept_back(None, due), "not approved yet");
+    let ines = "p-ines".parse().unwrap();
+    let said = |late| stands((&[], Some(&ines)), 0, Some(("10:00".to_owned(), late)), ToString::to_string);
+    assert_eq!(said(false), "approved by p-ines, counts from 10:00");
+    assert!(said(true).starts_with("approved by p-ines, should count since 10:00 and does not: "), "{}", said(true));
+}

@@ -271,6 +271,8 @@ async fn invariant_13_this_was_not_me_after_a_case_was_closed_says_what_stays_gi
         let (progress, could) = (checklist::progress(&loaded.world, loaded.now), lineage::could_decide(&loaded.world, loaded.now));
         let next = next::step(&loaded.world, &progress, &could, loaded.now);
         assert!(next.starts_with(step) && next.contains("wait for security"), "{next}");
+        let offered = house.service.look(case, &staff("sam")).await.unwrap().allowed.contains(&"case_roll_back");
+        assert_eq!(offered, action == Action::AccountUnlock, "what can't be undone is not offered to be");
         match (action, roll_back().await) {
             (Action::AccountUnlock, Ok(_)) => {
                 house.live(120, 4).await;

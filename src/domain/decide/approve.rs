@@ -23,12 +23,10 @@ use crate::domain::vocabulary::{CaseState, Decision, Role};
 const BEGINS: Seconds = Seconds(15 * 60);
 
 /// How long an approval counts: as policy says, and no less than what it is for has to wait and the server needs to begin with it. One file is
-/// refused that asks for more delay than its approvals last; the stricter of the one that a case was opened under and the one in force may. Where
-/// others approve too, the wait begins with the last of them: theirs is the time that policy gives them to approve, within what an approval counts.
+/// refused that asks for more delay than its approvals last; the stricter of the one that a case was opened under and the one in force may.
 fn lifetime(need: &Requirement) -> Seconds {
     let waits = Seconds(need.delay.0.saturating_add(need.grace.0));
-    let others = if need.approvals.persons() > 1 && waits.0 > 0 { need.deadlines.approval.min(need.approval_lifetime) } else { Seconds(0) };
-    need.approval_lifetime.max(waits.saturating_add(BEGINS).saturating_add(others))
+    need.approval_lifetime.max(waits.saturating_add(BEGINS))
 }
 
 /// Approves or denies.

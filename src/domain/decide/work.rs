@@ -21,8 +21,20 @@ pub(super) fn assign(draft: &mut Draft<'_>, operator: Option<&OperatorId>) -> Re
     if draft.case.assignee.as_ref() == operator {
         return Err(Refusal::Already("It is so already.".to_owned()));
     }
-    Draft::again("How often a case is given to somebody or let go of", draft.case.worked.assigned)?;
+    movable(draft, operator)?;
     give(draft, operator)
+}
+
+/// That a case may go to somebody, or be let go of, once more. What nobody has can always be taken, which takes that it was let go of before: whoever
+/// uses up that room has it then, and it can be given to others as often again.
+fn movable(draft: &Draft<'_>, operator: Option<&OperatorId>) -> Result<(), Refusal> {
+    let limit = match (operator, &draft.case.assignee) {
+        (Some(_), None) => return Ok(()),
+        (Some(_), Some(_)) => 2 * MAX_ITEMS,
+        (None, _) => MAX_ITEMS,
+    };
+    let what = "How often a case is given to somebody or let go of";
+    if draft.case.worked.assigned >= limit { Err(Refusal::Limit { what, limit }) } else { Ok(()) }
 }
 
 /// Who has a case is no part of what is sealed, unless they share a mailbox with somebody who gave proof in it. Approvers would then read that

@@ -118,11 +118,11 @@ impl Policy {
         self.memo.of(facts, None, |facts| self.bundle.demanded(facts))
     }
 
-    /// What would be done for that route in a case opened then; the lifetime is what the requirement allows without flags. A dependent that the
-    /// record names no more is rotated until that is as old as an address has to be.
-    pub fn plan(&self, subject: &Subject, route: &Route, opened: Time) -> Plan {
+    /// What would be done for that route; the lifetime is what the requirement allows without flags. A dependent that the record named at any time
+    /// since then is rotated, too.
+    pub fn plan(&self, subject: &Subject, route: &Route, since: Time) -> Plan {
         let need = self.demanded(Facts::of(subject, route, &[]));
-        self.bundle.plan(subject, route, (need.grant_lifetime, opened - need.min_endpoint_age.duration()))
+        self.bundle.plan(subject, route, (need.grant_lifetime, since))
     }
 
     /// The classes as which a case counts that was opened then, by both policies: by what its subject's record says, and by what it said until shortly

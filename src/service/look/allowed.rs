@@ -85,7 +85,9 @@ fn one(
 /// Whether a refusal is about a value that the asker has yet to choose.
 fn only_the_stand_in(command: &Command, refusal: &Refusal) -> bool {
     match refusal {
-        Refusal::Invalid { .. } | Refusal::Unknown(_) | Refusal::ScopeExceeds => true,
+        // Of a roll-back nothing is chosen but the words: what can't be undone stays so.
+        Refusal::Invalid { .. } => !matches!(command, Command::RollBack { .. }),
+        Refusal::Unknown(_) | Refusal::ScopeExceeds => true,
         Refusal::Already(_) => matches!(command, Command::Route { .. } | Command::Flag { .. }),
         _ => false,
     }

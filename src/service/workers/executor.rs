@@ -67,7 +67,7 @@ impl Workers {
         let mut sofar = Sofar::of(item);
         let Some(case) = self.service.store.case(id).await? else { return Ok(Step::Finished) };
         // Before anything begins, and before the target is asked what it holds: it may hang over that, too.
-        let Ok(_place) = self.place(&case.route.target, item) else { return Ok(sofar.rest()) };
+        let Some(_place) = self.place(&case.route.target, item).await else { return Ok(Step::NoPlace) };
         let (case, fresh) = match self.started(case, attempt, &sofar).await {
             Ok(Begun::Runs { case, fresh }) => (case, fresh),
             Ok(Begun::Ended) => return Ok(Step::Finished),
@@ -270,7 +270,7 @@ impl Workers {
             tracing::error!(case = %id, %system, "no such target is configured; an execution can't be undone there");
             return Ok(Step::Again);
         };
-        let Ok(_place) = self.place(system, item) else { return Ok(Step::Again) };
+        let Some(_place) = self.place(system, item).await else { return Ok(Step::NoPlace) };
         let mut sofar = Sofar::of(item);
         let given_up = undoing && sofar.asked >= connector.tries();
         sofar.asked += 1;

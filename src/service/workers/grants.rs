@@ -24,7 +24,7 @@ impl Workers {
             tracing::error!(case = %id, system = %case.route.target, "no such target is configured; a grant can't be ended there");
             return Ok(Step::Again);
         };
-        let Ok(_place) = self.place(&case.route.target, item) else { return Ok(Step::Again) };
+        let Some(_place) = self.place(&case.route.target, item).await else { return Ok(Step::NoPlace) };
         if let Err(error) = connector.revoke(&order, self.service.now()).await {
             tracing::warn!(case = %id, %grant, error = error.code(), "a grant could not be revoked yet");
         }

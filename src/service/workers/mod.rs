@@ -24,7 +24,7 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::broadcast::Receiver;
-use tokio::sync::{Semaphore, SemaphorePermit, TryAcquireError, watch};
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
 
 use super::{Ask, Service, ServiceError};
 use crate::base::Time;
@@ -45,6 +45,8 @@ pub const SIDE_BY_SIDE: u16 = 8;
 const TRIED_AGAIN: usize = SIDE_BY_SIDE as usize / 2;
 /// Effects of a lane towards one target at the same time, first tries among them, where there are others: one place is always left for these.
 const TO_ONE: usize = SIDE_BY_SIDE as usize - 1;
+/// How long what is new waits for a place at its target, which keeps one place of the lane from what goes to others.
+const SOON: std::time::Duration = std::time::Duration::from_millis(250);
 /// How long an effect is taken for; taken anew each third of it for as long as it is worked on.
 pub const LEASE_SECONDS: u32 = 180;
 /// Cases looked at in one pass of the deadlines.
@@ -109,6 +111,8 @@ pub enum Step {
     Rest(BTreeMap<String, Became>),
     /// It is to be tried again then.
     At(Time),
+    /// Nothing was tried: as many as may be are at work at its target.
+    NoPlace,
 }
 
 /// The places of a lane at one target.
@@ -140,11 +144,15 @@ impl Workers {
         Self { service, hands, patience, places, unread: Mutex::default() }
     }
 
-    /// A place at a target, and one of those for what is tried again, unless all are taken: before it is asked anything.
-    fn place(&self, system: &TargetId, item: &OutboxItem) -> Result<Taken<'_>, TryAcquireError> {
-        let Some(places) = self.places.get(&(item.effect.lane(), system.clone())) else { return Ok((None, None)) };
-        let again = (item.tries > 0).then(|| places.again.try_acquire()).transpose()?;
-        Ok((Some(places.all.try_acquire()?), again))
+    /// A place at a target, and one of those for what is tried again, unless all are taken: before it is asked anything. What is new waits a moment
+    /// for one, since a target that answers has one soon.
+    async fn place(&self, system: &TargetId, item: &OutboxItem) -> Option<Taken<'_>> {
+        let Some(places) = self.places.get(&(item.effect.lane(), system.clone())) else { return Some((None, None)) };
+        if item.tries == 0 {
+            return Some((Some(tokio::time::timeout(SOON, places.all.acquire()).await.ok()?.ok()?), None));
+        }
+        let again = places.again.try_acquire().ok()?;
+        Some((Some(places.all.try_acquire().ok()?), Some(again)))
     }
 
     /// Runs until `stop` becomes true; what is under way then gets [`Patience::drain`], and what is not done by then is put back.
@@ -267,6 +275,7 @@ impl Workers {
             Step::Again => store.postpone(item.id, later).await,
             Step::Rest(became) => store.postpone_rest(item.id, later, became).await,
             Step::At(then) => store.postpone(item.id, then).await,
+            Step::NoPlace => store.put_back(item.id, later).await,
         };
         if let Err(error) = ended {
             // Its lease runs out and it is taken again.

@@ -361,6 +361,11 @@ impl Store for SqliteStore {
         self.writer.write(move |batch| outbox::postpone(batch, item, not_before)).await.map_err(store_error)
     }
 
+    async fn put_back(&self, item: i64, not_before: Time) -> Result<(), StoreError> {
+        let not_before = not_before.timestamp_millis();
+        self.writer.write(move |batch| outbox::put_back(batch, item, not_before)).await.map_err(store_error)
+    }
+
     async fn postpone_rest(&self, item: i64, not_before: Time, became: BTreeMap<String, Became>) -> Result<(), StoreError> {
         let not_before = not_before.timestamp_millis();
         self.writer.write(move |batch| outbox::postpone_rest(batch, item, not_before, &became)).await.map_err(store_error)

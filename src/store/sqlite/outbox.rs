@@ -51,6 +51,12 @@ pub(super) fn postpone(batch: &Batch<'_>, item: i64, not_before: i64) -> Result<
     Ok(())
 }
 
+/// Puts an effect back as if it had not been taken.
+pub(super) fn put_back(batch: &Batch<'_>, item: i64, not_before: i64) -> Result<(), CommitError> {
+    batch.conn.prepare_cached("UPDATE outbox SET available = ?2, tries = max(tries - 1, 0) WHERE id = ?1")?.execute([item, not_before])?;
+    Ok(())
+}
+
 /// Puts a message back, with what became of it so far.
 pub(super) fn postpone_rest(batch: &Batch<'_>, item: i64, not_before: i64, became: &BTreeMap<String, Became>) -> Result<(), CommitError> {
     let became = to_json(became)?;

@@ -37,7 +37,7 @@ type Fill = fn(&Connection) -> Result<(), StoreError>;
 
 /// After which migration what is filled, in order. It goes together with the table or column that the migration makes; due times are written anew
 /// where they are derived otherwise than before.
-const FILLS: [(usize, &str, Fill); 8] = [
+const FILLS: [(usize, &str, Fill); 9] = [
     (2, "temporary access", super::grants::fill),
     (6, "names that lead to subjects", super::handles::fill),
     (7, "when cases are due", super::dues::fill),
@@ -45,6 +45,7 @@ const FILLS: [(usize, &str, Fill); 8] = [
     (11, "flags of cases, and what subjects are found by", super::found::fill),
     (12, "when cases are due", super::dues::fill),
     (12, "since when addresses, managers and saved codes are as they are", super::dates::fill),
+    (15, "when cases are due", super::dues::fill),
     (15, "owners and other cases that count in undecided cases", super::reach::fill),
 ];
 

@@ -69,9 +69,10 @@ impl Policy {
             shared.opens = Some(Box::new(About::of_policy(one, names)));
             shared.go(Place::Proposal);
         } else if wanted.is_none() {
+            let now = shared.server_now();
             let choice = |one: &PolicyProposed| {
                 let label = format!("{} by {}", one.proposal, who(&one.proposed_by, &names));
-                Choice::new(one.proposal.as_str(), label, About::of_policy(one, names.clone()).stands())
+                Choice::new(one.proposal.as_str(), label, About::of_policy(one, names.clone()).stands(now))
             };
             shared.pick(Picker::new("proposal", "Open which proposed policy", all.iter().map(choice).collect()));
         }
@@ -163,7 +164,7 @@ fn proposed(s: &mut Sheet, one: &PolicyProposed, names: &Names, shared: &Shared)
     s.fact("Proposal", one.proposal.to_string());
     s.fact("Digest", one.sha256.to_string());
     s.fact("Proposed by", who(&one.proposed_by, names));
-    s.fact("Stands", About::of_policy(one, names.clone()).stands());
+    s.fact("Stands", About::of_policy(one, names.clone()).stands(shared.server_now()));
     if one.unreadable {
         s.text("This version can't read it: what it would change is not known.", Role::Warn);
     }

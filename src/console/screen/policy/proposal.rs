@@ -122,14 +122,16 @@ impl About {
     }
 
     /// Who approved it so far, and how many it waits for.
-    pub(in crate::console) fn stands(&self) -> String {
+    pub(in crate::console) fn stands(&self, now: Time) -> String {
         let by = (self.approvals.as_slice(), self.approved_by.as_ref());
-        governance::stands(by, self.missing, self.effective_at.map(when), |id| who(id, &self.names))
+        let counts = self.effective_at.map(|at| (when(at), governance::kept_back(Some(at), now)));
+        governance::stands(by, self.missing, counts, |id| who(id, &self.names))
     }
 
     /// How it stands, in a word or two.
     pub(in crate::console) fn short(&self, now: Time) -> String {
         match (self.effective_at, self.until) {
+            (at, _) if governance::kept_back(at, now) => "does not count".to_owned(),
             (Some(at), _) => format!("counts {}", when(at)),
             (None, Some(until)) if until < now => "waited too long".to_owned(),
             _ if self.waits_for_user() => "waits for you".to_owned(),
@@ -143,7 +145,7 @@ impl About {
             s.fact("Would change", self.says.clone());
         }
         s.fact("Proposed by", self.proposed());
-        s.fact("Stands", self.stands());
+        s.fact("Stands", self.stands(now));
         if let Some(digest) = self.sha256 {
             s.fact("Digest", digest.to_string());
         }
