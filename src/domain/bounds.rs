@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::Time;
 
-/// The most receipts, items of evidence, reviews or comments one case may hold; and how often it may be given to somebody or let go of, handed over,
-/// triaged, routed, sealed, opened again, or tried again once it failed: each counted by itself.
+/// The most receipts, items of evidence, reviews or comments one case may hold; and how often it may be handed over, triaged, routed, sealed, opened
+/// again, or tried again once it failed: each counted by itself. It is let go of no more once it changed hands that often, and goes from one to
+/// another no more at twice as many; what nobody has can always be taken.
 pub const MAX_ITEMS: usize = 200;
 /// How often a case may have been routed before software routes it no more: the rest is left to the staff.
 pub const MAX_ROUTED_BEFORE_SOFTWARE: usize = 100;
