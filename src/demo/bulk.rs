@@ -18,6 +18,7 @@ use crate::domain::case::{ActorRef, Case, ExecutionOutcome, Requester, Route, Si
 use crate::domain::checklist;
 use crate::domain::command::{Actor, Command, Context, Decide, Open, World};
 use crate::domain::decide::decide;
+use crate::domain::derived::Derived;
 use crate::domain::event::CaseEvent;
 use crate::domain::history::History;
 use crate::domain::policy::Policy;
@@ -173,6 +174,7 @@ impl Bulk {
             held: None,
             mailboxes: Arc::default(),
             dates: Arc::default(),
+            derived: Derived::default(),
         }
     }
 

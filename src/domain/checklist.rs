@@ -3,11 +3,13 @@
 //! Contract: pure; derived on every look, never stored.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::attest;
 use super::case::{Case, Flag, Plan, Receipt, Route};
 use super::command::World;
 use super::dates;
+use super::derived;
 use super::mailboxes;
 use super::requirement::{ApprovalNeed, CodeRules, Deadlines, ProofNeed, ProofSet, Requirement, Seconds};
 use super::subject::{Endpoint, Subject};
@@ -19,11 +21,11 @@ use crate::base::mailbox::mailbox;
 /// The requirement of the world's case: the stricter of the pinned and the current policy (invariant 14).
 ///
 /// Without a case or its subject nothing can be judged: the answer is then one that nobody can meet.
-pub fn requirement(world: &World) -> Requirement {
-    match (world.case.as_deref(), world.subject.as_deref()) {
+pub fn requirement(world: &World) -> Arc<Requirement> {
+    derived::requirement(world, || match (world.case.as_deref(), world.subject.as_deref()) {
         (Some(case), Some(subject)) => requirement_for(world, subject, (&case.route, &case.flags), case.request.opened_at),
         _ => unreachable_requirement(),
-    }
+    })
 }
 
 /// The requirement a case on that route with those flags, opened then, would have in this world.
@@ -96,7 +98,11 @@ pub struct Item {
 pub type Way = (Method, Option<EndpointId>, Option<PersonId>);
 
 /// Measures a case at a moment. For a sealed case the moment that counts is the seal's: see [`sealed_progress`].
-pub fn progress(world: &World, now: Time) -> Progress {
+pub fn progress(world: &World, now: Time) -> Arc<Progress> {
+    derived::progress(world, now, || measured(world, now))
+}
+
+fn measured(world: &World, now: Time) -> Progress {
     let need = requirement(world);
     let Some(case) = world.case.as_deref() else { return Progress { items: Vec::new(), complete: false } };
     // What was proved for something else says nothing of what is asked now.
@@ -171,7 +177,7 @@ pub fn lacks_owners(world: &World, now: Time) -> bool {
 }
 
 /// Measures a sealed case as it was when it was sealed: receipts counted then count for that seal; without a seal, as it is now.
-pub fn sealed_progress(world: &World, now: Time) -> Progress {
+pub fn sealed_progress(world: &World, now: Time) -> Arc<Progress> {
     let at = world.case.as_deref().and_then(|c| c.seal.as_ref()).map_or(now, |s| s.at);
     progress(world, at)
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use super::case::{ActorRef, Case, ExecutionOutcome, Requester, Route, Signature, TextRef, TrustRoot};
 use super::dates::Dates;
+use super::derived::Derived;
 use super::elsewhere::Elsewhere;
 use super::event::RegisterChange;
 use super::grant::Generations;
@@ -287,4 +288,6 @@ pub struct World {
     pub mailboxes: Arc<Mailboxes>,
     /// Since when what a proof could rest on is recorded.
     pub dates: Arc<Dates>,
+    /// What was worked out from all of this so far.
+    pub derived: Derived,
 }

@@ -4,12 +4,14 @@
 //! before and with the lineage of linked cases. Only grows.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use chrono::Duration;
 
 use super::case::{Case, LineageEntry};
 use super::checklist;
 use super::command::World;
+use super::derived;
 use super::mailboxes;
 use super::quorum::Voter;
 use super::refusal::CouldDecide;
@@ -24,7 +26,11 @@ use crate::base::ids::{CaseId, EmployerId, PersonId};
 pub const FLOOR: Duration = Duration::days(7);
 
 /// The lineage of the world's case as it stands now: recorded entries, and the closure of its hands over the register's history.
-pub fn lineage(world: &World, now: Time) -> BTreeSet<LineageEntry> {
+pub fn lineage(world: &World, now: Time) -> Arc<BTreeSet<LineageEntry>> {
+    derived::lineage(world, now, || walked(world, now))
+}
+
+fn walked(world: &World, now: Time) -> BTreeSet<LineageEntry> {
     let Some(case) = world.case.as_deref() else { return BTreeSet::new() };
     let (mut walk, linked) = Walk::over(world, case, now);
     walk.start_case(case, None);
@@ -97,7 +103,7 @@ pub fn linked<'a>(world: &'a World, case: &Case, window: Duration) -> Vec<&'a Ca
 
 /// Every duty of one person in the case.
 pub fn duties(world: &World, person: &PersonId, now: Time) -> Vec<LineageEntry> {
-    lineage(world, now).into_iter().filter(|e| &e.person == person).collect()
+    lineage(world, now).iter().filter(|e| &e.person == person).cloned().collect()
 }
 
 /// The persons of a lineage.

@@ -14,6 +14,7 @@ pub mod checklist;
 pub mod command;
 pub mod dates;
 pub mod decide;
+pub mod derived;
 pub mod effect;
 pub mod elsewhere;
 pub mod event;

@@ -22,6 +22,7 @@ use serde_json::json;
 use super::case::{Case, LineageEntry, Plan, Seal};
 use super::checklist::{self, Progress};
 use super::command::World;
+use super::derived;
 use super::lineage;
 use super::refusal::Refusal;
 use super::requirement::Requirement;
@@ -110,6 +111,10 @@ pub fn make(world: &World, revision: u32, by: &super::case::ActorRef, at: Time) 
 
 /// What of a seal no longer holds, in words; empty while it holds. The policies' own digests may move: what counts is what they demand.
 pub fn broken(world: &World, now: Time) -> Vec<&'static str> {
+    derived::broken(world, now, || differing(world, now))
+}
+
+fn differing(world: &World, now: Time) -> Vec<&'static str> {
     let Some((case, seal)) = world.case.as_deref().and_then(|c| Some((c, c.seal.as_ref()?))) else { return vec!["seal"] };
     let progress = checklist::sealed_progress(world, now);
     let differs = |was: Digest, is: Result<Digest, CanonicalError>| is.map_or(true, |d| d != was);

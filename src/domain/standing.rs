@@ -3,9 +3,11 @@
 //! Contract: pure; the one place where approvals are counted towards what is needed (invariant 3). Knows nothing about screens and wording.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::checklist;
 use super::command::World;
+use super::derived;
 use super::lineage;
 use super::quorum::{self, Voter};
 use super::requirement::ApprovalNeed;
@@ -36,8 +38,12 @@ pub struct Standing {
 
 impl Standing {
     /// The world's case as it stands: approvals in force, by persons outside the lineage, through accounts that still could.
-    pub fn of(world: &World, now: Time) -> Self {
-        let need = checklist::requirement(world).approvals;
+    pub fn of(world: &World, now: Time) -> Arc<Self> {
+        derived::standing(world, now, || Self::counted(world, now))
+    }
+
+    fn counted(world: &World, now: Time) -> Self {
+        let need = checklist::requirement(world).approvals.clone();
         let lineage = lineage::lineage(world, now);
         let hands = lineage::persons(&lineage);
         let register = &world.register;

@@ -308,11 +308,11 @@ pub struct CaseView {
     /// What lists show of it.
     pub row: CaseRow,
     /// What policy demands of it.
-    pub requirement: Requirement,
+    pub requirement: Arc<Requirement>,
     /// How far it is.
-    pub progress: Progress,
+    pub progress: Arc<Progress>,
     /// Everyone with a hand in it.
-    pub lineage: BTreeSet<LineageEntry>,
+    pub lineage: Arc<BTreeSet<LineageEntry>>,
     /// Who could decide it.
     pub could: CouldDecide,
     /// The asker's own duties in it.

@@ -10,6 +10,7 @@ use crate::base::Time;
 use crate::base::ids::{CaseId, SubjectId};
 use crate::domain::case::{Case, Route};
 use crate::domain::command::World;
+use crate::domain::derived::Derived;
 use crate::domain::grant::Generations;
 use crate::domain::policy::{Policy, ceilings};
 use crate::domain::register::Register;
@@ -77,6 +78,7 @@ impl Service {
             for other in linked {
                 take(&mut loaded, other);
             }
+            loaded.world = loaded.world.shared();
             return Ok(loaded);
         }
         Err(ServiceError::Conflict)
@@ -113,7 +115,8 @@ impl Service {
         };
         let (subject, beside) = subject.map(|s| (s.subject, (s.mailboxes, s.dates))).unzip();
         let (mailboxes, dates) = beside.unwrap_or_default();
-        let world = World { case: None, linked: Vec::new(), subject, register, pinned, current, held: None, mailboxes, dates };
+        let world =
+            World { case: None, linked: Vec::new(), subject, register, pinned, current, held: None, mailboxes, dates, derived: Derived::default() };
         Loaded { world, reads, now: self.now(), answered: None }
     }
 

@@ -96,12 +96,13 @@ impl Service {
             Method::IssuedCode | Method::SavedCode => endpoint.as_ref().is_some_and(mail),
             _ => false,
         };
-        let mut missing = checklist::progress(&loaded.world, loaded.now).items.into_iter().filter(|i| i.receipt.is_none());
+        let progress = checklist::progress(&loaded.world, loaded.now);
+        let mut missing = progress.items.iter().filter(|i| i.receipt.is_none());
         // Where either would do, the code of a message: nobody is asked for one that they may have lost.
-        let first = |startable: Vec<(Method, Option<EndpointId>, Option<PersonId>)>| {
-            startable.into_iter().filter(alone).min_by_key(|s| s.0 != Method::IssuedCode)
+        let first = |startable: &[(Method, Option<EndpointId>, Option<PersonId>)]| {
+            startable.iter().filter(|way| alone(way)).min_by_key(|s| s.0 != Method::IssuedCode).cloned()
         };
-        let Some((method, endpoint, _)) = missing.find_map(|i| first(i.startable)) else { return Ok(None) };
+        let Some((method, endpoint, _)) = missing.find_map(|i| first(&i.startable)) else { return Ok(None) };
         let session = self.fresh("ses")?;
         let start = Command::StartProof { session, method, endpoint, attester: None };
         self.execute(&Ask::system(Worker::Notices), case.id, &start).await.map(Some)

@@ -11,6 +11,7 @@ use countersign::base::ids::CaseId;
 use countersign::domain::case::{ActorRef, Case, ExecutionOutcome, Hand, Requester, Signature, TrustRoot, Worker};
 use countersign::domain::command::{Command, Context, Decide, World};
 use countersign::domain::decide::decide;
+use countersign::domain::derived::Derived;
 use countersign::domain::elsewhere::Elsewhere;
 use countersign::domain::register::{Delegation, Operator, Principal, Register};
 use countersign::domain::vocabulary::*;
@@ -307,6 +308,7 @@ fn run(life: &Life, next: &mut State, n: usize, who: ActorRef, mut command: Comm
         held: None,
         mailboxes: std::sync::Arc::default(),
         dates: std::sync::Arc::default(),
+        derived: Derived::default(),
     };
     let mut actor = actor(who);
     if let Some(defect) = life.defect {

@@ -27,8 +27,8 @@ impl House {
 
     async fn offered(&self, case: CaseId) -> BTreeSet<(Option<EndpointId>, Option<PersonId>)> {
         let loaded = self.service.load(case, None).await.unwrap();
-        let items = checklist::progress(&loaded.world, loaded.now).items;
-        items.into_iter().flat_map(|i| i.startable).map(|(_, endpoint, person)| (endpoint, person)).collect()
+        let progress = checklist::progress(&loaded.world, loaded.now);
+        progress.items.iter().flat_map(|i| i.startable.clone()).map(|(_, endpoint, person)| (endpoint, person)).collect()
     }
 
     fn sent_to(&self, address: &str, subject: &str) -> usize {
@@ -195,6 +195,6 @@ async fn invariant_05_saved_codes_issued_after_the_request_or_shortly_before_it_
     let why = house.not_started(case, Method::SavedCode, Some("e2"), None).await;
     assert!(why.contains("saved codes were issued too shortly"), "{why}");
     let ways = house.service.load(case, None).await.unwrap();
-    let items = checklist::progress(&ways.world, ways.now).items;
-    assert!(!items.iter().flat_map(|i| &i.startable).any(|w| w.0 == Method::SavedCode));
+    let progress = checklist::progress(&ways.world, ways.now);
+    assert!(!progress.items.iter().flat_map(|i| &i.startable).any(|w| w.0 == Method::SavedCode));
 }

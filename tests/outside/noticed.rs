@@ -91,7 +91,7 @@ async fn t18_a_subject_whose_name_looks_like_anothers_is_flagged_when_a_case_is_
         assert_eq!(done.case.has_flag(FlagKind::LookAlike), flagged, "{subject}");
         let stored = house.case(done.case.id).await;
         assert_eq!(stored.has_flag(FlagKind::LookAlike), flagged, "{subject}");
-        let gates = house.service.look(done.case.id, &staff("nadia")).await.unwrap().requirement.gates;
+        let gates = house.service.look(done.case.id, &staff("nadia")).await.unwrap().requirement.gates.clone();
         assert_eq!(gates.contains(&Method::ManagerAttestation), flagged, "policy asks for more: {subject}");
     }
 }

@@ -85,7 +85,8 @@ fn invariant_05_an_owner_quorum_is_two_present_owners_and_the_gate_beside_it_is_
     assert!(!complete(&play), "one owner is no quorum");
     assert!(matches!(yes(&mut play, QUORUM, "own-1"), Err(Refusal::Already(_))), "and can't be it twice");
     assert!(matches!(yes(&mut play, GATE, "own-1"), Err(Refusal::Already(_))), "nor the gate beside it");
-    let items = checklist::progress(&play.world, play.now).items;
+    let progress = checklist::progress(&play.world, play.now);
+    let items = &progress.items;
     let ways: BTreeSet<_> = items.iter().flat_map(|i| &i.startable).filter(|s| s.0 == QUORUM).map(|s| s.2.clone().unwrap()).collect();
     assert_eq!(ways, BTreeSet::from([id("own-2")]), "the one who is missing is offered, and nobody else");
     yes(&mut play, QUORUM, "own-2").unwrap();

@@ -177,7 +177,7 @@ fn invariant_15_what_nobody_can_complete_today_is_said_with_why() {
     play.world.dates = Arc::new(dates::Dates { codes: dates::SavedCodes::None, ..dates::Dates::default() });
     play.proofed(op("nadia"));
     let said = |play: &Play| {
-        let items = checklist::progress(&play.world, play.now).items;
+        let items = checklist::progress(&play.world, play.now).items.clone();
         items.iter().filter_map(|item| checklist::blocked(&play.world, item, play.now)).collect::<Vec<_>>()
     };
     let why = said(&play).join(" | ");

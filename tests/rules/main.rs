@@ -7,6 +7,7 @@ mod play;
 
 mod attesting;
 mod clocks;
+mod derived;
 mod duties;
 mod history;
 mod incidents;

@@ -13,6 +13,7 @@ use countersign::base::ids::CaseId;
 use countersign::domain::case::{ActorRef, Case, Worker};
 use countersign::domain::command::{Command, Context, Decide, World};
 use countersign::domain::decide::decide;
+use countersign::domain::derived::Derived;
 use countersign::domain::event::{CaseEvent, RegisterChange, RegisterEvent};
 use countersign::domain::policy::Policy;
 use countersign::domain::register::{Delegation, Principal, Register};
@@ -61,6 +62,7 @@ fn blind(case: Option<&Case>, register: &Register) -> World {
         held: None,
         mailboxes: Arc::default(),
         dates: Arc::default(),
+        derived: Derived::default(),
     }
 }
 

@@ -13,6 +13,7 @@ use countersign::base::{Digest, Time, Untrusted};
 use countersign::domain::case::{ActorRef, Case, ExecutionOutcome, Requester, Route, Signature, TextRef, TrustRoot, Worker};
 use countersign::domain::command::{Actor, Command, Context, Decide, Open, World};
 use countersign::domain::decide::decide;
+use countersign::domain::derived::Derived;
 use countersign::domain::event::CaseEvent;
 use countersign::domain::policy::Policy;
 use countersign::domain::refusal::Refusal;
@@ -124,6 +125,7 @@ impl Play {
             held: None,
             mailboxes: Arc::default(),
             dates: Arc::default(),
+            derived: Derived::default(),
         };
         Self { world, now: start(), log: Vec::new(), serial: 1 }
     }

@@ -81,7 +81,7 @@ impl<'a> Draft<'a> {
         self.push(CaseEvent::StateChanged { to, due, used });
     }
 
-    pub fn requirement(&self) -> Requirement {
+    pub fn requirement(&self) -> Arc<Requirement> {
         checklist::requirement(&self.world)
     }
 
@@ -249,7 +249,7 @@ impl<'a> Draft<'a> {
         }
         let left: Vec<Flag> = self.case.flags.iter().filter(|f| f.kind != kind).cloned().collect();
         let Some(subject) = self.world.subject.clone() else { return };
-        let same = checklist::requirement_for(&self.world, &subject, (&self.case.route, &left), self.case.request.opened_at) == self.requirement();
+        let same = checklist::requirement_for(&self.world, &subject, (&self.case.route, &left), self.case.request.opened_at) == *self.requirement();
         if same || matches!(self.case.state, CaseState::New | CaseState::Proofing) {
             self.push(CaseEvent::FlagLowered { kind });
         }

@@ -217,9 +217,9 @@ fn nobody_reads_along(draft: &Draft<'_>, endpoint: Option<&EndpointId>, caller: 
 
 /// One person's yes counts once: for a gate or for the proof beside it, not for both (invariant 5).
 fn gave_already(draft: &Draft<'_>, method: Method, attester: Option<&PersonId>) -> Result<(), Refusal> {
-    let items = checklist::progress(&draft.world, draft.now()).items;
+    let progress = checklist::progress(&draft.world, draft.now());
     let theirs = |r: &&Receipt| attester.is_some() && attest::giver(r) == attester;
-    match items.iter().filter_map(|i| i.receipt.as_ref()).find(theirs).map(|r| r.method) {
+    match progress.items.iter().filter_map(|i| i.receipt.as_ref()).find(theirs).map(|r| r.method) {
         Some(gave) if draft.case.hold.is_none() && (gave == method || !gave.is_gate()) => {
             Err(Refusal::Already(format!("They said yes already, as {}; ask someone else.", gave.label())))
         }

@@ -47,7 +47,7 @@ impl Workers {
 /// Who is told: whoever has the case, then those whom policy names.
 fn whom(world: &World, case: &Case, now: Time) -> Vec<PersonId> {
     let register = &world.register;
-    let mut roles = checklist::requirement(world).escalates_to;
+    let mut roles = checklist::requirement(world).escalates_to.clone();
     if roles.is_empty() {
         roles.insert(Role::Supervisor);
     }
