@@ -373,3 +373,18 @@ fn invariant_05_whoever_was_recorded_after_the_request_can_be_reached_over_a_hol
     assert!(play.case().hold.is_none() && play.case().receipts.is_empty(), "contact is no proof");
     assert!(matches!(begin(&mut play, GATE, "own-1").1, Err(Refusal::TooYoung(_))), "nor does it become one after the hold");
 }
+
+#[test]
+fn who_was_proofed_at_ial3_and_came_in_at_aal3_is_compared_on_site_beside_the_codes() {
+    let mut play = Play::new(Tier::Standard);
+    subject(&mut play, |s| (s.ial, s.aal) = (Ial::Ial3, Aal::Aal3));
+    play.open(op("nadia"), Path::Assisted);
+    play.act(op("nadia"), &triage()).unwrap();
+    let progress = checklist::progress(&play.world, play.now);
+    let gate = progress.items.iter().find(|i| i.methods == [Method::InPerson]).unwrap();
+    assert!(gate.gate && gate.startable.iter().any(|w| w.2 == Some(id("mona"))), "{gate:?}");
+    assert!(yes(&mut play, Method::InPerson, "nadia").is_err(), "not by whoever works the case");
+    yes(&mut play, Method::InPerson, "mona").unwrap();
+    let progress = checklist::progress(&play.world, play.now);
+    assert!(progress.items.iter().all(|i| i.gate == i.receipt.is_some()) && !progress.complete, "and it proves nothing by itself");
+}

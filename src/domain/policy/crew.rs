@@ -10,7 +10,7 @@ use super::compare::requirements;
 use super::derive::Facts;
 use crate::base::ids::GroupId;
 use crate::domain::attest::QUORUM;
-use crate::domain::checklist;
+use crate::domain::checklist::{self, Reach};
 use crate::domain::requirement::{ProofNeed, ProofSet, Requirement};
 use crate::domain::vocabulary::{Method, Path};
 
@@ -61,7 +61,7 @@ pub fn smallest(bundle: &Bundle) -> Option<Crew> {
     let alone = [Path::SelfService, Path::Runbook].iter().any(|p| bundle.start.get(p).is_some_and(|s| *s != Start::default()));
     let (agents, reviewers, governors) = (1, 1, if alone { 3 } else { 2 });
     let quorum = u32::try_from(QUORUM).unwrap_or(u32::MAX);
-    let attests = |r: &Requirement| u32::from(!r.gates.is_empty()) + if r.proofs.iter().any(owners_only) { quorum } else { 0 };
+    let attests = |r: &Requirement| attested(r) + if r.proofs.iter().any(owners_only) { quorum } else { 0 };
     let attesters = all.iter().chain(&flagged).map(|(_, r)| attests(r)).max().unwrap_or(0);
     Some(Crew {
         agents,
@@ -88,6 +88,12 @@ fn plainest(bundle: &Bundle, facts: &Facts, persons: usize) -> Facts {
         }
     }
     facts
+}
+
+/// How many persons the gates take: no two of them rest on one person's word.
+fn attested(requirement: &Requirement) -> u32 {
+    let asked = requirement.gates.iter().filter(|gate| checklist::reach(**gate) == Reach::Attester);
+    u32::try_from(asked.count()).unwrap_or(u32::MAX)
 }
 
 /// Whether every place of a set can be filled today.

@@ -169,7 +169,7 @@ fn one_proof() -> ProofNeed {
 }
 
 /// Two codes by different methods, one code and a bound single-factor authenticator, or repeated proofing (§4.2.2.2); for AAL3 of
-/// IAL1 and IAL2 the same (§4.2.2.3).
+/// IAL1 and IAL2 the same, and of IAL3 beside an attended comparison (§4.2.2.3).
 fn two_codes() -> ProofNeed {
     ProofNeed { any_of: vec![set(&[CODES, CODES], true), set(&[CODES, AUTHENTICATORS], false), set(&[&[Method::RepeatedProofing]], false)] }
 }
@@ -191,6 +191,10 @@ pub fn floors(facts: &Facts) -> Vec<Floor> {
         (_, Aal::Aal1) => add("one proof (§4.2.2.1)", proof("one proof", one_proof())),
         (false, _) => add("two codes or repeated proofing (§4.2.2.2)", proof("two codes", two_codes())),
         (true, _) => add("two codes or a bound key (§4.2.2.2, OWASP NHI4)", proof("two codes or bound key", non_human_proof())),
+    }
+    if !facts.kind.is_non_human() && facts.aal == Aal::Aal3 && facts.ial == Ial::Ial3 {
+        let there = Demand { gates: BTreeSet::from([Method::InPerson]), ..Demand::default() };
+        add("someone compares the person with the record, on site (§4.2.2.3)", there);
     }
     if matches!(facts.path, Path::Assisted | Path::BreakGlass) {
         let one = Demand { approvals: Some(1), ..Demand::default() };

@@ -5,7 +5,7 @@
 use super::Requester;
 use crate::base::ids::PersonId;
 use crate::domain::case::{Case, Requester as Who, SessionOutcome};
-use crate::domain::vocabulary::CaseState;
+use crate::domain::vocabulary::{CaseState, Method};
 use crate::proofing::derive::Page;
 use crate::service::ServiceError;
 
@@ -32,6 +32,8 @@ pub struct Shown {
     pub stands: &'static str,
     /// What was proved so far, in words.
     pub proved: Vec<String>,
+    /// Whether the session asks for a comparison face to face.
+    pub in_person: bool,
     /// How this session ended, if it did.
     pub outcome: Option<&'static str>,
 }
@@ -44,7 +46,9 @@ impl Requester {
         let subject = self.service.store.subject(&case.route.subject).await?;
         let name = subject.map_or_else(|| case.route.subject.to_string(), |s| s.subject.name.line());
         let scope: Vec<&str> = case.route.scope.iter().map(crate::base::ids::ScopeId::as_str).collect();
-        let outcome = case.sessions.get(&found.session).and_then(|s| s.outcome).map(outcome);
+        let session = case.sessions.get(&found.session);
+        let outcome = session.and_then(|s| s.outcome).map(outcome);
+        let in_person = session.is_some_and(|s| s.method == Method::InPerson);
         Ok(Some(Shown {
             case: case.id.to_string(),
             requester: self.requester(case, &name).await?,
@@ -56,6 +60,7 @@ impl Requester {
             opened: case.request.opened_at.format("%Y-%m-%d %H:%M UTC").to_string(),
             stands: stands(case),
             proved: case.receipts.iter().filter(|r| !case.is_for_another(r)).map(|r| r.method.label().to_owned()).collect(),
+            in_person,
             outcome,
         }))
     }

@@ -7,7 +7,7 @@ use crate::base::Time;
 use crate::base::ids::{CaseId, ProposalId};
 use crate::domain::effect::Notice;
 use crate::domain::grant::Given;
-use crate::domain::vocabulary::{CaseState, HoldSource};
+use crate::domain::vocabulary::{CaseState, HoldSource, Method};
 
 /// What every message about a case says.
 #[derive(Debug, Clone)]
@@ -81,11 +81,19 @@ pub fn saved_code(about: &About, link: &str, until: Time, not_me: &NotMe) -> Tex
     (format!("A recovery code is asked for in case {}", about.case), body)
 }
 
-/// The message to a manager or owner who is asked to attest.
-pub fn attestation(about: &About, code: &str, link: &str, until: Time) -> Text {
+/// The message to a manager or owner who is asked to attest by that method.
+pub fn attestation(about: &About, method: Method, (code, link): (&str, &str), until: Time) -> Text {
+    let how = match method {
+        // SP 800-63B-4 §4.2.2.3: attended, on site.
+        Method::InPerson => {
+            "Please meet the person in a place of the organisation, compare their face there with their recorded picture or identity document,\n\
+             and find out whether it is wanted. A call, also with a camera, is not enough."
+        }
+        _ => "Please find out whether it is wanted, by speaking to the person yourself, on a number or in a place that you know.",
+    };
     let body = format!(
         "You are recorded as someone who knows about \"{}\". Someone asked for this: {}.\n\n\
-         Please find out whether it is wanted, by speaking to the person yourself, on a number or in a place that you know.\n\
+         {how}\n\
          Then open this page:\n  {link}\nand type this code there:\n  {code}\n\n\
          It asks you for a yes or a no, and is open until {}. Your answer alone restores nothing.\n{}",
         about.subject,

@@ -66,7 +66,7 @@ impl Workers {
         }
         let code = self.hands.keys.issued_code(id, session);
         let link = self.link("a", &self.hands.keys.token(Page::Attestation, id, session));
-        let text = letters::attestation(&self.about(&case, &subject), &code, &link, proof.expires_at);
+        let text = letters::attestation(&self.about(&case, &subject), proof.method, (&code, &link), proof.expires_at);
         let tally = self.post(item, Some(id), vec![Post { to, text, key: format!("attest {id} {session}") }]).await;
         self.told(item, id, message, tally).await
     }
