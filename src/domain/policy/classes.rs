@@ -29,8 +29,8 @@ const OWNER_UNKNOWN: Floors = 32;
 const NO_INVENTORY: Floors = 64;
 const TEMPORARY: Floors = 128;
 const ONLY_TAKES: Floors = 256;
-const AAL3: Floors = 512;
-const IAL3: Floors = 1_024;
+/// Nobody is compared on site: what only holds where several things come together is told by what is missing of them.
+const NOT_ON_SITE: Floors = 512;
 
 /// Which rules of each file match, and which floors: two classes with the same key need the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -109,9 +109,9 @@ impl Dimensions {
             actions: apart(Action::ALL, bundles, |w| &w.actions, |a| bit(gives_for_a_time(a), TEMPORARY) | bit(only_takes(a), ONLY_TAKES)),
             paths: apart(paths, bundles, |w| &w.paths, way),
             tiers: apart(Tier::ALL, bundles, |w| &w.tiers, |t| bit(t == Tier::Privileged, PRIVILEGED)),
-            ials: apart(Ial::ALL, bundles, |w| &w.ials, |i| bit(i == Ial::Ial3, IAL3)),
-            aals: apart(Aal::ALL, bundles, |w| &w.aals, |a| bit(a == Aal::Aal1, AAL1) | bit(a == Aal::Aal3, AAL3)),
-            kinds: apart(SubjectKind::ALL, bundles, |w| &w.kinds, |k| bit(k.is_non_human(), NON_HUMAN)),
+            ials: apart(Ial::ALL, bundles, |w| &w.ials, |i| bit(i != Ial::Ial3, NOT_ON_SITE)),
+            aals: apart(Aal::ALL, bundles, |w| &w.aals, |a| bit(a == Aal::Aal1, AAL1) | bit(a != Aal::Aal3, NOT_ON_SITE)),
+            kinds: apart(SubjectKind::ALL, bundles, |w| &w.kinds, |k| bit(k.is_non_human(), NON_HUMAN | NOT_ON_SITE)),
             environments: apart(Environment::ALL, bundles, |w| &w.environments, |_| 0),
             inventories: apart(InventorySource::ALL, bundles, |w| &w.inventories, |i| bit(i == InventorySource::None, NO_INVENTORY)),
             owners: [owner(true), owner(false)],
