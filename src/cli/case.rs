@@ -411,11 +411,27 @@ fn unread(error: ClientError) -> Failure {
     failure
 }
 
+/// Why a write did not come about; where that is not known, what says it, and how the same is asked again without being done twice.
+fn unsure(error: ClientError, case: Option<CaseId>, version: Option<u64>) -> Failure {
+    let unknown = matches!(error, ClientError::Unanswered { .. });
+    let mut failure = Failure::from(error);
+    match (case, version) {
+        _ if !unknown => {}
+        (Some(case), Some(version)) => {
+            failure.detail += &format!(
+                " `countersign case show {case}` and `case timeline {case}` say how it stands. Asked again with --version {version} it is not done twice: it is refused if it was done, or if anything else moved the case."
+            );
+        }
+        _ => failure.detail += " `countersign case list` says whether it is there.",
+    }
+    failure
+}
+
 pub(super) async fn finish(client: &Client, case: Option<CaseId>, write: &Write, version: Option<u64>, out: Out) -> Result<(), Failure> {
     let written = match (client.send(write, case, version, &client.key()).await, case, write) {
         (Ok(written), ..) => written,
         (Err(error), Some(case), Write::Proof(start)) => return Err(unnamed(client, case, start, error).await),
-        (Err(error), ..) => return Err(error.into()),
+        (Err(error), ..) => return Err(unsure(error, case, version)),
     };
     match written.case {
         Some(case) => out.answer(&*case, |c| rows(std::slice::from_ref(&c.row))),

@@ -146,7 +146,7 @@ pub(super) fn tell(shared: &mut Shared, outcome: Outcome, in_front: bool) {
     {
         shared.forget_draft(draft);
     }
-    let unknown = matches!(&result, Err(ClientError::Unreachable { .. }));
+    let unknown = result.as_ref().is_err_and(ClientError::is_unknown);
     let kept = sent.draft.as_ref().is_some_and(|draft| shared.drafts.contains_key(draft));
     if shared.told == told && !unknown {
         match result {
