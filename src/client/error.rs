@@ -109,6 +109,7 @@ impl ClientError {
 
     /// Whether the same call may succeed a moment later: no connection, or a server that is busy or starting.
     pub fn is_passing(&self) -> bool {
-        matches!(self, Self::Unreachable { .. } | Self::NotSent { .. } | Self::Unanswered { .. }) || matches!(self.status(), Some(429 | 502 | 503 | 504))
+        matches!(self, Self::Unreachable { .. } | Self::NotSent { .. } | Self::Unanswered { .. })
+            || matches!(self.status(), Some(429 | 502 | 503 | 504))
     }
 }
