@@ -165,7 +165,7 @@ pub(super) fn tell(shared: &mut Shared, outcome: Outcome, in_front: bool) {
     let told = shared.told;
     if unknown {
         let kept = if kept { "; what you wrote is kept as a draft" } else { "" };
-        shared.say(Tone::Bad, format!("No answer: it is not known whether this was {}. Look before you do it again{kept}.", sent.did));
+        shared.say_weighty(format!("No answer: it is not known whether this was {}. Look before you do it again{kept}.", sent.did));
         if let Some(case) = case {
             shared.name_case(case, told);
         }

@@ -279,7 +279,9 @@ mod tests {
     fn whoever_is_told_that_something_was_taken_back_reads_what_that_leaves_them_with_and_whom_to_turn_to() {
         let (subject, body) = notice(&about(), Notice::Undone, &not_me());
         assert_eq!(subject, "A recovery was taken back: case CS-26-000001");
-        for said in ["no longer counts: in directory it is again as it was before", "is not restored.", "ask your help desk and name case CS-26-000001"] {
+        for said in
+            ["no longer counts: in directory it is again as it was before", "is not restored.", "ask your help desk and name case CS-26-000001"]
+        {
             assert!(body.contains(said), "{said}: {body}");
         }
         assert!(!body.contains("undone") && !body.contains("nothing to do"), "{body}");
