@@ -12,6 +12,7 @@ mod apply;
 mod found;
 pub mod recover;
 pub mod restored;
+pub mod says;
 mod second;
 mod sound;
 mod widens;
