@@ -10,6 +10,7 @@ use super::decide::{Verdict, decide};
 use super::desk::{self, Way, cost, more, numbers};
 use super::out::{Failure, Out};
 use super::shown::{detail, entries, rows};
+use super::unsure::unsure;
 use super::ways::unnamed;
 use super::word::word;
 use super::{Arguments, connect};
@@ -407,22 +408,6 @@ fn unread(error: ClientError) -> Failure {
     let mut failure = Failure::from(error);
     if hidden {
         failure.detail += " To write to a case without reading it, give the version that you were told: --version N.";
-    }
-    failure
-}
-
-/// Why a write did not come about; where that is not known, what says it, and how the same is asked again without being done twice.
-fn unsure(error: ClientError, case: Option<CaseId>, version: Option<u64>) -> Failure {
-    let unknown = matches!(error, ClientError::Unanswered { .. });
-    let mut failure = Failure::from(error);
-    match (case, version) {
-        _ if !unknown => {}
-        (Some(case), Some(version)) => {
-            failure.detail += &format!(
-                " `countersign case show {case}` and `case timeline {case}` say how it stands. Asked again with --version {version} it is not done twice: it is refused if it was done, or if anything else moved the case."
-            );
-        }
-        _ => failure.detail += " `countersign case list` says whether it is there.",
     }
     failure
 }

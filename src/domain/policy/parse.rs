@@ -184,7 +184,7 @@ fn automation(r: &mut Reader, t: &mut Table<'_>) -> BTreeSet<Scope> {
             "withdraw_own" => _ = scopes.insert(Scope::WithdrawOwn),
             "telemetry" => _ = scopes.insert(Scope::Telemetry),
             _ => {
-                r.mistake(Some(line), format!("automation.may: \"{text}\" can't be given to software; at most open, route, withdraw_own, telemetry"))
+                r.mistake(Some(line), format!("automation.may: \"{text}\" can't be given to software; at most open, route, withdraw_own, telemetry"));
             }
         }
     }
