@@ -412,6 +412,25 @@ pub struct RoutePreview {
     pub approvals_needed: String,
     /// What stands against it, if anything.
     pub problem: Option<String>,
+    /// What was sent or asked for, is waited for, and would end with it: the method and of whom, each in words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ends: Vec<String>,
+}
+
+impl RoutePreview {
+    /// The most of what would end that is named one by one.
+    const NAMED: usize = 3;
+
+    /// What would end, as a sentence; none if nothing would.
+    pub fn would_end(&self) -> Option<String> {
+        let named: Vec<String> = self.ends.iter().take(Self::NAMED).map(|end| crate::base::text::sanitise(end, false)).collect();
+        let more = self.ends.len().checked_sub(named.len()).filter(|more| *more > 0).map(|more| format!("; and {more} more"));
+        let (what, again) = match self.ends.len() {
+            1 => ("1 request that is waited for ends".to_owned(), "it has"),
+            n => (format!("{n} requests that are waited for end"), "they have"),
+        };
+        (!named.is_empty()).then(|| format!("{what} ({}{}): {again} to be asked anew.", named.join("; "), more.unwrap_or_default()))
+    }
 }
 
 impl CaseDetail {

@@ -62,6 +62,24 @@ pub enum ItemState {
     Failed,
 }
 
+impl ChecklistItem {
+    /// Where it stands, in the words that every list shows.
+    pub fn stands(&self) -> &'static str {
+        match self.state {
+            ItemState::Done => "done",
+            ItemState::Pending if !self.is_sent() => "failed: could not be sent, start again or another way",
+            ItemState::Pending => "waiting",
+            ItemState::Failed => "failed: start again or another way",
+            ItemState::Missing => "missing",
+        }
+    }
+
+    /// Whether one of its sessions that are open is waited for: what was never handed over reached nobody.
+    pub fn is_sent(&self) -> bool {
+        self.sessions.is_empty() || self.sessions.iter().any(|s| s.outcome.is_none() && s.unsent.is_none())
+    }
+}
+
 /// A way to prove something, or to reach somebody over a case that is held.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Startable {

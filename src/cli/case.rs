@@ -10,6 +10,7 @@ use super::decide::{Verdict, decide};
 use super::desk::{self, Way, cost, more, numbers};
 use super::out::{Failure, Out};
 use super::shown::{detail, entries, rows};
+use super::unsure::unsure;
 use super::ways::unnamed;
 use super::word::word;
 use super::{Arguments, connect};
@@ -415,7 +416,7 @@ pub(super) async fn finish(client: &Client, case: Option<CaseId>, write: &Write,
     let written = match (client.send(write, case, version, &client.key()).await, case, write) {
         (Ok(written), ..) => written,
         (Err(error), Some(case), Write::Proof(start)) => return Err(unnamed(client, case, start, error).await),
-        (Err(error), ..) => return Err(error.into()),
+        (Err(error), ..) => return Err(unsure(error, case, version)),
     };
     match written.case {
         Some(case) => out.answer(&*case, |c| rows(std::slice::from_ref(&c.row))),

@@ -11,7 +11,7 @@ use clap::Args;
 use super::case::{finish, text};
 use super::out::{CHANGED, FAILED, Failure, Out, table};
 use super::shown::detail;
-use crate::api::case::{CaseDetail, ChecklistItem, ItemState, Statement};
+use crate::api::case::{CaseDetail, ChecklistItem, Statement};
 use crate::api::compare;
 use crate::api::problem::Lacking;
 use crate::api::requests::Decide;
@@ -194,7 +194,7 @@ fn proved(item: &ChecklistItem) -> String {
     let asked = format!("{kind} {} ({})", sanitise(&item.title, false), ways.join(" or "));
     let Some(receipt) = &item.receipt else {
         // Of what is done software is told no receipt.
-        return format!("{asked}: {}", if item.state == ItemState::Done { "done" } else { "missing" });
+        return format!("{asked}: {}", item.stands());
     };
     let (at, until) = (receipt.at.format("%Y-%m-%d %H:%M:%S"), receipt.valid_until.format("%Y-%m-%d %H:%M:%S UTC"));
     format!("{asked}: receipt {} by {}, {}, {at}, valid until {until}", receipt.id, receipt.method.label(), sanitise(&receipt.by, false))

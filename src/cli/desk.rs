@@ -72,6 +72,9 @@ pub(super) fn cost(preview: &RoutePreview) -> String {
     if preview.you_give_up {
         text += "You would have a hand in it, and never decide it.\n";
     }
+    if let Some(ends) = preview.would_end() {
+        let _ = writeln!(text, "{ends}");
+    }
     for hand in &preview.lineage {
         let _ = writeln!(text, "has a hand: {} ({}): {}", hand.name.line(), hand.person, sanitise(&hand.sentence, false));
     }

@@ -68,6 +68,7 @@ pub const EXITS: &[(u8, &str)] = &[
     (5, "The server can't be reached."),
     (6, "There is no such thing."),
     (7, "Someone changed it meanwhile: look again."),
+    (8, "A change was sent and no answer came back: it is not known whether it was done. Look before you ask again."),
 ];
 
 /// What one would type.

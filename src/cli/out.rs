@@ -25,6 +25,8 @@ pub const UNREACHABLE: u8 = 5;
 pub const NOT_FOUND: u8 = 6;
 /// Someone changed it meanwhile.
 pub const CHANGED: u8 = 7;
+/// It was sent, and no answer came: whether it was done is not known.
+pub const UNKNOWN: u8 = 8;
 
 /// Why a command did not do what was asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -71,6 +73,7 @@ impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
         let code = match (error.status(), &error) {
             (_, ClientError::Unreachable { .. } | ClientError::NotSent { .. }) => UNREACHABLE,
+            (_, ClientError::Unanswered { .. }) => UNKNOWN,
             (_, ClientError::Configuration(_)) => USAGE,
             // Whose answer that is, nobody knows: no rule's.
             (_, ClientError::NotUnderstood { .. }) => FAILED,

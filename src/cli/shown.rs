@@ -13,7 +13,7 @@ use super::desk::more;
 use super::every::command_of;
 use super::out::{fitted, table};
 use super::ways;
-use crate::api::case::{ApprovalDetail, CaseDetail, ItemState, RefusedAction};
+use crate::api::case::{ApprovalDetail, CaseDetail, ChecklistItem, ItemState, RefusedAction};
 use crate::api::lists::{CaseRow, LogPage, named};
 use crate::api::problem::CouldDecide;
 use crate::api::sent::ended;
@@ -115,18 +115,25 @@ pub(super) fn detail(case: &CaseDetail) -> String {
 fn checklist(case: &CaseDetail) -> String {
     let mut text = String::new();
     for item in &case.checklist.items {
-        // Software is told the state and no receipt.
-        let done = item.state == ItemState::Done;
-        let mark = if done { "done   " } else { "missing" };
-        let elsewhere = !done && item.sessions.iter().any(|s| s.outcome.as_deref() == Some("proved_elsewhere"));
-        let why = if elsewhere { ": proved before the case was sent elsewhere" } else { "" };
-        let _ = writeln!(text, "  {mark}  {}{why}", sanitise(&item.title, false));
-        if !done && case.hold.is_none() {
+        let _ = writeln!(text, "{}", stands(item));
+        if item.state != ItemState::Done && case.hold.is_none() {
             text.push_str(&ways::lines(&item.startable, "           start-proof "));
             text.push_str(&ways::none(item));
         }
     }
     text
+}
+
+/// An item, where it stands first, and until when it is waited for. Software is told the state, no receipt and no session.
+fn stands(item: &ChecklistItem) -> String {
+    let (mark, mut why) = item.stands().split_once(": ").map_or((item.stands(), String::new()), |(mark, why)| (mark, format!(": {why}")));
+    let open = item.sessions.iter().filter(|s| s.outcome.is_none() && s.unsent.is_none() && item.state != ItemState::Done);
+    if let Some(until) = open.map(|s| s.expires_at).max() {
+        why = format!(": for an answer, until {}", minute(until));
+    } else if item.state != ItemState::Done && item.sessions.iter().any(|s| s.outcome.as_deref() == Some("proved_elsewhere")) {
+        ": proved before the case was sent elsewhere".clone_into(&mut why);
+    }
+    format!("  {mark:<7}  {}{why}", sanitise(&item.title, false))
 }
 
 /// Who froze a case and why, what was tried since to reach somebody (lifting names the session), and whom to reach.
@@ -229,4 +236,33 @@ pub(super) fn entries(page: &LogPage) -> String {
         })
         .collect();
     table(&["ENTRY", "AT (UTC)", "WHO", "ABOUT", "WHAT"], &cells) + &more(cells.len(), page.after.as_ref())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_somebody_is_waited_for_is_not_said_to_be_missing() {
+        let session = |outcome: Option<&str>, unsent: Option<&str>| {
+            serde_json::json!({
+                "id": "ses-1", "method": "issued_code", "opened_at": "2026-03-02T09:00:00Z", "expires_at": "2026-03-02T10:30:00Z", "tries_left": 3,
+                "outcome": outcome, "unsent": unsent,
+            })
+        };
+        let said = |state: &str, sessions: Vec<serde_json::Value>| {
+            let item = serde_json::json!({
+                "title": "issued code", "methods": ["issued_code"], "gate": false, "state": state, "sessions": sessions, "startable": [], "why": "",
+            });
+            stands(&serde_json::from_value(item).unwrap())
+        };
+        assert_eq!(said("missing", vec![]), "  missing  issued code");
+        assert_eq!(said("done", vec![session(Some("proved"), None)]), "  done     issued code");
+        let waits = said("pending", vec![session(Some("declined"), None), session(None, None)]);
+        assert_eq!(waits, "  waiting  issued code: for an answer, until 2026-03-02 10:30 UTC");
+        assert_eq!(said("pending", vec![]), "  waiting  issued code", "as software is told");
+        assert_eq!(said("failed", vec![session(Some("declined"), None)]), "  failed   issued code: start again or another way");
+        let gone = said("missing", vec![session(Some("proved_elsewhere"), None)]);
+        assert_eq!(gone, "  missing  issued code: proved before the case was sent elsewhere");
+    }
 }

@@ -168,7 +168,7 @@ impl Client {
     }
 
     /// Writes: the same key goes with each repetition, so the server does it once. What reached the server at none of them is told apart from what
-    /// may have.
+    /// may have, of which nothing is known if the answer to one of them was lost and no later one says what became of it.
     pub(super) async fn post(
         &self,
         url: Url,
@@ -177,23 +177,33 @@ impl Client {
         if_match: Option<u64>,
     ) -> Result<(serde_json::Value, Option<u64>), ClientError> {
         let went_out = AtomicBool::new(false);
+        let lost = |error: ClientError| {
+            went_out.store(true, Ordering::Relaxed);
+            error
+        };
         let once = || async {
             let mut request = self.http.request(Method::POST, url.clone()).headers(self.headers()?).timeout(self.timeout);
             request = request.header("Idempotency-Key", key).header(CONTENT_TYPE, "application/json").body(body.clone());
             if let Some(version) = if_match {
                 request = request.header(IF_MATCH, format!("\"{version}\""));
             }
-            let sent = request.send().await;
             // Without a connection (refused, no such name, no handshake) nothing of it left; after anything else some of it may have.
-            if !sent.as_ref().is_err_and(|e| e.is_connect() || e.is_builder()) {
-                went_out.store(true, Ordering::Relaxed);
-            }
-            self.read(sent.map_err(|e| self.unreachable(&e))?).await
+            let sent = request.send().await.map_err(|e| {
+                let error = self.unreachable(&e);
+                if e.is_connect() || e.is_builder() { error } else { lost(error) }
+            })?;
+            self.read(sent).await.map_err(|error| if matches!(error, ClientError::Unreachable { .. }) { lost(error) } else { error })
         };
         let done = once.retry(backoff()).when(ClientError::is_worth_repeating).await;
-        done.map_err(|error| match error {
-            ClientError::Unreachable { server, why } if !went_out.load(Ordering::Relaxed) => ClientError::NotSent { server, why },
-            other => other,
+        done.map_err(|error| match (error, went_out.load(Ordering::Relaxed)) {
+            (ClientError::Unreachable { server, why }, false) => ClientError::NotSent { server, why },
+            (ClientError::Unreachable { server, why }, true) => ClientError::Unanswered { server, why },
+            // That the server is busy now, maybe with that very request, says nothing of what became of the one before.
+            (error, true) if error.is_passing() || error.code() == "in-flight" => {
+                let why = format!("then: {}", error.to_string().trim_end_matches('.'));
+                ClientError::Unanswered { server: self.server.origin().ascii_serialization(), why }
+            }
+            (error, _) => error,
         })
     }
 

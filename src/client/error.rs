@@ -23,6 +23,16 @@ pub enum ClientError {
         /// What happened, in a few words.
         why: String,
     },
+    /// A change that went out and whose answer was lost: whether it was done, nobody here knows.
+    #[error(
+        "It is not known whether this was done: it may have reached the server at {server}, and no answer came back ({why}). Look before you do it again."
+    )]
+    Unanswered {
+        /// Where it was sent.
+        server: String,
+        /// What happened, in a few words.
+        why: String,
+    },
     /// The server answered with problem details.
     #[error("{}", .0.detail)]
     Problem(Box<Problem>),
@@ -42,10 +52,12 @@ pub enum ClientError {
 }
 
 impl ClientError {
-    /// The stable code: the last part of a problem's type, or `unreachable`, `not-understood`, `configuration`.
+    /// The stable code: the last part of a problem's type, or `unreachable`, `unanswered`, `not-understood`,
+    /// `configuration`.
     pub fn code(&self) -> &str {
         match self {
             Self::Unreachable { .. } | Self::NotSent { .. } => "unreachable",
+            Self::Unanswered { .. } => "unanswered",
             Self::Problem(problem) => problem.code(),
             Self::NotUnderstood { .. } => "not-understood",
             Self::Configuration(_) => "configuration",
@@ -57,7 +69,7 @@ impl ClientError {
         match self {
             Self::Problem(problem) => Some(problem.status),
             Self::NotUnderstood { status, .. } => Some(*status),
-            Self::Unreachable { .. } | Self::NotSent { .. } | Self::Configuration(_) => None,
+            Self::Unreachable { .. } | Self::NotSent { .. } | Self::Unanswered { .. } | Self::Configuration(_) => None,
         }
     }
 
@@ -66,7 +78,7 @@ impl ClientError {
         match self {
             Self::Problem(problem) => problem.request_id.as_ref().map(ToString::to_string),
             Self::NotUnderstood { request_id, .. } => request_id.clone(),
-            Self::Unreachable { .. } | Self::NotSent { .. } | Self::Configuration(_) => None,
+            Self::Unreachable { .. } | Self::NotSent { .. } | Self::Unanswered { .. } | Self::Configuration(_) => None,
         }
     }
 
@@ -78,6 +90,11 @@ impl ClientError {
     /// Whether it is a change that never left this machine: whatever it was about is as it was.
     pub const fn never_left(&self) -> bool {
         matches!(self, Self::NotSent { .. })
+    }
+
+    /// Whether it is a change of which nobody here knows whether it was done.
+    pub const fn is_unknown(&self) -> bool {
+        matches!(self, Self::Unreachable { .. } | Self::Unanswered { .. })
     }
 
     /// Whether the credential is missing, wrong or expired.
@@ -92,6 +109,7 @@ impl ClientError {
 
     /// Whether the same call may succeed a moment later: no connection, or a server that is busy or starting.
     pub fn is_passing(&self) -> bool {
-        matches!(self, Self::Unreachable { .. } | Self::NotSent { .. }) || matches!(self.status(), Some(429 | 502 | 503 | 504))
+        matches!(self, Self::Unreachable { .. } | Self::NotSent { .. } | Self::Unanswered { .. })
+            || matches!(self.status(), Some(429 | 502 | 503 | 504))
     }
 }

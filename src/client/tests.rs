@@ -200,4 +200,26 @@ async fn a_change_that_reached_no_server_is_told_apart_from_one_that_may_have() 
     });
     let error = at(address).send(&write, id, Some(4), "k1").await.unwrap_err();
     assert!(dies.await.unwrap() > 0 && !error.never_left(), "{error}");
+    assert!(matches!(error, ClientError::Unanswered { .. }) && error.is_unknown() && error.code() == "unanswered", "{error}");
+    assert!(error.to_string().starts_with("It is not known whether this was done"), "{error}");
+
+    // Nor does a later answer say that is about nothing but itself.
+    for (status, code) in [(503, "busy"), (409, "in-flight")] {
+        let busy = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = busy.local_addr().unwrap();
+        tokio::spawn(async move {
+            let mut first = true;
+            while let Ok((mut stream, _)) = busy.accept().await {
+                let mut some = [0_u8; 2_048];
+                let _ = tokio::io::AsyncReadExt::read(&mut stream, &mut some).await;
+                let problem = format!(r#"{{"type":"urn:countersign:problem:{code}","title":"t","status":{status},"detail":"Later."}}"#);
+                let answer = format!("HTTP/1.1 {status} No\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{problem}", problem.len());
+                if !std::mem::take(&mut first) {
+                    let _ = tokio::io::AsyncWriteExt::write_all(&mut stream, answer.as_bytes()).await;
+                }
+            }
+        });
+        let error = at(address).send(&write, id, Some(4), "k1").await.unwrap_err();
+        assert!(matches!(&error, ClientError::Unanswered { why, .. } if why == "then: Later"), "{code}: {error}");
+    }
 }

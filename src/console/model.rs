@@ -52,12 +52,22 @@ pub struct Note {
     pub times: u32,
     /// The number of the last saying, so that whoever told some knows which are new.
     pub number: u64,
+    /// Whether it stays in sight until somebody has read it: nothing lesser takes its place.
+    pub weighty: bool,
 }
+
+/// How long something of weight stands before a key dismisses it.
+const READ: chrono::TimeDelta = chrono::TimeDelta::seconds(3);
 
 impl Note {
     /// A sentence without a request.
     pub fn new(at: Time, tone: Tone, text: String) -> Self {
-        Self { at, tone, text, request_id: None, code: None, times: 1, number: 0 }
+        Self { at, tone, text, request_id: None, code: None, times: 1, number: 0, weighty: false }
+    }
+
+    /// Whether no key takes it away yet: one that was pressed before anybody could read it, or while one types, dismisses nothing of weight.
+    pub fn is_unread(&self, now: Time) -> bool {
+        self.weighty && now - self.at < READ
     }
 
     /// What went wrong with a request.
@@ -222,8 +232,7 @@ impl Shared {
         let words = order.draft.as_ref().and_then(|draft| self.drafts.get(draft)).cloned();
         let text = self.sending.begin(self.seq, &order, words, self.now);
         // Until the answer, or the next key; the head line goes on to tell it where none comes.
-        self.notice = Some(Note::new(self.now, Tone::Info, text));
-        self.dirty = true;
+        self.show(Note::new(self.now, Tone::Info, text));
         self.effects.push(Effect::Send { seq: self.seq, to, order });
         self.seq
     }

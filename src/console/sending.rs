@@ -146,7 +146,7 @@ pub(super) fn tell(shared: &mut Shared, outcome: Outcome, in_front: bool) {
     {
         shared.forget_draft(draft);
     }
-    let unknown = matches!(&result, Err(ClientError::Unreachable { .. }));
+    let unknown = result.as_ref().is_err_and(ClientError::is_unknown);
     let kept = sent.draft.as_ref().is_some_and(|draft| shared.drafts.contains_key(draft));
     if shared.told == told && !unknown {
         match result {
@@ -165,7 +165,7 @@ pub(super) fn tell(shared: &mut Shared, outcome: Outcome, in_front: bool) {
     let told = shared.told;
     if unknown {
         let kept = if kept { "; what you wrote is kept as a draft" } else { "" };
-        shared.say(Tone::Bad, format!("No answer: it is not known whether this was {}. Look before you do it again{kept}.", sent.did));
+        shared.say_weighty(format!("No answer: it is not known whether this was {}. Look before you do it again{kept}.", sent.did));
         if let Some(case) = case {
             shared.name_case(case, told);
         }

@@ -15,6 +15,19 @@ impl Shared {
         self.note(Note::new(self.now, tone, text.into()));
     }
 
+    /// Says something of weight: it stays in the bottom line until somebody could have read it, whatever else is said meanwhile.
+    pub fn say_weighty(&mut self, text: impl Into<String>) {
+        self.note(Note { weighty: true, ..Note::new(self.now, Tone::Bad, text.into()) });
+    }
+
+    /// Puts a note into the bottom line, unless something of more weight stands there.
+    pub(super) fn show(&mut self, note: Note) {
+        if note.weighty || !self.notice.as_ref().is_some_and(|there| there.weighty) {
+            self.notice = Some(note);
+        }
+        self.dirty = true;
+    }
+
     /// Tells an error; 401 opens the sign-in over what is there. Whether the connection stands is the live stream's word, not one call's.
     pub fn fail(&mut self, error: &ClientError) {
         let text = crate::base::text::sanitise(&error.to_string(), false);
@@ -36,8 +49,7 @@ impl Shared {
             self.notes.pop_front();
         }
         self.notes.push_back(note.clone());
-        self.notice = Some(note);
-        self.dirty = true;
+        self.show(note);
     }
 
     /// Names the case in the notes told since, where they don't: they are read on another screen than the case's. What was said before
@@ -61,7 +73,9 @@ impl Shared {
         while self.notes.len() > MAX_NOTES {
             self.notes.pop_front();
         }
-        self.notice = self.notes.back().cloned();
+        let there = self.notice.as_ref().filter(|there| there.weighty).map(|there| there.number);
+        let said = self.notes.iter().rfind(|note| there.is_none_or(|number| note.number == number));
+        self.notice = said.cloned().or_else(|| self.notice.take());
     }
 
     /// Keeps what is being typed; written to disk half a second later at most.

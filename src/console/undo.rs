@@ -195,8 +195,8 @@ impl Shared {
         let offer = self.undo_key();
         let Some(last) = self.notes.back_mut().filter(|n| n.tone == Tone::Good) else { return };
         last.text = format!("{} {offer}", last.text);
-        self.notice = Some(last.clone());
-        self.dirty = true;
+        let last = last.clone();
+        self.show(last);
     }
 }
 

@@ -119,7 +119,8 @@ fn pasted(model: &mut Model, text: &str, whole: bool) {
 }
 
 pub(super) fn on_key(model: &mut Model, event: KeyEvent) {
-    if model.shared.notice.take().is_some() {
+    let now = model.shared.now;
+    if model.shared.notice.take_if(|notice| !notice.is_unread(now)).is_some() {
         model.shared.dirty = true;
     }
     let key = Key::of(event);
@@ -182,8 +183,8 @@ fn unseen_in(model: &Model) -> bool {
 
 /// Stands in the bottom line until the next key; not worth keeping among the messages.
 pub(super) fn passing(model: &mut Model, text: String) {
-    model.shared.notice = Some(Note::new(model.shared.now, Tone::Info, text));
-    model.shared.dirty = true;
+    let note = Note::new(model.shared.now, Tone::Info, text);
+    model.shared.show(note);
 }
 
 pub(super) fn on_outcome(model: &mut Model, outcome: Outcome) {

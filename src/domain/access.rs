@@ -217,6 +217,63 @@ pub fn may(actor: &Actor, roles: &BTreeSet<Role>, operation: Operation) -> Resul
     Err(Refusal::NotPermitted { operation: operation.code(), needs })
 }
 
+/// What the code of an operation or a command stands for, as what somebody does. A code that nobody is told of is told without its underscores.
+pub fn words(code: &str) -> String {
+    let words = match code {
+        "me" => "see who you are",
+        "counts" => "see the numbers",
+        "queue_list" => "list cases",
+        "grant_list" => "list temporary access",
+        "case_read" => "read this case",
+        "case_timeline" => "read what happened in a case",
+        "case_open" | "open" => "open a case this way",
+        "route_preview" => "see what a way would cost",
+        "case_triage" | "triage" => "triage a case",
+        "case_no_change" | "no_change" => "end a case as one without anything to recover",
+        "case_route" | "route" => "route a case",
+        "case_assign" | "assign" => "assign a case",
+        "case_assignable" => "see whom a case could be assigned to",
+        "case_handover" | "handover" => "hand a case over",
+        "case_comment" | "comment" => "comment on a case",
+        "case_evidence" | "evidence" => "keep evidence",
+        "case_telemetry" | "telemetry" => "keep what a program noticed",
+        "proof_start" | "start_proof" => "start a proof",
+        "case_seal" | "seal" => "seal a case",
+        "case_reopen" | "reopen" => "reopen a case",
+        "statement_read" => "read the statement that is signed",
+        "case_decide" | "decide" => "approve or deny a case",
+        "approval_take_back" | "take_back" => "take an approval back",
+        "case_withdraw" | "withdraw" => "withdraw the request",
+        "case_hold" | "hold" => "hold a case",
+        "case_lift_hold" | "lift_hold" => "lift a hold",
+        "case_flag" | "flag" => "flag a case",
+        "case_review" | "review" => "look back at a case",
+        "case_close" | "close" => "close a case",
+        "case_retry" | "retry" => "try the same plan again",
+        "case_roll_back" | "roll_back" => "roll a case back",
+        "grant_revoke" | "revoke_grant" => "end temporary access",
+        "take_next" => "take the next case",
+        "subject_find" => "look for subjects",
+        "subject_read" => "read a subject's record",
+        "events" => "follow what happens",
+        "policy_read" => "read the policy",
+        "policy_explain" => "see what policy asks of a case",
+        "log_read" => "read the log",
+        "register_read" => "read the register",
+        "register_change" => "change the register",
+        "proposal_approve" => "approve a proposal",
+        "proposal_end" => "end a proposal",
+        "token_issue" => "issue a token",
+        "token_revoke" => "revoke a token",
+        "page_read" => "see this page",
+        "page_code" => "type a code here",
+        "page_attest" => "attest",
+        "page_not_me" => "say \"this wasn't me\" here",
+        other => return other.replace('_', " "),
+    };
+    words.to_owned()
+}
+
 /// Everything that an actor may call.
 pub fn allowed(actor: &Actor, roles: &BTreeSet<Role>) -> Vec<Operation> {
     Operation::ALL.iter().copied().filter(|operation| may(actor, roles, *operation).is_ok()).collect()
@@ -285,6 +342,19 @@ mod tests {
         for line in table().lines() {
             assert!(line.split_whitespace().count() > 1, "nobody may: {line}");
         }
+    }
+
+    #[test]
+    fn a_refusal_says_what_somebody_does_and_not_what_an_operation_is_called() {
+        for operation in Operation::ALL {
+            let words = words(operation.code());
+            let shown = words.contains('_') || words == operation.code().replace('_', " ");
+            assert!(!shown || *operation == Operation::PageAttest, "{} has no words of its own: {words}", operation.code());
+        }
+        let (_, agent, roles) = columns().swap_remove(0);
+        let said = |operation| may(&agent, &roles, operation).unwrap_err().to_string();
+        assert_eq!(said(Operation::CaseDecide), "You can't approve or deny a case: that needs the role supervisor or the role security reviewer.");
+        assert_eq!(said(Operation::PageAttest), "You can't attest: that needs a page that was opened for you.");
     }
 
     #[test]

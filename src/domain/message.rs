@@ -126,7 +126,7 @@ impl Sent {
             Message::Notice { notice: Notice::Started } => "word to the subject that a recovery was asked for",
             Message::Notice { notice: Notice::Completed } => "word to the subject that a recovery was completed",
             Message::Notice { notice: Notice::CodeUsed } => "word to the subject that a saved code was used",
-            Message::Notice { notice: Notice::Undone } => "word to the subject that a recovery was undone",
+            Message::Notice { notice: Notice::Undone } => "word to the subject that a recovery was taken back",
         };
         let addresses = |n: u32| if n == 1 { "1 address".to_owned() } else { format!("{n} addresses") };
         let missed: u32 = self.untold.values().sum();

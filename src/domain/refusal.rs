@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 
+use super::access;
 use super::case::LineageEntry;
 use super::register::Principal;
 use super::standing::Lacking;
@@ -61,7 +62,7 @@ pub enum Refusal {
         could: CouldDecide,
     },
     /// The operation does not exist for this principal (invariants 1 and 6).
-    #[error("\"{}\" is not for you: it needs {needs}.", plain(.operation))]
+    #[error("You can't {}: that needs {needs}.", access::words(.operation))]
     NotPermitted {
         /// The operation's code.
         operation: &'static str,

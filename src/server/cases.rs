@@ -236,19 +236,19 @@ pub(super) async fn preview(w: Question<body::PreviewRoute>) -> Answer {
         {
             return Ok(super::me::too_often(wait, "read", RECORDS_PER_MINUTE));
         }
-        let (view, problem) = service.preview(b.case, &route, actor).await.map_err(|e| hushed(&w.caller, e.into()))?;
+        let (view, route) = service.preview(b.case, &route, actor).await.map_err(|e| hushed(&w.caller, e.into()))?;
         service.note_case_read(actor, &view.case.route.subject).await;
-        return Ok(Json(crate::api::preview(&view, problem)).into_response());
+        return Ok(Json(crate::api::preview(&view, route)).into_response());
     }
     // That it can't be asked for tells as much of a subject as that it can: written down before either is said.
     if let Err(wait) = service.note_asked(&w.caller.ask(), &b.subject).await? {
         return Ok(super::me::too_often(wait, "read", RECORDS_PER_MINUTE));
     }
-    let (view, problem) = match service.preview(None, &route, actor).await {
+    let (view, route) = match service.preview(None, &route, actor).await {
         Err(ServiceError::Refused(_) | ServiceError::NotFound(_)) if w.caller.person().is_none() => return Err(not_routable()),
         other => other?,
     };
-    Ok(Json(crate::api::preview(&view, problem)).into_response())
+    Ok(Json(crate::api::preview(&view, route)).into_response())
 }
 
 fn route(b: &body::RouteCase, subject: crate::base::ids::SubjectId) -> Route {

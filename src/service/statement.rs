@@ -42,10 +42,10 @@ impl Service {
         let loaded = self.load(id, None).await?;
         let case = loaded.case()?;
         let (ActorRef::Operator { operator, .. }, Some(person)) = (&actor.who, person_of(&actor.who)) else {
-            return Err(Refusal::NotPermitted { operation: "statement", needs: "a person who is signed in".to_owned() }.into());
+            return Err(Refusal::NotPermitted { operation: "statement_read", needs: "a person who is signed in".to_owned() }.into());
         };
         let Some(seal) = &case.seal else {
-            return Err(Refusal::WrongState { state: case.state, command: "statement" }.into());
+            return Err(Refusal::WrongState { state: case.state, command: "decide" }.into());
         };
         let issued = loaded.now.trunc_subsecs(3);
         let (size, root_sha256) = self.store.head().await?;

@@ -302,3 +302,31 @@ fn what_is_typed_into_a_reason_while_it_is_sent_stays_and_is_no_key() {
         assert!(desk.text().contains(", at noon") && !desk.text().contains("called back"), "{}", desk.text());
     }
 }
+
+#[test]
+fn that_it_is_not_known_whether_something_was_done_is_covered_by_nothing_lesser_and_is_read_whole() {
+    let mut desk = keys((80, 24), &canned::nadia(), &whole::proofing(), "c");
+    desk.write("called back on the number on record");
+    let (seq, to) = sends(&mut desk, CTRL_S);
+    desk.tell(Message::Live(Live::Down { why: silence(), again_in: 2 }));
+    let lost = ClientError::Unanswered { server: "https://desk.example".into(), why: "no answer in time".into() };
+    desk.tell(Message::Answer { seq, to, reply: Err(lost) });
+    let unknown = "it is not known whether this was";
+    let flat = |desk: &Desk| desk.text().replace(['│', '\n'], " ").split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(flat(&desk).contains(unknown), "{}", desk.text());
+    desk.tell(Message::Live(Live::Up));
+    assert!(desk.model.shared.notes.back().unwrap().text.contains("The connection is back."), "it is noted all the same");
+    assert!(flat(&desk).contains(unknown), "{}", desk.text());
+    desk.press("esc");
+    assert!(flat(&desk).contains(unknown), "nobody could have read it yet: {}", desk.text());
+    desk.model.shared.now += chrono::TimeDelta::seconds(4);
+    desk.press("!");
+    let read = flat(&desk);
+    assert_eq!(desk.model.place(), Place::Messages);
+    assert!(read.contains(unknown) && read.contains("Look before you do it again; what you wrote is kept as a draft."), "{}", desk.text());
+    desk.press("esc");
+    assert!(!flat(&desk).contains(unknown), "{}", desk.text());
+    desk.press("!");
+    let newest = desk.model.shared.notes.back().unwrap().text.clone();
+    assert!(flat(&desk).matches(newest.as_str()).count() >= 2, "once it was read, the newest is: {}", desk.text());
+}

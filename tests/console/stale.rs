@@ -180,6 +180,9 @@ fn asked_about(case: fn() -> countersign::api::case::CaseDetail, me: countersign
         Ask::RoutePreview(_) => {
             let mut preview = whole::preview();
             preview.checklist.items.iter_mut().for_each(|item| item.receipt = None);
+            let asked =
+                ["issued code, sent to the subject's recorded address e1".to_owned(), "manager attestation, asked of Hanna Voss (p-h)".to_owned()];
+            preview.ends = asked.to_vec();
             Some(Ok(Reply::Preview(Box::new(preview))))
         }
         Ask::Case(_) => {
@@ -225,9 +228,18 @@ fn sending_a_case_another_way_says_which_proofs_seal_and_approvals_go_before_it_
         assert!(lines.contains(said), "{said}: {lines}");
     }
     assert!(!lines.contains("still counts"), "{lines}");
+    let ends = "2 requests that are waited for end (issued code, sent to the subject's recorded address e1; manager attestation, asked of Hanna Voss (p-h)): \
+                they have to be asked anew.";
+    assert!(lines.contains(ends), "{lines}");
     desk.press("ctrl-s");
     let question = flat(&desk);
-    assert!(question.contains("Asked for: secret rotation in vault") && question.contains("The seal goes:"), "{}", desk.text());
+    assert!(
+        question.contains("Asked for: secret rotation in vault")
+            && question.contains("The seal goes:")
+            && question.contains("2 requests that are waited for end"),
+        "{}",
+        desk.text()
+    );
     desk.press("esc");
     // The case changes: what was worked out on it is worked out anew, and that is said.
     let mut row = canned::rows().remove(1);

@@ -5,7 +5,7 @@ use axum::body::Body;
 use axum::http::Request;
 use countersign::base::ids::CaseId;
 use countersign::domain::command::Command;
-use countersign::domain::vocabulary::{Action, FlagKind, HoldSource};
+use countersign::domain::vocabulary::{Action, FlagKind, HoldSource, Method};
 use countersign::server::{App, ServerConfig, routes};
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
@@ -148,4 +148,27 @@ async fn what_routing_would_cost_is_worked_out_on_the_proofs_as_they_would_count
     assert_eq!((status, &other["problem"], done(&other["checklist"])), (200, &Value::Null, 0), "what was proved for one thing: {other}");
     let (_, _, after) = desk.send(&nadia, "GET", &format!("/v1/cases/{case}"), &[], None).await;
     assert_eq!(done(&after["checklist"]), 1, "asking changes nothing");
+}
+
+#[tokio::test]
+async fn what_somebody_is_waited_for_is_named_before_routing_ends_it_and_its_end_stands_in_the_timeline() {
+    let house = House::new().await;
+    let (stop, stopped) = watch::channel(false);
+    let desk = Desk { house: &house, router: routes::router(App::new(&ServerConfig::default(), house.service.clone(), stopped)), _stop: stop };
+    let nadia = issued(&house, "nadia").await.presented;
+    let case = house.routed("okafor", Action::PasswordReset).await;
+    house.start_proof(case, Method::IssuedCode, Some("e1"), None).await;
+    let scope = desk.send(&nadia, "GET", &format!("/v1/cases/{case}"), &[], None).await.2["scope"].clone();
+    let way = |action: &str| json!({"action": action, "path": "assisted", "target": "directory", "scope": scope});
+    let body = |action: &str| json!({"subject": "okafor", "case": case, "route": way(action)});
+    let (status, _, told) = desk.send(&nadia, "POST", "/v1/cases/route-preview", &[], Some(&body("mfa_reenrolment"))).await;
+    assert_eq!((status, &told["ends"]), (200, &json!(["issued code, sent to the subject's recorded address e1"])), "{told}");
+    let (_, _, same) = desk.send(&nadia, "POST", "/v1/cases/route-preview", &[], Some(&body("password_reset"))).await;
+    assert!(same["ends"].is_null() && same["problem"].is_string(), "what can't be done ends nothing: {same}");
+    let mut other = house.case(case).await.route.clone();
+    other.action = Action::MfaReenrolment;
+    house.act("nadia", case, Command::Route { route: other }).await;
+    let (_, _, log) = desk.send(&nadia, "GET", &format!("/v1/cases/{case}/timeline"), &[], None).await;
+    let said = |e: &Value| e["summary"].as_str().is_some_and(|s| s.contains("void by the routing, and nobody is waited for"));
+    assert!(log["entries"].as_array().unwrap().iter().any(said), "{log}");
 }

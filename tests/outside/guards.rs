@@ -32,7 +32,12 @@ async fn whoever_could_approve_a_proposal_is_told_once_and_reminded_halfway_and_
     assert_eq!(told(&house), std::slice::from_ref(&first));
     let letter = house.letter("ines@corp.example", "proposal");
     let body = letter.body.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(body.contains("omar proposed") && body.contains("the account other") && body.contains("waits for one person"), "{body}");
+    assert!(
+        body.contains("omar proposed")
+            && body.contains("the account other of person p-sam may sign in as supervisor;")
+            && body.contains("waits for one person"),
+        "{body}"
+    );
     assert!(!body.contains("://"), "it leads nowhere: {body}");
     house.live(4 * 86_400, 4).await;
     let reminder = ("ines@corp.example".to_owned(), "Reminder: a proposal waits for approval: prp-1".to_owned());

@@ -224,8 +224,12 @@ async fn what_the_target_will_not_undo_comes_back_to_those_who_asked() {
     let real = Scripted::before(&mut house, [], true);
     house.live(120, 12).await;
     assert_eq!((house.case(case).await.state, real.left()), (CaseState::RolledBack, 0));
-    let told = house.letter("okafor@corp.example", "A recovery was undone");
-    assert!(told.body.contains("was taken back"), "whoever heard that it was completed hears this too: {}", told.body);
+    let told = house.letter("okafor@corp.example", "A recovery was taken back");
+    assert!(
+        told.body.contains("then taken back: ") && told.body.contains("no longer counts"),
+        "whoever heard that it was completed hears this too: {}",
+        told.body
+    );
 }
 
 #[tokio::test]

@@ -82,7 +82,13 @@ fn invariant_05_a_session_serves_only_what_it_was_opened_for() {
         play.act(op("nadia"), &start_code("ses-1", "mail-1")).unwrap();
         let mut other = play.case().route.clone();
         other.action = Action::MfaReenrolment;
-        play.act(bot(vec![]), &Command::Route { route: other.clone() }).unwrap();
+        let routed = Command::Route { route: other.clone() };
+        let events = play.ask(bot(vec![]), &routed).unwrap();
+        let ended = CaseEvent::SessionEnded { session: id("ses-1"), outcome: SessionOutcome::Rerouted };
+        let at = |wanted: &dyn Fn(&CaseEvent) -> bool| events.iter().position(wanted);
+        let (ends, goes) = (at(&|e| *e == ended), at(&|e| matches!(e, CaseEvent::Routed { .. })));
+        assert!(ends.is_some() && ends < goes, "that nobody is waited for any more is an entry of its own: {events:?}");
+        play.act(bot(vec![]), &routed).unwrap();
         assert_eq!(play.case().route, Route { path: Path::Assisted, ..other.clone() }, "whoever routes decides nothing by it");
         assert_eq!(play.case().sessions[&id("ses-1")].outcome, Some(SessionOutcome::Rerouted));
         assert!(play.case().times.paused_left.is_none(), "nobody is waited for");

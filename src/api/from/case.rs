@@ -5,7 +5,7 @@ use super::{actor_words, parts::duty};
 use crate::api::case::{CaseDetail, Checklist, Comment, FlagDetail, RefusedAction, ReviewDetail, RoutePreview, SubjectDetail, TriageDetail, UNTOLD};
 use crate::api::problem::CouldDecide;
 use crate::base::Untrusted;
-use crate::base::ids::{PersonId, SubjectId};
+use crate::base::ids::{PersonId, SessionId, SubjectId};
 use crate::domain::case::{ActorRef, Requester, TextRef};
 use crate::domain::next;
 use crate::domain::refusal::Refusal;
@@ -195,8 +195,12 @@ fn reviews(v: &CaseView) -> Vec<ReviewDetail> {
     v.case.reviews.iter().map(one).collect()
 }
 
-/// What routing would cost, from the view of the case as it would be. Software hears what would be needed, and no one's id or address.
-pub fn preview(v: &CaseView, problem: Option<String>) -> RoutePreview {
+/// What routing would cost, from the view of the case as it would be, and of what somebody is waited for in it what would end. Software hears what would be needed, and no one's id or address.
+pub fn preview(v: &CaseView, route: Result<Vec<SessionId>, String>) -> RoutePreview {
+    let (ends, problem) = match route {
+        Ok(ends) => (ends, None),
+        Err(problem) => (Vec::new(), Some(problem)),
+    };
     if matches!(v.asker, ActorRef::Automation { .. }) {
         let could_decide = CouldDecide { enough: v.could.enough, untold: true, ..CouldDecide::default() };
         return RoutePreview {
@@ -206,6 +210,7 @@ pub fn preview(v: &CaseView, problem: Option<String>) -> RoutePreview {
             checklist: bare_checklist(v),
             approvals_needed: next::approvals(&v.requirement.approvals),
             problem: problem.map(|_| NOT_ROUTABLE.to_owned()),
+            ends: Vec::new(),
         };
     }
     RoutePreview {
@@ -215,5 +220,6 @@ pub fn preview(v: &CaseView, problem: Option<String>) -> RoutePreview {
         checklist: parts::checklist(v),
         approvals_needed: next::approvals(&v.requirement.approvals),
         problem,
+        ends: ends.iter().filter_map(|id| v.case.sessions.get(id)).map(|proof| parts::waited(v, proof)).collect(),
     }
 }

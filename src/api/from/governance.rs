@@ -106,7 +106,7 @@ pub fn proposal_row(looking: &Looking<'_>, p: &Proposal) -> ProposalRow {
         proposed_by: p.proposed_by.clone(),
         proposed_at: p.proposed_at,
         change: without_digests(serde_json::to_value(&p.change).unwrap_or_default()),
-        says: super::governs::proposed(looking.register, &p.proposed_by, &p.change, about),
+        says: crate::domain::govern::says::proposed(looking.register, &p.proposed_by, &p.change, about),
         approvals: p.approvers().cloned().collect(),
         approvals_missing: p.missing(),
         approved_by: p.approved_by.clone(),

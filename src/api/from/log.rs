@@ -48,7 +48,7 @@ impl From<&Entry> for LogEntry {
 fn actor(who: &ActorRef) -> String {
     match who {
         ActorRef::Automation { automation, on_behalf_of } if !on_behalf_of.is_empty() => {
-            let chain: Vec<String> = on_behalf_of.iter().map(super::governs::principal).collect();
+            let chain: Vec<String> = on_behalf_of.iter().map(crate::domain::govern::says::principal).collect();
             format!("{automation} for {}", chain.join(" for "))
         }
         ActorRef::Attester { person, .. } => format!("person {person}"),

@@ -81,6 +81,16 @@ fn with_names(said: &str, names: &BTreeMap<PersonId, Untrusted>) -> String {
     said.split(' ').map(word).collect::<Vec<_>>().join(" ")
 }
 
+/// What somebody is waited for, and who or where.
+pub(super) fn waited(v: &CaseView, proof: &ProofSession) -> String {
+    let method = proof.method.label();
+    match (&proof.attester, &proof.endpoint) {
+        (Some(person), _) => with_names(&format!("{method}, asked of {person}"), &v.names),
+        (None, Some(endpoint)) => format!("{method}, sent to the subject's recorded address {endpoint}"),
+        (None, None) => format!("{method}, asked of the subject"),
+    }
+}
+
 /// A way with why the asker can't start it now, if they can't.
 fn way(v: &CaseView, way: &Way) -> Startable {
     let (method, endpoint, attester) = way;

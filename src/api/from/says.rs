@@ -108,7 +108,7 @@ fn proof(event: &CaseEvent) -> Option<String> {
             SessionOutcome::Declined => "who was asked said no",
             SessionOutcome::Exhausted => "too many wrong tries: what was sent is void",
             SessionOutcome::Superseded => "what was sent is void: another was sent, or the hold that it was sent over is over",
-            SessionOutcome::Rerouted => "what was sent is void: something else is asked for now",
+            SessionOutcome::Rerouted => "what was sent is void by the routing, and nobody is waited for: something else is asked for now",
         }
         .to_owned(),
         CaseEvent::Proved { receipt } => format!("proved: {}, counts until {}", receipt.method.label(), minute(receipt.valid_until)),

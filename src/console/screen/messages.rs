@@ -1,7 +1,7 @@
 //! What happened: errors and confirmations of this run, with codes and request ids, to be read, searched and copied.
 //!
 //! Contract: shows the notes of [`Shared`], newest first; changes none. What is selected is a message, not a place: it stays selected whatever
-//! happens meanwhile. Without a search the newest is selected whenever one comes here.
+//! happens meanwhile. Without a search the newest is selected whenever one comes here, or the newest of weight that was not yet.
 
 use crossterm::event::KeyEvent;
 use ratatui::Frame;
@@ -29,6 +29,8 @@ pub struct Messages {
     top: usize,
     /// The number of the selected message when it was selected. One that is said again has a higher one.
     selected: Option<u64>,
+    /// The number of the last message of weight that was selected for whoever came here.
+    shown: u64,
     search: Search,
 }
 
@@ -82,6 +84,10 @@ impl Screen for Messages {
     fn enter(&mut self, shared: &mut Shared, _place: Place) {
         if self.search.words().is_empty() {
             self.look_for(shared);
+            // What is selected is shown whole, however long it is.
+            if let Some(note) = shared.notes.iter().rfind(|note| note.weighty && note.number > self.shown) {
+                (self.selected, self.shown) = (Some(note.number), note.number);
+            }
         }
     }
 

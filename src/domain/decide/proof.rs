@@ -292,6 +292,14 @@ pub(super) fn resume(draft: &mut Draft<'_>) {
     }
 }
 
+/// Ends what somebody is waited for: something else is asked for from now on, and that it ends is an entry of its own.
+pub(super) fn rerouted(draft: &mut Draft<'_>) {
+    let waits: Vec<SessionId> = draft.case.waiting(draft.now()).map(|(id, _)| id.clone()).collect();
+    for session in waits {
+        draft.push(CaseEvent::SessionEnded { session, outcome: SessionOutcome::Rerouted });
+    }
+}
+
 /// Ends what security opened over a hold and nobody answered: it was sent to make contact, and serves no proof afterwards.
 pub(super) fn end_contact(draft: &mut Draft<'_>, hold: &Hold) {
     let now = draft.now();

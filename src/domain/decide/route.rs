@@ -98,11 +98,15 @@ pub(super) fn route(draft: &mut Draft<'_>, asked: &Route) -> Result<(), Refusal>
     }
     draft.recoverable(route)?;
     often(draft)?;
-    if !route.is_within(&draft.case.route) {
+    let elsewhere = !route.is_within(&draft.case.route);
+    if elsewhere {
         bounded(draft)?;
     }
     let sealed = !OPEN.contains(&draft.case.state);
     draft.void(VoidReason::Reopened);
+    if elsewhere {
+        super::proof::rerouted(draft);
+    }
     draft.push(CaseEvent::Routed { route: route.clone() });
     draft.grow(hands(&draft.ctx.actor.who, Duty::Router, draft.now()));
     if sealed {

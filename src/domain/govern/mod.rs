@@ -12,6 +12,7 @@ mod apply;
 mod found;
 pub mod recover;
 pub mod restored;
+pub mod says;
 mod second;
 mod sound;
 mod widens;
@@ -336,7 +337,7 @@ fn require(register: &Register, context: &Context, operation: &'static str, role
         return Err(not_permitted(operation, &format!("a person who is {}", words())));
     };
     let held = register.operators.get(&operator).is_some_and(|o| roles.iter().any(|r| o.roles.contains(r)));
-    if held { Ok(person) } else { Err(not_permitted(operation, &words())) }
+    if held { Ok(person) } else { Err(not_permitted(operation, &format!("the role {}", words()))) }
 }
 
 fn not_permitted(operation: &'static str, needs: &str) -> Refusal {

@@ -1,7 +1,7 @@
 //! Ceilings and floors that no policy file may pass, each with the place it comes from.
 //!
-//! Contract: constants only; "§" is NIST SP 800-63B-4 unless said otherwise, "invariant" is the product's own. A file that passes one is
-//! refused, and the message quotes the place. Knows nothing about files.
+//! Contract: constants only; "§" is NIST SP 800-63B-4 unless said otherwise, all else the product's own rule in words. A file that passes one
+//! is refused, and the message quotes the place. Knows nothing about files.
 
 use crate::domain::requirement::Seconds;
 
@@ -40,11 +40,11 @@ pub const ATTEMPTS_PER_CODE: (u32, u32, &str) = (1, 5, "§3.2.2, product ceiling
 pub const ATTEMPTS_PER_CASE: (u32, u32, &str) = (1, 10, "§3.2.2, product ceiling");
 
 /// How far back ownership and delegation count: at least 7 days.
-pub const LINEAGE_WINDOW: Bound = bound(7 * DAY, 3_650 * DAY, "invariant 2");
+pub const LINEAGE_WINDOW: Bound = bound(7 * DAY, 3_650 * DAY, "whoever had a hand in a case before stays in its lineage");
 /// How far back other cases of the same subject and target are linked.
-pub const LINKED_WINDOW: Bound = bound(DAY, 365 * DAY, "invariant 2");
+pub const LINKED_WINDOW: Bound = bound(DAY, 365 * DAY, "a case inherits the lineage of linked ones");
 /// The youngest record that may serve a proof.
-pub const ENDPOINT_AGE: Bound = bound(DAY, 365 * DAY, "invariant 5, SP 800-53 IA-12(5)");
+pub const ENDPOINT_AGE: Bound = bound(DAY, 365 * DAY, "a fresh record proves nothing; SP 800-53 IA-12(5)");
 /// How long a receipt counts.
 pub const RECEIPT_LIFETIME: Bound = bound(5 * MINUTE, 7 * DAY, "product ceiling");
 /// How long an accepted approval counts.
@@ -59,7 +59,7 @@ pub const PRIVILEGED_GRACE: Seconds = Seconds(30);
 /// into it.
 pub const PRIVILEGED_DELAY: Seconds = Seconds(15 * MINUTE);
 /// A temporary grant.
-pub const GRANT_LIFETIME: Bound = bound(MINUTE, 7 * DAY, "invariant 11: every grant ends");
+pub const GRANT_LIFETIME: Bound = bound(MINUTE, 7 * DAY, "every grant ends");
 /// How long a privileged subject stays restricted after recovery.
 pub const RESTRICTION: Bound = bound(0, 90 * DAY, "product ceiling");
 /// Any phase's deadline.
@@ -70,9 +70,9 @@ pub const EXPIRY: Bound = bound(HOUR, 90 * DAY, "product ceiling");
 pub const HOLD: Bound = bound(5 * MINUTE, 7 * DAY, "product ceiling: holds that nobody lifts escalate");
 
 /// Wait before an approved change of register or policy counts.
-pub const CHANGE_DELAY: Bound = bound(HOUR, 30 * DAY, "invariant 17");
+pub const CHANGE_DELAY: Bound = bound(HOUR, 30 * DAY, "what widens who may decide, or loosens policy, counts only after a delay");
 /// How long a change may wait for its second person.
-pub const PROPOSAL_LIFETIME: Bound = bound(DAY, 30 * DAY, "invariant 17");
+pub const PROPOSAL_LIFETIME: Bound = bound(DAY, 30 * DAY, "what widens who may decide, or loosens policy, waits for a second person");
 /// How long an access token lives.
 pub const TOKEN_LIFETIME: Bound = bound(5 * MINUTE, 90 * DAY, "threat T19: short-lived credentials");
 /// Live tokens of one holder.

@@ -198,7 +198,7 @@ pub fn floors(facts: &Facts) -> Vec<Floor> {
     }
     if matches!(facts.path, Path::Assisted | Path::BreakGlass) {
         let one = Demand { approvals: Some(1), ..Demand::default() };
-        add("one approval: whoever routes never decides (invariant 1)", one);
+        add("one approval: whoever routes never decides", one);
     }
     if facts.path == Path::BreakGlass {
         let two = Demand { approvals: Some(2), review: true, ..Demand::default() };
@@ -220,7 +220,7 @@ pub fn floors(facts: &Facts) -> Vec<Floor> {
     }
     if is_temporary(facts) {
         let spans = BTreeMap::from([(Span::Grant, ceilings::GRANT_LIFETIME.most)]);
-        add("every fallback grant is temporary (invariant 11)", Demand { spans, ..Demand::default() });
+        add("every fallback grant is temporary", Demand { spans, ..Demand::default() });
     }
     floors
 }

@@ -183,10 +183,9 @@ fn automation(r: &mut Reader, t: &mut Table<'_>) -> BTreeSet<Scope> {
             "route" => _ = scopes.insert(Scope::Route),
             "withdraw_own" => _ = scopes.insert(Scope::WithdrawOwn),
             "telemetry" => _ = scopes.insert(Scope::Telemetry),
-            _ => r.mistake(
-                Some(line),
-                format!("automation.may: \"{text}\" can't be given to software; at most open, route, withdraw_own, telemetry (invariant 6)"),
-            ),
+            _ => {
+                r.mistake(Some(line), format!("automation.may: \"{text}\" can't be given to software; at most open, route, withdraw_own, telemetry"));
+            }
         }
     }
     scopes
@@ -204,7 +203,7 @@ fn start(r: &mut Reader, t: &mut Table<'_>) -> BTreeMap<Path, Start> {
             match (text, text.parse::<Role>()) {
                 (_, Ok(role)) => _ = start.roles.insert(role),
                 ("automation", _) if *path == Path::BreakGlass => {
-                    r.mistake(Some(line), "start.break_glass: software can't start an emergency (invariant 6)");
+                    r.mistake(Some(line), "start.break_glass: software can't start an emergency");
                 }
                 ("automation", _) => start.automation = true,
                 ("subject", _) => start.subject = true,

@@ -47,7 +47,7 @@ fn every_mistake_is_listed_with_its_line() {
     for wanted in [
         "codes: \"email\" is 25 h; at most 1 d (§4.2.1.2)",
         "\"phone\" is 11 min; at most 10 min",
-        "\"lineage\" is 6 d; at least 7 d (invariant 2)",
+        "\"lineage\" is 6 d; at least 7 d (whoever had a hand in a case before stays in its lineage)",
         "\"attempts_per_code\" may be 1 to 5",
         "\"change_delay\" is 1 s; at least 1 h",
         "unknown key \"surprise\"",

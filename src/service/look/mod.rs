@@ -8,11 +8,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::{Done, Service, ServiceError, row};
-use crate::base::ids::{CaseId, PersonId, SubjectId, TextId};
+use crate::base::ids::{CaseId, PersonId, SessionId, SubjectId, TextId};
 use crate::base::{Time, Untrusted};
 use crate::domain::case::{ActorRef, Case, LineageEntry, Requester, Route};
 use crate::domain::command::{Actor, Command, Context, Open, World};
 use crate::domain::decide::decide;
+use crate::domain::event::CaseEvent;
 use crate::domain::refusal::Refusal;
 use crate::domain::standing::{Lacking, Standing};
 use crate::domain::view::CaseView;
@@ -97,8 +98,9 @@ impl Service {
         })
     }
 
-    /// A route as it would be: the case's view after it, and what stands against it. Nothing is written.
-    pub async fn preview(&self, case: Option<CaseId>, route: &Route, actor: &Actor) -> Result<(CaseView, Option<String>), ServiceError> {
+    /// A route as it would be: the case's view after it, and what stands against it, or what that somebody is waited for it would end. Nothing
+    /// is written.
+    pub async fn preview(&self, case: Option<CaseId>, route: &Route, actor: &Actor) -> Result<(CaseView, Previewed), ServiceError> {
         let (id, mut loaded) = match case {
             Some(id) => (id, self.load_about(About { case: id, towards: Some(route.target.clone()), once: None }, None).await?),
             None => (CaseId::new(0, 0), self.load_new(CaseId::new(0, 0), route).await?),
@@ -121,9 +123,13 @@ impl Service {
                 let before = loaded.world.case.clone().map(|c| Case::clone(&c));
                 let after = events.iter().fold(before, |case, event| Case::apply(case, id, event, loaded.now));
                 loaded.world.case = after.map(Arc::new);
-                Ok((self.look_at(loaded.world, loaded.now, actor).await?, None))
+                let ends = events.into_iter().filter_map(|event| match event {
+                    CaseEvent::SessionEnded { session, .. } => Some(session),
+                    _ => None,
+                });
+                Ok((self.look_at(loaded.world, loaded.now, actor).await?, Ok(ends.collect())))
             }
-            Err(refusal) if case.is_some() => Ok((self.look_at(loaded.world, loaded.now, actor).await?, Some(refusal.to_string()))),
+            Err(refusal) if case.is_some() => Ok((self.look_at(loaded.world, loaded.now, actor).await?, Err(refusal.to_string()))),
             Err(refusal) => Err(refusal.into()),
         }
     }
@@ -134,6 +140,9 @@ impl Service {
         case.map(|c| c.route.subject.clone()).ok_or_else(|| ServiceError::NotFound(id.to_string()))
     }
 }
+
+/// What a route would end that somebody is waited for, or what stands against it.
+pub type Previewed = Result<Vec<SessionId>, String>;
 
 /// What would be missing once the asker approved, if they may: whether they are told that theirs alone is not enough.
 fn after_yours(standing: &Standing, who: &ActorRef, refused: &[(Decision, Refusal)]) -> Option<Lacking> {

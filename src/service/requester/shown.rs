@@ -99,7 +99,9 @@ fn stands(case: &Case) -> &'static str {
         CaseState::Executing if case.undoing.is_some() => "What it gave is being taken back.",
         CaseState::Approved | CaseState::Executing => "It is approved and will be carried out.",
         CaseState::Restored | CaseState::Closed => "It is done.",
-        CaseState::Failed if case.not_undone().is_some() => "It was carried out, and could not be undone yet. Security looks at it.",
+        CaseState::Failed if case.not_undone().is_some() => {
+            "It was carried out, and taking it back is not confirmed yet: what it gave may still work. Security looks at it."
+        }
         CaseState::Failed => "It could not be carried out. Support will look at it.",
         CaseState::Denied | CaseState::Withdrawn | CaseState::Expired | CaseState::NoChangeNeeded | CaseState::RolledBack => {
             "It has ended, and nothing is restored by it."

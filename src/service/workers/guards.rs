@@ -1,16 +1,15 @@
 //! Word to those who could approve a proposal that it waits for them.
 //!
 //! Contract: goes, at their recorded addresses, to present policy owners and security reviewers who neither proposed it nor would gain by it nor are
-//! tied to whoever had a hand in it: whom the register, as it stands when it is sent, would let approve. What waits no more is not told. Of what
-//! would change it says the kind and an id: the rest is for the console.
+//! tied to whoever had a hand in it: whom the register, as it stands when it is sent, would let approve. What waits no more is not told. What
+//! would change it says in the words of the console's page, ids and no names; of another policy the first settings that differ.
 
 use super::post::Post;
 use super::recipients::{MAX_RECIPIENTS, Recipient};
 use super::{Step, Workers, letters};
 use crate::base::ids::{PersonId, ProposalId};
 use crate::domain::event::RegisterChange;
-use crate::domain::govern::SecondWord;
-use crate::domain::register::Holder;
+use crate::domain::govern::{SecondWord, says};
 use crate::service::ServiceError;
 use crate::store::OutboxItem;
 
@@ -30,25 +29,18 @@ impl Workers {
         let by = std::slice::from_ref(&proposal.proposed_by);
         let by =
             self.service.store.people(by).await?.remove(&proposal.proposed_by).map_or_else(|| proposal.proposed_by.to_string(), |p| p.name.line());
-        let waiting = letters::Waiting { what: about(&proposal.change), by, missing: proposal.missing(), until: word.until(proposal), reminder };
+        let what = match &proposal.change {
+            RegisterChange::SetPolicy { policy: digest, .. } => match self.service.policy(digest).await {
+                Ok(proposed) => says::another_policy(&policy, &proposed),
+                Err(ServiceError::Policy(_)) => format!("the policy {}, which this version can't read", digest.short()),
+                Err(error) => return Err(error),
+            },
+            change => says::proposed(&register, &proposal.proposed_by, change, None),
+        };
+        let waiting = letters::Waiting { what, by, missing: proposal.missing(), until: word.until(proposal), reminder };
         let text = letters::proposed(&self.hands.organisation, id, &waiting);
         let post = |to: Recipient| Post { text: text.clone(), key: format!("proposed {id} {} {}", item.id, to.id), to };
         let posts = self.persons(&could).await?.into_iter().map(post).collect();
         Ok(self.post(item, None, posts).await.ends(item, None))
-    }
-}
-
-/// What a change is about.
-fn about(change: &RegisterChange) -> String {
-    match change {
-        RegisterChange::SetPolicy { .. } => "another policy".to_owned(),
-        RegisterChange::SetPerson(person) => format!("what is recorded of person {}", person.id),
-        RegisterChange::SetOperator(operator) => format!("the account {}", operator.id),
-        RegisterChange::SetAutomation(automation) => format!("the automation {}", automation.id),
-        RegisterChange::IssueToken(token) => match &token.holder {
-            Holder::Operator(id) => format!("a token for the account {id}"),
-            Holder::Automation(id) => format!("a token for the automation {id}"),
-        },
-        _ => "the register".to_owned(),
     }
 }

@@ -109,7 +109,7 @@ pub fn notice(about: &About, notice: Notice, not_me: &NotMe) -> Text {
     let (subject, sentence) = match notice {
         Notice::Started => ("A recovery was started", "A recovery was started: "),
         Notice::Completed => ("A recovery was completed", "A recovery was completed: "),
-        Notice::Undone => ("A recovery was undone", "What a recovery had given back, all of it or a part, was taken back: "),
+        Notice::Undone => ("A recovery was taken back", "A recovery was carried out, all of it or a part, and then taken back: "),
         Notice::CodeUsed => (
             "A saved recovery code was used",
             "One of your saved recovery codes was used and is no longer good; a new one took its place. It was used for this: ",
@@ -121,7 +121,14 @@ pub fn notice(about: &About, notice: Notice, not_me: &NotMe) -> Text {
         }
         Notice::Started | Notice::CodeUsed | Notice::Undone => "",
     };
-    let body = format!("{sentence}{}.\n\nIf you know about it, there is nothing to do.\n{}{stays}{}", what(about), way_out(not_me), foot(about));
+    let then = match notice {
+        Notice::Undone => format!(
+            "What it had given or changed there no longer counts: in {} it is again as it was before, and what was asked for is not restored.\n             If you lack something by that, or don't know why it was done, ask your help desk and name case {}: it takes a new request.\n",
+            about.target, about.case
+        ),
+        Notice::Started | Notice::Completed | Notice::CodeUsed => "If you know about it, there is nothing to do.\n".to_owned(),
+    };
+    let body = format!("{sentence}{}.\n\n{then}{}{stays}{}", what(about), way_out(not_me), foot(about));
     (format!("{subject}: case {}", about.case), body)
 }
 
@@ -191,7 +198,7 @@ pub fn overdue(about: &About, state: CaseState) -> Text {
     let (subject, what_is, what_now) = match state {
         CaseState::Failed => (
             "An execution failed",
-            "could not be carried out as approved, or not be undone",
+            "could not be carried out as approved, or what it did could not be taken back",
             "Open the console and look at the case: it says why, and what can be done next.",
         ),
         CaseState::Expired => (
@@ -274,6 +281,20 @@ mod tests {
             assert!(body.contains("https://x.example/n/abc\n") && body.contains("\"bakolu\""), "{body}");
             assert!(!not_me().link.contains("bakolu") && !subject.contains("1234"), "{subject}");
         }
+    }
+
+    #[test]
+    fn whoever_is_told_that_something_was_taken_back_reads_what_that_leaves_them_with_and_whom_to_turn_to() {
+        let (subject, body) = notice(&about(), Notice::Undone, &not_me());
+        assert_eq!(subject, "A recovery was taken back: case CS-26-000001");
+        for said in
+            ["no longer counts: in directory it is again as it was before", "is not restored.", "ask your help desk and name case CS-26-000001"]
+        {
+            assert!(body.contains(said), "{said}: {body}");
+        }
+        assert!(!body.contains("undone") && !body.contains("nothing to do"), "{body}");
+        let (_, body) = notice(&about(), Notice::Completed, &not_me());
+        assert!(body.contains("If you know about it, there is nothing to do."), "{body}");
     }
 
     #[test]

@@ -285,17 +285,14 @@ pub(in crate::console::screen) fn checklist(case: &CaseDetail, shared: &Shared) 
 
 /// One requirement, its receipt and sessions.
 pub(in crate::console::screen) fn checklist_item(s: &mut Sheet, item: &ChecklistItem, now: Time) {
-    let (mark, words) = match item.state {
-        ItemState::Done => (("✓", Role::Good), "done"),
-        ItemState::Pending if item.sessions.iter().filter(|s| s.outcome.is_none()).all(|s| s.unsent.is_some()) => {
-            (("✕", Role::Bad), "could not be sent: start again or another way")
-        }
-        ItemState::Pending => (("◐", Role::Info), "waiting"),
-        ItemState::Failed => (("✕", Role::Bad), "failed: start again or another way"),
-        ItemState::Missing => (("○", Role::Warn), "missing"),
+    let mark = match item.state {
+        ItemState::Done => ("✓", Role::Good),
+        ItemState::Pending if item.is_sent() => ("◐", Role::Info),
+        ItemState::Pending | ItemState::Failed => ("✕", Role::Bad),
+        ItemState::Missing => ("○", Role::Warn),
     };
     let gate = if item.gate { " (gate beside the proofs)" } else { "" };
-    s.item(mark, format!("{}{gate}: {words}", clean(&item.title)), Role::Text);
+    s.item(mark, format!("{}{gate}: {}", clean(&item.title), item.stands()), Role::Text);
     s.heard("");
     s.more(format!("because {}", clean(&item.why)), Role::Dim);
     if let Some(r) = &item.receipt {

@@ -57,6 +57,7 @@ fn becomes(case: &CaseDetail, preview: &RoutePreview) -> Vec<(bool, String)> {
             },
         ));
     }
+    all.extend(preview.would_end().map(|ends| (true, ends)));
     if case.seal.is_some() {
         all.push((true, "The seal goes: it has to be sealed and approved anew.".to_owned()));
     }
