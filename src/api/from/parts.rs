@@ -10,11 +10,11 @@ use crate::api::case::{
 use crate::api::sent::{MessageDetail, SessionDetail};
 use crate::base::Untrusted;
 use crate::base::digest::hex;
-use crate::base::ids::PersonId;
+use crate::base::ids::{PersonId, SubjectId};
 use crate::domain::case::{
     Approval, Case, Execution, ExecutionOutcome, Grant, Hold, LineageEntry, MAX_ATTEMPTS_PER_CODE, Plan, ProofSession, Seal, SessionOutcome,
 };
-use crate::domain::checklist::{Item, Way, blocked, endpoint_problem};
+use crate::domain::checklist::{self, Item, Way, blocked, endpoint_problem};
 use crate::domain::command::World;
 use crate::domain::dates;
 use crate::domain::effect::Notice;
@@ -53,6 +53,7 @@ pub(super) fn subject(view: &CaseView, subject: &Subject) -> SubjectDetail {
         environment: subject.environment,
         owners: subject.owners_at(view.now).cloned().collect(),
         dependents: subject.dependents.clone(),
+        released: checklist::plan(&view.world).map(|plan| subject.released(&plan.rotates)).unwrap_or_default(),
         too_young: too_young(view, subject),
         entitled: subject.entitled(&view.case.route.target).iter().map(ToString::to_string).collect(),
         endpoints: subject.endpoints.iter().map(|e| EndpointUse { id: e.id.clone(), kind: e.kind, unusable: unusable(&e.id) }).collect(),
@@ -182,11 +183,16 @@ fn session(case: &Case, id: &crate::base::ids::SessionId, s: &ProofSession, now:
     }
 }
 
-pub(super) fn plan(plan: &Plan) -> PlanDetail {
+pub(super) fn plan(v: &CaseView, plan: &Plan) -> PlanDetail {
+    let released = v.world.subject.as_ref().map(|s| s.released(&plan.rotates)).unwrap_or_default();
+    let rotated = |s: &SubjectId| {
+        let unless = if released.contains(s) { ", unless the target holds nothing for it: the record names it no more" } else { "" };
+        format!("rotate the credential of {s}{unless}")
+    };
     let scope: Vec<String> = plan.scope.iter().map(ToString::to_string).collect();
     let mut steps = vec![format!("{} in {} for {}", plan.action.label(), plan.target, scope.join(", "))];
     steps.extend(plan.revokes_old.then(|| "revoke the old credential".to_owned()));
-    steps.extend(plan.rotates.iter().map(|s| format!("rotate the credential of {s}")));
+    steps.extend(plan.rotates.iter().map(rotated));
     steps.extend(plan.lifetime.map(|l| format!("end the access after {} seconds", l.0)));
     PlanDetail {
         target: plan.target.clone(),
@@ -194,6 +200,7 @@ pub(super) fn plan(plan: &Plan) -> PlanDetail {
         lifetime_seconds: plan.lifetime.map(|l| l.0),
         revokes_old: plan.revokes_old,
         rotates: plan.rotates.iter().cloned().collect(),
+        released,
         reversible: plan.reversible,
         steps,
     }
