@@ -31,6 +31,7 @@ mod restore;
 mod said;
 mod shown;
 pub mod subject;
+mod waited;
 mod ways;
 mod word;
 
