@@ -83,3 +83,22 @@ async fn that_too_few_could_approve_a_proposal_is_said_with_who_could_not_and_wh
     let left = word.too_few(&two).unwrap();
     assert!(left.contains("person p-ines approved it already; person p-omar proposed it"), "{left}");
 }
+
+#[tokio::test]
+async fn nobody_fills_mailboxes_by_proposing() {
+    let house = House::new().await;
+    let proposals = async |numbers: std::ops::Range<usize>| {
+        for n in numbers {
+            let account =
+                Operator { id: id(&format!("other-{n}")), person: id("p-sam"), roles: [Role::Supervisor].into(), groups: [].into(), enabled: true };
+            let command = RegisterCommand::Change { id: id(&format!("prp-{n}")), change: RegisterChange::SetOperator(account) };
+            house.service.govern(&Ask::by(staff("omar")), &command, &Beside::default()).await.unwrap();
+        }
+        house.settle().await;
+        told(&house).len()
+    };
+    assert_eq!(proposals(100..160).await, 50, "what is proposed beyond that stands in the register alone");
+    assert_eq!(house.service.rules().await.unwrap().0.proposals.len(), 60);
+    house.clock.pass(86_400);
+    assert_eq!(proposals(200..230).await, 80, "another day");
+}
