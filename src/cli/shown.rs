@@ -117,7 +117,12 @@ fn checklist(case: &CaseDetail) -> String {
     for item in &case.checklist.items {
         // Software is told the state and no receipt.
         let done = item.state == ItemState::Done;
-        let mark = if done { "done   " } else { "missing" };
+        let lapsed = item.state != ItemState::Pending && crate::api::sent::lapsed(&item.sessions);
+        let mark = match (lapsed, done) {
+            (true, _) => "lapsed ",
+            (false, true) => "done   ",
+            (false, false) => "missing",
+        };
         let elsewhere = !done && item.sessions.iter().any(|s| s.outcome.as_deref() == Some("proved_elsewhere"));
         let why = if elsewhere { ": proved before the case was sent elsewhere" } else { "" };
         let _ = writeln!(text, "  {mark}  {}{why}", sanitise(&item.title, false));

@@ -7,10 +7,10 @@ use crate::api::case::{
     Accountable, ApprovalDetail, Checklist, ChecklistItem, DutyInTheWay, EndpointUse, EvidenceItem, ExecutionDetail, GrantDetail, HoldDetail,
     ItemState, PlanDetail, ReceiptDetail, SealDetail, Startable, SubjectDetail,
 };
-use crate::api::sent::{MessageDetail, SessionDetail};
+use crate::api::sent::{self, MessageDetail, SessionDetail};
 use crate::base::Untrusted;
 use crate::base::digest::hex;
-use crate::base::ids::{PersonId, SubjectId};
+use crate::base::ids::{PersonId, SessionId, SubjectId};
 use crate::domain::case::{
     Approval, Case, Execution, ExecutionOutcome, Grant, Hold, LineageEntry, MAX_ATTEMPTS_PER_CODE, Plan, ProofSession, Seal, SessionOutcome,
 };
@@ -109,9 +109,10 @@ pub(super) fn hold(v: &CaseView, hold: &Hold) -> HoldDetail {
 
 fn item(v: &CaseView, item: &Item) -> ChecklistItem {
     let all = v.case.sessions.iter();
-    let sessions: Vec<SessionDetail> = all.filter(|(_, s)| item.methods.contains(&s.method)).map(|(id, s)| session(&v.case, id, s, v.now)).collect();
+    let sessions: Vec<SessionDetail> = all.filter(|(_, s)| item.methods.contains(&s.method)).map(|(id, s)| proving(v, id, s)).collect();
     let open = sessions.iter().any(|s| s.outcome.is_none() && s.unsent.is_none());
-    let tried = sessions.iter().any(|s| !v.case.elsewhere.contains(&s.id));
+    // What lapsed did not fail: it is missing again.
+    let tried = sessions.iter().any(|s| !v.case.elsewhere.contains(&s.id)) && !sent::lapsed(&sessions);
     let state = match (&item.receipt, open, !tried) {
         (Some(_), ..) => ItemState::Done,
         (None, true, _) => ItemState::Pending,
@@ -137,6 +138,17 @@ fn item(v: &CaseView, item: &Item) -> ChecklistItem {
         why: if item.gate { "policy's gate beside proof (SP 800-63B-4 §4.2.1)" } else { "policy's proof of identity (SP 800-63B-4 §4.2.2)" }
             .to_owned(),
     }
+}
+
+/// A session of a proof that is still to be gone by, which has lapsed once its receipt counts no more.
+fn proving(v: &CaseView, id: &SessionId, s: &ProofSession) -> SessionDetail {
+    let mut detail = session(&v.case, id, s, v.now);
+    let gone_by = matches!(v.case.state, CaseState::New | CaseState::Proofing | CaseState::Sealed);
+    let receipt = v.case.receipts.iter().find(|r| &r.session == id).filter(|_| gone_by && detail.outcome.as_deref() == Some("proved"));
+    if receipt.is_some_and(|r| checklist::counts_until(&v.requirement, r) <= v.now) {
+        detail.outcome = Some(sent::LAPSED.to_owned());
+    }
+    detail
 }
 
 /// What became of the messages to subject and attesters.

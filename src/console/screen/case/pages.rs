@@ -291,7 +291,9 @@ pub(in crate::console::screen) fn checklist(case: &CaseDetail, shared: &Shared) 
 
 /// One requirement, its receipt and sessions.
 pub(in crate::console::screen) fn checklist_item(s: &mut Sheet, item: &ChecklistItem, now: Time) {
+    let lapsed = crate::api::sent::lapsed(&item.sessions);
     let (mark, words) = match item.state {
+        ItemState::Done | ItemState::Missing if lapsed => (("○", Role::Warn), "lapsed: to be proved anew"),
         ItemState::Done => (("✓", Role::Good), "done"),
         ItemState::Pending if item.sessions.iter().filter(|s| s.outcome.is_none()).all(|s| s.unsent.is_some()) => {
             (("✕", Role::Bad), "could not be sent: start again or another way")
