@@ -139,6 +139,10 @@ pub struct SubjectDetail {
     pub owners: Vec<PersonId>,
     /// What depends on it.
     pub dependents: Vec<SubjectId>,
+    /// What its record named lately as depending on it, and names no more: it is rotated in this case all the same, unless the target holds
+    /// nothing for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub released: Vec<SubjectId>,
     /// What it held in the target before.
     pub entitled: Vec<String>,
     /// Why some of that is not given back in this case, if it is not: it was recorded too shortly before the request.
@@ -237,6 +241,9 @@ pub struct PlanDetail {
     pub revokes_old: bool,
     /// Dependents that are rotated.
     pub rotates: Vec<SubjectId>,
+    /// Those of them that the subject's record names no more: where the target says that it holds nothing for one, no new credential is asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub released: Vec<SubjectId>,
     /// Whether it can be undone.
     pub reversible: bool,
     /// The steps in words, in order.

@@ -142,6 +142,9 @@ pub struct ProposalRow {
     /// Who could approve it now, at most 30.
     #[serde(default)]
     pub could_approve: Vec<PersonId>,
+    /// That fewer could approve it now than it takes, why, and what would help; people by their ids, as `person p-...`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub too_few: Option<String>,
     /// Whether the asker could approve it now.
     #[serde(default)]
     pub for_you: bool,
@@ -221,6 +224,9 @@ pub struct RegisterAnswer {
     /// How many persons have still to approve the proposal that it is about.
     #[serde(default)]
     pub approvals_missing: u8,
+    /// That fewer persons could approve that proposal now than it takes, why, and what would help; people by their ids, as `person p-...`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub too_few: Option<String>,
     /// The token, if one was issued or proposed.
     pub token: Option<TokenId>,
     /// From when the approved change counts, if its delay is running.

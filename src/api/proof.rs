@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::sent::SessionDetail;
+use super::sent::{self, SessionDetail};
 use super::words::{HoldSource, Method};
 use crate::base::Untrusted;
 use crate::base::ids::{EndpointId, PersonId, ReceiptId, SessionId};
@@ -66,12 +66,18 @@ impl ChecklistItem {
     /// Where it stands, in the words that every list shows.
     pub fn stands(&self) -> &'static str {
         match self.state {
+            ItemState::Done | ItemState::Missing if self.is_lapsed() => "lapsed: to be proved anew",
             ItemState::Done => "done",
             ItemState::Pending if !self.is_sent() => "failed: could not be sent, start again or another way",
             ItemState::Pending => "waiting",
             ItemState::Failed => "failed: start again or another way",
             ItemState::Missing => "missing",
         }
+    }
+
+    /// Whether what was proved for it counts no more, by time alone.
+    pub fn is_lapsed(&self) -> bool {
+        sent::lapsed(&self.sessions)
     }
 
     /// Whether one of its sessions that are open is waited for: what was never handed over reached nobody.

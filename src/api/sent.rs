@@ -30,11 +30,21 @@ pub struct SessionDetail {
     /// Wrong tries left.
     pub tries_left: u8,
     /// How it ended: `proved`, `declined`, `exhausted`, `superseded`, `expired`; `rerouted` if the case was sent to something else meanwhile, and
-    /// `proved_elsewhere` if it was since: what was proved counts no more. Absent while it is open.
+    /// `proved_elsewhere` if it was since: what was proved counts no more; `lapsed` if it was proved and its receipt's time is over. Absent while it is open.
     pub outcome: Option<String>,
     /// Why its message could not be sent to anyone, in words; absent if it was, or is on its way.
     #[serde(default)]
     pub unsent: Option<String>,
+}
+
+/// The outcome of a session whose receipt counts no more, as its time is over.
+pub const LAPSED: &str = "lapsed";
+
+/// Whether what was proved in sessions lapsed, all of it.
+#[must_use]
+pub fn lapsed(sessions: &[SessionDetail]) -> bool {
+    let any = |outcome: &str| sessions.iter().any(|s| s.outcome.as_deref() == Some(outcome));
+    any(LAPSED) && !any("proved")
 }
 
 /// How a session ended, in words that staff read: the outcome's code where that is a word of theirs.
@@ -43,6 +53,7 @@ pub fn ended(outcome: &str) -> String {
     match outcome {
         "rerouted" => "void: something else is asked for now".to_owned(),
         "proved_elsewhere" => "proved before the case was sent elsewhere: it counts no more".to_owned(),
+        LAPSED => "proved, and lapsed since: it counts no more".to_owned(),
         other => sanitise(other, false),
     }
 }

@@ -196,7 +196,7 @@ pub enum CaseCommand {
         /// Which case.
         case: CaseId,
     },
-    /// Undo what was done.
+    /// Undo what was done; a closed case is held first (`case hold`).
     RollBack(WithText),
     /// End a temporary access now.
     Revoke {

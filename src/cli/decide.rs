@@ -151,7 +151,8 @@ pub(super) fn signed(case: &CaseDetail) -> String {
             let _ = writeln!(text, "  step {}: {}", i + 1, sanitise(step, false));
         }
         if !plan.rotates.is_empty() {
-            let rotated: Vec<String> = plan.rotates.iter().map(ToString::to_string).collect();
+            let released = |s| if plan.released.contains(s) { " (released: unless the target holds nothing for it)" } else { "" };
+            let rotated: Vec<String> = plan.rotates.iter().map(|s| format!("{s}{}", released(s))).collect();
             let _ = writeln!(text, "  rotated too: {}", rotated.join(", "));
         }
         let revokes = if plan.revokes_old { "the old credential is revoked" } else { "nothing old is revoked" };

@@ -44,7 +44,7 @@ const GOVERN_SOON: chrono::Duration = chrono::Duration::hours(2);
 const SHARERS: usize = 4;
 
 /// What a finding begins with that is not wrong, and not what a server in use has.
-const NOTICE: &str = "NOTICE: ";
+pub(super) const NOTICE: &str = "NOTICE: ";
 
 /// What a finding of the database begins with if the file itself is torn.
 const DAMAGED: &str = "the file ";
@@ -89,9 +89,11 @@ pub async fn run(from: &Config, out: Out) -> Result<(), Failure> {
         found.add("database", kept_private(&config.database).and_then(|()| whole(&config.database, keys.as_ref().ok())));
         found.add("governance", governance(&config.database, now));
         found.add("policies", policies(&config.database));
+        found.add("proposals", super::waited::proposals(&config.database, now));
         found.add("outbox", outbox(&config.database));
         if older_file(&config.database).is_ok_and(|older| older.is_none()) {
             found.add("mailboxes", mailboxes(&config.database, now));
+            found.add("mail addresses", super::waited::mailless(&config.database));
             young(&mut found, &config.database, now);
             found.add("records", records(&config.database, now));
         }

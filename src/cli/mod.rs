@@ -32,6 +32,7 @@ mod said;
 mod shown;
 pub mod subject;
 mod unsure;
+mod waited;
 mod ways;
 mod word;
 

@@ -17,6 +17,7 @@ use crate::api::governance::{
 use crate::api::lists::named;
 use crate::base::ids::{AutomationId, DelegationId, EmployerId, GroupId, OperatorId, PersonId, ProposalId, TeamId, TokenId};
 use crate::base::ports::{Clock as _, Random as _, SystemClock, SystemRandom};
+use crate::base::text::sanitise;
 use crate::base::{Time, Untrusted};
 use crate::client::Client;
 use crate::config::keys::Reserved;
@@ -291,16 +292,25 @@ async fn change(client: &Client, change: RegisterChange, out: Out) -> Result<(),
 /// What became of a change.
 pub fn said(answer: &RegisterAnswer, out: Out) -> Result<(), Failure> {
     let done = |a: &RegisterAnswer| a.events.iter().any(|e| e == "changed" || e == "proposal_ended");
-    out.answer(answer, |a| match (&a.proposal, a.effective_at) {
+    out.answer(answer, |a| became(a, done(a)) + &but(a))
+}
+
+/// That too few could approve it, on a line of its own.
+fn but(answer: &RegisterAnswer) -> String {
+    answer.too_few.as_ref().map(|why| format!("\n{}", sanitise(why, false))).unwrap_or_default()
+}
+
+fn became(a: &RegisterAnswer, done: bool) -> String {
+    match (&a.proposal, a.effective_at) {
         (_, Some(at)) => format!("Approved: it counts from {}. Until then `countersign register end` stops it.", minute(at)),
         (Some(id), None) => {
             let who = if a.approvals_missing > 1 { "two further persons, as nobody will approve such cases one by one" } else { "a second person" };
             format!("Proposed as {id}: it waits for {who} (`countersign register approve {id}`), then for the delay.")
         }
         (None, None) if a.approvals_missing > 0 => "Approved. It takes one more person's approval.".to_owned(),
-        (None, None) if done(a) => format!("Done. The register has version {}.", a.version),
+        (None, None) if done => format!("Done. The register has version {}.", a.version),
         (None, None) => "It was done before; `countersign register proposals` lists what still waits.".to_owned(),
-    })
+    }
 }
 
 /// Runs one.
@@ -339,7 +349,7 @@ async fn issued(client: &Client, answer: RegisterAnswer, file: Option<Reserved>,
     let waits = answer.proposal.as_ref().map(|id| {
         format!(
             "Proposed as {id}: it opens nothing before a second person has approved it (`countersign register approve {id}`) and the delay is over."
-        )
+        ) + &but(&answer)
     });
     let Some(file) = file else {
         return out.answer(&answer, |_| waits.map_or_else(|| secret.clone(), |waits| format!("{secret}\n{waits}")));
@@ -403,6 +413,9 @@ fn proposals(all: &[ProposalRow], names: &BTreeMap<String, Untrusted>, policies:
         let stands = stands(by, p.approvals_missing, counts, who);
         let says = if p.says.is_empty() { p.change.to_string() } else { named(&p.says, names) };
         let mut lines = format!("{}  proposed by {}, {stands}:\n  {says}\n", p.id, who(&p.proposed_by));
+        if let Some(why) = &p.too_few {
+            lines.extend(["  ".to_owned(), named(why, names), "\n".to_owned()]);
+        }
         if let Some(policy) = policies.iter().find(|policy| policy.proposal == p.id) {
             let settings = policy.settings.iter().map(super::compared::setting);
             let more = (policy.more > 0).then(|| format!("{} more settings differ.", policy.more));

@@ -85,6 +85,15 @@ pub struct HeldGrant {
 }
 
 impl Held {
+    /// Whether the target says that nothing is left of it: it does not know it, or keeps it as retired, and nothing reaches anything.
+    pub fn is_nothing(&self) -> bool {
+        let none = match self.status {
+            None => self.generation == 0,
+            Some(status) => status == Status::Retired,
+        };
+        none && self.everything().is_empty() && self.grants.is_empty()
+    }
+
     /// Everything it can reach, standing and temporary.
     pub fn everything(&self) -> Scopes {
         self.grants.iter().flat_map(|g| g.scope.iter()).chain(&self.scope).cloned().collect()

@@ -2,9 +2,13 @@
 //!
 //! Contract: pure. More than was approved, or more standing access than was recorded before, is `TooMuch`; no trace of the order is
 //! `NothingChanged`; an old credential or a dependent's that was not replaced is `OldKept` or `NotRotated`, by the generations that the target
-//! said before and says after; anything else that differs is `Mismatch`. Knows nothing about how the target was asked.
+//! said before and says after; anything else that differs is `Mismatch`. A dependent that the subject's record names no more needs no new
+//! credential where the target says that it holds nothing for it. Knows nothing about how the target was asked.
+
+use std::collections::BTreeSet;
 
 use super::{Held, Order};
+use crate::base::ids::SubjectId;
 use crate::domain::grant::Generations;
 use crate::domain::subject::Scopes;
 use crate::domain::vocabulary::{Action, FailureReason, Status};
@@ -46,10 +50,23 @@ fn judge_grant(order: &Order, entitled: &Scopes, held: &Held, until: crate::base
     if grant.scope == order.scope { Ok(grant.scope.clone()) } else { Err(FailureReason::Mismatch) }
 }
 
+/// What a target says afterwards of those whose credential an order renews.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct After {
+    /// How many credentials each had.
+    pub generations: Generations,
+    /// For whom it says that it holds nothing.
+    pub nothing: BTreeSet<SubjectId>,
+}
+
 /// Whether everyone whose credential the order renews has a newer one than before. Of whom nobody knows what they had, nobody can say so.
-pub fn renewed(order: &Order, before: &Generations, after: &Generations) -> Result<(), FailureReason> {
-    for subject in &order.renews {
-        let (Some(was), Some(is)) = (before.get(subject), after.get(subject)) else { return Err(FailureReason::Mismatch) };
+/// `recorded` is what the subject's record names as its dependents now; `None` without a record. Only a dependent that it names no more may
+/// have gone from the target instead: nobody could ever confirm a new credential of what was decommissioned.
+pub fn renewed(order: &Order, before: &Generations, after: &After, recorded: Option<&[SubjectId]>) -> Result<(), FailureReason> {
+    let released = |s: &SubjectId| s != &order.subject && recorded.is_some_and(|recorded| !recorded.contains(s));
+    let gone = |s: &&SubjectId| released(s) && after.nothing.contains(*s);
+    for subject in order.renews.iter().filter(|s| !gone(s)) {
+        let (Some(was), Some(is)) = (before.get(subject), after.generations.get(subject)) else { return Err(FailureReason::Mismatch) };
         if is <= was {
             return Err(if subject == &order.subject { FailureReason::OldKept } else { FailureReason::NotRotated });
         }
@@ -121,12 +138,48 @@ mod tests {
         let ids = |list: &[&str]| list.iter().map(|s| SubjectId::parse(s).unwrap()).collect::<Vec<_>>();
         let order = Order { renews: ids(&["s", "d"]).into_iter().collect(), ..order(None) };
         let of = |s: u64, d: u64| ids(&["s", "d"]).into_iter().zip([s, d]).collect::<Generations>();
+        let recorded = ids(&["d"]);
+        let renewed = |order: &Order, before: &Generations, after: &Generations| {
+            super::renewed(order, before, &After { generations: after.clone(), ..After::default() }, Some(&recorded))
+        };
         assert_eq!(renewed(&order, &of(1, 7), &of(2, 8)), Ok(()));
         assert_eq!(renewed(&order, &of(1, 7), &of(1, 8)), Err(FailureReason::OldKept));
         assert_eq!(renewed(&order, &of(1, 7), &of(2, 7)), Err(FailureReason::NotRotated));
         assert_eq!(renewed(&order, &of(1, 7), &of(0, 8)), Err(FailureReason::OldKept), "a smaller number is no newer credential");
         assert_eq!(renewed(&order, &Generations::new(), &of(2, 8)), Err(FailureReason::Mismatch), "nobody knows what was there before");
         assert_eq!(renewed(&Order { renews: ids(&[]).into_iter().collect(), ..order }, &Generations::new(), &of(1, 1)), Ok(()));
+    }
+
+    #[test]
+    fn invariant_10_a_dependent_needs_no_new_credential_only_if_it_is_released_and_the_target_holds_nothing_of_it() {
+        let ids = |list: &[&str]| list.iter().map(|s| SubjectId::parse(s).unwrap()).collect::<Vec<_>>();
+        let order = Order { renews: ids(&["s", "d"]).into_iter().collect(), ..order(None) };
+        let of = |s: u64, d: u64| ids(&["s", "d"]).into_iter().zip([s, d]).collect::<Generations>();
+        let judge = |(now_s, now_d): (u64, u64), nothing: &[&str], recorded: Option<&[&str]>| {
+            let after = After { generations: of(now_s, now_d), nothing: ids(nothing).into_iter().collect() };
+            renewed(&order, &of(1, 7), &after, recorded.map(ids).as_deref())
+        };
+        assert_eq!(judge((2, 0), &["d"], Some(&[])), Ok(()), "it was decommissioned");
+        assert_eq!(judge((2, 7), &[], Some(&[])), Err(FailureReason::NotRotated), "it is still there with what it had");
+        assert_eq!(judge((2, 0), &["d"], Some(&["d"])), Err(FailureReason::NotRotated), "the record names it");
+        assert_eq!(judge((2, 0), &["d"], None), Err(FailureReason::NotRotated), "nobody knows what the record names");
+        assert_eq!(judge((0, 8), &["s"], Some(&[])), Err(FailureReason::OldKept), "whose access it is has a new one, or it was not restored");
+    }
+
+    #[test]
+    fn only_what_has_no_credential_and_reaches_nothing_is_held_as_nothing() {
+        let none = Held { status: None, scope: Scopes::new(), generation: 0, order: None, grants: vec![] };
+        let grant = HeldGrant { order: "cs-26-000001_1".to_owned(), scope: scopes(&["read"]), expires_at: None };
+        assert!(none.is_nothing() && Held { status: Some(Status::Retired), generation: 3, ..none.clone() }.is_nothing());
+        for held in [
+            Held { status: Some(Status::Active), ..none.clone() },
+            Held { status: Some(Status::Suspended), generation: 3, ..none.clone() },
+            Held { generation: 3, ..none.clone() },
+            Held { scope: scopes(&["read"]), ..none.clone() },
+            Held { status: Some(Status::Retired), grants: vec![grant], ..none },
+        ] {
+            assert!(!held.is_nothing(), "{held:?}");
+        }
     }
 
     #[test]

@@ -176,7 +176,7 @@ actions! {
         never "The end of the case" GONE;
     Retry, "retry", Scope::CASE, ["x t"], "", "Carry the same plan out again after a failure", writes = "case_retry",
         never "Trying again" "the target is told at once";
-    RollBack, "roll-back", Scope::CASE, ["x b"], "", "Undo what was done", writes = "case_roll_back",
+    RollBack, "roll-back", Scope::CASE, ["x b"], "", "Undo what was done; of a closed case once it is held", writes = "case_roll_back",
         never "Undoing it in the target" "the target is told at once";
     CloseCase, "close", Scope::CASE, ["x c"], "", "Close the case", writes = "case_close",
         never "Closing the case" "it ends the case, and what was given with it";

@@ -51,10 +51,16 @@ pub struct Guard {
 /// Where a panic elsewhere is told, and whether whoever else hears of it writes to no terminal.
 type Told = Arc<OnceLock<(mpsc::Sender<Message>, bool)>>;
 
-/// Takes the terminal's settings back; safe to do twice.
+/// Whether the process has the terminal. Leaving the other screen puts the cursor back to where it was left for it: done twice, what was written in
+/// between would be written over.
+static TAKEN: AtomicBool = AtomicBool::new(false);
+
+/// Takes the terminal's settings back; done twice, it does nothing the second time.
 pub fn give_back() {
     let mut out = stdout();
-    let _ = execute!(out, DisableMouseCapture, DisableBracketedPaste, LeaveAlternateScreen, cursor::Show);
+    if TAKEN.swap(false, Ordering::SeqCst) {
+        let _ = execute!(out, DisableMouseCapture, DisableBracketedPaste, LeaveAlternateScreen, cursor::Show);
+    }
     let _ = disable_raw_mode();
     let _ = out.flush();
 }
@@ -123,6 +129,7 @@ impl Guard {
 
 fn enter(mouse: bool) -> io::Result<()> {
     enable_raw_mode()?;
+    TAKEN.store(true, Ordering::SeqCst);
     let mut out = stdout();
     execute!(out, EnterAlternateScreen, EnableBracketedPaste, cursor::Hide)?;
     if mouse { execute!(out, EnableMouseCapture) } else { Ok(()) }

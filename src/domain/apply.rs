@@ -247,7 +247,7 @@ impl Case {
     /// Something else is asked for from now on: whatever was proved, or is being proved, was for what was asked before.
     fn turn(&mut self, at: Time) {
         self.turns.push(self.version);
-        self.worked.turned = [Some(at), self.worked.turned[0]];
+        self.worked.word_due = Some(self.worked.next_word(at));
         for (id, session) in &mut self.sessions {
             session.outcome.get_or_insert(SessionOutcome::Rerouted);
             self.elsewhere.insert(id.clone());

@@ -28,7 +28,8 @@ pub const MAX_ATTEMPTS_PER_CODE: u8 = 5;
 /// Wrong codes after which the case takes no more (standards.md, §3.2.2: "10 a case").
 pub const MAX_ATTEMPTS_PER_CASE: u8 = 10;
 
-/// How long a subject who was told of one turn is not told of the next: what is sent to and fro within it is told once, as it stands then (T22).
+/// How long a subject who was told of one turn is not told of the next: what is sent to and fro within it is told once, as it stands at its end (T22).
+/// No word waits longer, however many turns follow.
 pub const TURNS_APART: Duration = Duration::seconds(60);
 
 /// How often what could be done again and again was done.
@@ -46,7 +47,19 @@ pub struct Worked {
     pub reopened: usize,
     /// Asked to be rolled back.
     pub undone: usize,
-    /// When it was last sent to something else than before, and the time before that.
+    /// When word of the last turn is due.
     #[serde(default)]
-    pub turned: [Option<Time>; 2],
+    pub word_due: Option<Time>,
+}
+
+impl Worked {
+    /// When the subject is told of a turn taken then: what is due already puts nothing off, so that turn upon turn can't keep it from them.
+    #[must_use]
+    pub fn next_word(&self, at: Time) -> Time {
+        match self.word_due {
+            Some(waits) if waits > at => waits,
+            Some(went) => at.max(went + TURNS_APART),
+            None => at,
+        }
+    }
 }

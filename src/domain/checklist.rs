@@ -183,7 +183,7 @@ pub fn sealed_progress(world: &World, now: Time) -> Arc<Progress> {
 }
 
 /// Until when a receipt counts: as long as was said when it was recorded, or less where policy has become stricter since (invariant 14).
-pub(super) fn counts_until(need: &Requirement, receipt: &Receipt) -> Time {
+pub fn counts_until(need: &Requirement, receipt: &Receipt) -> Time {
     receipt.valid_until.min(receipt.at + need.receipt_lifetime.duration())
 }
 

@@ -4,7 +4,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::bounds::TURNS_APART;
 use super::case::{Case, ExecutionOutcome};
 use super::checklist::{self, Reach};
 use super::event::{CaseEvent, RegisterEvent};
@@ -205,8 +204,7 @@ fn lifted(after: &Case, at: Time) -> Vec<Due> {
 /// Another recovery than the one they heard of has begun (invariant 13): told at once, but not within a minute of the turn before (T22).
 fn turned(after: &Case, at: Time) -> Due {
     let effect = Effect::NotifySubject { case: after.id, notice: Notice::Started, turn: Some(after.version) };
-    let not_before = after.worked.turned[1].map_or(at, |before| at.max(before + TURNS_APART));
-    Due { effect, not_before }
+    Due { effect, not_before: after.worked.word_due.unwrap_or(at) }
 }
 
 /// What must happen outside because of an event that led to this case.

@@ -50,6 +50,8 @@ impl Plan {
 pub enum Given {
     /// Access for a time: a hold ends it at once.
     ForATime,
+    /// Access for a time, of which the target confirmed that nothing is left.
+    Ended,
     /// Access that stays.
     Standing,
     /// Nothing: a secret was revoked.
@@ -62,10 +64,24 @@ impl Case {
         let plan = self.plan.as_ref().filter(|_| matches!(self.state, CaseState::Restored | CaseState::Closed))?;
         let given = match (plan.action, plan.lifetime) {
             (Action::SecretRevocation, _) => Given::Nothing,
+            (_, Some(_)) if self.grants.iter().all(|g| g.state() == GrantState::Ended) => Given::Ended,
             (_, Some(_)) => Given::ForATime,
             (_, None) => Given::Standing,
         };
         Some((given, plan.reversible))
+    }
+
+    /// The last attempt, under whichever seal, that was to be undone and is not, or of which nobody knows, unless something was restored or undone
+    /// since: opening the case again takes nothing back.
+    pub fn left_standing(&self) -> Option<&Execution> {
+        use FailureReason::{NotUndone, UndoUnknown};
+        let settles = |run: &&Execution| match &run.outcome {
+            Some(ExecutionOutcome::Restored { .. } | ExecutionOutcome::RolledBack) => true,
+            Some(ExecutionOutcome::Failed { reason }) => matches!(reason, NotUndone | UndoUnknown),
+            None => false,
+        };
+        let last = self.executions.iter().filter(settles).max_by_key(|run| (run.ended_at, run.attempt))?;
+        matches!(last.outcome, Some(ExecutionOutcome::Failed { .. })).then_some(last)
     }
 
     /// The last attempt under the seal in force that was to be undone and is not, or of which nobody knows whether it is: carrying the same plan

@@ -22,6 +22,16 @@ pub fn step(world: &World, progress: &Progress, could: &CouldDecide, now: Time) 
     if let Some(hold) = &case.hold {
         return held(case, hold, now);
     }
+    let step = moving(world, case, (progress, could), now);
+    let before_it = matches!(case.state, CaseState::New | CaseState::Proofing | CaseState::Sealed | CaseState::Approved | CaseState::Failed);
+    match case.left_standing().filter(|_| before_it && case.not_undone().is_none()) {
+        Some(run) => format!("have attempt {} undone there by hand, for the target did not confirm that it is; {step}", run.attempt),
+        None => step,
+    }
+}
+
+/// What a case waits for that nothing holds.
+fn moving(world: &World, case: &Case, (progress, could): (&Progress, &CouldDecide), now: Time) -> String {
     let need = checklist::requirement(world);
     match case.state {
         CaseState::New => triage(case),

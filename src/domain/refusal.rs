@@ -254,6 +254,11 @@ fn wrong(state: CaseState, command: &str) -> String {
     let command = plain(command);
     match state {
         CaseState::New if matches!(command.as_str(), "start proof" | "seal") => format!("The case is new: triage it first, then \"{command}\"."),
+        CaseState::Closed if command == "roll back" => {
+            "A closed case is rolled back only while it is held: a security reviewer holds it first (`case hold`, in the console x h). \
+             Then a supervisor or a security reviewer can roll it back."
+                .to_owned()
+        }
         state => format!("\"{command}\" has no place in a case that is {}.", state.label()),
     }
 }

@@ -132,6 +132,11 @@ impl Subject {
         self.dependents.iter().chain(released)
     }
 
+    /// Those of them that its record names as its dependents no more.
+    pub fn released<'a>(&self, of: impl IntoIterator<Item = &'a SubjectId>) -> Vec<SubjectId> {
+        of.into_iter().filter(|d| !self.dependents.contains(d)).cloned().collect()
+    }
+
     /// Whether anyone is recorded to own it; a person owns themselves.
     pub fn owner_known(&self) -> bool {
         !self.kind.is_non_human() || self.owners.iter().any(|o| o.until.is_none())

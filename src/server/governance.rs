@@ -23,7 +23,7 @@ use crate::domain::command::RegisterCommand;
 use crate::domain::event::{RegisterChange, RegisterEvent};
 use crate::domain::govern::SecondWord;
 use crate::domain::policy::Policy;
-use crate::domain::register::{Holder, Principal, Proposal, Token};
+use crate::domain::register::{Holder, Principal, Proposal, Register, Token};
 use crate::service::register::{Beside, Governed, codes};
 
 type Answer = Result<Response, Failure>;
@@ -65,7 +65,7 @@ fn account(caller: &Caller) -> Option<&OperatorId> {
 
 /// Whom a waiting change names, or whom it waits for, or who had a hand in it.
 fn named(row: &reg::ProposalRow) -> impl Iterator<Item = PersonId> {
-    let told = persons_in(&row.says).map(PersonId::parse).filter_map(Result::ok);
+    let told = persons_in(&row.says).chain(row.too_few.iter().flat_map(|why| persons_in(why))).map(PersonId::parse).filter_map(Result::ok);
     told.chain(row.approvals.iter().chain([&row.proposed_by]).chain(&row.could_approve).cloned())
 }
 
@@ -141,18 +141,31 @@ pub(super) async fn register(State(app): State<Arc<App>>, caller: Caller, Params
     Ok(Json(view).into_response())
 }
 
-pub(super) fn answer(done: &Governed, proposal: &ProposalId, secret: Option<(TokenId, String)>) -> reg::RegisterAnswer {
+/// That too few could approve a proposal as the register stands.
+async fn too_few(app: &App, register: &Register, proposal: Option<&Proposal>) -> Result<Option<String>, Failure> {
+    let Some(proposal) = proposal else { return Ok(None) };
+    let policy = app.service.rules().await?.1;
+    Ok(SecondWord::of(register, &policy, app.service.now()).too_few(proposal))
+}
+
+pub(super) async fn answer(
+    app: &App,
+    done: &Governed,
+    proposal: &ProposalId,
+    secret: Option<(TokenId, String)>,
+) -> Result<reg::RegisterAnswer, Failure> {
     let waits = done.events.iter().any(|e| matches!(e, RegisterEvent::Proposed { .. }));
     let (token, secret) = secret.map_or((None, None), |(t, s)| (Some(t), Some(s)));
-    reg::RegisterAnswer {
+    Ok(reg::RegisterAnswer {
         version: done.register.version,
         events: codes(&done.events),
         proposal: waits.then(|| proposal.clone()),
+        too_few: too_few(app, &done.register, done.register.proposals.get(proposal)).await?,
         approvals_missing: done.register.proposals.get(proposal).map_or(0, Proposal::missing),
         token,
         effective_at: done.register.proposals.get(proposal).and_then(|p| p.effective_at),
         secret,
-    }
+    })
 }
 
 /// What is kept of an answer.
@@ -175,6 +188,7 @@ pub(super) async fn again(app: &App, kept: serde_json::Value) -> Answer {
         version: kept.register,
         proposal: stands.filter(|_| proposed).map(|p| p.id.clone()),
         approvals_missing: stands.map_or(0, Proposal::missing),
+        too_few: too_few(app, &register, stands).await?,
         effective_at: stands.and_then(|p| p.effective_at),
         token: kept.token,
         events: kept.events,
@@ -192,7 +206,7 @@ async fn govern<T>(w: &Write<T>, command: &RegisterCommand, proposal: &ProposalI
     let mut ask = w.caller.ask();
     ask.once = Some(w.once(StatusCode::OK));
     let done = w.app.service.govern(&ask, command, &Beside::default()).await?;
-    Ok(Json(answer(&done, proposal, secret)).into_response())
+    Ok(Json(answer(&w.app, &done, proposal, secret).await?).into_response())
 }
 
 #[utoipa::path(post, path = "/v1/register/changes", tag = "register", request_body = reg::ChangeRegister, responses((status = 200, body = reg::RegisterAnswer)))]

@@ -47,5 +47,5 @@ pub(super) async fn propose(w: Write<wire::ProposePolicy>) -> Result<Response, F
     let command = RegisterCommand::ProposePolicy { id: id.clone(), policy: policy.sha256, compared: Compared { with, widens_alone } };
     let beside = Beside { policy: Some((policy.sha256, w.body.text.clone())), ..Beside::default() };
     let done = w.app.service.govern(&ask, &command, &beside).await?;
-    Ok(Json(answer(&done, &id, None)).into_response())
+    Ok(Json(answer(&w.app, &done, &id, None).await?).into_response())
 }

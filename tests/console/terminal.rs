@@ -74,6 +74,8 @@ fn play(test: &str) -> Pty {
     let mut command = CommandBuilder::new(std::env::current_exe().unwrap());
     command.args(["--exact", test, "--nocapture"]);
     command.env(PLAY, "1");
+    // The least that is printed: what is written over shows.
+    command.env("RUST_BACKTRACE", "0");
     Pty::start("the user", command, (100, 30))
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::host::Host;
+use crate::host::{Host, program, said};
 use crate::served::certify;
 
 fn finding(answer: &Value, what: &str) -> (bool, String) {
@@ -31,7 +31,10 @@ fn a_fresh_server_is_in_order_and_each_thing_that_is_not_is_named() {
     assert!(ends.contains("when that of ana") || ends.contains("when that of ben"), "{ends}");
     assert!(finding(&well, "keys").1.starts_with('/') && finding(&well, "database").1.contains("Not checked: people's names"), "{well}");
     assert!(finding(&well, "targets").1.starts_with("NOTICE: none") && finding(&well, "mail").1.starts_with("NOTICE: "), "{well}");
-    assert_eq!(well["notices"], 3, "{well}");
+    let (fine, mailless) = finding(&well, "mail addresses");
+    assert!(fine && mailless.starts_with("NOTICE: none is recorded for 2 of 2") && mailless.contains("(p-ana, p-ben)"), "{mailless}");
+    assert_eq!(finding(&well, "proposals").1, "none waits for approval");
+    assert_eq!(well["notices"], 4, "{well}");
     host.serve();
     host.here(&["doctor"], 0);
     host.stop();
@@ -125,5 +128,19 @@ fn a_mailbox_of_two_is_told_of_by_the_import_by_doctor_and_to_whoever_approves_a
     host.there("ana", &["register", "operator", "ana9", "--person", "p-ana2", "--role", "supervisor"], 0);
     let waits = host.there("ben", &["register", "proposals"], 0).to_string();
     assert!(waits.contains("their mailbox is also that of person p-ana"), "{waits}");
+    // Ben could approve that one, and nobody what he would gain by.
+    let gains = host.there("ana", &["register", "operator", "ben9", "--person", "p-ben", "--role", "supervisor"], 0);
+    assert!(
+        gains["too_few"].as_str().unwrap().contains("nobody could approve it: person p-ana proposed it; person p-ben would gain by it."),
+        "{gains}"
+    );
+    let mut words = program(host.folder.path());
+    words.arg("--server").arg(host.api()).args(["register", "proposals"]).env("COUNTERSIGN_TOKEN", host.token("ben"));
+    let words = said(&words.output().unwrap());
+    assert!(words.contains("At present nobody could approve it: Ana proposed it; ben would gain by it."), "{words}");
     host.stop();
+    let (ok, says) = finding(&host.here(&["doctor"], 0), "proposals");
+    let id = gains["proposal"].as_str().unwrap();
+    assert!(ok && says.starts_with("NOTICE: ") && says.contains(&format!("{id}: At present nobody")), "{says}");
+    assert!(finding(&host.here(&["doctor"], 0), "mail addresses").1.contains("for 1 of 2 who decide, review or govern (p-ben)"));
 }

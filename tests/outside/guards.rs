@@ -66,3 +66,44 @@ async fn who_is_tied_to_the_proposer_or_would_gain_or_comes_too_late_is_not_told
     proposal.proposed_by = id("p-sam");
     assert!(word.why_not(&proposal, &id("p-omar")).is_some(), "omar acts through sam");
 }
+
+#[tokio::test]
+async fn that_too_few_could_approve_a_proposal_is_said_with_who_could_not_and_why() {
+    let house = House::new().await;
+    propose(&house, "prp-1", "sam").await;
+    propose(&house, "prp-2", "ines").await;
+    let (register, policy) = house.service.rules().await.unwrap();
+    let word = countersign::domain::govern::SecondWord::of(&register, &policy, house.service.now());
+    assert_eq!(word.too_few(&register.proposals[&id("prp-1")]), None);
+    let nobody = word.too_few(&register.proposals[&id("prp-2")]).unwrap();
+    assert!(
+        nobody.starts_with("At present nobody could approve it: person p-ines would gain by it; person p-omar proposed it. It takes another person ")
+    );
+    let mut two = register.proposals[&id("prp-1")].clone();
+    two.approvals = 2;
+    let one = word.too_few(&two).unwrap();
+    assert!(one.starts_with("At present only one person could approve it, and it takes 2: person p-omar proposed it. It takes another"), "{one}");
+    // One of two has approved, and there is nobody else.
+    two.seconded_by = Some(id("p-ines"));
+    let left = word.too_few(&two).unwrap();
+    assert!(left.contains("person p-ines approved it already; person p-omar proposed it"), "{left}");
+}
+
+#[tokio::test]
+async fn nobody_fills_mailboxes_by_proposing() {
+    let house = House::new().await;
+    let proposals = async |numbers: std::ops::Range<usize>| {
+        for n in numbers {
+            let account =
+                Operator { id: id(&format!("other-{n}")), person: id("p-sam"), roles: [Role::Supervisor].into(), groups: [].into(), enabled: true };
+            let command = RegisterCommand::Change { id: id(&format!("prp-{n}")), change: RegisterChange::SetOperator(account) };
+            house.service.govern(&Ask::by(staff("omar")), &command, &Beside::default()).await.unwrap();
+        }
+        house.settle().await;
+        told(&house).len()
+    };
+    assert_eq!(proposals(100..160).await, 50, "what is proposed beyond that stands in the register alone");
+    assert_eq!(house.service.rules().await.unwrap().0.proposals.len(), 60);
+    house.clock.pass(86_400);
+    assert_eq!(proposals(200..230).await, 80, "another day");
+}

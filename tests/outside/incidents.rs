@@ -260,7 +260,12 @@ async fn invariant_13_this_was_not_me_after_a_case_was_closed_says_what_stays_gi
             let (reason, ask) = house.text(case, "sam", "They say that it was not them");
             house.service.execute(&ask, case, &Command::RollBack { reason }).await
         };
-        assert!(roll_back().await.is_err(), "closed is over, while nobody objects");
+        let refused = roll_back().await.unwrap_err().to_string();
+        let first = if action == Action::AccountUnlock { "a security reviewer holds it first (`case hold`" } else { "can't undo this" };
+        assert!(refused.contains(first), "closed is over while nobody objects, and what would help is said: {refused}");
+        let shown = house.service.look(case, &staff("ines")).await.unwrap();
+        let why = shown.refused.iter().find(|(action, _)| *action == "case_roll_back").unwrap();
+        assert!(why.1.to_string().contains(first) && shown.allowed.contains(&"case_hold"), "{why:?}");
         house.live(9 * 3_600, 1).await;
         let told = house.letter(&format!("{who}@corp.example"), "A recovery was completed");
         assert_eq!(house.post(&told.link("n"), &[("word", &told.word())]).await.0, 200);

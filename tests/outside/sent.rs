@@ -67,6 +67,24 @@ fn notice(told: u32, untold: &[(Untold, u32)]) -> Sent {
 }
 
 #[tokio::test]
+async fn a_proof_whose_time_is_over_is_said_to_have_lapsed_and_neither_to_count_nor_to_have_failed() {
+    use countersign::api::sent;
+    let house = House::new().await;
+    let stands = async |case: CaseId| {
+        let item = house.shown(case).await.checklist.items.remove(0);
+        (item.state, item.sessions[0].outcome.clone().unwrap(), sent::lapsed(&item.sessions))
+    };
+    let (proofing, sealed) = (house.proved("okafor", Action::PasswordReset).await, house.proved("slow", Action::PasswordReset).await);
+    house.act("nadia", sealed, Command::Seal).await;
+    assert_eq!(stands(proofing).await, (ItemState::Done, "proved".to_owned(), false));
+    assert_eq!(stands(sealed).await, (ItemState::Done, "proved".to_owned(), false));
+    house.clock.pass(25 * 3_600);
+    assert_eq!(stands(proofing).await, (ItemState::Missing, "lapsed".to_owned(), true));
+    assert_eq!(stands(sealed).await, (ItemState::Done, "lapsed".to_owned(), true), "it was, under the seal");
+    assert!(sent::ended("lapsed").contains("it counts no more"));
+}
+
+#[tokio::test]
 async fn invariant_13_a_subject_that_nobody_can_tell_is_seen_and_policy_asks_for_more() {
     let house = House::new().await;
     // A telephone that counts, and mail addresses that nobody ever confirmed.

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use countersign::api::case::CaseDetail;
 use countersign::base::Time;
 use countersign::base::ids::{ScopeId, SubjectId};
 use countersign::connectors::sign::Signer;
@@ -14,13 +15,15 @@ use countersign::connectors::{CallError, Connector, Held, Order};
 use countersign::demo::target::state::World;
 use countersign::domain::case::ExecutionOutcome;
 use countersign::domain::command::Command;
+use countersign::domain::history::History;
+use countersign::domain::subject::Subject;
 use countersign::domain::vocabulary::{Action, CaseState, FailureReason};
 use countersign::outbound::door::{Answer, Base, Door, Limits};
 use countersign::outbound::mail::Mailer;
 use countersign::service::workers::{Hands, Patience, Workers};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use crate::house::{House, id, workers};
+use crate::house::{House, SUBJECTS, id, staff, subject, workers};
 
 /// A target that takes orders and then says nothing of what it holds, until it speaks again.
 struct Silent {
@@ -107,6 +110,32 @@ async fn invariant_10_dependents_are_rotated_or_it_ends_failed() {
     let (state, outcome) = ended(&house, "idler", Action::TokenReissue).await;
     assert_eq!((state, outcome), failed(FailureReason::NotRotated));
     assert_eq!((house.account("idler").generation, house.account("vega").generation), (2, 2));
+}
+
+#[tokio::test]
+async fn invariant_10_a_released_dependent_is_rotated_unless_the_target_holds_nothing_of_it() {
+    for (whose, dependent, named, ends) in [("okafor", "gone", false, true), ("idler", "vega", false, false), ("okafor", "gone", true, false)] {
+        let house = House::new().await;
+        let sample = SUBJECTS.iter().find(|s| s.0 == whose).unwrap();
+        let had = Subject { dependents: vec![id(dependent)], ..subject(sample) };
+        let has = Subject { dependents: if named { had.dependents.clone() } else { vec![] }, ..had.clone() };
+        let history = History::next(Some(&had), &has, None, house.service.now()).unwrap();
+        house.record(vec![Subject { history, ..has }]).await;
+        let case = house.approved(whose, Action::TokenReissue).await;
+        let shown = CaseDetail::from(&house.service.look(case, &staff("nadia")).await.unwrap());
+        let released = if named { vec![] } else { vec![id::<SubjectId>(dependent)] };
+        let plan = shown.plan.unwrap();
+        assert_eq!((plan.rotates.len(), &plan.released, &shown.subject.released), (1, &released, &released), "it is shown as what it is");
+        assert_eq!(plan.steps.iter().any(|s| s.contains("names it no more")), !named, "{:?}", plan.steps);
+        house.live(600, 60).await;
+        let case = house.case(case).await;
+        let outcome = case.executions.last().and_then(|e| e.outcome.clone());
+        if ends {
+            assert_eq!(case.state, CaseState::Restored, "{outcome:?}");
+        } else {
+            assert_eq!((case.state, outcome), failed(FailureReason::NotRotated));
+        }
+    }
 }
 
 #[tokio::test]

@@ -152,6 +152,8 @@ fn after_approval_the_next_step_is_the_delay_and_after_restoring_review_then_clo
         // Opened again, and approved anew, it is another plan.
         stays.act(op("nadia"), &Command::Reopen { reason: text("o") }).unwrap();
         assert!(stays.case().not_undone().is_none());
+        let said = next(&stays);
+        assert!(said.starts_with("have attempt 1 undone there by hand, for the target did not confirm that it is; "), "it stands there: {said}");
     }
 
     // A part of it was given; tried again it was stopped; then the part was not undone.

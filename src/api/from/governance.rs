@@ -112,6 +112,7 @@ pub fn proposal_row(looking: &Looking<'_>, p: &Proposal) -> ProposalRow {
         approved_by: p.approved_by.clone(),
         effective_at: p.effective_at,
         could_approve: word.map(|w| w.could(p).into_iter().take(MAX_COULD).cloned().collect()).unwrap_or_default(),
+        too_few: word.and_then(|w| w.too_few(p)),
         for_you: word.zip(looking.asker).is_some_and(|(word, asker)| word.may(p, asker)),
         waits_until: word.filter(|_| p.approved_by.is_none()).map(|w| w.until(p)),
     }

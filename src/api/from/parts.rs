@@ -7,14 +7,14 @@ use crate::api::case::{
     Accountable, ApprovalDetail, Checklist, ChecklistItem, DutyInTheWay, EndpointUse, EvidenceItem, ExecutionDetail, GrantDetail, HoldDetail,
     ItemState, PlanDetail, ReceiptDetail, SealDetail, Startable, SubjectDetail,
 };
-use crate::api::sent::{MessageDetail, SessionDetail};
+use crate::api::sent::{self, MessageDetail, SessionDetail};
 use crate::base::Untrusted;
 use crate::base::digest::hex;
-use crate::base::ids::PersonId;
+use crate::base::ids::{PersonId, SessionId, SubjectId};
 use crate::domain::case::{
     Approval, Case, Execution, ExecutionOutcome, Grant, Hold, LineageEntry, MAX_ATTEMPTS_PER_CODE, Plan, ProofSession, Seal, SessionOutcome,
 };
-use crate::domain::checklist::{Item, Way, blocked, endpoint_problem};
+use crate::domain::checklist::{self, Item, Way, blocked, endpoint_problem};
 use crate::domain::command::World;
 use crate::domain::dates;
 use crate::domain::effect::Notice;
@@ -53,6 +53,7 @@ pub(super) fn subject(view: &CaseView, subject: &Subject) -> SubjectDetail {
         environment: subject.environment,
         owners: subject.owners_at(view.now).cloned().collect(),
         dependents: subject.dependents.clone(),
+        released: checklist::plan(&view.world).map(|plan| subject.released(&plan.rotates)).unwrap_or_default(),
         too_young: too_young(view, subject),
         entitled: subject.entitled(&view.case.route.target).iter().map(ToString::to_string).collect(),
         endpoints: subject.endpoints.iter().map(|e| EndpointUse { id: e.id.clone(), kind: e.kind, unusable: unusable(&e.id) }).collect(),
@@ -118,9 +119,10 @@ pub(super) fn hold(v: &CaseView, hold: &Hold) -> HoldDetail {
 
 fn item(v: &CaseView, item: &Item) -> ChecklistItem {
     let all = v.case.sessions.iter();
-    let sessions: Vec<SessionDetail> = all.filter(|(_, s)| item.methods.contains(&s.method)).map(|(id, s)| session(&v.case, id, s, v.now)).collect();
+    let sessions: Vec<SessionDetail> = all.filter(|(_, s)| item.methods.contains(&s.method)).map(|(id, s)| proving(v, id, s)).collect();
     let open = sessions.iter().any(|s| s.outcome.is_none() && s.unsent.is_none());
-    let tried = sessions.iter().any(|s| !v.case.elsewhere.contains(&s.id));
+    // What lapsed did not fail: it is missing again.
+    let tried = sessions.iter().any(|s| !v.case.elsewhere.contains(&s.id)) && !sent::lapsed(&sessions);
     let state = match (&item.receipt, open, !tried) {
         (Some(_), ..) => ItemState::Done,
         (None, true, _) => ItemState::Pending,
@@ -146,6 +148,17 @@ fn item(v: &CaseView, item: &Item) -> ChecklistItem {
         why: if item.gate { "policy's gate beside proof (SP 800-63B-4 §4.2.1)" } else { "policy's proof of identity (SP 800-63B-4 §4.2.2)" }
             .to_owned(),
     }
+}
+
+/// A session of a proof that is still to be gone by, which has lapsed once its receipt counts no more.
+fn proving(v: &CaseView, id: &SessionId, s: &ProofSession) -> SessionDetail {
+    let mut detail = session(&v.case, id, s, v.now);
+    let gone_by = matches!(v.case.state, CaseState::New | CaseState::Proofing | CaseState::Sealed);
+    let receipt = v.case.receipts.iter().find(|r| &r.session == id).filter(|_| gone_by && detail.outcome.as_deref() == Some("proved"));
+    if receipt.is_some_and(|r| checklist::counts_until(&v.requirement, r) <= v.now) {
+        detail.outcome = Some(sent::LAPSED.to_owned());
+    }
+    detail
 }
 
 /// What became of the messages to subject and attesters.
@@ -192,11 +205,16 @@ fn session(case: &Case, id: &crate::base::ids::SessionId, s: &ProofSession, now:
     }
 }
 
-pub(super) fn plan(plan: &Plan) -> PlanDetail {
+pub(super) fn plan(v: &CaseView, plan: &Plan) -> PlanDetail {
+    let released = v.world.subject.as_ref().map(|s| s.released(&plan.rotates)).unwrap_or_default();
+    let rotated = |s: &SubjectId| {
+        let unless = if released.contains(s) { ", unless the target holds nothing for it: the record names it no more" } else { "" };
+        format!("rotate the credential of {s}{unless}")
+    };
     let scope: Vec<String> = plan.scope.iter().map(ToString::to_string).collect();
     let mut steps = vec![format!("{} in {} for {}", plan.action.label(), plan.target, scope.join(", "))];
     steps.extend(plan.revokes_old.then(|| "revoke the old credential".to_owned()));
-    steps.extend(plan.rotates.iter().map(|s| format!("rotate the credential of {s}")));
+    steps.extend(plan.rotates.iter().map(rotated));
     steps.extend(plan.lifetime.map(|l| format!("end the access after {} seconds", l.0)));
     PlanDetail {
         target: plan.target.clone(),
@@ -204,6 +222,7 @@ pub(super) fn plan(plan: &Plan) -> PlanDetail {
         lifetime_seconds: plan.lifetime.map(|l| l.0),
         revokes_old: plan.revokes_old,
         rotates: plan.rotates.iter().cloned().collect(),
+        released,
         reversible: plan.reversible,
         steps,
     }

@@ -187,9 +187,7 @@ pub(super) fn retry(draft: &mut Draft<'_>) -> Result<(), Refusal> {
 /// Asks the target to undo what was done. A closed case is over, unless it is held: what it gave may have to be taken back then.
 pub(super) fn roll_back(draft: &mut Draft<'_>, reason: &TextRef) -> Result<(), Refusal> {
     actor::role(&draft.world.register, draft.ctx, draft.code, actor::SUPERVISORS)?;
-    if draft.case.state != CaseState::Closed || draft.case.hold.is_none() {
-        draft.stands(&[CaseState::Restored, CaseState::Failed])?;
-    }
+    draft.stands(&[CaseState::Restored, CaseState::Failed, CaseState::Closed])?;
     nothing_to_take_back(draft)?;
     if !draft.case.plan.as_ref().is_some_and(|p| p.reversible) {
         return Err(Refusal::Invalid { field: "plan", why: "the target can't undo this; revoke and open a new case".to_owned() });
@@ -201,6 +199,10 @@ pub(super) fn roll_back(draft: &mut Draft<'_>, reason: &TextRef) -> Result<(), R
     let Some(attempt) = draft.case.executions.iter().rev().find(there).map(|e| e.attempt) else {
         return Err(Refusal::Already("Nothing was done that could be undone.".to_owned()));
     };
+    // Last of all: holding it is no help where there is nothing to undo.
+    if draft.case.state == CaseState::Closed && draft.case.hold.is_none() {
+        return Err(draft.wrong_state());
+    }
     not_too_often(draft)?;
     end_grants(draft, GrantEnd::HandedBack);
     draft.push(CaseEvent::RollBackAsked { attempt, reason: reason.clone() });

@@ -349,7 +349,8 @@ fn holds(register: &Register, person: &PersonId, roles: &[Role]) -> bool {
     is_active(register, person) && register.accounts_of(person).any(|o| roles.iter().any(|r| o.roles.contains(r)))
 }
 
-fn is_active(register: &Register, person: &PersonId) -> bool {
+/// Whether that is someone recorded, who has not left.
+pub fn is_active(register: &Register, person: &PersonId) -> bool {
     register.persons.get(person).is_some_and(|p| p.status == Status::Active)
 }
 

@@ -11,11 +11,10 @@ use super::sofar::Sofar;
 use super::{Step, Workers};
 use crate::base::Time;
 use crate::base::ids::{CaseId, GrantId, SubjectId};
-use crate::connectors::verify::{applied, judge, renewed};
+use crate::connectors::verify::{After, applied, judge, renewed};
 use crate::connectors::{CallError, Connector, Order};
 use crate::domain::case::{Case, ExecutionOutcome, Plan, Worker};
 use crate::domain::command::Command;
-use crate::domain::grant::Generations;
 use crate::domain::refusal::Refusal;
 use crate::domain::subject::Scopes;
 use crate::domain::vocabulary::{Action, CaseState, FailureReason};
@@ -107,7 +106,7 @@ impl Workers {
         }
         let renews = case.plan.as_ref().map(|p| p.renews(&case.route.subject)).unwrap_or_default();
         let before = match self.hands.connectors.get(&case.route.target) {
-            Some(connector) => self.generations(connector, &renews).await,
+            Some(connector) => self.said_of(connector, &renews).await.map(|said| said.generations),
             None => None,
         };
         if before.is_none() && case.hold.is_none() && self.may_wait(sofar, &case) {
@@ -136,26 +135,29 @@ impl Workers {
     }
 
     /// What the target says of each of them; `None` if it does not say it of all. One that it does not know has none.
-    async fn generations(&self, connector: &Arc<dyn Connector>, of: &BTreeSet<SubjectId>) -> Option<Generations> {
-        let mut said = Generations::new();
+    async fn said_of(&self, connector: &Arc<dyn Connector>, of: &BTreeSet<SubjectId>) -> Option<After> {
+        let mut said = After::default();
         for subject in of {
             match connector.held(subject, self.service.now()).await {
-                Ok(held) => said.insert(subject.clone(), held.generation),
+                Ok(held) => {
+                    said.generations.insert(subject.clone(), held.generation);
+                    if held.is_nothing() {
+                        said.nothing.insert(subject.clone());
+                    }
+                }
                 Err(error) => {
                     tracing::warn!(error = error.code(), "the target did not say what it holds");
                     return None;
                 }
-            };
+            }
         }
         Some(said)
     }
 
     async fn pass(&self, under: &Under<'_>, sofar: &mut Sofar) -> Result<Pass, ServiceError> {
         let Under { case, order, connector, .. } = *under;
-        let entitled = match self.service.store.subject(&case.route.subject).await? {
-            Some(record) => record.subject.entitled(&case.route.target),
-            None => Scopes::new(),
-        };
+        let record = self.service.store.subject(&case.route.subject).await?;
+        let entitled = record.as_ref().map(|r| r.subject.entitled(&case.route.target)).unwrap_or_default();
         let over = self.is_over(sofar.asked, connector, order.at);
         let looks = sofar.answered;
         let before = case.executions.iter().find(|e| e.attempt == order.attempt).map(|e| e.before.clone()).unwrap_or_default();
@@ -196,10 +198,10 @@ impl Workers {
             }
         };
         let verdict = match judge(order, &entitled, &held) {
-            Ok(scope) => match self.generations(connector, &order.rotates).await {
+            Ok(scope) => match self.said_of(connector, &order.rotates).await {
                 Some(mut after) => {
-                    after.insert(order.subject.clone(), held.generation);
-                    renewed(order, &before, &after).map(|()| scope)
+                    after.generations.insert(order.subject.clone(), held.generation);
+                    renewed(order, &before, &after, record.as_ref().map(|r| r.subject.dependents.as_slice())).map(|()| scope)
                 }
                 None if over => Err(FailureReason::Unreachable),
                 None => return Ok(Pass::Again),

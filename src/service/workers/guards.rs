@@ -1,17 +1,48 @@
 //! Word to those who could approve a proposal that it waits for them.
 //!
 //! Contract: goes, at their recorded addresses, to present policy owners and security reviewers who neither proposed it nor would gain by it nor are
-//! tied to whoever had a hand in it: whom the register, as it stands when it is sent, would let approve. What waits no more is not told. What
-//! would change it says in the words of the console's page, ids and no names; of another policy the first settings that differ.
+//! tied to whoever had a hand in it: whom the register, as it stands when it is sent, would let approve. What waits no more is not told, and of one
+//! person's proposals no more than [`MAX_ANNOUNCED`] a day. What would change it says in the words of the console's page, ids and no names; of another
+//! policy the first settings that differ.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
 
 use super::post::Post;
 use super::recipients::{MAX_RECIPIENTS, Recipient};
 use super::{Step, Workers, letters};
+use crate::base::Time;
 use crate::base::ids::{PersonId, ProposalId};
 use crate::domain::event::RegisterChange;
 use crate::domain::govern::{SecondWord, says};
 use crate::service::ServiceError;
 use crate::store::OutboxItem;
+
+/// The most announcements and reminders of one person's proposals in a day; what is proposed beyond that stands on the page of proposals alone, so
+/// that nobody fills the mailboxes of all who govern. Counted since the server started.
+pub const MAX_ANNOUNCED: usize = 50;
+
+/// Which items were announced in the last day, by who proposed what they are about.
+#[derive(Default)]
+pub(super) struct Announced(Mutex<BTreeMap<PersonId, BTreeMap<i64, Time>>>);
+
+impl Announced {
+    /// Whether that one may be announced, now or again; it is counted if so.
+    fn may(&self, by: &PersonId, item: i64, now: Time) -> bool {
+        let mut all = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let day = now - chrono::Duration::days(1);
+        all.retain(|_, items| {
+            items.retain(|_, at| *at > day);
+            !items.is_empty()
+        });
+        let of = all.entry(by.clone()).or_default();
+        if of.len() >= MAX_ANNOUNCED && !of.contains_key(&item) {
+            return false;
+        }
+        of.entry(item).or_insert(now);
+        true
+    }
+}
 
 impl Workers {
     /// Tells them.
@@ -20,6 +51,10 @@ impl Workers {
         let Some(proposal) = register.proposals.get(id) else { return Ok(Step::Finished) };
         let word = SecondWord::of(&register, &policy, self.service.now());
         if word.over(proposal).is_some() {
+            return Ok(Step::Finished);
+        }
+        if !self.announced.may(&proposal.proposed_by, item.id, self.service.now()) {
+            tracing::warn!(item = item.id, "more was proposed by one person in a day than is announced; it stands in the register");
             return Ok(Step::Finished);
         }
         let could: Vec<PersonId> = word.could(proposal).into_iter().take(MAX_RECIPIENTS).cloned().collect();

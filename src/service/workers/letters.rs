@@ -219,6 +219,7 @@ pub fn overdue(about: &About, state: CaseState) -> Text {
 fn carried_out(given: Given, reversible: bool) -> String {
     let what = match given {
         Given::ForATime => "the access that it gave for a time is being ended",
+        Given::Ended => "the access that it gave for a time has ended",
         Given::Standing => "what it gave stays given",
         Given::Nothing => "the secret stays revoked",
     };
@@ -301,7 +302,7 @@ mod tests {
     fn security_hears_what_stays_given_and_only_of_what_can_be_undone_that_it_can() {
         let said = |done| held(&about(), HoldSource::NotMe, done, false).1;
         assert!(!said(None).contains("CARRIED OUT"));
-        for given in [Given::ForATime, Given::Standing, Given::Nothing] {
+        for given in [Given::ForATime, Given::Ended, Given::Standing, Given::Nothing] {
             let (undone, stays) = (said(Some((given, true))), said(Some((given, false))));
             assert!(undone.contains("CARRIED OUT") && undone.contains("A supervisor can roll it back."), "{undone}");
             assert!(stays.contains("CARRIED OUT") && !stays.contains("roll it back"), "{stays}");

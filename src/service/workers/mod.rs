@@ -132,6 +132,8 @@ pub struct Workers {
     places: BTreeMap<(Lane, TargetId), Places>,
     /// Due proposals that this version can't read: each is told once.
     unread: Mutex<BTreeSet<ProposalId>>,
+    /// What was announced lately of whose proposals.
+    announced: guards::Announced,
 }
 
 impl Workers {
@@ -141,7 +143,7 @@ impl Workers {
         let at = |lane: Lane| hands.connectors.keys().map(move |target| (lane, target.clone()));
         let each = |key| (key, Places { all: Semaphore::new(most), again: Semaphore::new(TRIED_AGAIN) });
         let places = [Lane::End, Lane::Carry].into_iter().flat_map(at).map(each).collect();
-        Self { service, hands, patience, places, unread: Mutex::default() }
+        Self { service, hands, patience, places, unread: Mutex::default(), announced: guards::Announced::default() }
     }
 
     /// A place at a target, and one of those for what is tried again, unless all are taken: before it is asked anything. What is new waits a moment

@@ -2,6 +2,7 @@
 //!
 //! Contract: reads only, each question in one read of one moment; takes no lock and needs no key but for opening texts. Knows no rules.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::errors::from_json;
@@ -9,7 +10,7 @@ use super::mailboxes::{self, Shared};
 use super::rows::{millis, time};
 use super::vault::Vault;
 use super::{MasterKey, backup, reads, schema, sound, verify};
-use crate::base::ids::{CaseId, ProposalId};
+use crate::base::ids::{CaseId, PersonId, ProposalId};
 use crate::base::{Digest, Time};
 use crate::domain::event::RegisterChange;
 use crate::domain::policy::Policy;
@@ -110,6 +111,21 @@ pub fn shared_mailboxes(path: &Path, now: Time) -> Result<Shared, StoreError> {
     let tx = conn.transaction()?;
     let register = read_register(&tx)?;
     mailboxes::shared(&tx, &register, now)
+}
+
+/// Those of some persons for whom no mail address is recorded.
+pub fn without_mail(path: &Path, persons: &BTreeSet<PersonId>) -> Result<Vec<PersonId>, StoreError> {
+    let mut conn = schema::open_reader(path)?;
+    let tx = conn.transaction()?;
+    schema::version(&tx)?;
+    let mut has = tx.prepare("SELECT count(*) FROM people WHERE id = ?1 AND email IS NOT NULL")?;
+    let mut without = Vec::new();
+    for person in persons {
+        if has.query_row([person.as_str()], |r| r.get::<_, i64>(0))? == 0 {
+            without.push(person.clone());
+        }
+    }
+    Ok(without)
 }
 
 /// How many of a kind are too young to prove anything now, and when the last one of these is old enough.

@@ -65,7 +65,7 @@ pub use backup::{RestoreError, Restoring, restore};
 pub use beside::UNCHECKED;
 pub use look::{
     Ages, MAX_SURVEY, Pulse, Survey, Young, ages_of, backup_of, head_of, older_file, policies_of, pulse_of, register_of, shared_mailboxes, survey,
-    too_young, verify_file,
+    too_young, verify_file, without_mail,
 };
 pub use mailboxes::{Shared, SharedMailbox};
 pub use replaced::{Lost, SKIPPED, There};

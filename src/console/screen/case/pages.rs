@@ -160,6 +160,9 @@ fn subject<'a>(s: &mut Sheet, case: &'a CaseDetail, names: &mut Names<'a>) {
     if !sub.dependents.is_empty() {
         s.fact("Dependents", list(&sub.dependents));
     }
+    if !sub.released.is_empty() {
+        s.fact("Released", format!("{}: lately, so rotated all the same, unless the target holds nothing for them", list(&sub.released)));
+    }
     s.fact("Held before", list(&sub.entitled));
     if let Some(why) = &sub.too_young {
         s.item(("▲", Role::Warn), clean(why), Role::Warn);
@@ -194,6 +197,9 @@ pub(in crate::console::screen) fn plan_facts(s: &mut Sheet, plan: &crate::api::c
     s.fact("Old one", if plan.revokes_old { "is revoked" } else { "stays" });
     if !plan.rotates.is_empty() {
         s.fact("Rotated too", list(&plan.rotates));
+    }
+    if !plan.released.is_empty() {
+        s.fact("Released", format!("{}: named no more, so not rotated where the target holds nothing for them", list(&plan.released)));
     }
     s.fact("Undo", if plan.reversible { "can be undone" } else { "can't be undone" });
 }
@@ -286,6 +292,7 @@ pub(in crate::console::screen) fn checklist(case: &CaseDetail, shared: &Shared) 
 /// One requirement, its receipt and sessions.
 pub(in crate::console::screen) fn checklist_item(s: &mut Sheet, item: &ChecklistItem, now: Time) {
     let mark = match item.state {
+        ItemState::Done | ItemState::Missing if item.is_lapsed() => ("○", Role::Warn),
         ItemState::Done => ("✓", Role::Good),
         ItemState::Pending if item.is_sent() => ("◐", Role::Info),
         ItemState::Pending | ItemState::Failed => ("✕", Role::Bad),

@@ -46,6 +46,8 @@ pub struct About {
     approved_by: Option<PersonId>,
     effective_at: Option<Time>,
     could: Vec<PersonId>,
+    /// That fewer could than it takes, and why.
+    too_few: Option<String>,
     /// Whether the server would let the user approve it; not known of all.
     for_you: Option<bool>,
     until: Option<Time>,
@@ -66,6 +68,7 @@ impl About {
             approved_by: one.approved_by.clone(),
             effective_at: one.effective_at,
             could: Vec::new(),
+            too_few: None,
             for_you: None,
             until: None,
             names,
@@ -88,6 +91,7 @@ impl About {
             approved_by: row.approved_by.clone(),
             effective_at: row.effective_at,
             could: row.could_approve.clone(),
+            too_few: row.too_few.as_ref().map(|why| clean(&named(why, &names))),
             // Who doesn't say until when it waits says nothing about whom it waits for.
             for_you: row.waits_until.map(|_| row.for_you),
             until: row.waits_until,
@@ -158,6 +162,9 @@ impl About {
             s.fact_as("Could approve", "nobody who is here now", Role::Warn);
         } else {
             s.fact("Could approve", could.join(", "));
+        }
+        if let Some(why) = &self.too_few {
+            s.fact_as("Too few", why.clone(), Role::Warn);
         }
         s.fact("Waits until", when(until));
     }
