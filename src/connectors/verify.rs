@@ -60,8 +60,8 @@ pub struct After {
 }
 
 /// Whether everyone whose credential the order renews has a newer one than before. Of whom nobody knows what they had, nobody can say so.
-/// `recorded` is what the subject's record names as its dependents now; `None` without a record. Only a dependent that it names no more may
-/// have gone from the target instead: nobody could ever confirm a new credential of what was decommissioned.
+/// `recorded` is what the subject's record named as its dependents when the plan was sealed, or names since; `None` without a record. Only a
+/// dependent that it named no more may have gone from the target instead: nobody could ever confirm a new credential of what was decommissioned.
 pub fn renewed(order: &Order, before: &Generations, after: &After, recorded: Option<&[SubjectId]>) -> Result<(), FailureReason> {
     let released = |s: &SubjectId| s != &order.subject && recorded.is_some_and(|recorded| !recorded.contains(s));
     let gone = |s: &&SubjectId| released(s) && after.nothing.contains(*s);

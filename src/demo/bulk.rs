@@ -294,7 +294,7 @@ impl Bulk {
         // Security last names sort apart: the first decision is theirs, so that a group that is asked for is covered.
         let mut fresh: Vec<&OperatorId> = fresh.collect();
         fresh.sort_by_key(|o| (!matches!(o.as_str(), "a.lindqvist" | "r.kaur")) == gave.is_empty());
-        let Some(who) = fresh.get(small(item.number) % fresh.len().clamp(1, 2)) else { return Ok(None) };
+        let Some(who) = fresh.get(turn(item.number) % fresh.len().clamp(1, 2)) else { return Ok(None) };
         let Some(seal) = case.seal.as_ref().map(|s| s.sha256) else { return Ok(None) };
         let decision = if item.fate == Fate::Denied { Decision::Deny } else { Decision::Approve };
         let decide = Decide {
@@ -338,6 +338,12 @@ impl Stage {
     fn pause(self) -> Duration {
         Duration::minutes(if self == Self::Decide { 95 } else { 20 })
     }
+}
+
+/// Whose turn it is to decide: by turns among the cases of each of those who open some, for a pair that met too often would be flagged, and the
+/// sample cases after it with it.
+fn turn(number: u64) -> usize {
+    small(number / 6)
 }
 
 fn small(n: u64) -> usize {
@@ -421,4 +427,28 @@ fn subject(n: u64, now: Time) -> Result<Subject, DemoError> {
         id: id.parse()?,
         history: History::default(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::anomaly::{Meeting, Met};
+
+    #[test]
+    fn nobody_who_opens_cases_meets_one_approver_oftener_than_another() {
+        let person = |name: &str| crate::base::ids::PersonId::parse(name).unwrap();
+        for size in [2_u64, 3] {
+            let of = |n: u64| {
+                let router = if n.is_multiple_of(3) { ["triage-bot", "chat-router"][small(n % 2)] } else { AGENTS[small(n) % AGENTS.len()] };
+                let approver = ["one", "two", "three"][turn(n) % small(size)];
+                Meeting { approver: person(approver), routers: [person(router)].into(), through: BTreeSet::new() }
+            };
+            let met: Vec<Meeting> = (0..2_000).map(of).collect();
+            for router in ["triage-bot", "chat-router", AGENTS[0], AGENTS[1]] {
+                for approver in ["one", "two"] {
+                    assert!(Met::of(&met, &person(router), &person(approver)).iter().all(|m| m.together > 10 && !m.is_odd()), "{router} {approver}");
+                }
+            }
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! The checklist: what policy requires of a case measured against its receipts, in order, with what is missing.
 //!
-//! Contract: pure; derived on every look, never stored.
+//! Contract: pure; derived from what stands, kept for a look at most (see [`derived`]), never stored.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -123,7 +123,51 @@ fn measured(world: &World, now: Time) -> Progress {
             person.as_ref().is_none_or(|p| !filled.iter().any(|r| attest::giver(r) == Some(p) && (r.method == *method || !r.method.is_gate())))
         });
     }
+    leave_to_others(world, &mut items, &filled, now);
     Progress { items, complete }
+}
+
+/// Takes out of what can be started whom a gate can't be asked of without another gate's being left with nobody: no two rest on one person's word.
+fn leave_to_others(world: &World, items: &mut [Item], filled: &[Receipt], now: Time) {
+    let attested: Vec<usize> =
+        (0..items.len()).filter(|i| items[*i].gate && items[*i].methods.iter().all(|m| reach(*m) == Reach::Attester)).collect();
+    if attested.len() < 2 {
+        return;
+    }
+    let proved: BTreeSet<&PersonId> = filled.iter().filter(|r| !r.method.is_gate()).filter_map(attest::giver).collect();
+    let could = |item: &Item| -> BTreeSet<PersonId> {
+        let startable = item.startable.iter().filter_map(|(_, _, person)| person.clone());
+        let Some(receipt) = &item.receipt else { return startable.collect() };
+        let others = attest::attesters(world, receipt.method, now).into_iter().filter(|p| !proved.contains(p));
+        others.chain(attest::giver(receipt).cloned()).collect()
+    };
+    let givers: Vec<BTreeSet<PersonId>> = attested.iter().map(|i| could(&items[*i])).collect();
+    for (place, i) in attested.iter().enumerate() {
+        let others: Vec<&BTreeSet<PersonId>> = givers.iter().enumerate().filter(|(other, _)| *other != place).map(|(_, set)| set).collect();
+        items[*i].startable.retain(|(_, _, person)| person.as_ref().is_none_or(|p| each_another(&others, &mut vec![p])));
+    }
+}
+
+/// Whether each can be given by another person, none of them taken. Gates are few, and so are those recorded who could give them.
+fn each_another<'a>(gates: &[&'a BTreeSet<PersonId>], taken: &mut Vec<&'a PersonId>) -> bool {
+    let Some((first, rest)) = gates.split_first() else { return true };
+    first.iter().any(|person| {
+        if taken.contains(&person) {
+            return false;
+        }
+        taken.push(person);
+        let met = each_another(rest, taken);
+        taken.pop();
+        met
+    })
+}
+
+/// Whether somebody could be asked for a gate but for another one that nobody else could give.
+pub fn is_left_to_another(world: &World, progress: &Progress, (method, person): (Method, &PersonId), now: Time) -> bool {
+    let missing = |i: &&Item| i.gate && i.methods == [method] && i.receipt.is_none();
+    let offered = |i: &Item| i.startable.iter().any(|(_, _, p)| p.as_ref() == Some(person));
+    let could = || attest::attesters(world, method, now).contains(person) && mailboxes::double(world, person, now).is_none();
+    progress.items.iter().find(missing).is_some_and(|item| !offered(item) && could())
 }
 
 type Arranged<'a> = (Vec<Slots>, Vec<Option<&'a Receipt>>);
@@ -390,6 +434,9 @@ fn hindrance(world: &World, method: Method, now: Time) -> String {
     }
     if reach(method) == Reach::Attester {
         let mut asked = subject.manager.iter().chain(subject.owners_at(now));
+        if !attest::attesters(world, method, now).is_empty() {
+            return "each gate needs another person's word, and too few are recorded who could give theirs".to_owned();
+        }
         let young = asked.find_map(|p| dates::problem(world, method, Some(p), now));
         return young.map_or_else(|| "nobody is recorded who could be asked and has no hand in it".to_owned(), |why| why.to_string());
     }

@@ -388,3 +388,39 @@ fn who_was_proofed_at_ial3_and_came_in_at_aal3_is_compared_on_site_beside_the_co
     let progress = checklist::progress(&play.world, play.now);
     assert!(progress.items.iter().all(|i| i.gate == i.receipt.is_some()) && !progress.complete, "and it proves nothing by itself");
 }
+
+#[test]
+fn two_gates_are_asked_of_two_people_and_of_nobody_where_one_alone_could_give_them() {
+    let privileged = |owners: &[&str]| {
+        let mut play = machine(owners);
+        play.world.case = None;
+        let since = start() - Duration::days(100);
+        subject(&mut play, |s| {
+            *s = super::play::subject(Tier::Privileged);
+            (s.ial, s.aal) = (Ial::Ial3, Aal::Aal3);
+            s.owners = owners.iter().map(|o| Ownership { person: id(o), since, until: None }).collect();
+        });
+        play.open(op("nadia"), Path::Assisted);
+        play.act(op("nadia"), &triage()).unwrap();
+        play
+    };
+    let offered = |play: &Play, method: Method| -> BTreeSet<PersonId> {
+        let progress = checklist::progress(&play.world, play.now);
+        progress.items.iter().flat_map(|i| &i.startable).filter(|w| w.0 == method).filter_map(|w| w.2.clone()).collect()
+    };
+    let mut alone = privileged(&[]);
+    for method in [GATE, Method::InPerson] {
+        assert!(offered(&alone, method).is_empty(), "{method}: asked in vain");
+        let progress = checklist::progress(&alone.world, alone.now);
+        let item = progress.items.iter().find(|i| i.methods == [method]).unwrap();
+        assert!(checklist::blocked(&alone.world, item, alone.now).unwrap().contains("another person's word"), "{method}");
+        assert!(matches!(yes(&mut alone, method, "mona"), Err(Refusal::EndpointUnusable(_))), "{method}");
+    }
+    let mut two = privileged(&["own-1"]);
+    assert_eq!(offered(&two, GATE), BTreeSet::from([id("mona"), id("own-1")]));
+    yes(&mut two, GATE, "mona").unwrap();
+    assert_eq!(offered(&two, Method::InPerson), BTreeSet::from([id("own-1"), id("mona")]), "the owner could give the other one as well");
+    yes(&mut two, Method::InPerson, "own-1").unwrap();
+    let progress = checklist::progress(&two.world, two.now);
+    assert!(progress.items.iter().all(|i| i.gate == i.receipt.is_some()), "{progress:?}");
+}

@@ -13,6 +13,7 @@ use crate::domain::case::{ActorRef, Approval, Case, Flag, Hand, LineageEntry, Ro
 use crate::domain::checklist;
 use crate::domain::command::{Context, World};
 use crate::domain::dates;
+use crate::domain::derived::Derived;
 use crate::domain::event::CaseEvent;
 use crate::domain::lineage;
 use crate::domain::refusal::{Act, CouldDecide, Refusal};
@@ -58,6 +59,7 @@ impl<'a> Draft<'a> {
     pub fn push(&mut self, event: CaseEvent) {
         // Nobody else may hold it meanwhile, or each event would cost a copy of the whole case.
         self.world.case = None;
+        self.world.derived = Derived::default();
         Arc::make_mut(&mut self.case).happens(&event, self.ctx.now);
         self.world.case = Some(self.case.clone());
         self.events.push(event);

@@ -223,6 +223,12 @@ fn gave_already(draft: &Draft<'_>, method: Method, attester: Option<&PersonId>) 
         Some(gave) if draft.case.hold.is_none() && (gave == method || !gave.is_gate()) => {
             Err(Refusal::Already(format!("They said yes already, as {}; ask someone else.", gave.label())))
         }
+        _ if draft.case.hold.is_none()
+            && attester.is_some_and(|person| checklist::is_left_to_another(&draft.world, &progress, (method, person), draft.now())) =>
+        {
+            let why = "Another gate would be left with nobody who could give it: each needs another person's word. Have an owner recorded, or ask someone else.";
+            Err(Refusal::EndpointUnusable(why.to_owned()))
+        }
         _ => Ok(()),
     }
 }

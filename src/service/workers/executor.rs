@@ -201,7 +201,10 @@ impl Workers {
             Ok(scope) => match self.said_of(connector, &order.rotates).await {
                 Some(mut after) => {
                     after.generations.insert(order.subject.clone(), held.generation);
-                    renewed(order, &before, &after, record.as_ref().map(|r| r.subject.dependents.as_slice())).map(|()| scope)
+                    // What was released after the seal counts as it was sealed: nobody approved leaving it out.
+                    let sealed = case.seal.as_ref().map_or(case.request.opened_at, |s| s.at);
+                    let recorded: Option<Vec<SubjectId>> = record.as_ref().map(|r| r.subject.depended_on(sealed).cloned().collect());
+                    renewed(order, &before, &after, recorded.as_deref()).map(|()| scope)
                 }
                 None if over => Err(FailureReason::Unreachable),
                 None => return Ok(Pass::Again),
