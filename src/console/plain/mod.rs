@@ -158,7 +158,8 @@ fn perform(
                 let why = "The linear mode opens no editor: type the text; a line with only a dot ends it.";
                 model.shared.say(super::model::Tone::Info, why);
             }
-            Effect::Mouse(_) | Effect::AskBackground | Effect::Quit => {}
+            // A countdown is read out when it is asked for: one that runs would be all that is heard.
+            Effect::Mouse(_) | Effect::AskBackground | Effect::Quit | Effect::Timer(Timer::Clock, _) => {}
             other => {
                 match &other {
                     Effect::Ask { .. } | Effect::Send { .. } => open.questions += 1,

@@ -2,7 +2,7 @@
 //!
 //! Contract: no I/O. Says only what is new; never repaints. Everything a key can do can be typed, under the same names.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crossterm::event::{KeyCode, KeyEvent};
 
@@ -194,7 +194,8 @@ impl Talk {
         let lines = model.screen(place).lines(&model.shared, place);
         // Another list is read from its beginning: its rows have other numbers.
         let whole = moved || self.again || (numbered(place) && self.list != head(&lines));
-        let new: Vec<&String> = lines.iter().filter(|l| whole || !self.said.contains(l)).collect();
+        let known: BTreeSet<String> = self.said.iter().map(|l| standing(l)).collect();
+        let new: Vec<&String> = lines.iter().filter(|l| whole || !known.contains(&standing(l))).collect();
         if whole || lines != self.said {
             self.number(place, &lines, &new, out);
         }
@@ -261,6 +262,12 @@ impl Talk {
         }
         self.field = now;
     }
+}
+
+/// A line but for how long something has left: a row that was heard is not read out again because time passes.
+fn standing(line: &str) -> String {
+    let runs = |part: &&str| !part.starts_with("due in ") && !part.starts_with("late by ") && !part.contains(" since ");
+    line.split(", ").filter(runs).collect::<Vec<_>>().join(", ")
 }
 
 /// Whether rows of it have numbers.
@@ -446,5 +453,20 @@ pub fn allowed(model: &Model, action: Action) -> Result<(), String> {
         Applies::Yes => Ok(()),
         Applies::No(why) => Err(why),
         Applies::Hidden => Err(format!("{} does not apply to what is here.", action.row().name)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_is_the_same_row_while_its_time_runs() {
+        let row = |due: &str| format!("CS-26-000058 Ann Orr account unlock, risk low, waiting on triage, {due}, with nadia");
+        for due in ["due in 7m27s", "due in 0:42", "late by 0:03"] {
+            assert_eq!(standing(&row(due)), standing(&row("due in 7m28s")));
+        }
+        assert_ne!(standing(&row("due in 7m28s")), standing(&row("held")));
+        assert_eq!(standing("a, waiting since 3m, b"), standing("a, waiting since 4m, b"));
     }
 }
