@@ -10,7 +10,7 @@ use super::decide::{Verdict, decide};
 use super::desk::{self, Way, cost, more, numbers};
 use super::out::{Failure, Out};
 use super::shown::{detail, entries, rows};
-use super::unsure::unsure;
+use super::unsure::{Look, unsure};
 use super::ways::unnamed;
 use super::word::word;
 use super::{Arguments, connect};
@@ -415,8 +415,8 @@ fn unread(error: ClientError) -> Failure {
 pub(super) async fn finish(client: &Client, case: Option<CaseId>, write: &Write, version: Option<u64>, out: Out) -> Result<(), Failure> {
     let written = match (client.send(write, case, version, &client.key()).await, case, write) {
         (Ok(written), ..) => written,
-        (Err(error), Some(case), Write::Proof(start)) => return Err(unnamed(client, case, start, error).await),
-        (Err(error), ..) => return Err(unsure(error, case, version)),
+        (Err(error), Some(case), Write::Proof(start)) => return Err(unnamed(client, (case, version), start, error).await),
+        (Err(error), ..) => return Err(unsure(error, &Look::after(write, case, version))),
     };
     match written.case {
         Some(case) => out.answer(&*case, |c| rows(std::slice::from_ref(&c.row))),
