@@ -424,6 +424,13 @@ pub struct RoutePreview {
     pub ends: Vec<String>,
 }
 
+impl RefusedAction {
+    /// Whether it says what comes first, where the state alone would hide that it can be done at all: a closed case is rolled back once it is held.
+    pub fn says_the_way(&self) -> bool {
+        self.reason == crate::domain::refusal::HELD_FIRST
+    }
+}
+
 impl RoutePreview {
     /// The most of what would end that is named one by one.
     const NAMED: usize = 3;

@@ -91,6 +91,19 @@ fn a_held_case_says_whom_to_reach_and_offers_only_contacts_since() {
 }
 
 #[test]
+fn a_closed_case_says_beside_it_what_comes_before_it_is_rolled_back() {
+    let mut case = whole::sealed();
+    case.row.state = CaseState::Closed;
+    let refused = |action: &str, reason: &str| RefusedAction { action: action.into(), code: "wrong-state".into(), reason: reason.into() };
+    case.refused_actions = vec![
+        refused("case_roll_back", countersign::domain::refusal::HELD_FIRST),
+        refused("case_close", "\"close\" has no place in a case that is closed."),
+    ];
+    let text = keys((140, 50), &whole::ruiz(), &case, "").text();
+    assert!(text.contains("roll-back: A closed case is") && text.contains("Not now: close"), "{text}");
+}
+
+#[test]
 fn deciding_looks_right() {
     snap("approve", |size| keys(size, &whole::ruiz(), &whole::sealed(), "d a"));
     snap("approve_blocked", |size| keys(size, &canned::nadia(), &whole::routed_by_me(), "d a"));
