@@ -431,22 +431,6 @@ impl RefusedAction {
     }
 }
 
-impl RoutePreview {
-    /// The most of what would end that is named one by one.
-    const NAMED: usize = 3;
-
-    /// What would end, as a sentence; none if nothing would.
-    pub fn would_end(&self) -> Option<String> {
-        let named: Vec<String> = self.ends.iter().take(Self::NAMED).map(|end| crate::base::text::sanitise(end, false)).collect();
-        let more = self.ends.len().checked_sub(named.len()).filter(|more| *more > 0).map(|more| format!("; and {more} more"));
-        let (what, again) = match self.ends.len() {
-            1 => ("1 request that is waited for ends".to_owned(), "it has"),
-            n => (format!("{n} requests that are waited for end"), "they have"),
-        };
-        (!named.is_empty()).then(|| format!("{what} ({}{}): {again} to be asked anew.", named.join("; "), more.unwrap_or_default()))
-    }
-}
-
 impl CaseDetail {
     /// Why a decision is refused to the asker now, if it is: deciding has a refusal of its own for each of the two.
     pub fn refused_to(&self, decision: Decision) -> Option<&RefusedAction> {
