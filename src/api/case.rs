@@ -424,19 +424,10 @@ pub struct RoutePreview {
     pub ends: Vec<String>,
 }
 
-impl RoutePreview {
-    /// The most of what would end that is named one by one.
-    const NAMED: usize = 3;
-
-    /// What would end, as a sentence; none if nothing would.
-    pub fn would_end(&self) -> Option<String> {
-        let named: Vec<String> = self.ends.iter().take(Self::NAMED).map(|end| crate::base::text::sanitise(end, false)).collect();
-        let more = self.ends.len().checked_sub(named.len()).filter(|more| *more > 0).map(|more| format!("; and {more} more"));
-        let (what, again) = match self.ends.len() {
-            1 => ("1 request that is waited for ends".to_owned(), "it has"),
-            n => (format!("{n} requests that are waited for end"), "they have"),
-        };
-        (!named.is_empty()).then(|| format!("{what} ({}{}): {again} to be asked anew.", named.join("; "), more.unwrap_or_default()))
+impl RefusedAction {
+    /// Whether it says what comes first, where the state alone would hide that it can be done at all: a closed case is rolled back once it is held.
+    pub fn says_the_way(&self) -> bool {
+        self.reason == crate::domain::refusal::HELD_FIRST
     }
 }
 

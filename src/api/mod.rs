@@ -6,6 +6,7 @@
 mod asked;
 pub mod case;
 pub mod compare;
+pub mod cost;
 pub mod filter;
 mod from;
 pub mod governance;

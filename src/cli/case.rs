@@ -10,7 +10,7 @@ use super::decide::{Verdict, decide};
 use super::desk::{self, Way, cost, more, numbers};
 use super::out::{Failure, Out};
 use super::shown::{detail, entries, rows};
-use super::unsure::unsure;
+use super::unsure::{Look, unsure};
 use super::ways::unnamed;
 use super::word::word;
 use super::{Arguments, connect};
@@ -354,7 +354,12 @@ pub async fn run(case: &CaseArguments, arguments: &Arguments, out: Out) -> Resul
         CaseCommand::Timeline { case, after } => out.answer(&client.timeline(*case, *after).await?, entries),
         CaseCommand::Assignable { case } => out.answer(&client.assignable(*case).await?, desk::assignable),
         CaseCommand::Counts => out.answer(&client.counts().await?, numbers),
-        CaseCommand::Preview(way) => out.answer(&client.route_preview(&way.asks()).await?, cost),
+        CaseCommand::Preview(way) => {
+            let preview = client.route_preview(&way.asks()).await?;
+            // Who may ask what it costs, and not read the case, is told what the answer itself says.
+            let case = if let Some(case) = way.case { client.case(case).await.ok() } else { None };
+            out.answer(&preview, |preview| cost(preview, case.as_ref()))
+        }
         CaseCommand::Statement { case, deny } => {
             let decision = if *deny { Decision::Deny } else { Decision::Approve };
             out.answer(&client.statement(*case, decision).await?, |s| s.statement.clone())
@@ -387,11 +392,7 @@ pub async fn log(command: &LogCommand, arguments: &Arguments, out: Out) -> Resul
 /// Who one is.
 pub async fn whoami(arguments: &Arguments, out: Out) -> Result<(), Failure> {
     let client = connect::client(arguments)?;
-    out.answer(&client.me().await?, |me| {
-        let roles: Vec<&str> = me.roles.iter().map(|r| r.label()).collect();
-        let account = me.operator.as_ref().map(ToString::to_string).or_else(|| me.automation.as_ref().map(ToString::to_string));
-        format!("{} ({}) {}", me.name.line(), account.unwrap_or_default(), roles.join(", "))
-    })
+    out.answer(&client.me().await?, desk::who)
 }
 
 async fn send(client: &Client, case: Option<CaseId>, seen: Option<u64>, write: &Write, out: Out) -> Result<(), Failure> {
@@ -415,8 +416,8 @@ fn unread(error: ClientError) -> Failure {
 pub(super) async fn finish(client: &Client, case: Option<CaseId>, write: &Write, version: Option<u64>, out: Out) -> Result<(), Failure> {
     let written = match (client.send(write, case, version, &client.key()).await, case, write) {
         (Ok(written), ..) => written,
-        (Err(error), Some(case), Write::Proof(start)) => return Err(unnamed(client, case, start, error).await),
-        (Err(error), ..) => return Err(unsure(error, case, version)),
+        (Err(error), Some(case), Write::Proof(start)) => return Err(unnamed(client, (case, version), start, error).await),
+        (Err(error), ..) => return Err(unsure(error, &Look::after(write, case, version))),
     };
     match written.case {
         Some(case) => out.answer(&*case, |c| rows(std::slice::from_ref(&c.row))),

@@ -8,8 +8,8 @@ use clap::Args;
 
 use super::out::table;
 use super::word::word;
-use crate::api::case::RoutePreview;
-use crate::api::lists::{Assignable, AssignableRow, Counts};
+use crate::api::case::{CaseDetail, RoutePreview};
+use crate::api::lists::{Assignable, AssignableRow, Counts, Me};
 use crate::api::requests::{PreviewRoute, RouteCase};
 use crate::api::words::{Action, Path};
 use crate::base::ids::{CaseId, GroupId, ScopeId, SubjectId, TargetId};
@@ -63,8 +63,8 @@ impl Preview {
     }
 }
 
-/// What a way would cost, in lines.
-pub(super) fn cost(preview: &RoutePreview) -> String {
+/// What a way would cost, in lines; `case` is the one that would go it.
+pub(super) fn cost(preview: &RoutePreview, case: Option<&CaseDetail>) -> String {
     let mut text = String::new();
     if let Some(problem) = &preview.problem {
         let _ = writeln!(text, "It can't go this way: {}", sanitise(problem, false));
@@ -72,16 +72,18 @@ pub(super) fn cost(preview: &RoutePreview) -> String {
     if preview.you_give_up {
         text += "You would have a hand in it, and never decide it.\n";
     }
-    if let Some(ends) = preview.would_end() {
-        let _ = writeln!(text, "{ends}");
+    let becomes: Vec<String> = match case {
+        Some(case) => preview.becomes(case).into_iter().map(|(_, says)| says).collect(),
+        None => preview.would_end().into_iter().collect(),
+    };
+    for says in becomes {
+        let _ = writeln!(text, "{says}");
     }
     for hand in &preview.lineage {
         let _ = writeln!(text, "has a hand: {} ({}): {}", hand.name.line(), hand.person, sanitise(&hand.sentence, false));
     }
     for item in &preview.checklist.items {
-        let counts = item.receipt.is_some() && preview.problem.is_none();
-        let _ =
-            writeln!(text, "{}: {} ({})", if counts { "still counts" } else { "needed" }, sanitise(&item.title, false), sanitise(&item.why, false));
+        let _ = writeln!(text, "{}: {} ({})", preview.stands(item), sanitise(&item.title, false), sanitise(&item.why, false));
         text += &super::ways::lines(&item.startable, "          by ");
         text += &super::ways::none(item);
     }
@@ -121,4 +123,45 @@ pub(super) fn more(shown: usize, after: Option<&impl std::fmt::Display>) -> Stri
     after.map_or_else(String::new, |after| {
         format!("{shown} are shown, and there are more: go on with --after {}\n", sanitise(&after.to_string(), false))
     })
+}
+
+/// Who one is, in a line.
+pub(super) fn who(me: &Me) -> String {
+    let account = me.operator.as_ref().map(ToString::to_string).or_else(|| me.automation.as_ref().map(ToString::to_string));
+    let roles: Vec<&str> = me.roles.iter().map(|r| r.label()).collect();
+    let roles = if me.automation.is_some() { "software, with no role".to_owned() } else { roles.join(", ") };
+    format!("{} ({}) {roles}", me.name.line(), account.unwrap_or_default()).trim_end().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn software_is_told_that_it_has_no_role() {
+        let me = serde_json::json!({"operator": null, "person": null, "automation": "triage-bot", "name": "triage-bot", "roles": [], "operations": [],
+            "read_only": false, "expires_at": null, "server_time": "2026-11-20T10:00:00Z"});
+        assert_eq!(who(&serde_json::from_value(me).unwrap()), "triage-bot (triage-bot) software, with no role");
+    }
+
+    #[test]
+    fn what_is_done_is_not_said_to_be_needed_where_the_way_stays() {
+        let item = |title: &str, receipt: bool| {
+            let receipt = receipt.then(|| {
+                serde_json::json!({"id": "rcp-1", "method": "issued_code", "by": "the subject", "at": "2026-11-20T10:00:00Z",
+                    "valid_until": "2026-11-20T11:00:00Z"})
+            });
+            serde_json::json!({"title": title, "methods": ["issued_code"], "gate": false, "state": "missing", "sessions": [], "startable": [], "why": "x",
+                "receipt": receipt})
+        };
+        let said = |problem: Option<&str>| {
+            let preview = serde_json::json!({"lineage": [], "you_give_up": false, "could_decide": {"operators": [], "on_shift": [], "enough": true,
+                "missing_groups": []}, "approvals_needed": "1", "problem": problem, "checklist": {"items": [item("issued code", true),
+                item("saved code", false)], "done": 1, "complete": false, "next": null}});
+            cost(&serde_json::from_value(preview).unwrap(), None)
+        };
+        let stays = said(Some("It goes that way."));
+        assert!(stays.contains("\ndone: issued code") && stays.contains("\nneeded: saved code"), "{stays}");
+        assert!(said(None).contains("still counts: issued code"));
+    }
 }

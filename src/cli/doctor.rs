@@ -287,7 +287,8 @@ fn young(found: &mut Findings, database: &Path, now: Time) {
 fn records(database: &Path, now: Time) -> Result<String, String> {
     let Some(ages) = ages_of(database, now).map_err(|e| e.to_string())? else { return Ok("nothing was founded yet".to_owned()) };
     let days = f64::from(ages.least.0) / 86_400.0;
-    let mut says = vec![format!("subjects with saved codes: {}, of them with codes older than {days} days: {}", ages.sets, ages.old_sets)];
+    let unit = if ages.least.0 == 86_400 { "day" } else { "days" };
+    let mut says = vec![format!("subjects with saved codes: {}, of them with codes older than {days} {unit}: {}", ages.sets, ages.old_sets)];
     if ages.old_sets == 0 {
         let what = "whoever policy asks for a saved code can complete no checklist today; repeated proofing, passkeys and one-time passwords have no \
             page yet. Issue the sets with `countersign codes`";

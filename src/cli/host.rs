@@ -142,6 +142,9 @@ pub(super) fn failed(error: impl std::fmt::Display) -> Failure {
 pub(super) fn kept(error: StoreError) -> Failure {
     match error {
         StoreError::InUse(_) => Failure::usage(format!("{error}. `restore`, `import` and the like work on a stopped server.")),
+        StoreError::Damaged(_) => {
+            failed(format!("{error}. `countersign doctor` names all that is wrong; `countersign restore --replace` puts a backup in its place."))
+        }
         other => failed(other),
     }
 }
@@ -208,7 +211,8 @@ pub async fn run(command: &HostCommand, out: Out) -> Result<(), Failure> {
                 return Err(Failure::usage(format!("{} is there already and was left as it is: give the backup another name.", file.display())));
             }
             founded(&config)?;
-            store::sqlite::backup_of(&config.database, file).map_err(kept)?;
+            // What is damaged says itself what to do.
+            store::sqlite::backup_of(&config.database, file).map_err(failed)?;
             out.answer(&file, |f| format!("Backed up to {}.", f.display()))
         }
         HostCommand::Restore(restore) => super::restore::run(restore, out).await,
@@ -241,7 +245,8 @@ async fn bring(import: &Import, out: Out) -> Result<(), Failure> {
     }
     let refused = report.refused;
     out.answer(&report, |r| {
-        let mut text = format!("{} rows: {} new, {} changed, {} unchanged, {} refused", r.rows, r.new, r.changed, r.unchanged, r.refused);
+        let rows = if r.rows == 1 { "row" } else { "rows" };
+        let mut text = format!("{} {rows}: {} new, {} changed, {} unchanged, {} refused", r.rows, r.new, r.changed, r.unchanged, r.refused);
         for row in &r.refusals {
             text = format!("{text}\nline {}: {}: {}", row.line, row.id.as_deref().unwrap_or("?"), row.why.join("; "));
         }
@@ -376,7 +381,7 @@ async fn bind(key: &str, address: std::net::SocketAddr) -> Result<TcpListener, F
 
 /// Whether the configured policy file is another policy than the one in force, which stays in force until two persons say otherwise.
 async fn policy_that_waits(config: &ServerConfig, service: &Service) -> Result<bool, Failure> {
-    let register = service.store.register().await.map_err(failed)?;
+    let register = service.store.register().await.map_err(kept)?;
     if !register.founded {
         return Err(Failure::new(REFUSED, "Nothing is founded yet: run `countersign init` with two persons."));
     }
@@ -398,5 +403,18 @@ fn limits(config: &ServerConfig) -> server::ServerConfig {
         trusted_proxy: config.trusted_proxy,
         tls: config.tls.as_ref().map(|t| (t.certificate.clone(), t.key.clone())),
         ..server::ServerConfig::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stored_data_that_is_damaged_is_told_with_what_to_do() {
+        let failure = kept(StoreError::Damaged("the register can't be read: expected `,` or `}`".into()));
+        for said in ["stored data is damaged: the register can't be read", "`countersign doctor`", "`countersign restore --replace`"] {
+            assert!(failure.detail.contains(said), "{said}: {}", failure.detail);
+        }
     }
 }

@@ -55,21 +55,32 @@ const ENVIRONMENT: &[(&str, &str)] = &[
     ("HTTPS_PROXY, HTTP_PROXY, NO_PROXY", "The proxy on the way to the staff API; none is used towards loopback."),
 ];
 
-/// How commands end.
-pub const EXITS: &[(u8, &str)] = &[
-    (0, "Done. For doctor and log verify: all is in order."),
+/// How commands end: in a few words for the help, and in full.
+const EXITS: &[(u8, &str, &str)] = &[
+    (0, "done", "Done. For doctor and log verify: all is in order."),
     (
         1,
+        "failed",
         "Failed. For import: rows are refused, and nothing was written (with --partial that is 0, unless every row is refused). For doctor and log verify: something is wrong, and is named.",
     ),
-    (2, "Wrong usage or configuration; every mistake is listed."),
-    (3, "Refused by a rule, e.g. by separation of duties."),
-    (4, "Not signed in: no token, or one that no longer counts."),
-    (5, "The server can't be reached."),
-    (6, "There is no such thing."),
-    (7, "Someone changed it meanwhile: look again."),
-    (8, "A change was sent and no answer came back: it is not known whether it was done. Look before you ask again."),
+    (2, "usage or configuration", "Wrong usage or configuration; every mistake is listed."),
+    (3, "refused by a rule", "Refused by a rule, e.g. by separation of duties."),
+    (4, "not signed in", "Not signed in: no token, or one that no longer counts."),
+    (5, "server unreachable", "The server can't be reached."),
+    (6, "not found", "There is no such thing."),
+    (7, "changed meanwhile", "Someone changed it meanwhile: look again."),
+    (
+        8,
+        "sent, but no answer came: whether it was done is not known",
+        "A change was sent and no answer came back: it is not known whether it was done. Look before you ask again.",
+    ),
 ];
+
+/// How commands end, as a sentence below the help.
+pub fn exits() -> String {
+    let all: Vec<String> = EXITS.iter().map(|(code, short, _)| format!("{code} {short}")).collect();
+    format!("Exit codes: {}.", all.join(", "))
+}
 
 /// What one would type.
 const EXAMPLES: &[(&str, &str)] = &[
@@ -145,7 +156,7 @@ fn sections() -> String {
     };
     list("FILES", &mut FILES.iter().map(|(name, says)| ((*name).to_owned(), *says)));
     list("ENVIRONMENT", &mut ENVIRONMENT.iter().map(|(name, says)| ((*name).to_owned(), *says)));
-    list("\"EXIT STATUS\"", &mut EXITS.iter().map(|(code, says)| (code.to_string(), *says)));
+    list("\"EXIT STATUS\"", &mut EXITS.iter().map(|(code, _, says)| (code.to_string(), *says)));
     text += ".SH EXAMPLES\n";
     for (says, typed) in EXAMPLES {
         let _ = writeln!(text, ".PP\n{}\n.PP\n.nf\n.RS\n{}\n.RE\n.fi", roff(says), roff(typed));
@@ -165,6 +176,14 @@ mod tests {
     use super::*;
     use crate::config::paths::Paths;
     use clap::Parser as _;
+
+    #[test]
+    fn help_manual_and_readme_name_the_same_exit_codes() {
+        let help = Arguments::command().render_help().to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(help.contains(&exits()) && exits().contains(", 8 sent"), "{help}");
+        let readme = include_str!("../../README.md").split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(readme.contains(&exits()), "{}", exits());
+    }
 
     #[test]
     fn the_manual_has_every_section_and_every_command() {

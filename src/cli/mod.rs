@@ -49,7 +49,7 @@ use out::{Failure, Out};
     name = "countersign",
     version,
     max_term_width = 100,
-    after_help = "Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 refused by a rule, 4 not signed in, 5 server unreachable, 6 not found, 7 changed meanwhile."
+    after_help = manual::exits()
 )]
 pub struct Arguments {
     /// Print one JSON value instead of sentences.

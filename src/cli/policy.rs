@@ -12,6 +12,7 @@ use serde_json::json;
 
 use super::host::{Config, failed, settings};
 use super::out::{Failure, Out};
+use super::unsure::{Look, unsure};
 use super::{Arguments, connect, register};
 use crate::api::governance::{PolicyExplained, ProposePolicy};
 use crate::base::ids::CaseId;
@@ -101,7 +102,8 @@ pub async fn run(command: &PolicyCommand, arguments: &Arguments, out: Out) -> Re
         PolicyCommand::Propose { file } => {
             let (text, _) = read(Some(file))?;
             let client = connect::client(arguments)?;
-            register::said(&client.propose_policy(&ProposePolicy { text }).await?, out)
+            let proposed = client.propose_policy(&ProposePolicy { text }).await;
+            register::said(&proposed.map_err(|e| unsure(e, &Look::Proposals))?, out)
         }
     }
 }

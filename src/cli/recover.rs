@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Serialize;
 
-use super::host::{Config, failed, opened};
+use super::host::{Config, failed, kept, opened};
 use super::out::{Failure, Out, REFUSED};
 use crate::base::Time;
 use crate::base::ids::{OperatorId, PersonId};
@@ -161,7 +161,7 @@ async fn without_address(service: &Service, register: &Register) -> Result<Vec<P
 }
 
 async fn stop(service: &Service, out: Out) -> Result<(), Failure> {
-    let register = service.store.register().await.map_err(failed)?;
+    let register = service.store.register().await.map_err(kept)?;
     let at = service.now();
     let mut stopped = 0;
     for token in recover::pending(&register, at) {

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::out::{FAILED, Failure, Out, table};
 use super::shown::minute;
+use super::unsure::{Look, unsure};
 use super::{Arguments, connect};
 use crate::api::governance::{
     ChangeRegister, IssueToken, PersonRow, PolicyProposed, PolicyView, ProposalRow, ProposalView, RegisterAnswer, RegisterView, kept_back, stands,
@@ -19,7 +20,7 @@ use crate::base::ids::{AutomationId, DelegationId, EmployerId, GroupId, Operator
 use crate::base::ports::{Clock as _, Random as _, SystemClock, SystemRandom};
 use crate::base::text::sanitise;
 use crate::base::{Time, Untrusted};
-use crate::client::Client;
+use crate::client::{Client, ClientError};
 use crate::config::keys::Reserved;
 use crate::domain::event::RegisterChange;
 use crate::domain::register::{Automation, Delegation, Operator, Person, Principal, Scope, Shift};
@@ -212,8 +213,11 @@ pub async fn run(command: &RegisterCommand, arguments: &Arguments, out: Out) -> 
             out.answer(&one, |one| whole(one, &names(&view)))
         }
         RegisterCommand::Persons => out.answer(&client.whole_register().await?.persons, |all| persons(all)),
-        RegisterCommand::Approve { proposal } => said(&client.approve_proposal(proposal).await?, out),
-        RegisterCommand::End { proposal } => out.answer(&client.end_proposal(proposal).await?, |_| "Ended: it will not count.".to_owned()),
+        RegisterCommand::Approve { proposal } => said(&client.approve_proposal(proposal).await.map_err(unknown)?, out),
+        RegisterCommand::End { proposal } => {
+            let ended = client.end_proposal(proposal).await.map_err(unknown)?;
+            out.answer(&ended, |_| "Ended: it will not count.".to_owned())
+        }
         RegisterCommand::Automation(automation) => {
             let view = client.whole_register().await?;
             change(&client, RegisterChange::SetAutomation(with_owners(automation, &view, SystemClock::new().now())), out).await
@@ -286,7 +290,11 @@ fn without(id: &AutomationId, person: &PersonId, view: &RegisterView, now: Time)
 
 async fn change(client: &Client, change: RegisterChange, out: Out) -> Result<(), Failure> {
     let change = serde_json::to_value(&change).map_err(|e| Failure::new(FAILED, e.to_string()))?;
-    said(&client.change_register(&ChangeRegister { change }).await?, out)
+    said(&client.change_register(&ChangeRegister { change }).await.map_err(unknown)?, out)
+}
+
+fn unknown(error: ClientError) -> Failure {
+    unsure(error, &Look::Register)
 }
 
 /// What became of a change.
@@ -329,9 +337,10 @@ pub async fn token(command: &TokenCommand, arguments: &Arguments, out: Out) -> R
             }
             // Before anything is issued: a token that can't be written down is one nobody has.
             let file = file.as_deref().map(Reserved::new).transpose()?;
-            issued(&client, client.issue_token(&body).await?, file, out).await
+            let answer = client.issue_token(&body).await.map_err(|e| unsure(e, &Look::Tokens))?;
+            issued(&client, answer, file, out).await
         }
-        TokenCommand::Revoke { token } => said(&client.revoke_token(token).await?, out),
+        TokenCommand::Revoke { token } => said(&client.revoke_token(token).await.map_err(|e| unsure(e, &Look::Tokens))?, out),
     }
 }
 

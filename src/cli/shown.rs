@@ -210,11 +210,16 @@ fn who_may(case: &CaseDetail) -> String {
 fn refusals(case: &CaseDetail) -> Vec<(String, Vec<String>)> {
     let state = case.row.state.label();
     let another_time = |r: &&RefusedAction| !matches!(r.code.as_str(), "not-permitted" | "role-missing" | "separation-of-duties");
-    let mut by_reason: Vec<(String, Vec<String>)> = Vec::new();
     let decisions = case.refused_decisions.iter();
-    for refused in case.refused_actions.iter().filter(|r| r.action != "case_decide").chain(decisions).filter(another_time) {
+    by_reason(state, case.refused_actions.iter().filter(|r| r.action != "case_decide").chain(decisions).filter(another_time))
+}
+
+fn by_reason<'a>(state: &str, all: impl Iterator<Item = &'a RefusedAction>) -> Vec<(String, Vec<String>)> {
+    let mut by_reason: Vec<(String, Vec<String>)> = Vec::new();
+    for refused in all {
         // Its sentence names the one operation; for all of them together it is the state.
-        let reason = if refused.code == "wrong-state" { format!("the case is {state}") } else { sanitise(&refused.reason, false) };
+        let reason =
+            if refused.code == "wrong-state" && !refused.says_the_way() { format!("the case is {state}") } else { sanitise(&refused.reason, false) };
         match by_reason.iter_mut().find(|(known, _)| *known == reason) {
             Some((_, all)) => all.push(command(&refused.action)),
             None => by_reason.push((reason, vec![command(&refused.action)])),
@@ -264,5 +269,15 @@ mod tests {
         assert_eq!(said("failed", vec![session(Some("declined"), None)]), "  failed   issued code: start again or another way");
         let gone = said("missing", vec![session(Some("proved_elsewhere"), None)]);
         assert_eq!(gone, "  missing  issued code: proved before the case was sent elsewhere");
+    }
+
+    #[test]
+    fn what_a_closed_case_waits_for_before_it_is_rolled_back_is_not_hidden_behind_its_state() {
+        let refused = |action: &str, reason: &str| RefusedAction { action: action.into(), code: "wrong-state".into(), reason: reason.into() };
+        let no = |command| crate::domain::refusal::Refusal::WrongState { state: CaseState::Closed, command }.to_string();
+        let all = [refused("case_assign", &no("case_assign")), refused("case_roll_back", &no("case_roll_back"))];
+        let said = by_reason(CaseState::Closed.label(), all.iter());
+        assert_eq!(said[0], ("the case is closed".to_owned(), vec!["assign".to_owned()]));
+        assert!(said[1].0.contains("a security reviewer holds it first") && said[1].1 == ["roll-back"], "{said:?}");
     }
 }

@@ -5,6 +5,7 @@
 use std::fmt::Write as _;
 
 use super::out::{Failure, USAGE};
+use super::unsure::{Look, unsure};
 use crate::api::case::CaseDetail;
 use crate::api::proof::{ChecklistItem, ItemState, Startable};
 use crate::api::requests::StartProof;
@@ -49,12 +50,12 @@ fn all(case: &CaseDetail) -> Vec<&Startable> {
 }
 
 /// Why a proof was not started that names nobody to ask, or no address: with the option, and with whom or what the case offers.
-pub(super) async fn unnamed(client: &Client, case: CaseId, start: &StartProof, error: ClientError) -> Failure {
+pub(super) async fn unnamed(client: &Client, (case, version): (CaseId, Option<u64>), start: &StartProof, error: ClientError) -> Failure {
     // Where one was named, what is wrong with it is the server's to say.
     let option = match error.problem().and_then(|p| p.field.as_deref()) {
         Some("attester") if start.attester.is_none() => "--attester",
         Some("endpoint") if start.endpoint.is_none() => "--endpoint",
-        _ => return error.into(),
+        _ => return unsure(error, &Look::Case(case, version)),
     };
     let mut failure = Failure::from(error);
     if failure.code == USAGE

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_MATCH};
-use reqwest::{Method, Response};
+use reqwest::{Method, RequestBuilder, Response};
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use url::Url;
@@ -167,23 +167,37 @@ impl Client {
         once.retry(backoff()).when(ClientError::is_worth_repeating).await
     }
 
+    /// Asks with a body, and changes nothing: repeated as reading is, and told as reading.
+    pub(super) async fn ask<T: DeserializeOwned>(&self, url: Url, body: Vec<u8>) -> Result<T, ClientError> {
+        let once = || async {
+            let request = self.posting(&url, &body)?;
+            let response = request.send().await.map_err(|e| self.unreachable(&e))?;
+            self.read(response).await.map(|(value, _)| value)
+        };
+        once.retry(backoff()).when(ClientError::is_worth_repeating).await
+    }
+
+    fn posting(&self, url: &Url, body: &[u8]) -> Result<RequestBuilder, ClientError> {
+        let request = self.http.request(Method::POST, url.clone()).headers(self.headers()?).timeout(self.timeout);
+        Ok(request.header(CONTENT_TYPE, "application/json").body(body.to_vec()))
+    }
+
     /// Writes: the same key goes with each repetition, so the server does it once. What reached the server at none of them is told apart from what
-    /// may have, of which nothing is known if the answer to one of them was lost and no later one says what became of it.
-    pub(super) async fn post(
+    /// may have, of which nothing is known unless the last answer says what became of it.
+    pub(super) async fn post<T: DeserializeOwned>(
         &self,
         url: Url,
         body: Vec<u8>,
         key: &str,
         if_match: Option<u64>,
-    ) -> Result<(serde_json::Value, Option<u64>), ClientError> {
+    ) -> Result<(T, Option<u64>), ClientError> {
         let went_out = AtomicBool::new(false);
         let lost = |error: ClientError| {
             went_out.store(true, Ordering::Relaxed);
             error
         };
         let once = || async {
-            let mut request = self.http.request(Method::POST, url.clone()).headers(self.headers()?).timeout(self.timeout);
-            request = request.header("Idempotency-Key", key).header(CONTENT_TYPE, "application/json").body(body.clone());
+            let mut request = self.posting(&url, &body)?.header("Idempotency-Key", key);
             if let Some(version) = if_match {
                 request = request.header(IF_MATCH, format!("\"{version}\""));
             }
@@ -192,19 +206,22 @@ impl Client {
                 let error = self.unreachable(&e);
                 if e.is_connect() || e.is_builder() { error } else { lost(error) }
             })?;
-            self.read(sent).await.map_err(|error| if matches!(error, ClientError::Unreachable { .. }) { lost(error) } else { error })
+            self.read(sent).await.map_err(|error| if error.may_be_done() { lost(error) } else { error })
         };
         let done = once.retry(backoff()).when(ClientError::is_worth_repeating).await;
         done.map_err(|error| match (error, went_out.load(Ordering::Relaxed)) {
             (ClientError::Unreachable { server, why }, false) => ClientError::NotSent { server, why },
             (ClientError::Unreachable { server, why }, true) => ClientError::Unanswered { server, why },
-            // That the server is busy now, maybe with that very request, says nothing of what became of the one before.
-            (error, true) if error.is_passing() || error.code() == "in-flight" => {
-                let why = format!("then: {}", error.to_string().trim_end_matches('.'));
-                ClientError::Unanswered { server: self.server.origin().ascii_serialization(), why }
-            }
+            (error, true) if !error.says_what_became() => self.unanswered(&error),
             (error, _) => error,
         })
+    }
+
+    /// That nobody knows whether it was done, after an answer that does not say.
+    fn unanswered(&self, error: &ClientError) -> ClientError {
+        let request = error.request_id().map(|id| format!(", request {id}")).unwrap_or_default();
+        let why = format!("at last: {}{request}", error.to_string().trim_end_matches('.'));
+        ClientError::Unanswered { server: self.server.origin().ascii_serialization(), why }
     }
 
     /// Reads an answer within [`MAX_ANSWER`]; anything but success becomes an error.

@@ -25,7 +25,7 @@ pub enum ClientError {
     },
     /// A change that went out and whose answer was lost: whether it was done, nobody here knows.
     #[error(
-        "It is not known whether this was done: it may have reached the server at {server}, and no answer came back ({why}). Look before you do it again."
+        "It is not known whether this was done: it may have reached the server at {server}, and no answer came back that says so ({why}). Look before you do it again."
     )]
     Unanswered {
         /// Where it was sent.
@@ -105,6 +105,22 @@ impl ClientError {
     /// Whether to try at once again: not where the whole time for an answer has passed, for whoever asked has waited long enough.
     pub(super) fn is_worth_repeating(&self) -> bool {
         self.is_passing() && !matches!(self, Self::Unreachable { why, .. } if why == super::call::NO_ANSWER)
+    }
+
+    /// Of an answer to a change: whether it may have been done all the same. What the server says in its own words was not, but for what took too
+    /// long or broke inside; nor was what anything on the way refuses or sends elsewhere. Any other answer says nothing of it.
+    pub(super) fn may_be_done(&self) -> bool {
+        match self {
+            Self::Problem(problem) => problem.status == 500 || problem.code() == "timeout",
+            Self::NotUnderstood { status, .. } => !(300..500).contains(status) || *status == 408,
+            _ => true,
+        }
+    }
+
+    /// Whether an answer to a change that may have been done before says what became of it: a refusal by the server, in its own words, and of that
+    /// change. That it is busy now, maybe with that very request, or knows the credential no longer, says nothing of the try before.
+    pub(super) fn says_what_became(&self) -> bool {
+        matches!(self, Self::Problem(problem) if matches!(problem.status, 400 | 402..=428 | 430..=499) && problem.code() != "in-flight")
     }
 
     /// Whether the same call may succeed a moment later: no connection, or a server that is busy or starting.

@@ -106,8 +106,7 @@ impl Client {
     /// What routing would cost; changes nothing, though it is a POST.
     pub async fn route_preview(&self, body: &PreviewRoute) -> Result<RoutePreview, ClientError> {
         let bytes = super::writes::json(body)?;
-        let (value, _) = self.post(self.address(&["cases", "route-preview"])?, bytes, &self.key(), None).await?;
-        serde_json::from_value(value).map_err(|_| super::writes::strange())
+        self.ask(self.address(&["cases", "route-preview"])?, bytes).await
     }
 }
 

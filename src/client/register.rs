@@ -2,7 +2,7 @@
 //!
 //! Contract: one method an endpoint, each done once however often it is repeated. Knows no rules: the server says what became of it.
 
-use super::writes::{json, strange};
+use super::writes::json;
 use super::{Client, ClientError};
 use crate::api::governance::{ChangeRegister, IssueToken, PolicyExplained, ProposalView, ProposePolicy, RegisterAnswer, RegisterKind, RegisterView};
 use crate::base::ids::{CaseId, ProposalId, TokenId};
@@ -102,7 +102,6 @@ impl Client {
     async fn govern(&self, parts: &[&str], body: Vec<u8>) -> Result<RegisterAnswer, ClientError> {
         self.may_change()?;
         let parts: Vec<&str> = std::iter::once("register").chain(parts.iter().copied()).collect();
-        let (value, _) = self.post(self.address(&parts)?, body, &self.key(), None).await?;
-        serde_json::from_value(value).map_err(|_| strange())
+        self.post(self.address(&parts)?, body, &self.key(), None).await.map(|(answer, _)| answer)
     }
 }

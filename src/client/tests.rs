@@ -8,7 +8,7 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::*;
 use crate::api::lists::{Announcement, QueueParams};
-use crate::api::requests::Text;
+use crate::api::requests::{PreviewRoute, Text};
 use crate::base::ports::SystemRandom;
 
 fn client(server: &MockServer) -> Client {
@@ -220,6 +220,85 @@ async fn a_change_that_reached_no_server_is_told_apart_from_one_that_may_have() 
             }
         });
         let error = at(address).send(&write, id, Some(4), "k1").await.unwrap_err();
-        assert!(matches!(&error, ClientError::Unanswered { why, .. } if why == "then: Later"), "{code}: {error}");
+        assert!(matches!(&error, ClientError::Unanswered { why, .. } if why == "at last: Later"), "{code}: {error}");
+    }
+}
+
+/// A server that gives each of some answers to one request after another, and the last one from then on, or nobody if it is empty.
+async fn answers(answers: &'static [(u16, &'static str)]) -> Client {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let server = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+    tokio::spawn(async move {
+        let mut left = answers.iter();
+        let mut last = left.next().unwrap();
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut some = [0_u8; 4_096];
+            let _ = tokio::io::AsyncReadExt::read(&mut stream, &mut some).await;
+            let (status, body) = last;
+            let answer = format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len());
+            if *status != 0 {
+                let _ = tokio::io::AsyncWriteExt::write_all(&mut stream, answer.as_bytes()).await;
+            }
+            last = left.next().unwrap_or(last);
+            if last.1 == NOBODY {
+                return;
+            }
+        }
+    });
+    let timeout = std::time::Duration::from_millis(300);
+    Client::new(ClientConfig { server, ca_pem: None, token: None, timeout }, Arc::new(SystemRandom)).unwrap()
+}
+
+const NOBODY: &str = "nobody";
+const TIMEOUT: &str = r#"{"type":"urn:countersign:problem:timeout","title":"t","status":503,"detail":"It took too long."}"#;
+const BROKE: &str = r#"{"type":"urn:countersign:problem:internal","title":"t","status":500,"detail":"It broke.","request_id":"req-7"}"#;
+const UNKNOWN: &str = r#"{"type":"urn:countersign:problem:unauthenticated","title":"t","status":401,"detail":"Who?"}"#;
+const REFUSED: &str = r#"{"type":"urn:countersign:problem:not-now","title":"t","status":409,"detail":"Not now."}"#;
+const BUSY: &str = r#"{"type":"urn:countersign:problem:busy","title":"t","status":503,"detail":"Later."}"#;
+
+#[tokio::test]
+async fn what_may_have_been_done_is_not_told_as_failed_or_as_never_sent() {
+    let write = Write::Comment(Text { text: "hi".into() });
+    let id = Some("CS-26-1".parse().unwrap());
+    let unknown: [&[(u16, &str)]; 9] = [
+        &[(503, TIMEOUT), (0, NOBODY)],
+        &[(503, TIMEOUT)],
+        &[(504, "<html>"), (0, NOBODY)],
+        &[(504, "<html>")],
+        &[(200, "<html>")],
+        &[(200, r#"{"no":"case"}"#)],
+        &[(500, BROKE)],
+        &[(0, ""), (404, "<html>")],
+        &[(0, ""), (401, UNKNOWN)],
+    ];
+    for said in unknown {
+        let error = answers(said).await.send(&write, id, Some(4), "k1").await.unwrap_err();
+        assert!(matches!(error, ClientError::Unanswered { .. }), "{said:?}: {error:?}");
+    }
+    let error = answers(&[(500, BROKE)]).await.send(&write, id, Some(4), "k1").await.unwrap_err();
+    assert!(error.to_string().contains("(at last: It broke, request req-7)"), "{error}");
+    // What the server, or anything on the way to it, refused was not done.
+    let known: [(&[(u16, &str)], &str); 6] = [
+        (&[(409, REFUSED)], "not-now"),
+        (&[(0, ""), (409, REFUSED)], "not-now"),
+        (&[(503, BUSY), (0, NOBODY)], "unreachable"),
+        (&[(401, UNKNOWN)], "unauthenticated"),
+        (&[(404, "<html>")], "not-understood"),
+        (&[(301, "")], "not-understood"),
+    ];
+    for (said, code) in known {
+        let error = answers(said).await.send(&write, id, Some(4), "k1").await.unwrap_err();
+        assert_eq!((error.code(), error.is_unknown()), (code, false), "{said:?}: {error:?}");
+    }
+}
+
+#[tokio::test]
+async fn asking_what_a_route_would_cost_is_reading() {
+    let ask =
+        serde_json::json!({"subject": "s-1", "route": {"action": "password_reset", "path": "assisted", "target": "directory", "scope": ["mail"]}});
+    let ask: PreviewRoute = serde_json::from_value(ask).unwrap();
+    for (said, code) in [(&[(0, "")][..], "unreachable"), (&[(504, "<html>")], "not-understood"), (&[(503, TIMEOUT)], "timeout")] {
+        let error = answers(said).await.route_preview(&ask).await.unwrap_err();
+        assert_eq!(error.code(), code, "{error:?}");
     }
 }

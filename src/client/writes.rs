@@ -144,15 +144,12 @@ impl Client {
             (_, None) => return Err(ClientError::Configuration("No case is named for this.".into())),
         };
         parts.extend(write.path());
-        let (value, etag) = self.post(self.address(&parts)?, write.body()?, key, version).await?;
+        let address = self.address(&parts)?;
         if matches!(write, Write::ApproveProposal(_) | Write::EndProposal(_)) {
-            let governed = serde_json::from_value::<RegisterAnswer>(value).map_err(|_| strange())?;
-            return Ok(Written { governed: Some(Box::new(governed)), ..Written::default() });
+            let (governed, _) = self.post::<Box<RegisterAnswer>>(address, write.body()?, key, version).await?;
+            return Ok(Written { governed: Some(governed), ..Written::default() });
         }
-        let case = match value {
-            serde_json::Value::Null => None,
-            value => Some(serde_json::from_value::<Box<CaseDetail>>(value).map_err(|_| strange())?),
-        };
+        let (case, etag) = self.post::<Option<Box<CaseDetail>>>(address, write.body()?, key, version).await?;
         let version = etag.or_else(|| case.as_ref().map(|c| c.row.version));
         Ok(Written { case, version, governed: None })
     }

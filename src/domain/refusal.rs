@@ -249,16 +249,16 @@ fn plain(code: &str) -> String {
     code.trim_start_matches("case_").trim_start_matches("approval_").replace('_', " ")
 }
 
+/// What comes before a closed case is rolled back.
+pub const HELD_FIRST: &str = "A closed case is rolled back only while it is held: a security reviewer holds it first (`case hold`, in the console \
+     x h). Then a supervisor or a security reviewer can roll it back.";
+
 /// Why a state has no place for a command, and what comes first where that is plain.
 fn wrong(state: CaseState, command: &str) -> String {
     let command = plain(command);
     match state {
         CaseState::New if matches!(command.as_str(), "start proof" | "seal") => format!("The case is new: triage it first, then \"{command}\"."),
-        CaseState::Closed if command == "roll back" => {
-            "A closed case is rolled back only while it is held: a security reviewer holds it first (`case hold`, in the console x h). \
-             Then a supervisor or a security reviewer can roll it back."
-                .to_owned()
-        }
+        CaseState::Closed if command == "roll back" => HELD_FIRST.to_owned(),
         state => format!("\"{command}\" has no place in a case that is {}.", state.label()),
     }
 }

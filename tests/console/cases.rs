@@ -1,6 +1,6 @@
 //! The screens of a case and of those who decide: how they look, what they refuse and why, what they send.
 
-use countersign::api::case::{CaseDetail, RefusedAction};
+use countersign::api::case::{CaseDetail, RefusedAction, RoutePreview};
 use countersign::api::lists::{Announcement, Me, QueuePage};
 use countersign::api::problem::{Lacking, Problem};
 use countersign::api::words::{CaseState, Decision};
@@ -88,6 +88,31 @@ fn a_held_case_says_whom_to_reach_and_offers_only_contacts_since() {
     desk.press("ctrl-s y");
     let order = desk.orders.pop().unwrap();
     assert!(matches!(&order.write, Write::LiftHold(l) if l.contact_session.as_str() == "se-8"), "{order:?}");
+}
+
+#[test]
+fn a_closed_case_says_beside_it_what_comes_before_it_is_rolled_back() {
+    let mut case = whole::sealed();
+    case.row.state = CaseState::Closed;
+    let refused = |action: &str, reason: &str| RefusedAction { action: action.into(), code: "wrong-state".into(), reason: reason.into() };
+    case.refused_actions = vec![
+        refused("case_roll_back", countersign::domain::refusal::HELD_FIRST),
+        refused("case_close", "\"close\" has no place in a case that is closed."),
+    ];
+    let text = keys((140, 50), &whole::ruiz(), &case, "").text();
+    assert!(text.contains("roll-back: A closed case is") && text.contains("Not now: close"), "{text}");
+}
+
+#[test]
+fn what_becomes_of_a_case_that_goes_another_way_is_said_alike_everywhere() {
+    let (case, stays) = (whole::proofing(), whole::preview());
+    let said = |preview: &RoutePreview| preview.becomes(&case).into_iter().map(|(_, says)| says).collect::<Vec<_>>().join(" ");
+    assert!(said(&stays).contains("1 proof given so far still counts."), "{}", said(&stays));
+    let mut gone = stays.clone();
+    gone.checklist.items.iter_mut().for_each(|item| item.receipt = None);
+    assert!(said(&gone).contains("1 proof given so far (") && said(&gone).contains("counts no more"), "{}", said(&gone));
+    gone.problem = Some("It goes that way.".into());
+    assert_eq!(said(&gone), "");
 }
 
 #[test]

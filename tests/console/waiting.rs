@@ -103,6 +103,9 @@ fn they_are_counted_in_the_head_line_and_lie_behind_the_last_page_of_approvals()
     let mut nadia = Desk::usual(80, 24);
     nadia.press("g a");
     assert!(!nadia.text().contains("Proposals"), "{}", nadia.text());
+    nadia.press("g o");
+    let text = nadia.text();
+    assert!(text.contains("Proposals are for supervisors") && !text.contains("tries again"), "asking again helps nobody: {text}");
 }
 
 #[test]

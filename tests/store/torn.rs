@@ -47,12 +47,35 @@ async fn a_page_that_was_overwritten_is_found_whichever_it_is_and_no_backup_is_k
         assert!(!found.is_empty(), "page {page} of {pages}");
         let damaged = found[0].starts_with(&format!("the file {} is damaged", copy.display()));
         torn += u64::from(damaged);
-        match backup_of(&copy, &backup) {
-            Err(StoreError::Damaged(why)) => assert!(why.contains("no backup was kept") && damaged, "page {page}: {why}"),
-            other => assert!(!damaged && other.is_ok(), "page {page}: {other:?}"),
-        }
-        assert_eq!(backup.exists(), !damaged, "page {page}");
+        let kept = match backup_of(&copy, &backup) {
+            Err(StoreError::Damaged(why)) => {
+                assert!(why.contains("no backup was kept"), "page {page}: {why}");
+                false
+            }
+            other => other.is_ok(),
+        };
+        assert!(!(kept && damaged) && backup.exists() == kept, "page {page}: {kept}");
         drop(std::fs::remove_file(&backup));
     }
     assert!(torn * 10 > pages * 9, "of {pages} pages {torn} are found by their form, the rest by what they hold");
+}
+
+#[tokio::test]
+async fn no_backup_is_kept_of_what_restore_would_refuse_for_its_log_or_register() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, copy, backup) = (folder.path().join("db"), folder.path().join("copy"), folder.path().join("backup"));
+    whole(&path).await;
+    let harm = [
+        ("UPDATE register SET body = substr(body, 1, length(body) / 2)", "the register: its row is not what its entries make"),
+        ("UPDATE register SET body = replace(body, 'p-nadia', 'p-ruizz')", "the register: its row is not what its entries make"),
+        ("UPDATE tree SET size = size + 1", "the tree: it counts"),
+    ];
+    for (sql, names) in harm {
+        std::fs::copy(&path, &copy).unwrap();
+        Connection::open(&copy).unwrap().execute_batch(sql).unwrap();
+        assert_eq!(damage_of(&copy).unwrap(), Vec::<String>::new(), "its pages are whole: {sql}");
+        let why = backup_of(&copy, &backup).unwrap_err().to_string();
+        assert!(why.contains(names) && why.contains("no backup was kept") && why.contains("Restore an older backup"), "{sql}: {why}");
+        assert!(!backup.exists(), "{sql}");
+    }
 }

@@ -76,6 +76,8 @@ impl Proposals {
     /// What stands there without rows.
     fn nothing(&self, shared: &Shared) -> Option<(String, Role)> {
         match (&self.failed, &self.rows) {
+            // To ask again changes nothing for whom they are none of.
+            (Some(why), None) if shared.me.is_some() && !may(shared, READ) => Some((format!("✕ {why}"), Role::Bad)),
             (Some(why), None) => Some((format!("✕ {why} {} tries again.", shared.key(Action::Refresh)), Role::Bad)),
             (None, None) => Some(("Asking the server …".to_owned(), Role::Dim)),
             (_, Some(rows)) if rows.is_empty() => Some(("No change of policy, people or accounts waits to be approved.".to_owned(), Role::Dim)),

@@ -40,7 +40,8 @@ pub enum RestoreError {
     Store(#[from] StoreError),
 }
 
-/// Backs the database up to a new file, and looks whether the copy is whole: a damaged database gives no backup.
+/// Backs the database up to a new file, and looks whether the copy is whole and its log and register are what they were: a damaged database
+/// gives no backup. Its cases are left to `restore`, which goes through everything.
 pub(super) fn back_up(from: &Path, to: &Path) -> Result<(), StoreError> {
     let damaged = |what: &str| {
         StoreError::Damaged(format!("{what}; no backup was kept, because it would be damaged too (file {}). Restore an older backup", from.display()))
@@ -48,7 +49,7 @@ pub(super) fn back_up(from: &Path, to: &Path) -> Result<(), StoreError> {
     if let Err(error) = copy(from, to) {
         return Err(if sound::is_torn(&error) { damaged(&error.to_string()) } else { error });
     }
-    let found = sound::damage_in(to);
+    let found = broken(to);
     if !matches!(&found, Ok(found) if found.is_empty()) {
         drop(fs::remove_file(to));
     }
@@ -56,6 +57,19 @@ pub(super) fn back_up(from: &Path, to: &Path) -> Result<(), StoreError> {
         Some(first) => Err(damaged(first)),
         None => Ok(()),
     }
+}
+
+/// What is wrong with a copy as far as one pass over the file and its log shows. What an older version wrote is compared once it is brought up to date.
+fn broken(path: &Path) -> Result<Vec<String>, StoreError> {
+    let damage = sound::damage_in(path)?;
+    if !damage.is_empty() {
+        return Ok(damage);
+    }
+    let conn = schema::open_walker(path)?;
+    if schema::version(&conn)? == 0 || schema::older(path)?.is_some() {
+        return Ok(Vec::new());
+    }
+    verify::verify_log(&conn)
 }
 
 /// Copies the database to a new file, in one read of one moment.

@@ -64,5 +64,5 @@ pub(super) fn to_json<T: serde::Serialize>(value: &T) -> Result<String, StoreErr
 
 /// JSON from a column.
 pub(super) fn from_json<T: serde::de::DeserializeOwned>(what: &str, text: &str) -> Result<T, StoreError> {
-    serde_json::from_str(text).map_err(|e| StoreError::Damaged(format!("{what}: {e}")))
+    serde_json::from_str(text).map_err(|e| StoreError::Damaged(format!("{what} can't be read: {e}")))
 }

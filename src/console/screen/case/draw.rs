@@ -204,13 +204,12 @@ impl Case {
     /// What can't be done: acts with the same reason together; those of other roles or states in a line each, since trying one says why.
     fn not_now(&self, shared: &Shared) -> Sheet {
         let mut sheet = Sheet::default();
-        let code = |action: Action| {
-            let refused = match (decision(action), &self.seen) {
-                (Some(decision), Some(case)) => case.refused_to(decision),
-                _ => self.seen.iter().flat_map(|c| &c.refused_actions).find(|r| Some(r.action.as_str()) == action.row().operation),
-            };
-            refused.map_or("", |r| r.code.as_str())
+        let refused = |action: Action| match (decision(action), &self.seen) {
+            (Some(decision), Some(case)) => case.refused_to(decision),
+            _ => self.seen.iter().flat_map(|c| &c.refused_actions).find(|r| Some(r.action.as_str()) == action.row().operation),
         };
+        // What can be done after something else says so, and is none that only another state has a place for.
+        let code = |action: Action| refused(action).filter(|r| !r.says_the_way()).map_or("", |r| r.code.as_str());
         let (mut others, mut later) = (Vec::new(), Vec::new());
         let mut why_not: Vec<(String, Vec<&str>)> = Vec::new();
         for (action, applies) in self.doable(shared) {

@@ -3,6 +3,7 @@
 //! Contract: pure; a mistake names its field. The server checks everything again. Knows no drawing.
 
 use crate::api::case::CaseDetail;
+use crate::api::cost::voids;
 use crate::api::requests::{AddEvidence, AddReview, HandOver, Hold, LiftHold, Text, TriageCase};
 use crate::api::words::{EvidenceKind, FailureType};
 use crate::base::Untrusted;
@@ -314,15 +315,6 @@ pub(in crate::console::screen) fn who_remains(case: &CaseDetail, without: Option
     let who = if without.is_some() { "Others who could decide" } else { "Could decide" };
     let enough = if could.enough { String::new() } else { format!(" Not enough{}.", missing(case)) };
     format!("{who}: {}; {on}.{enough}", all.len())
-}
-
-/// What becomes of the approvals that count now.
-pub(in crate::console::screen) fn voids(live: usize) -> String {
-    match live {
-        0 => "No approval counts yet.".to_owned(),
-        1 => "The approval that counts now becomes void, visibly.".to_owned(),
-        n => format!("{n} approvals that count now become void, visibly."),
-    }
 }
 
 /// The first of some names, and how many more there are: the same wherever they are shown.

@@ -6,11 +6,11 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 
 use super::Routing;
-use crate::api::case::{CaseDetail, ReceiptDetail, RoutePreview};
+use crate::api::case::{CaseDetail, RoutePreview};
 use crate::base::ids::CaseId;
 use crate::console::action::Action;
 use crate::console::model::Shared;
-use crate::console::screen::case::forms::{some, voids};
+use crate::console::screen::case::forms::some;
 use crate::console::screen::case::pages::clean;
 use crate::console::theme::Role;
 use crate::console::widget::sheet::Sheet;
@@ -31,7 +31,7 @@ pub(super) fn costs(preview: &RoutePreview, case: Option<&CaseDetail>) -> Vec<(b
     let on = if on.is_empty() { "none on shift".to_owned() } else { format!("on shift: {}", some(&on)) };
     let mut all = vec![(preview.you_give_up, give_up)];
     // A way that can't be taken leaves everything as it is.
-    all.extend(case.filter(|_| preview.problem.is_none()).into_iter().flat_map(|case| becomes(case, preview)));
+    all.extend(case.filter(|_| preview.problem.is_none()).into_iter().flat_map(|case| preview.becomes(case)));
     all.push((false, format!("Could still decide: {}; {on}.", could.operators.len())));
     if !could.enough {
         let groups: Vec<String> = could.missing_groups.iter().map(|g| clean(g)).collect();
@@ -39,37 +39,6 @@ pub(super) fn costs(preview: &RoutePreview, case: Option<&CaseDetail>) -> Vec<(b
         all.push((true, format!("That is not enough: no one could decide it.{of}")));
     }
     all.push((false, format!("Approvals needed: {}.", clean(&preview.approvals_needed))));
-    all
-}
-
-/// What becomes of proofs, seal and approvals of a case that goes another way.
-fn becomes(case: &CaseDetail, preview: &RoutePreview) -> Vec<(bool, String)> {
-    let counts = |r: &&ReceiptDetail| preview.checklist.items.iter().filter_map(|i| i.receipt.as_ref()).any(|after| after.id == r.id);
-    let (kept, gone): (Vec<_>, Vec<_>) = case.checklist.items.iter().filter_map(|i| i.receipt.as_ref()).partition(counts);
-    let mut all = Vec::new();
-    if !gone.is_empty() {
-        let methods = gone.iter().map(|r| r.method.label()).collect::<Vec<_>>().join(", ");
-        all.push((
-            true,
-            match gone.len() {
-                1 => format!("1 proof given so far ({methods}) counts no more: it has to be given anew."),
-                n => format!("{n} proofs given so far ({methods}) count no more: they have to be given anew."),
-            },
-        ));
-    }
-    all.extend(preview.would_end().map(|ends| (true, ends)));
-    if case.seal.is_some() {
-        all.push((true, "The seal goes: it has to be sealed and approved anew.".to_owned()));
-    }
-    let live = case.approvals.iter().filter(|a| a.void.is_none()).count();
-    if live > 0 {
-        all.push((true, voids(live)));
-    }
-    match kept.len() {
-        0 => {}
-        1 => all.push((false, "1 proof given so far still counts.".to_owned())),
-        n => all.push((false, format!("{n} proofs given so far still count."))),
-    }
     all
 }
 
@@ -100,9 +69,8 @@ impl Routing {
                 act.row().before().filter(|_| !idle).into_iter().for_each(|text| s.item(("▲", Role::Warn), text, Role::Warn));
                 s.head("What will be needed");
                 for item in &preview.checklist.items {
-                    let counts = item.receipt.is_some() && preview.problem.is_none();
-                    s.item(if counts { ("●", Role::Good) } else { ("○", Role::Dim) }, clean(&item.title), Role::Text);
-                    s.heard(if counts { "still counts" } else { "needed" });
+                    s.item(if item.receipt.is_some() { ("●", Role::Good) } else { ("○", Role::Dim) }, clean(&item.title), Role::Text);
+                    s.heard(preview.stands(item));
                 }
                 s.head("Who would have a hand in it");
                 // Who has the same duty here and in a linked case is named once.
