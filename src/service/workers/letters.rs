@@ -163,6 +163,8 @@ pub struct Waiting {
     pub by: String,
     /// How many persons have still to approve it.
     pub missing: u8,
+    /// That fewer persons could approve it than it takes, why, and what would help.
+    pub too_few: Option<String>,
     /// Until when it waits.
     pub until: Time,
     /// Whether they were told before.
@@ -173,10 +175,11 @@ pub struct Waiting {
 pub fn proposed(organisation: &str, id: &ProposalId, waiting: &Waiting) -> Text {
     let again = if waiting.reminder { "still " } else { "" };
     let persons = if waiting.missing == 1 { "one person".to_owned() } else { format!("{} persons", waiting.missing) };
+    let too_few = waiting.too_few.as_ref().map_or_else(String::new, |few| format!("{few}\n\n"));
     let body = format!(
         "{} proposed to change who may do what in access recovery:\n{}.\n\n\
          It {again}waits for {persons}, and you could be one of them: proposal\n{id}. It waits until {}.\n\n\
-         Open the console and look at it under Proposals.\nThis message asks for a look, not for a yes.\n\n\
+         {too_few}Open the console and look at it under Proposals.\nThis message asks for a look, not for a yes.\n\n\
          --\n{organisation}\nThis message was sent by a program. Nobody reads answers to it.\n",
         waiting.by,
         waiting.what,
@@ -184,6 +187,17 @@ pub fn proposed(organisation: &str, id: &ProposalId, waiting: &Waiting) -> Text 
     );
     let subject = if waiting.reminder { "Reminder: a proposal waits for approval" } else { "A proposal waits for approval" };
     (format!("{subject}: {id}"), body)
+}
+
+/// What they are told where one person proposed more in a day than is announced one by one.
+pub fn more_proposed(organisation: &str, by: &str, most: usize) -> Text {
+    let body = format!(
+        "{by} proposed more changes of who may do what in access recovery than are announced one by one: {most} a day.\n\
+         There are others that you could approve, and about these no message comes.\n\n\
+         Open the console and look at all of them under Proposals.\nThis message asks for a look, not for a yes.\n\n\
+         --\n{organisation}\nThis message was sent by a program. Nobody reads answers to it.\n"
+    );
+    ("More proposals wait for approval than are announced".to_owned(), body)
 }
 
 /// What those who could decide are told.
@@ -317,8 +331,16 @@ mod tests {
         ];
         texts.extend([Method::InPerson, Method::ManagerAttestation].map(|m| attestation(&about, m, ("1234", "https://x.example/a/t"), at)));
         texts.extend([Notice::Started, Notice::Completed, Notice::CodeUsed, Notice::Undone].map(|n| notice(&about, n, &not_me())));
+        texts.push(more_proposed("Corp", "ana", 50));
         for reminder in [false, true] {
-            let proposal = Waiting { what: "the account".into(), by: "ana".into(), missing: 1, until: at, reminder };
+            let proposal = Waiting {
+                what: "the account".into(),
+                by: "ana".into(),
+                missing: 1,
+                too_few: reminder.then(|| "At present nobody could.".into()),
+                until: at,
+                reminder,
+            };
             texts.push(proposed("Corp", &"prp-1".parse().unwrap(), &proposal));
             texts.push(waiting(&about, reminder, Some(at)));
             for given in [Given::ForATime, Given::Ended, Given::Standing, Given::Nothing] {
