@@ -82,6 +82,15 @@ async fn a_proof_whose_time_is_over_is_said_to_have_lapsed_and_neither_to_count_
     assert_eq!(stands(proofing).await, (ItemState::Missing, "lapsed".to_owned(), true));
     assert_eq!(stands(sealed).await, (ItemState::Done, "lapsed".to_owned(), true), "it was, under the seal");
     assert!(sent::ended("lapsed").contains("it counts no more"));
+
+    // What came of the next try is told then.
+    house.start_proof(proofing, Method::IssuedCode, Some("e1"), None).await;
+    let link = house.letter("okafor@corp.example", "Your code").link("p");
+    for _ in 0..5 {
+        house.post(&link, &[("code", "0000 0000")]).await;
+    }
+    let item = house.shown(proofing).await.checklist.items.remove(0);
+    assert_eq!((item.state, item.stands()), (ItemState::Failed, "failed: start again or another way"), "{:?}", item.sessions);
 }
 
 #[tokio::test]
