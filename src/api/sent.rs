@@ -40,11 +40,12 @@ pub struct SessionDetail {
 /// The outcome of a session whose receipt counts no more, as its time is over.
 pub const LAPSED: &str = "lapsed";
 
-/// Whether what was proved in sessions lapsed, all of it.
+/// Whether what was proved in sessions lapsed, all of it, and nothing was asked for since: what came of that is told then.
 #[must_use]
 pub fn lapsed(sessions: &[SessionDetail]) -> bool {
-    let any = |outcome: &str| sessions.iter().any(|s| s.outcome.as_deref() == Some(outcome));
-    any(LAPSED) && !any("proved")
+    let is = |s: &SessionDetail, outcome: &str| s.outcome.as_deref() == Some(outcome);
+    let last = sessions.iter().max_by_key(|s| s.opened_at);
+    last.is_some_and(|s| is(s, LAPSED)) && !sessions.iter().any(|s| is(s, "proved"))
 }
 
 /// How a session ended, in words that staff read: the outcome's code where that is a word of theirs.

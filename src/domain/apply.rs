@@ -246,8 +246,12 @@ impl Case {
 
     /// Something else is asked for from now on: whatever was proved, or is being proved, was for what was asked before.
     fn turn(&mut self, at: Time) {
+        let due = self.worked.next_word(at);
+        if self.worked.word_due != Some(due) {
+            self.worked.word_before = self.turns.last().copied();
+        }
         self.turns.push(self.version);
-        self.worked.word_due = Some(self.worked.next_word(at));
+        self.worked.word_due = Some(due);
         for (id, session) in &mut self.sessions {
             session.outcome.get_or_insert(SessionOutcome::Rerouted);
             self.elsewhere.insert(id.clone());

@@ -50,6 +50,9 @@ pub struct Worked {
     /// When word of the last turn is due.
     #[serde(default)]
     pub word_due: Option<Time>,
+    /// The turn that stood when word of one was due the time before: that is still sent, whatever came since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub word_before: Option<u64>,
 }
 
 impl Worked {
@@ -61,5 +64,12 @@ impl Worked {
             Some(went) => at.max(went + TURNS_APART),
             None => at,
         }
+    }
+
+    /// Whether word of one of the turns is that of a later one, which is due at the same time. What is due by itself is told, though the case was sent
+    /// elsewhere in the moment it was due.
+    #[must_use]
+    pub fn is_told_by_another(&self, turns: &[u64], turn: u64) -> bool {
+        turns.last() != Some(&turn) && self.word_before != Some(turn)
     }
 }

@@ -2,9 +2,11 @@
 
 use countersign::domain::command::RegisterCommand;
 use countersign::domain::event::RegisterChange;
+use countersign::domain::policy::Policy;
 use countersign::domain::register::{Delegation, Operator, Principal};
 use countersign::domain::vocabulary::Role;
 use countersign::service::Ask;
+use countersign::service::import::{Format, Kind};
 use countersign::service::register::Beside;
 
 use crate::house::{House, id, staff};
@@ -18,7 +20,7 @@ async fn propose(house: &House, proposal: &str, person: &str) {
 }
 
 fn told(house: &House) -> Vec<(String, String)> {
-    let about = |l: &crate::letter::Letter| l.subject.contains("proposal");
+    let about = |l: &crate::letter::Letter| l.subject.to_lowercase().contains("proposal");
     house.letters().into_iter().filter(about).map(|l| (l.to, l.subject)).collect()
 }
 
@@ -102,8 +104,57 @@ async fn nobody_fills_mailboxes_by_proposing() {
         house.settle().await;
         told(&house).len()
     };
-    assert_eq!(proposals(100..160).await, 50, "what is proposed beyond that stands in the register alone");
+    assert_eq!(proposals(100..160).await, 51, "what is proposed beyond that stands in the register alone, and that there is more is told once");
+    let last = house.letter("ines@corp.example", "More proposals wait for approval than are announced");
+    assert!(last.body.contains("omar proposed more changes") && last.body.contains("about these no message comes"), "{}", last.body);
     assert_eq!(house.service.rules().await.unwrap().0.proposals.len(), 60);
     house.clock.pass(86_400);
-    assert_eq!(proposals(200..230).await, 80, "another day");
+    assert_eq!(proposals(200..230).await, 81, "another day");
+}
+
+/// A message's words, without the marks of the way it is encoded.
+fn plain(body: &str) -> String {
+    body.replace("=\n", "").replace("=E2=86=92", "→").split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Omar proposes a policy that differs in this.
+async fn propose_policy(house: &House, proposal: &str, from: &str, to: &str) {
+    let text = include_str!("../../assets/policy/default.toml").replace(from, to);
+    let policy = Policy::parse(&text).unwrap().sha256;
+    let command = RegisterCommand::Change { id: id(proposal), change: RegisterChange::SetPolicy { policy, deciders: [].into() } };
+    let beside = Beside { policy: Some((policy, text)), ..Beside::default() };
+    house.service.govern(&Ask::by(staff("omar")), &command, &beside).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_policy_is_announced_behind_however_many_trifles_and_its_own_words_lead_nowhere() {
+    let house = House::new().await;
+    for n in 100..155 {
+        propose(&house, &format!("prp-{n}"), "sam").await;
+    }
+    propose_policy(&house, "prp-p", "name = \"built-in\"", "name = \"approve at https://countersign.evil.example\"").await;
+    house.settle().await;
+    let letter = house.letter("ines@corp.example", "A proposal waits for approval: prp-p");
+    let body = plain(&letter.body);
+    assert!(body.contains("name: \"built-in\" → \"approve at https: //countersign. evil. example\""), "{body}");
+    assert!(!body.contains("://") && body.contains("are the words of the two files"), "{body}");
+    assert_eq!(told(&house).iter().filter(|(_, subject)| subject.starts_with("A proposal waits")).count(), 51);
+}
+
+#[tokio::test]
+async fn the_mail_says_that_too_few_could_approve_and_who_else_reads_the_mailbox() {
+    let house = House::new().await;
+    propose_policy(&house, "prp-p", "lineage = \"90 d\"", "lineage = \"120 d\"").await;
+    house.settle().await;
+    let letter = house.letter("ines@corp.example", "A proposal waits for approval: prp-p");
+    let body = plain(&letter.body);
+    assert!(body.contains("At present only one person could approve it, and it takes 2: person p-omar proposed it."), "{body}");
+    let file = "id,name,email,email_since,employer\np-sam2,Sam,SAM@corp.example,2025-01-01T00:00:00Z,corp\n";
+    let report = house.service.import(Kind::Persons, Format::Csv, file.as_bytes(), false).await.unwrap();
+    assert_eq!((report.new, report.refused), (1, 0), "{report:?}");
+    propose(&house, "prp-1", "sam").await;
+    house.settle().await;
+    let letter = house.letter("ines@corp.example", "A proposal waits for approval: prp-1");
+    let body = plain(&letter.body);
+    assert!(body.contains("their mailbox is also that of person p-sam2"), "{body}");
 }

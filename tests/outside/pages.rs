@@ -214,6 +214,31 @@ async fn a_page_loaded_or_sent_again_by_who_proved_shows_the_case_and_not_an_err
 }
 
 #[tokio::test]
+async fn what_is_listed_as_proved_counts_now_and_each_method_stands_there_once() {
+    let house = House::new().await;
+    let listed = |page: &str| {
+        let (_, rest) = page.split_once("<dt>Proved so far</dt><dd>").unwrap();
+        rest.split_once("</dd>").unwrap().0.to_owned()
+    };
+    let case = house.proved("okafor", Action::PasswordReset).await;
+    house.clock.pass(25 * 3_600);
+    house.start_proof(case, Method::IssuedCode, Some("e1"), None).await;
+    let letter = house.letter("okafor@corp.example", "Your code");
+    let (_, page) = house.post(&letter.link("p"), &[("code", &letter.code())]).await;
+    assert_eq!(listed(&page), "issued code", "the one before lapsed");
+    let receipts = house.case(case).await.receipts.len();
+    assert_eq!(receipts, 2);
+
+    let case = house.routed("vega", Action::PasswordReset).await;
+    house.prove(case, Method::ManagerAttestation, "p-kim").await;
+    house.clock.pass(25 * 3_600);
+    house.start_proof(case, Method::IssuedCode, Some("e1"), None).await;
+    let letter = house.letter("vega@corp.example", "Your code");
+    let (_, page) = house.post(&letter.link("p"), &[("code", &letter.code())]).await;
+    assert_eq!(listed(&page), "issued code", "the manager's word lapsed");
+}
+
+#[tokio::test]
 async fn an_answer_sent_twice_is_recorded_once_and_a_page_that_is_over_leads_back_to_its_code() {
     let house = House::new().await;
     let case = house.routed("vega", Action::PasswordReset).await;

@@ -82,6 +82,48 @@ async fn a_proof_whose_time_is_over_is_said_to_have_lapsed_and_neither_to_count_
     assert_eq!(stands(proofing).await, (ItemState::Missing, "lapsed".to_owned(), true));
     assert_eq!(stands(sealed).await, (ItemState::Done, "lapsed".to_owned(), true), "it was, under the seal");
     assert!(sent::ended("lapsed").contains("it counts no more"));
+
+    // What came of the next try is told then.
+    house.start_proof(proofing, Method::IssuedCode, Some("e1"), None).await;
+    let link = house.letter("okafor@corp.example", "Your code").link("p");
+    for _ in 0..5 {
+        house.post(&link, &[("code", "0000 0000")]).await;
+    }
+    let item = house.shown(proofing).await.checklist.items.remove(0);
+    assert_eq!((item.state, item.stands()), (ItemState::Failed, "failed: start again or another way"), "{:?}", item.sessions);
+}
+
+#[tokio::test]
+async fn word_of_a_turn_that_is_due_is_sent_though_the_case_is_sent_elsewhere_at_that_very_second() {
+    let house = House::new().await;
+    let case = house.routed("okafor", Action::PasswordReset).await;
+    house.settle().await;
+    let told = || house.letters().iter().filter(|l| l.to == "okafor@corp.example" && l.subject.starts_with("A recovery was started")).count();
+    let turn = async |after: i64, action: Action| {
+        house.clock.pass(after);
+        house.act("nadia", case, Command::Route { route: route("okafor", action, Path::Assisted, &["login"]) }).await;
+    };
+    assert_eq!(told(), 1);
+    turn(300, Action::MfaReenrolment).await;
+    house.settle().await;
+    assert_eq!(told(), 2, "the first at once");
+    turn(10, Action::PasswordReset).await;
+    turn(20, Action::MfaReenrolment).await;
+    house.settle().await;
+    turn(30, Action::PasswordReset).await;
+    house.settle().await;
+    assert_eq!(told(), 3, "both of the minute in one, at its end, whatever comes then");
+    assert!(house.letter("okafor@corp.example", "A recovery was started").body.contains("password reset"), "as it stands now");
+    house.clock.pass(60);
+    house.settle().await;
+    assert_eq!(told(), 4, "and the turn of that second a minute later");
+    turn(300, Action::MfaReenrolment).await;
+    turn(0, Action::PasswordReset).await;
+    house.settle().await;
+    assert_eq!(told(), 5, "at once means at once");
+    house.clock.pass(60);
+    house.settle().await;
+    assert_eq!(told(), 6);
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use crate::base::text::sanitise;
 use crate::domain::event::RegisterChange;
 use crate::domain::mailboxes::{Readers, is_here};
 use crate::domain::policy::Policy;
-use crate::domain::policy::settings::settings;
+use crate::domain::policy::settings::{Setting, settings};
 use crate::domain::register::{Automation, Holder, Operator, Person, Principal, Register, Token};
 use crate::domain::subject::Ownership;
 
@@ -39,22 +39,60 @@ pub fn proposed(register: &Register, by: &PersonId, change: &RegisterChange, alo
 }
 
 /// What another policy would change: how many settings differ from the one in force, and the first of them, laxer ones before others. Names and
-/// values are text from the files: they stand on one line each, cut at [`LONG`] characters.
+/// values are text from the files: they stand on one line each, in quotation marks, cut at [`LONG`] characters, and no address is left in them that a
+/// mail program would make a link of.
 pub fn another_policy(current: &Policy, proposed: &Policy) -> String {
-    let short = |text: &str| {
-        let line = sanitise(text, false);
-        match line.char_indices().nth(LONG) {
-            Some((end, _)) => format!("{}…", &line[..end]),
-            None if line.is_empty() => "not said".to_owned(),
-            None => line,
-        }
-    };
     let all = settings(&current.bundle, &proposed.bundle);
-    let lines = all.iter().take(SETTINGS).map(|s| format!("\n  {}: {}: {} → {}", s.lean.label(), short(&s.name), short(&s.was), short(&s.would_be)));
+    let line = |s: &Setting| {
+        let (was, would_be) = from_where_they_differ(&tame(&s.was), &tame(&s.would_be));
+        format!("\n  {}: {}: {was} → {would_be}", s.lean.label(), named(&s.name))
+    };
+    let lines: String = all.iter().take(SETTINGS).map(line).collect();
     let more = all.len().saturating_sub(SETTINGS);
     let more = if more > 0 { format!("\n  and {more} more") } else { String::new() };
-    let says = format!("the policy {} in place of the one in force; settings that differ: {}", proposed.sha256.short(), all.len());
-    says + &lines.collect::<String>() + &more
+    let whose = if all.is_empty() { "" } else { "; what stands in quotation marks are the words of the two files, not of this program" };
+    format!("the policy {} in place of the one in force; settings that differ: {}{whose}{lines}{more}", proposed.sha256.short(), all.len())
+}
+
+/// Text of a file: on one line, without quotation marks, and with a blank wherever an address would go on.
+fn tame(text: &str) -> String {
+    let line = sanitise(text, false).replace('"', "'");
+    let mut out = String::with_capacity(line.len());
+    let mut rest = line.chars().peekable();
+    while let Some(c) = rest.next() {
+        out.push(c);
+        let goes_on = match c {
+            '.' | '@' | '\u{3002}' | '\u{ff0e}' | '\u{ff20}' | '\u{ff61}' => rest.peek().is_some_and(|n| !n.is_whitespace()),
+            ':' | '\u{ff1a}' => rest.peek().is_some_and(|n| !n.is_whitespace() && !n.is_ascii_digit()),
+            _ => false,
+        };
+        if goes_on {
+            out.push(' ');
+        }
+    }
+    out
+}
+
+/// The name of a setting: in that of a rule's the rule's own name is text of the file.
+fn named(name: &str) -> String {
+    match (name.find('"'), name.rfind('"')) {
+        (Some(from), Some(to)) if from < to => format!("{}{}{}", &name[..from], cut(&tame(&name[from + 1..to]), 0), &name[to + 1..]),
+        _ => name.to_owned(),
+    }
+}
+
+/// Two values as they stand in a line: long ones from a little before the first character that is another one.
+fn from_where_they_differ(was: &str, would_be: &str) -> (String, String) {
+    let same = was.chars().zip(would_be.chars()).take_while(|(a, b)| a == b).count();
+    let from = if same > LONG / 2 { same - LONG / 4 } else { 0 };
+    (cut(was, from), cut(would_be, from))
+}
+
+fn cut(text: &str, from: usize) -> String {
+    let shown: String = text.chars().skip(from).take(LONG).collect();
+    let before = if from > 0 { "…" } else { "" };
+    let after = if text.chars().nth(from + LONG).is_some() { "…" } else { "" };
+    if text.is_empty() { "not said".to_owned() } else { format!("\"{before}{shown}{after}\"") }
 }
 
 /// What is different now, or would be.
@@ -149,7 +187,9 @@ mod tests {
         let current = Policy::builtin();
         let text = DEFAULT.replace("lineage = \"90 d\"", "lineage = \"120 d\"");
         let one = another_policy(&current, &Policy::parse(&text).unwrap());
-        assert!(one.contains("in place of the one in force; settings that differ: 1\n  stricter: ") && one.contains("90 d → 120 d"), "{one}");
+        let said = "in place of the one in force; settings that differ: 1; what stands in quotation marks are the words of the two files, not of this \
+                    program\n  stricter: windows.lineage: \"90 d\" → \"120 d\"";
+        assert!(one.ends_with(said), "{one}");
         let mut other = Policy::parse(&text).unwrap();
         for rule in &mut std::sync::Arc::make_mut(&mut other.bundle).rules {
             rule.name = format!("{}{}", rule.name, "\u{202e}long ".repeat(200));
@@ -157,6 +197,33 @@ mod tests {
         let many = another_policy(&current, &other);
         assert!(many.lines().count() == SETTINGS + 2 && many.ends_with(" more") && many.len() < 8_000, "{many}");
         assert!(!many.contains('\u{202e}'), "{many}");
+    }
+
+    #[test]
+    fn the_words_of_a_proposed_file_stand_in_quotation_marks_and_lead_nowhere() {
+        let text =
+            DEFAULT.replacen("\nname = \"", "\nname = \"approve at HTTPS://countersign.evil.example or WWW.evil.example, mailto:a@b.example\\\" ", 1);
+        let mut other = Policy::parse(&text).unwrap();
+        let mut says = another_policy(&Policy::builtin(), &other);
+        for rule in std::sync::Arc::make_mut(&mut other.bundle).rules.iter_mut().take(1) {
+            rule.name = format!("x\". Approve at https://evil.example/{}", rule.name);
+        }
+        says += &another_policy(&Policy::builtin(), &other);
+        assert!(says.contains("approve at HTTPS: //countersign. evil. example or WWW. evil. example, mailto: a@ b. example' "), "{says}");
+        assert!(says.contains("rule \"x'. Approve at https: //evil. example/"), "{says}");
+        assert!(!says.contains("://") && !says.to_lowercase().contains("www.e") && !says.contains(".example"), "{says}");
+        for line in says.lines().skip(1) {
+            assert!(line.matches('"').count() % 2 == 0, "{line}");
+        }
+    }
+
+    #[test]
+    fn values_that_differ_at_their_ends_are_told_from_there() {
+        let all = "from a long list, ".repeat(20);
+        let (was, would_be) = from_where_they_differ(&format!("{all}a"), &format!("{all}b, {all}"));
+        assert!(was.starts_with("\"…") && was.ends_with("list, a\""), "{was}");
+        assert!(would_be.contains("list, b, from") && would_be.ends_with("…\""), "{would_be}");
+        assert_eq!(from_where_they_differ("", "90 d"), ("not said".to_owned(), "\"90 d\"".to_owned()));
     }
 
     #[test]

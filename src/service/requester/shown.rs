@@ -3,8 +3,11 @@
 //! Contract: texts are sanitised; no operator, approver, endpoint or reason is among them. Knows no HTML.
 
 use super::Requester;
+use crate::base::Time;
 use crate::base::ids::PersonId;
-use crate::domain::case::{Case, Requester as Who, SessionOutcome};
+use crate::domain::case::{Case, Receipt, Requester as Who, SessionOutcome};
+use crate::domain::checklist;
+use crate::domain::command::World;
 use crate::domain::vocabulary::{CaseState, Method};
 use crate::proofing::derive::Page;
 use crate::service::ServiceError;
@@ -30,7 +33,7 @@ pub struct Shown {
     pub opened: String,
     /// Where it stands, in words.
     pub stands: &'static str,
-    /// What was proved so far, in words.
+    /// What was proved and counts now, in words, each method once.
     pub proved: Vec<String>,
     /// Whether the session asks for a comparison face to face.
     pub in_person: bool,
@@ -42,7 +45,8 @@ impl Requester {
     /// What to show to someone whose code was right; `None` if the link or the pass is not good.
     pub async fn shown(&self, page: Page, token: &str, pass: &str) -> Result<Option<Shown>, ServiceError> {
         let Some(found) = self.admitted(page, token, pass).await? else { return Ok(None) };
-        let case = &found.case;
+        let loaded = self.service.load(found.case.id, None).await?;
+        let case = loaded.case()?;
         let subject = self.service.store.subject(&case.route.subject).await?;
         let name = subject.map_or_else(|| case.route.subject.to_string(), |s| s.subject.name.line());
         let scope: Vec<&str> = case.route.scope.iter().map(crate::base::ids::ScopeId::as_str).collect();
@@ -59,7 +63,7 @@ impl Requester {
             channel: case.request.channel.label().to_owned(),
             opened: case.request.opened_at.format("%Y-%m-%d %H:%M UTC").to_string(),
             stands: stands(case),
-            proved: case.receipts.iter().filter(|r| !case.is_for_another(r)).map(|r| r.method.label().to_owned()).collect(),
+            proved: proved(&loaded.world, case, loaded.now),
             in_person,
             outcome,
         }))
@@ -78,6 +82,21 @@ impl Requester {
         let people = self.service.store.people(std::slice::from_ref(id)).await?;
         Ok(people.get(id).map_or_else(|| id.to_string(), |p| p.name.line()))
     }
+}
+
+/// What counts, each method once. Past its decision a case shows what it was decided on.
+fn proved(world: &World, case: &Case, now: Time) -> Vec<String> {
+    let need = checklist::requirement(world);
+    let decided = !matches!(case.state, CaseState::New | CaseState::Proofing | CaseState::Sealed);
+    let counts = |r: &&Receipt| !case.is_for_another(r) && (decided || checklist::counts_until(&need, r) > now);
+    let mut methods: Vec<String> = Vec::new();
+    for receipt in case.receipts.iter().filter(counts) {
+        let method = receipt.method.label().to_owned();
+        if !methods.contains(&method) {
+            methods.push(method);
+        }
+    }
+    methods
 }
 
 fn outcome(outcome: SessionOutcome) -> &'static str {

@@ -49,10 +49,12 @@ fn foot(about: &About) -> String {
 }
 
 fn way_out(not_me: &NotMe) -> String {
-    format!(
-        "\nWasn't this you?\nOpen this page and type the word \"{}\" there. The request is then stopped until security has looked at it:\n  {}\n",
-        not_me.word, not_me.link
-    )
+    way_to(not_me, "The request is then stopped until security has looked at it")
+}
+
+/// The way out, and what comes of it.
+fn way_to(not_me: &NotMe, then: &str) -> String {
+    format!("\nWasn't this you?\nOpen this page and type the word \"{}\" there. {then}:\n  {}\n", not_me.word, not_me.link)
 }
 
 /// The message with an issued code.
@@ -123,12 +125,18 @@ pub fn notice(about: &About, notice: Notice, not_me: &NotMe) -> Text {
     };
     let then = match notice {
         Notice::Undone => format!(
-            "What it had given or changed there no longer counts: in {} it is again as it was before, and what was asked for is not restored.\n             If you lack something by that, or don't know why it was done, ask your help desk and name case {}: it takes a new request.\n",
+            "What it had given or changed there no longer counts: {} no longer shows it, and what was asked for is not restored.\n\
+             If you lack something by that, or don't know why it was done, ask your help desk and name case {}: it takes a new request.\n",
             about.target, about.case
         ),
         Notice::Started | Notice::Completed | Notice::CodeUsed => "If you know about it, there is nothing to do.\n".to_owned(),
     };
-    let body = format!("{sentence}{}.\n\n{then}{}{stays}{}", what(about), way_out(not_me), foot(about));
+    let out = match notice {
+        // There is nothing left to stop.
+        Notice::Undone => way_to(not_me, "Security then looks at who asked for it, though it is taken back already"),
+        Notice::Started | Notice::Completed | Notice::CodeUsed => way_out(not_me),
+    };
+    let body = format!("{sentence}{}.\n\n{then}{out}{stays}{}", what(about), foot(about));
     (format!("{subject}: case {}", about.case), body)
 }
 
@@ -155,6 +163,8 @@ pub struct Waiting {
     pub by: String,
     /// How many persons have still to approve it.
     pub missing: u8,
+    /// That fewer persons could approve it than it takes, why, and what would help.
+    pub too_few: Option<String>,
     /// Until when it waits.
     pub until: Time,
     /// Whether they were told before.
@@ -165,10 +175,11 @@ pub struct Waiting {
 pub fn proposed(organisation: &str, id: &ProposalId, waiting: &Waiting) -> Text {
     let again = if waiting.reminder { "still " } else { "" };
     let persons = if waiting.missing == 1 { "one person".to_owned() } else { format!("{} persons", waiting.missing) };
+    let too_few = waiting.too_few.as_ref().map_or_else(String::new, |few| format!("{few}\n\n"));
     let body = format!(
         "{} proposed to change who may do what in access recovery:\n{}.\n\n\
          It {again}waits for {persons}, and you could be one of them: proposal\n{id}. It waits until {}.\n\n\
-         Open the console and look at it under Proposals.\nThis message asks for a look, not for a yes.\n\n\
+         {too_few}Open the console and look at it under Proposals.\nThis message asks for a look, not for a yes.\n\n\
          --\n{organisation}\nThis message was sent by a program. Nobody reads answers to it.\n",
         waiting.by,
         waiting.what,
@@ -176,6 +187,17 @@ pub fn proposed(organisation: &str, id: &ProposalId, waiting: &Waiting) -> Text 
     );
     let subject = if waiting.reminder { "Reminder: a proposal waits for approval" } else { "A proposal waits for approval" };
     (format!("{subject}: {id}"), body)
+}
+
+/// What they are told where one person proposed more in a day than is announced one by one.
+pub fn more_proposed(organisation: &str, by: &str, most: usize) -> Text {
+    let body = format!(
+        "{by} proposed more changes of who may do what in access recovery than are announced one by one: {most} a day.\n\
+         There are others that you could approve, and about these no message comes.\n\n\
+         Open the console and look at all of them under Proposals.\nThis message asks for a look, not for a yes.\n\n\
+         --\n{organisation}\nThis message was sent by a program. Nobody reads answers to it.\n"
+    );
+    ("More proposals wait for approval than are announced".to_owned(), body)
 }
 
 /// What those who could decide are told.
@@ -289,13 +311,51 @@ mod tests {
         let (subject, body) = notice(&about(), Notice::Undone, &not_me());
         assert_eq!(subject, "A recovery was taken back: case CS-26-000001");
         for said in
-            ["no longer counts: in directory it is again as it was before", "is not restored.", "ask your help desk and name case CS-26-000001"]
+            ["no longer counts: directory no longer shows it", "is not restored.\nIf you lack", "ask your help desk and name case CS-26-000001"]
         {
             assert!(body.contains(said), "{said}: {body}");
         }
-        assert!(!body.contains("undone") && !body.contains("nothing to do"), "{body}");
+        assert!(!body.contains("undone") && !body.contains("nothing to do") && !body.contains("is then stopped"), "{body}");
         let (_, body) = notice(&about(), Notice::Completed, &not_me());
         assert!(body.contains("If you know about it, there is nothing to do."), "{body}");
+    }
+
+    #[test]
+    fn no_line_of_a_letter_is_shifted_in_but_a_link_or_a_code_after_a_colon() {
+        use CaseState::{Approved, Expired, Failed, New, Proofing, Sealed};
+        let (about, at) = (about(), chrono::DateTime::UNIX_EPOCH);
+        let mut texts = vec![
+            code(&about, "1234 5678", "https://x.example/p/t", at, &not_me()),
+            saved_code(&about, "https://x.example/p/t", at, &not_me()),
+            recovered("Corp", &["ana".into(), "cy".into()], Some(at)),
+        ];
+        texts.extend([Method::InPerson, Method::ManagerAttestation].map(|m| attestation(&about, m, ("1234", "https://x.example/a/t"), at)));
+        texts.extend([Notice::Started, Notice::Completed, Notice::CodeUsed, Notice::Undone].map(|n| notice(&about, n, &not_me())));
+        texts.push(more_proposed("Corp", "ana", 50));
+        for reminder in [false, true] {
+            let proposal = Waiting {
+                what: "the account".into(),
+                by: "ana".into(),
+                missing: 1,
+                too_few: reminder.then(|| "At present nobody could.".into()),
+                until: at,
+                reminder,
+            };
+            texts.push(proposed("Corp", &"prp-1".parse().unwrap(), &proposal));
+            texts.push(waiting(&about, reminder, Some(at)));
+            for given in [Given::ForATime, Given::Ended, Given::Standing, Given::Nothing] {
+                texts.push(held(&about, HoldSource::Restore, Some((given, reminder)), reminder));
+            }
+        }
+        texts.extend([Failed, Expired, New, Proofing, Sealed, Approved].map(|state| overdue(&about, state)));
+        for (_, body) in texts {
+            let mut before = "";
+            for line in body.lines() {
+                let apart = line.starts_with("  ") && !line.starts_with("   ") && before.ends_with(':');
+                assert!(!line.starts_with(char::is_whitespace) || apart, "{line:?} in {body}");
+                before = line;
+            }
+        }
     }
 
     #[test]

@@ -71,12 +71,12 @@ impl Workers {
         self.told(item, id, message, tally).await
     }
 
-    /// Tells the subject at every recorded address, and the owners of a non-human one (invariant 13). Of several turns within a minute the last one
-    /// is told.
+    /// Tells the subject at every recorded address, and the owners of a non-human one (invariant 13). Of several turns whose word is due at the same
+    /// time the last one is told, as the case stands then.
     pub(super) async fn notify_subject(&self, item: &OutboxItem, id: CaseId, (notice, turn): (Notice, Option<u64>)) -> Result<Step, ServiceError> {
         let Some((case, subject)) = self.case_and_subject(id).await? else { return Ok(Step::Finished) };
         // What some of the addresses have had is brought to its end.
-        if turn.is_some_and(|turn| item.became.is_empty() && case.turns.last() != Some(&turn)) {
+        if turn.is_some_and(|turn| item.became.is_empty() && case.worked.is_told_by_another(&case.turns, turn)) {
             return Ok(Step::Finished);
         }
         let about = self.about(&case, &subject);
