@@ -21,6 +21,7 @@ use countersign::domain::vocabulary::{Action, CaseState, FailureReason};
 use countersign::outbound::door::{Answer, Base, Door, Limits};
 use countersign::outbound::mail::Mailer;
 use countersign::service::workers::{Hands, Patience, Workers};
+use countersign::store::Store as _;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use crate::house::{House, SUBJECTS, id, staff, subject, workers};
@@ -136,6 +137,25 @@ async fn invariant_10_a_released_dependent_is_rotated_unless_the_target_holds_no
             assert_eq!((case.state, outcome), failed(FailureReason::NotRotated));
         }
     }
+}
+
+#[tokio::test]
+async fn invariant_10_a_dependent_that_is_released_after_the_seal_is_rotated_as_it_was_sealed() {
+    let house = House::new().await;
+    let sample = SUBJECTS.iter().find(|s| s.0 == "okafor").unwrap();
+    let had = Subject { dependents: vec![id("gone")], ..subject(sample) };
+    let history = History::next(Some(&had), &had, None, house.service.now()).unwrap();
+    house.record(vec![Subject { history, ..had.clone() }]).await;
+    let case = house.approved("okafor", Action::TokenReissue).await;
+    house.clock.pass(1);
+    let kept = house.store.subject(&had.id).await.unwrap().unwrap().subject;
+    let has = Subject { dependents: vec![], ..Subject::clone(&kept) };
+    let history = History::next(Some(&kept), &has, None, house.service.now()).unwrap();
+    house.record(vec![Subject { history, ..has }]).await;
+    house.live(600, 60).await;
+    let case = house.case(case).await;
+    let outcome = case.executions.last().and_then(|e| e.outcome.clone());
+    assert_eq!((case.state, outcome), failed(FailureReason::NotRotated), "nobody approved leaving it out");
 }
 
 #[tokio::test]
