@@ -152,6 +152,8 @@ async fn invariant_10_a_dependent_that_is_released_after_the_seal_is_rotated_as_
     let has = Subject { dependents: vec![], ..Subject::clone(&kept) };
     let history = History::next(Some(&kept), &has, None, house.service.now()).unwrap();
     house.record(vec![Subject { history, ..has }]).await;
+    let shown = CaseDetail::from(&house.service.look(case, &staff("nadia")).await.unwrap());
+    assert_eq!(shown.plan.unwrap().released, [], "nor is it shown as if anybody had");
     house.live(600, 60).await;
     let case = house.case(case).await;
     let outcome = case.executions.last().and_then(|e| e.outcome.clone());

@@ -206,7 +206,11 @@ fn session(case: &Case, id: &crate::base::ids::SessionId, s: &ProofSession, now:
 }
 
 pub(super) fn plan(v: &CaseView, plan: &Plan) -> PlanDetail {
-    let released = v.world.subject.as_ref().map(|s| s.released(&plan.rotates)).unwrap_or_default();
+    let mut released = v.world.subject.as_ref().map(|s| s.released(&plan.rotates)).unwrap_or_default();
+    // What was released after the seal is rotated as it was sealed, whatever the target says of it.
+    if let (Some(subject), Some(seal)) = (&v.world.subject, &v.case.seal) {
+        released.retain(|dependent| !subject.depended_on(seal.at).any(|d| d == dependent));
+    }
     let rotated = |s: &SubjectId| {
         let unless = if released.contains(s) { ", unless the target holds nothing for it: the record names it no more" } else { "" };
         format!("rotate the credential of {s}{unless}")
