@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use super::DemoError;
 use super::clock::DemoClock;
 use super::fill::record;
-use crate::base::ids::{AutomationId, CaseId, EndpointId, OperatorId, SessionId, SubjectId, TargetId, TextId};
+use crate::base::ids::{AutomationId, CaseId, EndpointId, OperatorId, PersonId, SessionId, SubjectId, TargetId, TextId};
 use crate::base::{Digest, Time, Untrusted};
 use crate::domain::case::{ActorRef, Case, ExecutionOutcome, Requester, Route, Signature, TextRef, Worker};
 use crate::domain::checklist;
@@ -290,11 +290,12 @@ impl Bulk {
     fn decide(&self, world: &World, case: &Case, item: &Item, now: Time) -> Result<Option<(Actor, Command)>, DemoError> {
         let gave: Vec<_> = case.live_approvals().map(|a| &a.person).collect();
         let could = crate::domain::lineage::could_decide(world, now).operators;
-        let fresh = could.iter().filter(|o| self.register.person_of(o).is_some_and(|p| !gave.contains(&&p.id)));
-        // Security last names sort apart: the first decision is theirs, so that a group that is asked for is covered.
-        let mut fresh: Vec<&OperatorId> = fresh.collect();
-        fresh.sort_by_key(|o| (!matches!(o.as_str(), "a.lindqvist" | "r.kaur")) == gave.is_empty());
-        let Some(who) = fresh.get(turn(item.number, Turn::Decide) % fresh.len().clamp(1, 2)) else { return Ok(None) };
+        // Anyone who could but who opens cases: of few, those who decide the sample cases would be strangers here and meet only who opens these.
+        let person = |o: &OperatorId| self.register.person_of(o).map(|p| &p.id);
+        let agents: Vec<&PersonId> = AGENTS.iter().filter_map(|a| person(&a.parse().ok()?)).collect();
+        let fresh = could.iter().filter(|o| person(o).is_some_and(|p| !gave.contains(&p) && !agents.contains(&p)));
+        let fresh: Vec<&OperatorId> = fresh.collect();
+        let Some(who) = fresh.get(turn(item.number, Turn::Decide) % fresh.len().max(1)) else { return Ok(None) };
         let Some(seal) = case.seal.as_ref().map(|s| s.sha256) else { return Ok(None) };
         let decision = if item.fate == Fate::Denied { Decision::Deny } else { Decision::Approve };
         let decide = Decide {
@@ -443,14 +444,16 @@ mod tests {
     use super::*;
     use crate::domain::anomaly::{Meeting, Met};
 
+    const NAMES: [&str; 8] = ["one", "two", "three", "four", "five", "six", "seven", "eight"];
+
     #[test]
     fn nobody_who_opens_cases_meets_one_approver_oftener_than_another() {
         let person = |name: &str| crate::base::ids::PersonId::parse(name).unwrap();
-        for size in [2_u64, 3] {
+        for size in [2_u64, 3, 6, 8] {
             let of = |n: u64| {
                 let router =
                     if n.is_multiple_of(3) { ["triage-bot", "chat-router"][small(n % 2)] } else { AGENTS[turn(n, Turn::Open) % AGENTS.len()] };
-                let approver = ["one", "two", "three"][turn(n, Turn::Decide) % small(size)];
+                let approver = NAMES[turn(n, Turn::Decide) % small(size)];
                 Meeting { approver: person(approver), routers: [person(router)].into(), through: BTreeSet::new() }
             };
             // Of all, and of those that some other rule picks by their number.
@@ -461,6 +464,21 @@ mod tests {
                         assert!(Met::of(&met, &person(router), &person(approver)).iter().all(|m| !m.is_odd()), "{router} {approver} {step}");
                     }
                 }
+            }
+        }
+    }
+
+    /// Sample cases are routed by one person far oftener than cases of the past are.
+    #[test]
+    fn sample_cases_after_however_many_of_the_past_meet_by_chance() {
+        let person = |name: &str| crate::base::ids::PersonId::parse(name).unwrap();
+        let of = |router: &str, approver: &str| Meeting { approver: person(approver), routers: [person(router)].into(), through: BTreeSet::new() };
+        let past = |n: u64| of(AGENTS[turn(n, Turn::Open) % AGENTS.len()], NAMES[turn(n, Turn::Decide) % 6]);
+        let sample = || (0..48).map(|n| of(if n % 4 == 0 { AGENTS[1] } else { AGENTS[0] }, NAMES[n % 3]));
+        for past_cases in (0..2_000).step_by(50) {
+            let met: Vec<Meeting> = (0..past_cases).map(|n| past(n * 10 + 9)).chain(sample()).collect();
+            for approver in NAMES {
+                assert!(Met::of(&met, &person(AGENTS[0]), &person(approver)).iter().all(|m| !m.is_odd()), "{approver} after {past_cases}");
             }
         }
     }
