@@ -42,6 +42,9 @@ pub struct CaseDetail {
     pub subject: SubjectDetail,
     /// In which system.
     pub target: TargetId,
+    /// Whether the server is not set up for that system, so that what is approved could not be carried out; of an ended case it is not said.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub target_missing: bool,
     /// What is asked for.
     pub scope: Vec<String>,
     /// Groups that whoever routed it picked its approvers from, beside what policy asks.
@@ -419,6 +422,9 @@ pub struct RoutePreview {
     pub approvals_needed: String,
     /// What stands against it, if anything.
     pub problem: Option<String>,
+    /// Whether the server is not set up for the target, so that what is approved could not be carried out.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub target_missing: bool,
     /// What was sent or asked for, is waited for, and would end with it: the method and of whom, each in words.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ends: Vec<String>,

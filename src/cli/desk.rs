@@ -9,6 +9,7 @@ use clap::Args;
 use super::out::table;
 use super::word::word;
 use crate::api::case::{CaseDetail, RoutePreview};
+use crate::api::cost::NO_TARGET;
 use crate::api::lists::{Assignable, AssignableRow, Counts, Me};
 use crate::api::requests::{PreviewRoute, RouteCase};
 use crate::api::words::{Action, Path};
@@ -68,6 +69,9 @@ pub(super) fn cost(preview: &RoutePreview, case: Option<&CaseDetail>) -> String 
     let mut text = String::new();
     if let Some(problem) = &preview.problem {
         let _ = writeln!(text, "It can't go this way: {}", sanitise(problem, false));
+    }
+    if preview.target_missing {
+        let _ = writeln!(text, "{NO_TARGET}");
     }
     if preview.you_give_up {
         text += "You would have a hand in it, and never decide it.\n";

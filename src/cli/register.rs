@@ -425,6 +425,9 @@ fn proposals(all: &[ProposalRow], names: &BTreeMap<String, Untrusted>, policies:
         if let Some(why) = &p.too_few {
             lines.extend(["  ".to_owned(), named(why, names), "\n".to_owned()]);
         }
+        if let Some(until) = p.waits_until {
+            lines.extend(["  It can be approved until ".to_owned(), minute(until), ".\n".to_owned()]);
+        }
         if let Some(policy) = policies.iter().find(|policy| policy.proposal == p.id) {
             let settings = policy.settings.iter().map(super::compared::setting);
             let more = (policy.more > 0).then(|| format!("{} more settings differ.", policy.more));

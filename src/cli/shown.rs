@@ -14,6 +14,7 @@ use super::every::command_of;
 use super::out::{fitted, table};
 use super::ways;
 use crate::api::case::{ApprovalDetail, CaseDetail, ChecklistItem, ItemState, RefusedAction};
+use crate::api::cost::NO_TARGET;
 use crate::api::lists::{CaseRow, LogPage, named};
 use crate::api::problem::CouldDecide;
 use crate::api::sent::ended;
@@ -86,6 +87,9 @@ pub(super) fn detail(case: &CaseDetail) -> String {
         row.path.label(),
         case.target
     );
+    if case.target_missing {
+        let _ = writeln!(text, "{NO_TARGET}");
+    }
     let works = row.assignee.as_ref().map_or("nobody", OperatorId::as_str);
     let works = if case.is_bare() { String::new() } else { format!("works on it: {works}; ") };
     let _ = writeln!(text, "{works}expires {}", minute(case.expires_at));

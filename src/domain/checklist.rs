@@ -245,12 +245,15 @@ pub fn lapsed(world: &World, now: Time) -> Vec<Method> {
     sealed_progress(world, now).items.iter().filter_map(|i| i.receipt.as_ref()).filter(over).map(|r| r.method).collect()
 }
 
-/// What is still missing: methods any of which would help next.
+/// What is still missing: methods any of which would help next; of an item of which some can be started now, those.
 pub fn missing(progress: &Progress) -> Vec<Method> {
     let mut out: Vec<Method> = Vec::new();
-    for method in progress.items.iter().filter(|i| i.receipt.is_none()).flat_map(|i| &i.methods) {
-        if !out.contains(method) {
-            out.push(*method);
+    for item in progress.items.iter().filter(|i| i.receipt.is_none()) {
+        let offered = |m: &&Method| item.startable.is_empty() || item.startable.iter().any(|(method, ..)| method == *m);
+        for method in item.methods.iter().filter(offered) {
+            if !out.contains(method) {
+                out.push(*method);
+            }
         }
     }
     out

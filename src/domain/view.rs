@@ -339,6 +339,8 @@ pub struct CaseView {
     pub refused_ways: Vec<(Way, Refusal)>,
     /// Contacts with which the asker could lift the hold now, the last one first.
     pub lifted_by: Vec<SessionId>,
+    /// Whether the case is for a target that no order can be sent to, and not ended.
+    pub lacks_target: bool,
     /// What would be missing once the asker approved; `None` if they can't.
     pub after_yours: Option<Lacking>,
     /// Who asks.

@@ -61,6 +61,7 @@ impl Running {
             organisation: parts.organisation.clone(),
         };
         let drain = parts.config.drain;
+        parts.service.sends_to(hands.connectors.keys().cloned());
         let workers = Arc::new(Workers::new(Arc::clone(&parts.service), Arc::new(hands), Patience { drain, ..parts.patience }));
         let requester = Arc::new(Requester::new(Arc::clone(&parts.service), parts.codes));
         let rates = pages::Rates::of(parts.config.stranger_requests_per_minute);

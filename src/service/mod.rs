@@ -26,14 +26,15 @@ pub mod tokens;
 pub mod told;
 pub mod workers;
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 pub use error::ServiceError;
 pub use execute::Done;
 pub use keys::Keys;
 
-use crate::base::ids::{CaseId, RequestId, TextId};
+use crate::base::ids::{CaseId, RequestId, TargetId, TextId};
 use crate::base::ports::Ports;
 use crate::base::{Digest, Time, Untrusted};
 use crate::domain::case::{ActorRef, TextRef, Worker};
@@ -61,6 +62,8 @@ pub struct Service {
     strangers: AtomicU64,
     /// What is to be looked at again.
     again: register::Again,
+    /// Targets that orders can be sent to.
+    targets: OnceLock<BTreeSet<TargetId>>,
 }
 
 /// Who asks, and what goes with the command into the same transaction.
@@ -117,7 +120,7 @@ impl Ask {
 
     /// One of the server's own workers asks.
     pub fn system(worker: Worker) -> Self {
-        Self::by(Actor { who: ActorRef::System { worker }, scopes: std::collections::BTreeSet::new(), read_only: false })
+        Self::by(Actor { who: ActorRef::System { worker }, scopes: BTreeSet::new(), read_only: false })
     }
 
     /// This finishes an item of the outbox, in the same transaction.
@@ -177,7 +180,19 @@ impl Service {
             reads: reads::Budget::default(),
             strangers: AtomicU64::new(0),
             again: register::Again::default(),
+            targets: OnceLock::new(),
         }
+    }
+
+    /// Says once which targets orders can be sent to, so that whoever looks at a case for another one is told; until then nothing is said.
+    pub fn sends_to(&self, targets: impl IntoIterator<Item = TargetId>) {
+        // Said a second time, by a second server over the same use cases, the first word stays.
+        let _ = self.targets.set(targets.into_iter().collect());
+    }
+
+    /// Whether it is known that no order can be sent to this target.
+    pub(crate) fn lacks_target(&self, target: &TargetId) -> bool {
+        self.targets.get().is_some_and(|known| !known.contains(target))
     }
 
     /// Now, on the server's clock.

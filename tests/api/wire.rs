@@ -98,6 +98,25 @@ async fn a_preview_needs_no_key_changes_nothing_and_tells_software_about_nobody(
     assert_eq!(after, before.as_u64().unwrap() + 2, "that nadia read the record, that the bot asked of it, and nothing else");
 }
 
+/// A server that is set up for no target of a case says so before anybody works on it, not when it is carried out.
+#[tokio::test]
+async fn that_a_target_is_not_set_up_is_told_to_people_before_a_case_is_opened_and_at_each_look() {
+    let house = House::new().await;
+    let route = json!({"action": "password_reset", "path": "assisted", "target": "directory", "scope": ["login"]});
+    let body = json!({"subject": "okafor", "route": route});
+    let preview = |who: &'static str| house.send("POST", "/v1/cases/route-preview", Some(house.token(who)), &[], Some(&body));
+    let unknown = preview("nadia").await.body;
+    assert!(unknown["you_give_up"].is_boolean() && unknown["target_missing"].is_null(), "what is not known is not said: {unknown}");
+    house.service.sends_to(["vault".parse().unwrap()]);
+    assert_eq!(preview("nadia").await.body["target_missing"], json!(true));
+    let opened = house.open("nadia", "k1").await;
+    assert_eq!((opened.status, &opened.body["target_missing"]), (StatusCode::CREATED, &json!(true)), "{}", opened.body);
+    let path = format!("/v1/cases/{}", opened.body["row"]["id"].as_str().unwrap());
+    assert_eq!(house.get(&path, "sam").await.body["target_missing"], json!(true), "who would decide it is told as well");
+    let bot = preview("triage-bot").await.body;
+    assert!(bot["you_give_up"].is_boolean() && bot["target_missing"].is_null(), "software is told nothing of how a server is set up: {bot}");
+}
+
 #[tokio::test]
 async fn invariant_06_software_is_told_where_its_case_stands_and_what_is_missing_and_about_nobody() {
     let house = House::new().await;

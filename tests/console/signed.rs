@@ -1,16 +1,17 @@
 //! A decision: what is signed stands whole and apart from what is only said, and is read before it is sent; whose words go into whose case.
 
-use countersign::api::case::CaseDetail;
+use countersign::api::case::{CaseDetail, RoutePreview};
+use countersign::api::lists::Me;
 use countersign::api::problem::Lacking;
 use countersign::base::Untrusted;
 use countersign::client::Write;
 use countersign::console::effect::Ask;
 use countersign::console::effect::Timer;
-use countersign::console::message::{Message, Reply};
+use countersign::console::message::{Live, Message, Reply};
 
 use crate::cases::keys;
 use crate::desk::{Desk, usual};
-use crate::whole;
+use crate::{canned, whole};
 
 /// What is read out of a decision: what is signed with its statement, and what the server says beside it.
 fn signed_and_beside(case: &CaseDetail) -> (Vec<String>, Vec<String>) {
@@ -143,4 +144,31 @@ fn what_one_subject_said_is_in_no_other_subjects_case_and_is_read_before_it_is_s
     let order = desk.orders.pop().unwrap();
     assert!(matches!(&order.write, Write::Open(o) if o.subject.as_str() == "maya" && o.summary.is_some()), "{order:?}");
     assert!(desk.model.shared.drafts.is_empty(), "{:?}", desk.model.shared.drafts);
+}
+
+#[test]
+fn that_a_target_is_not_set_up_is_said_before_routing_at_the_case_and_to_who_decides() {
+    let with = |missing: bool, me: Me, keys: &str| {
+        let mut case = whole::sealed();
+        case.target_missing = missing;
+        let server = move |ask: &Ask| match ask {
+            Ask::Me => Some(Ok(Reply::Me(Box::new(me.clone())))),
+            Ask::Case(_) => Some(Ok(Reply::Case(Box::new(case.clone())))),
+            Ask::Statement(_, decision) => Some(Ok(Reply::Statement(Box::new(whole::statement(decision.code()))))),
+            Ask::Subject(_) => Some(Ok(Reply::Subject(Box::new(whole::subject())))),
+            Ask::RoutePreview(_) => Some(Ok(Reply::Preview(Box::new(RoutePreview { target_missing: missing, ..whole::preview() })))),
+            other => usual(other),
+        };
+        let mut desk = Desk::new(120, 40, |_| {}, Box::new(server), true);
+        desk.tell(Message::Live(Live::Up));
+        desk.tell(Message::Open(whole::sealed().row.id));
+        desk.press(keys);
+        desk.text()
+    };
+    for (me, keys) in [(canned::nadia(), "1"), (canned::nadia(), "r"), (whole::ruiz(), "d a")] {
+        let seen = with(true, me.clone(), keys);
+        assert!(seen.contains("This server is not set up"), "{keys}: {seen}");
+        let seen = with(false, me, keys);
+        assert!(seen.contains("payments") && !seen.contains("not set up"), "{keys}: {seen}");
+    }
 }

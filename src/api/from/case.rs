@@ -48,6 +48,7 @@ impl CaseDetail {
                 Requester::Person(_) => Untrusted::from("a person"),
                 _ => self.requester,
             },
+            target_missing: false,
             summary: None,
             triage: None,
             checklist: bare_checklist(v),
@@ -86,6 +87,7 @@ impl CaseDetail {
             bare: false,
             subject: subject(v),
             target: case.route.target.clone(),
+            target_missing: v.lacks_target,
             scope: case.route.scope.iter().map(ToString::to_string).collect(),
             approver_groups: case.route.picked_groups.iter().cloned().collect(),
             requester: requester(v),
@@ -211,6 +213,7 @@ pub fn preview(v: &CaseView, route: Result<Vec<SessionId>, String>) -> RoutePrev
             checklist: bare_checklist(v),
             approvals_needed: next::approvals(&v.requirement.approvals),
             problem: problem.map(|_| NOT_ROUTABLE.to_owned()),
+            target_missing: false,
             ends: Vec::new(),
         };
     }
@@ -221,6 +224,7 @@ pub fn preview(v: &CaseView, route: Result<Vec<SessionId>, String>) -> RoutePrev
         checklist: parts::checklist(v),
         approvals_needed: next::approvals(&v.requirement.approvals),
         problem,
+        target_missing: v.lacks_target,
         ends: ends.iter().filter_map(|id| v.case.sessions.get(id)).map(|proof| parts::waited(v, proof)).collect(),
     }
 }

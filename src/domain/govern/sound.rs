@@ -9,7 +9,7 @@ use crate::base::ids::PersonId;
 use crate::domain::event::RegisterChange;
 use crate::domain::policy::Policy;
 use crate::domain::refusal::Refusal;
-use crate::domain::register::{Automation, Delegation, Holder, Operator, Person, Principal, Register, Token};
+use crate::domain::register::{Automation, Delegation, Holder, Operator, Person, Principal, Proposal, Register, Token};
 use crate::domain::subject::Ownership;
 
 /// The most persons.
@@ -153,6 +153,12 @@ fn token(register: &Register, policy: &Policy, new: &Token, now: Time) -> Result
         Holder::Operator(id) => register.operators.get(id).map(|o| o.enabled),
         Holder::Automation(id) => register.automations.get(id).map(|a| a.enabled),
     };
+    let waits = |p: &Proposal| match (&p.change, &new.holder) {
+        (RegisterChange::SetOperator(operator), Holder::Operator(id)) => operator.id == *id,
+        (RegisterChange::SetAutomation(automation), Holder::Automation(id)) => automation.id == *id,
+        _ => false,
+    };
+    unless(enabled.is_none() && register.proposals.values().any(waits), || invalid("holder", "it is proposed, and doesn't count yet"))?;
     known(enabled.is_some(), || "The token's holder".to_owned())?;
     unless(enabled == Some(false), || invalid("holder", "it is disabled"))?;
     let chain = matches!(new.holder, Holder::Operator(_)) && !new.on_behalf_of.is_empty();

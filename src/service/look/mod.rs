@@ -77,6 +77,7 @@ impl Service {
             could: lineage::could_decide_in(&standing, &world.register, now),
             after_yours: after_yours(&standing, &actor.who, &operations.decisions),
             other_open: beside.others,
+            lacks_target: !case.state.is_ended() && self.lacks_target(&case.route.target),
             asker: actor.who.clone(),
             world,
             case,

@@ -8,6 +8,7 @@ use ratatui::layout::Rect;
 
 use super::{Approve, FOOT, words};
 use crate::api::case::CaseDetail;
+use crate::api::cost::NO_TARGET;
 use crate::api::words::Decision;
 use crate::console::action::Action;
 use crate::console::model::Shared;
@@ -42,6 +43,9 @@ impl Approve {
             add(format!("✓ You may decide. Needed: {}.", clean(&case.approvals_needed)), Role::Good, 2);
             if let Some(why) = not_enough(case).filter(|_| decision == Decision::Approve) {
                 add(format!("▲ {why}"), Role::Warn, 3);
+            }
+            if case.target_missing && decision == Decision::Approve {
+                add(format!("▲ {NO_TARGET}"), Role::Bad, 3);
             }
             let act = if decision == Decision::Deny { Action::Deny } else { Action::Approve };
             act.row().before().into_iter().for_each(|text| add(format!("▲ {text}"), Role::Warn, 2));

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::ways;
 use crate::api::case::{ApprovalDetail, CaseDetail, ChecklistItem, DutyInTheWay, ItemState, SealDetail};
+use crate::api::cost::NO_TARGET;
 use crate::api::lists::{LogEntry, named};
 use crate::api::sent::ended;
 use crate::api::words::{CaseState, Decision};
@@ -76,6 +77,15 @@ impl<'a> Names<'a> {
     }
 }
 
+/// Where what is asked for would be given, and how much of it.
+fn reaches(s: &mut Sheet, case: &CaseDetail) {
+    s.fact("Target", case.target.to_string());
+    if case.target_missing {
+        s.item(("▲", Role::Bad), NO_TARGET, Role::Bad);
+    }
+    s.fact("Scope", list(&case.scope));
+}
+
 /// What the case is about and where it stands.
 pub(super) fn overview(case: &CaseDetail, shared: &Shared) -> Sheet {
     let mut s = Sheet::default();
@@ -92,8 +102,7 @@ pub(super) fn overview(case: &CaseDetail, shared: &Shared) -> Sheet {
         format!("{}, by {}; opened by {}, {}", case.requester.line(), row.channel.label(), clean(&case.opened_by), when(row.opened_at)),
     );
     s.fact("Path", row.path.label());
-    s.fact("Target", case.target.to_string());
-    s.fact("Scope", list(&case.scope));
+    reaches(&mut s, case);
     if let Some(text) = &case.summary {
         s.fact("Said", text.sanitise());
     }

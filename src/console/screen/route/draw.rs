@@ -7,6 +7,7 @@ use ratatui::layout::Rect;
 
 use super::Routing;
 use crate::api::case::{CaseDetail, RoutePreview};
+use crate::api::cost::NO_TARGET;
 use crate::base::ids::CaseId;
 use crate::console::action::Action;
 use crate::console::model::Shared;
@@ -30,6 +31,7 @@ pub(super) fn costs(preview: &RoutePreview, case: Option<&CaseDetail>) -> Vec<(b
     let on: Vec<String> = could.on_shift.iter().map(ToString::to_string).collect();
     let on = if on.is_empty() { "none on shift".to_owned() } else { format!("on shift: {}", some(&on)) };
     let mut all = vec![(preview.you_give_up, give_up)];
+    all.extend(preview.target_missing.then(|| (true, NO_TARGET.to_owned())));
     // A way that can't be taken leaves everything as it is.
     all.extend(case.filter(|_| preview.problem.is_none()).into_iter().flat_map(|case| preview.becomes(case)));
     all.push((false, format!("Could still decide: {}; {on}.", could.operators.len())));
