@@ -441,8 +441,11 @@ fn subject(n: u64, now: Time) -> Result<Subject, DemoError> {
 
 #[cfg(test)]
 mod tests {
+    use chrono::Datelike as _;
+
     use super::*;
-    use crate::domain::anomaly::{Meeting, Met};
+    use crate::demo::host::Demo;
+    use crate::domain::anomaly::{LOOKED_AT, Meeting, Met};
 
     const NAMES: [&str; 8] = ["one", "two", "three", "four", "five", "six", "seven", "eight"];
 
@@ -460,7 +463,7 @@ mod tests {
             for step in [1, 2, 5, 8, 10] {
                 let met: Vec<Meeting> = (0..2_000).map(|n| of(n * step)).collect();
                 for router in ["triage-bot", "chat-router", AGENTS[0], AGENTS[1]] {
-                    for approver in ["one", "two"] {
+                    for approver in &NAMES[..small(size)] {
                         assert!(Met::of(&met, &person(router), &person(approver)).iter().all(|m| !m.is_odd()), "{router} {approver} {step}");
                     }
                 }
@@ -468,17 +471,27 @@ mod tests {
         }
     }
 
-    /// Sample cases are routed by one person far oftener than cases of the past are.
-    #[test]
-    fn sample_cases_after_however_many_of_the_past_meet_by_chance() {
-        let person = |name: &str| crate::base::ids::PersonId::parse(name).unwrap();
-        let of = |router: &str, approver: &str| Meeting { approver: person(approver), routers: [person(router)].into(), through: BTreeSet::new() };
-        let past = |n: u64| of(AGENTS[turn(n, Turn::Open) % AGENTS.len()], NAMES[turn(n, Turn::Decide) % 6]);
-        let sample = || (0..48).map(|n| of(if n % 4 == 0 { AGENTS[1] } else { AGENTS[0] }, NAMES[n % 3]));
-        for past_cases in (0..2_000).step_by(50) {
-            let met: Vec<Meeting> = (0..past_cases).map(|n| past(n * 10 + 9)).chain(sample()).collect();
-            for approver in NAMES {
-                assert!(Met::of(&met, &person(AGENTS[0]), &person(approver)).iter().all(|m| !m.is_odd()), "{approver} after {past_cases}");
+    /// Sample cases are routed by one person far oftener than cases of the past are: after however many of these, no pair of theirs is odd.
+    #[tokio::test]
+    async fn whoever_decides_sample_cases_decided_cases_of_the_past_as_well() {
+        let mut demo = Demo::prepare(2_000).await.unwrap();
+        demo.fill(&|_, _, _| ()).await.unwrap();
+        let (mut past, mut sample) = (Vec::new(), Vec::new());
+        let year = u16::try_from(demo.service.now().year()).unwrap();
+        for id in [year - 1, year].into_iter().flat_map(|year| (1..=2_100).map(move |number| CaseId::new(year, number))) {
+            let Some(case) = demo.service.store.case(id).await.unwrap() else { continue };
+            let met = case.approvals.iter().filter(|a| a.decision == Decision::Approve).map(|a| Meeting::at(&case, &a.person));
+            let bulk = case.route.subject.as_str().bytes().rev().take(6).all(|b| b.is_ascii_digit());
+            if bulk { past.extend(met) } else { sample.extend(met) }
+        }
+        assert!(past.len() > 150 && sample.len() > 30, "{} {}", past.len(), sample.len());
+        for times in 0..usize::from(LOOKED_AT) / past.len() {
+            let all: Vec<&Meeting> = std::iter::repeat_n(&past, times).flatten().chain(&sample).collect();
+            for m in &sample {
+                for router in m.routers.union(&m.through) {
+                    let met = Met::of(all.iter().copied(), router, &m.approver);
+                    assert!(met.iter().all(|met| !met.is_odd()), "{router} and {} after {times} times as many: {met:?}", m.approver);
+                }
             }
         }
     }

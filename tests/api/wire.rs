@@ -113,6 +113,10 @@ async fn that_a_target_is_not_set_up_is_told_to_people_before_a_case_is_opened_a
     assert_eq!((opened.status, &opened.body["target_missing"]), (StatusCode::CREATED, &json!(true)), "{}", opened.body);
     let path = format!("/v1/cases/{}", opened.body["row"]["id"].as_str().unwrap());
     assert_eq!(house.get(&path, "sam").await.body["target_missing"], json!(true), "who would decide it is told as well");
+    let elsewhere = json!({"subject": "okafor", "case": opened.body["row"]["id"],
+        "route": {"action": "password_reset", "path": "assisted", "target": "vault", "scope": ["login"]}});
+    let refused = house.send("POST", "/v1/cases/route-preview", Some(house.token("nadia")), &[], Some(&elsewhere)).await.body;
+    assert!(refused["problem"].is_string() && refused["target_missing"].is_null(), "it is said of the target that was asked for: {refused}");
     let bot = preview("triage-bot").await.body;
     assert!(bot["you_give_up"].is_boolean() && bot["target_missing"].is_null(), "software is told nothing of how a server is set up: {bot}");
 }

@@ -4,7 +4,7 @@
 //!
 //! `--cases` (default 100,000) fills the product and the floors; `--few` (default 10,000; 0: none) fills a second one that latencies are
 //! compared with; `--rounds` (default 3) is how often all is measured: of each figure the median ratio counts. `--demo` takes a file with
-//! the line of JSON that a running `countersign demo --headless --cases N` printed, and measures that one.
+//! the line of JSON that a running `countersign demo --headless --cases N` printed, and measures that one; `--cases` says how many it holds.
 //!
 //! Contract: prints a table; never fails because a machine is slow. The floors are modes of this very program, so nothing else is needed.
 //! Loopback only, bounded in count and time.
@@ -65,12 +65,12 @@ pub fn first_line(mut command: Command) -> Result<(Running, String), Error> {
 }
 
 fn options(words: &[String]) -> Result<Options, Error> {
-    let mut options = Options { cases: 100_000, few: 10_000, rounds: 3, only: None, demo: None };
+    let (mut options, mut said) = (Options { cases: 100_000, few: 10_000, rounds: 3, only: None, demo: None }, false);
     let mut words = words.iter();
     while let Some(word) = words.next() {
         let mut value = |of: &str| words.next().ok_or_else(|| format!("{word} needs {of}"));
         match word.as_str() {
-            "--cases" => options.cases = value("a number")?.parse()?,
+            "--cases" => (options.cases, said) = (value("a number")?.parse()?, true),
             "--few" => options.few = value("a number")?.parse()?,
             "--rounds" => options.rounds = value("a number")?.parse()?,
             "--only" => options.only = Some(value("console or server")?.clone()),
@@ -78,6 +78,9 @@ fn options(words: &[String]) -> Result<Options, Error> {
             "--bench" => {}
             other => return Err(format!("{other} is not known; see the head of tests/bench/main.rs").into()),
         }
+    }
+    if options.demo.is_some() && !said {
+        return Err("--demo needs --cases with it: how many the demo holds, as the floors get as many".into());
     }
     Ok(options)
 }

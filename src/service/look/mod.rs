@@ -130,7 +130,11 @@ impl Service {
                 });
                 Ok((self.look_at(loaded.world, loaded.now, actor).await?, Ok(ends.collect())))
             }
-            Err(refusal) if case.is_some() => Ok((self.look_at(loaded.world, loaded.now, actor).await?, Err(refusal.to_string()))),
+            Err(refusal) if case.is_some() => {
+                let stays = self.look_at(loaded.world, loaded.now, actor).await?;
+                // What is said of the target is said of the one that was asked for, though the case stays where it is.
+                Ok((CaseView { lacks_target: self.lacks_target(&route.target), ..stays }, Err(refusal.to_string())))
+            }
             Err(refusal) => Err(refusal.into()),
         }
     }
