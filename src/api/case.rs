@@ -266,7 +266,7 @@ pub struct SealDetail {
     pub evidence_sha256: Digest,
     /// Of the checklist.
     pub checklist_sha256: Digest,
-    /// Of the policies.
+    /// Of the policies: one digest over that of the policy the case was opened under and that of the one in force.
     pub policy_sha256: Digest,
     /// Of the lineage.
     pub lineage_sha256: Digest,

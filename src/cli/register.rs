@@ -312,7 +312,8 @@ fn became(a: &RegisterAnswer, done: bool) -> String {
     match (&a.proposal, a.effective_at) {
         (_, Some(at)) => format!("Approved: it counts from {}. Until then `countersign register end` stops it.", minute(at)),
         (Some(id), None) => {
-            let who = if a.approvals_missing > 1 { "two further persons, as nobody will approve such cases one by one" } else { "a second person" };
+            let who =
+                if a.approvals_missing > 1 { "two further persons, as more would be restored without anyone's approval" } else { "a second person" };
             format!("Proposed as {id}: it waits for {who} (`countersign register approve {id}`), then for the delay.")
         }
         (None, None) if a.approvals_missing > 0 => "Approved. It takes one more person's approval.".to_owned(),

@@ -92,7 +92,9 @@ struct Step {
 const STEPS: &[Step] = &[
     Step {
         says: "The queue: what waits, most urgent first; {down} and {up} move. Eva Sørensen lost her password: press {filter}, type sorensen, then Enter.",
-        away: None,
+        away: Some(
+            "The tour begins in the queue, and {queue} leads there. Eva Sørensen lost her password: then press {filter}, type sorensen, Enter.",
+        ),
         done: |s| s.filtered && !s.typing && s.row.is_some(),
     },
     Step {
@@ -174,7 +176,7 @@ pub struct Tutor {
     row: Option<Box<CaseRow>>,
     began_as: Option<OperatorId>,
     mailed: Option<bool>,
-    /// Whether the tour's case is neither in front nor what one would go back to.
+    /// Whether the step is another place's than where one is: the queue's, or the case's, which is neither in front nor what one would go back to.
     away: bool,
     /// Whether steps are said as notes too, for those who hear.
     spoken: bool,
@@ -281,9 +283,6 @@ pub(super) fn settle(model: &mut Model) {
         return;
     }
     let before = model.shared.tutor.at;
-    let case = model.shared.tutor.row.as_ref().map(|row| row.id);
-    let away = !model.stack.iter().any(|p| case.is_some_and(|id| matches!(p, Place::Case(at) if *at == id)));
-    model.shared.dirty |= std::mem::replace(&mut model.shared.tutor.away, away) != away;
     loop {
         let tutor = &model.shared.tutor;
         let seen = Seen {
@@ -302,6 +301,11 @@ pub(super) fn settle(model: &mut Model) {
             break;
         }
     }
+    let case = model.shared.tutor.row.as_ref().map(|row| row.id);
+    let in_case = model.stack.iter().any(|p| case.is_some_and(|id| matches!(p, Place::Case(at) if *at == id)));
+    // The first step is the queue's, the others are the case's.
+    let away = if model.shared.tutor.at == 0 { model.place() != Place::Queue } else { !in_case };
+    model.shared.dirty |= std::mem::replace(&mut model.shared.tutor.away, away) != away;
     if model.shared.tutor.at != before {
         model.shared.dirty = true;
         speak(&mut model.shared);

@@ -78,3 +78,14 @@ fn without_a_demo_it_says_where_it_is() {
     desk.press("T");
     assert!(desk.text().contains("The tour is in the demo"), "{}", desk.text());
 }
+
+#[test]
+fn whoever_left_the_queue_at_the_first_step_is_led_back_to_it() {
+    let mut desk = desk((80, 24));
+    desk.press("T");
+    assert!(desk.text().contains("The queue: what waits"), "{}", desk.text());
+    desk.tell(Message::Open(whole::proofing().row.id));
+    assert!(desk.text().contains("The tour begins in the queue, and g q leads there"), "{}", desk.text());
+    desk.press("g q");
+    assert!(desk.text().contains("The queue: what waits"), "{}", desk.text());
+}

@@ -5,7 +5,7 @@
 
 use crate::base::Time;
 use crate::base::ids::PersonId;
-use crate::domain::case::{ExecutionOutcome, LineageEntry, ProofSession, Request, Requester, Route, SessionOutcome, VoidReason};
+use crate::domain::case::{ActorRef, ExecutionOutcome, LineageEntry, ProofSession, Request, Requester, Route, SessionOutcome, VoidReason};
 use crate::domain::event::CaseEvent;
 use crate::domain::vocabulary::{CaseState, Decision};
 
@@ -82,6 +82,8 @@ fn work(event: &CaseEvent) -> Option<String> {
         CaseEvent::Escalated { hold: true } => "nobody lifted the hold in time: escalated".to_owned(),
         CaseEvent::Held { hold } => format!("frozen by {}", hold.source.label()),
         CaseEvent::HoldLifted { .. } => "the freeze is lifted".to_owned(),
+        // What the server noticed while somebody did something was not flagged by them.
+        CaseEvent::Flagged { flag } if matches!(flag.by, ActorRef::System { .. }) => format!("the server noticed: {}", flag.kind.label()),
         CaseEvent::Flagged { flag } => format!("flagged: {}", flag.kind.label()),
         CaseEvent::FlagLowered { kind } => format!("no longer flagged: {}", kind.label()),
         CaseEvent::Reviewed { review } => format!("looked back: {}", if review.in_order { "in order" } else { "not in order" }),
@@ -236,7 +238,9 @@ fn span(seconds: u32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::case::{Flag, Worker};
     use crate::domain::requirement::Seconds;
+    use crate::domain::vocabulary::FlagKind;
 
     #[test]
     fn what_happened_is_told_in_words() {
@@ -246,6 +250,12 @@ mod tests {
             "the deadline stands still while the subject is waited for; 23 h 52 min are left"
         );
         assert_eq!(said(&CaseEvent::Assigned { operator: None }), "let go: with nobody now");
+        let nadia = ActorRef::Operator { operator: "nadia".parse().unwrap(), person: "p-nadia".parse().unwrap() };
+        let system = ActorRef::System { worker: Worker::Reassess };
+        for (by, says) in [(nadia, "flagged: repeat request"), (system, "the server noticed: repeat request")] {
+            let flag = Flag { kind: FlagKind::RepeatRequest, by, at: "2026-01-05T11:07:00Z".parse().unwrap(), case: None };
+            assert_eq!(said(&CaseEvent::Flagged { flag }), says);
+        }
         let retried =
             CaseEvent::ExecutionScheduled { not_before: "2026-01-05T11:07:00Z".parse().unwrap(), again: Some(["p-ruiz".parse().unwrap()].into()) };
         assert_eq!(said(&retried), "had it carried out again; the approval of person p-ruiz stands");
