@@ -337,10 +337,10 @@ pub async fn token(command: &TokenCommand, arguments: &Arguments, out: Out) -> R
             }
             // Before anything is issued: a token that can't be written down is one nobody has.
             let file = file.as_deref().map(Reserved::new).transpose()?;
-            let answer = client.issue_token(&body).await.map_err(|e| unsure(e, &Look::Tokens))?;
+            let answer = client.issue_token(&body).await.map_err(|e| unsure(e, &Look::Issued))?;
             issued(&client, answer, file, out).await
         }
-        TokenCommand::Revoke { token } => said(&client.revoke_token(token).await.map_err(|e| unsure(e, &Look::Tokens))?, out),
+        TokenCommand::Revoke { token } => said(&client.revoke_token(token).await.map_err(|e| unsure(e, &Look::Revoked(token.clone())))?, out),
     }
 }
 

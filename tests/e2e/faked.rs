@@ -47,6 +47,15 @@ impl Fake {
 }
 
 #[test]
+fn whoever_revoked_a_token_without_an_answer_is_told_to_take_it_for_alive_and_how_to_learn_it() {
+    let silent = Fake::new(|_| None);
+    let output = silent.run(&["token", "revoke", "tok-stolen"]);
+    let said = said(&output);
+    assert_eq!(output.status.code(), Some(8), "{said}");
+    assert!(said.contains("tok-stolen still opens") && said.contains("Run the same again") && !said.contains("one more, which nobody has"), "{said}");
+}
+
+#[test]
 fn a_preview_of_a_case_reads_the_case_for_its_sentences_alone_and_says_where_it_could_not() {
     const PREVIEW: &str = r#"{"lineage": [], "you_give_up": false, "could_decide": {"operators": [], "on_shift": [], "enough": true, "missing_groups": []},
         "approvals_needed": "1", "problem": null, "checklist": {"items": [], "done": 0, "complete": false, "next": null}}"#;
