@@ -25,6 +25,7 @@ pub mod journal;
 pub mod manual;
 pub mod out;
 pub mod policy;
+mod proposed;
 pub mod recover;
 pub mod register;
 mod restore;
