@@ -448,6 +448,25 @@ async fn connect(host: &str, port: u16) -> Result<String, String> {
     match tokio::time::timeout(CONNECT, TcpStream::connect((host, port))).await {
         Ok(Ok(_)) => Ok(format!("{host}:{port} answers")),
         Ok(Err(e)) => Err(format!("{host}:{port}: {e}")),
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_keeps_several_things_from_being_looked_at_is_said_once() {
+        let mut found = Findings::default();
+        let why = || Err("the file can't be opened".to_owned());
+        found.add("settings", Ok("the file can't be opened".to_owned()));
+        found.add("database", why());
+        found.add("governance", why());
+        found.add("outbox", why());
+        found.add("clock", Err("lies behind".to_owned()));
+        let says: Vec<&str> = found.0.iter().skip(1).map(|f| f.says.as_str()).collect();
+        assert_eq!(says, ["the file can't be opened", "the same as of database", "the same as of database", "lies behind"]);
+        assert_eq!(found.0.iter().filter(|f| !f.ok).count(), 4, "each is a finding");
+    }
+}
         Err(_) => Err(format!("{host}:{port}: no answer within {} s", CONNECT.as_secs())),
     }
 }
