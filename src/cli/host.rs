@@ -14,7 +14,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand, ValueEnum};
 use tokio::net::TcpListener;
 
-use super::out::{FAILED, Failure, Out, REFUSED};
+use super::out::{FAILED, Failure, Out, REFUSED, progress};
 use super::{ending, journal};
 use crate::base::ids::{SubjectId, TargetId};
 use crate::base::ports::Ports;
@@ -212,7 +212,7 @@ pub async fn run(command: &HostCommand, out: Out) -> Result<(), Failure> {
             }
             founded(&config)?;
             // What is damaged says itself what to do.
-            store::sqlite::backup_of(&config.database, file).map_err(failed)?;
+            store::sqlite::backup_of(&config.database, file, &progress("looking through the backup")).map_err(failed)?;
             out.answer(&file, |f| format!("Backed up to {}.", f.display()))
         }
         HostCommand::Restore(restore) => super::restore::run(restore, out).await,
