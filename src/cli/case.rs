@@ -7,7 +7,7 @@
 use clap::{Args, Subcommand};
 
 use super::decide::{Verdict, decide};
-use super::desk::{self, Way, cost, more, numbers};
+use super::desk::{self, Way, more, numbers};
 use super::out::{Failure, Out};
 use super::shown::{detail, entries, rows};
 use super::unsure::{Look, unsure};
@@ -356,9 +356,9 @@ pub async fn run(case: &CaseArguments, arguments: &Arguments, out: Out) -> Resul
         CaseCommand::Counts => out.answer(&client.counts().await?, numbers),
         CaseCommand::Preview(way) => {
             let preview = client.route_preview(&way.asks()).await?;
-            // Who may ask what it costs, and not read the case, is told what the answer itself says.
-            let case = if let Some(case) = way.case { client.case(case).await.ok() } else { None };
-            out.answer(&preview, |preview| cost(preview, case.as_ref()))
+            // Reading a case is noted in the log: it is read for the sentences alone, which say more of it than the answer does.
+            let case = if let Some(case) = way.case.filter(|_| !out.is_json()) { Some(client.case(case).await) } else { None };
+            out.answer(&preview, |preview| desk::cost_with(preview, case))
         }
         CaseCommand::Statement { case, deny } => {
             let decision = if *deny { Decision::Deny } else { Decision::Approve };

@@ -15,6 +15,7 @@ use crate::api::requests::{PreviewRoute, RouteCase};
 use crate::api::words::{Action, Path};
 use crate::base::ids::{CaseId, GroupId, ScopeId, SubjectId, TargetId};
 use crate::base::text::sanitise;
+use crate::client::ClientError;
 
 /// The way of a case: of one that is routed, or that might be.
 #[derive(Debug, Clone, Args)]
@@ -64,8 +65,20 @@ impl Preview {
     }
 }
 
+/// What a way would cost, in lines, with what becomes of the case that would go it. Who may ask and not read the case is told what the answer itself
+/// says; whoever could not read it for another reason is told that something is left out.
+pub(super) fn cost_with(preview: &RoutePreview, case: Option<Result<CaseDetail, ClientError>>) -> String {
+    let (case, left_out) = match case {
+        Some(Ok(case)) => (Some(case), None),
+        Some(Err(error)) if !matches!(error.status(), Some(403 | 404)) => (None, Some(error)),
+        Some(Err(_)) | None => (None, None),
+    };
+    let left_out = left_out.map(|why| format!("What becomes of its seal, approvals and proofs is not known, the case could not be read: {why}\n"));
+    cost(preview, case.as_ref()) + &left_out.unwrap_or_default()
+}
+
 /// What a way would cost, in lines; `case` is the one that would go it.
-pub(super) fn cost(preview: &RoutePreview, case: Option<&CaseDetail>) -> String {
+fn cost(preview: &RoutePreview, case: Option<&CaseDetail>) -> String {
     let mut text = String::new();
     if let Some(problem) = &preview.problem {
         let _ = writeln!(text, "It can't go this way: {}", sanitise(problem, false));
@@ -146,6 +159,17 @@ mod tests {
         let me = serde_json::json!({"operator": null, "person": null, "automation": "triage-bot", "name": "triage-bot", "roles": [], "operations": [],
             "read_only": false, "expires_at": null, "server_time": "2026-11-20T10:00:00Z"});
         assert_eq!(who(&serde_json::from_value(me).unwrap()), "triage-bot (triage-bot) software, with no role");
+    }
+
+    #[test]
+    fn a_preview_says_what_it_leaves_out_where_the_case_could_not_be_read() {
+        let preview = serde_json::json!({"lineage": [], "you_give_up": false, "could_decide": {"operators": [], "on_shift": [], "enough": true,
+            "missing_groups": []}, "approvals_needed": "1", "problem": null, "checklist": {"items": [], "done": 0, "complete": false, "next": null}});
+        let preview: RoutePreview = serde_json::from_value(preview).unwrap();
+        let silent = ClientError::Unreachable { server: "https://x".to_owned(), why: "no answer in time".to_owned() };
+        let said = cost_with(&preview, Some(Err(silent)));
+        assert!(said.contains("seal, approvals and proofs is not known") && said.contains("no answer in time"), "{said}");
+        assert_eq!(cost_with(&preview, None), cost(&preview, None));
     }
 
     #[test]

@@ -3,7 +3,6 @@
 //! Contract: changes nothing, runs beside a server that is up, and goes on after a finding. Exit codes: 0 all is in order, 1 anything is wrong,
 //! 2 the settings can't be used, so that nothing was looked at. Sends no mail and gives targets no order: it only connects.
 
-use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
 use std::time::Duration;
 
@@ -11,7 +10,7 @@ use serde::Serialize;
 use tokio::net::TcpStream;
 
 use super::host::{Config, settings};
-use super::out::{FAILED, Failure, Out};
+use super::out::{FAILED, Failure, Out, progress};
 use super::shown::minute;
 use crate::base::Time;
 use crate::base::ids::ProposalId;
@@ -25,6 +24,7 @@ use crate::domain::policy::Policy;
 use crate::domain::register::{Holder, Register, Token};
 use crate::outbound::mail::Mailer;
 use crate::server::certificate::examine;
+use crate::store::StoreError;
 use crate::store::sqlite::{
     SharedMailbox, UNCHECKED, ages_of, head_of, older_file, policies_of, pulse_of, register_of, shared_mailboxes, too_young, verify_file,
 };
@@ -371,7 +371,7 @@ pub fn verify(from: &Config, out: Out) -> Result<(), Failure> {
     super::host::founded(&config)?;
     let keys = ServerKeys::load(&config.keys).ok();
     let says = database(&config.database, keys.as_ref()).map_err(|why| Failure::new(FAILED, why))?;
-    let (entries, root) = head_of(&config.database).map_err(super::host::failed)?;
+    let (entries, root) = head_of(&config.database).map_err(super::host::kept)?;
     let answer = serde_json::json!({ "entries": entries, "root_sha256": root.to_string(), "texts_opened": keys.is_some(), "not_checked": UNCHECKED });
     out.answer(&answer, |_| says)
 }
@@ -385,20 +385,17 @@ fn whole(path: &Path, keys: Option<&ServerKeys>) -> Result<String, String> {
 }
 
 fn database(path: &Path, keys: Option<&ServerKeys>) -> Result<String, String> {
-    let shown = std::cell::Cell::new(u64::MAX);
-    let terminal = std::io::stderr().is_terminal();
-    let found = verify_file(path, keys.map(|k| &k.master), &|done, of| {
-        let percent = done * 100 / of.max(1);
-        if terminal && shown.replace(percent) != percent {
-            let _ = write!(std::io::stderr(), "\rverifying the database: {percent}%{}", if percent == 100 { "\n" } else { "" });
-        }
-    });
-    let found = found.map_err(|e| format!("{}: {e}", full(path)))?;
+    let found = verify_file(path, keys.map(|k| &k.master), &progress("verifying the database"));
+    let restore = "Restore a backup that was made before (countersign restore --replace)";
+    let found = found.map_err(|e| {
+        let mend = if matches!(e, StoreError::Damaged(_)) { format!(". {restore}") } else { String::new() };
+        format!("{}: {e}{mend}", full(path))
+    })?;
     if found.first().is_some_and(|first| first.starts_with(DAMAGED)) {
         return Err(format!("{}. Nothing in it was compared: restore a backup (countersign restore --replace)", found.join("; ")));
     }
     if !found.is_empty() {
-        return Err(format!("{}: differs from its log: {}", full(path), found.join("; ")));
+        return Err(format!("{}: differs from its log: {}. {restore}", full(path), found.join("; ")));
     }
     let (entries, root) = head_of(path).map_err(|e| e.to_string())?;
     let texts = if keys.is_some() { "every text opens and is what was said" } else { "texts are there (not opened: the keys can't be read)" };
@@ -449,5 +446,24 @@ async fn connect(host: &str, port: u16) -> Result<String, String> {
         Ok(Ok(_)) => Ok(format!("{host}:{port} answers")),
         Ok(Err(e)) => Err(format!("{host}:{port}: {e}")),
         Err(_) => Err(format!("{host}:{port}: no answer within {} s", CONNECT.as_secs())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_keeps_several_things_from_being_looked_at_is_said_once() {
+        let mut found = Findings::default();
+        let why = || Err("the file can't be opened".to_owned());
+        found.add("settings", Ok("the file can't be opened".to_owned()));
+        found.add("database", why());
+        found.add("governance", why());
+        found.add("outbox", why());
+        found.add("clock", Err("lies behind".to_owned()));
+        let says: Vec<&str> = found.0.iter().skip(1).map(|f| f.says.as_str()).collect();
+        assert_eq!(says, ["the file can't be opened", "the same as of database", "the same as of database", "lies behind"]);
+        assert_eq!(found.0.iter().filter(|f| !f.ok).count(), 4, "each is a finding");
     }
 }

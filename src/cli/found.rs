@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde::Serialize;
 
-use super::host::{Config, failed, open, settings};
+use super::host::{Config, failed, kept, open, settings};
 use super::out::{Failure, Out, REFUSED};
 use crate::base::Untrusted;
 use crate::base::ids::{EmployerId, OperatorId, PersonId};
@@ -141,7 +141,7 @@ pub async fn run(init: &Init, out: Out) -> Result<(), Failure> {
     let (text, policy) = super::policy::read(config.policy.as_deref())?;
     let keys = if config.keys.exists() { ServerKeys::load(&config.keys)? } else { ServerKeys::create(&config.keys, &*ports.random)? };
     let (_, service) = open(&config, &keys, &ports)?;
-    if service.store.register().await.map_err(failed)?.founded {
+    if service.store.register().await.map_err(kept)?.founded {
         return Err(Failure::new(REFUSED, "The register was founded before."));
     }
     let mut writing = Writing::default();

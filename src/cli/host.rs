@@ -14,7 +14,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand, ValueEnum};
 use tokio::net::TcpListener;
 
-use super::out::{FAILED, Failure, Out, REFUSED};
+use super::out::{FAILED, Failure, Out, REFUSED, progress};
 use super::{ending, journal};
 use crate::base::ids::{SubjectId, TargetId};
 use crate::base::ports::Ports;
@@ -25,7 +25,7 @@ use crate::connectors::configured::connectors;
 use crate::outbound::mail::Mailer;
 use crate::server::host::{Parts, Running};
 use crate::server::{self, Listeners};
-use crate::service::import::{Format, Kind, Report};
+use crate::service::import::{Format, ImportError, Kind, Report};
 use crate::service::workers::Patience;
 use crate::service::{Keys, Service, ServiceError};
 use crate::store::sqlite::{SqliteOptions, SqliteStore};
@@ -129,8 +129,11 @@ impl HostCommand {
 
 impl From<ServiceError> for Failure {
     fn from(error: ServiceError) -> Self {
-        let code = if matches!(error, ServiceError::Refused(_)) { REFUSED } else { FAILED };
-        Self::new(code, error.to_string())
+        match error {
+            ServiceError::Store(error) => kept(error),
+            ServiceError::Refused(_) => Self::new(REFUSED, error.to_string()),
+            other => failed(other),
+        }
     }
 }
 
@@ -212,11 +215,19 @@ pub async fn run(command: &HostCommand, out: Out) -> Result<(), Failure> {
             }
             founded(&config)?;
             // What is damaged says itself what to do.
-            store::sqlite::backup_of(&config.database, file).map_err(failed)?;
+            store::sqlite::backup_of(&config.database, file, &progress("looking through the backup")).map_err(failed)?;
             out.answer(&file, |f| format!("Backed up to {}.", f.display()))
         }
         HostCommand::Restore(restore) => super::restore::run(restore, out).await,
         HostCommand::Doctor(config) => super::doctor::run(config, out).await,
+    }
+}
+
+/// Why nothing was imported: a file that is none, or what the server says.
+fn imported(error: ImportError) -> Failure {
+    match error {
+        ImportError::Service(error) => error.into(),
+        ImportError::File(_) => failed(error),
     }
 }
 
@@ -237,11 +248,11 @@ async fn bring(import: &Import, out: Out) -> Result<(), Failure> {
         return Err(Failure::usage("The file is too large. Split it."));
     }
     let bytes = std::fs::read(&import.file).map_err(unread)?;
-    let mut report = service.import(kind, format, &bytes, true).await.map_err(failed)?;
+    let mut report = service.import(kind, format, &bytes, true).await.map_err(imported)?;
     // Of a file of which nothing is good there is no part to write.
     let whole = report.refused == 0 || (import.partial && report.refused < report.rows);
     if import.write && whole {
-        report = service.import(kind, format, &bytes, false).await.map_err(failed)?;
+        report = service.import(kind, format, &bytes, false).await.map_err(imported)?;
     }
     let refused = report.refused;
     out.answer(&report, |r| {
@@ -412,9 +423,11 @@ mod tests {
 
     #[test]
     fn stored_data_that_is_damaged_is_told_with_what_to_do() {
-        let failure = kept(StoreError::Damaged("the register can't be read: expected `,` or `}`".into()));
-        for said in ["stored data is damaged: the register can't be read", "`countersign doctor`", "`countersign restore --replace`"] {
-            assert!(failure.detail.contains(said), "{said}: {}", failure.detail);
+        let damaged = || StoreError::Damaged("the register can't be read: expected `,` or `}`".into());
+        for failure in [kept(damaged()), ServiceError::Store(damaged()).into(), imported(ImportError::from(ServiceError::Store(damaged())))] {
+            for said in ["stored data is damaged: the register can't be read", "`countersign doctor`", "`countersign restore --replace`"] {
+                assert!(failure.detail.contains(said) && failure.code == FAILED, "{said}: {}", failure.detail);
+            }
         }
     }
 }

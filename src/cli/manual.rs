@@ -183,6 +183,10 @@ mod tests {
         assert!(help.contains(&exits()) && exits().contains(", 8 sent"), "{help}");
         let readme = include_str!("../../README.md").split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(readme.contains(&exits()), "{}", exits());
+        let contract: String = include_str!("mod.rs").lines().map_while(|line| line.strip_prefix("//!")).collect();
+        for (code, ..) in EXITS {
+            assert!(contract.contains(&format!(" {code} ")), "the module's contract has no code {code}");
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! [`out::Out`], as sentences or, with `--json`, as one JSON value. Text from outside is sanitised on its way out.
 //!
 //! Exit codes: 0 done · 1 failed · 2 wrong usage or configuration · 3 refused by a rule · 4 not signed in · 5 the server can't be reached ·
-//! 6 not found · 7 changed meanwhile.
+//! 6 not found · 7 changed meanwhile · 8 sent, and whether it was done is not known.
 
 pub mod case;
 pub mod compared;
@@ -25,6 +25,7 @@ pub mod journal;
 pub mod manual;
 pub mod out;
 pub mod policy;
+mod proposed;
 pub mod recover;
 pub mod register;
 mod restore;

@@ -3,7 +3,7 @@
 //! Contract: everything printed is sanitised, line by line; a reader that went away ends the program quietly. Knows no command.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use serde::Serialize;
@@ -149,6 +149,17 @@ impl Out {
         };
         let _ = writeln!(std::io::stderr().lock(), "{text}");
         ExitCode::from(failure.code)
+    }
+}
+
+/// Says how far something is, in percent, where a person watches: on standard error, if that is a terminal.
+pub fn progress(what: &'static str) -> impl Fn(u64, u64) {
+    let (shown, terminal) = (std::cell::Cell::new(u64::MAX), std::io::stderr().is_terminal());
+    move |done, of| {
+        let percent = done * 100 / of.max(1);
+        if terminal && shown.replace(percent) != percent {
+            let _ = write!(std::io::stderr(), "\r{what}: {percent}%{}", if percent == 100 { "\n" } else { "" });
+        }
     }
 }
 

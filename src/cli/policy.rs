@@ -10,7 +10,7 @@ use clap::Subcommand;
 use serde::Serialize;
 use serde_json::json;
 
-use super::host::{Config, failed, settings};
+use super::host::{Config, failed, kept, settings};
 use super::out::{Failure, Out};
 use super::unsure::{Look, unsure};
 use super::{Arguments, connect, register};
@@ -154,7 +154,7 @@ fn explained(found: &PolicyExplained) -> String {
 fn simulate(from: &Config, file: &Path, out: Out) -> Result<(), Failure> {
     let (_, new) = read(Some(file))?;
     let (_, config) = settings(from)?;
-    let there = survey(&config.database).map_err(failed)?;
+    let there = survey(&config.database).map_err(kept)?;
     let text = there.policy.as_deref().ok_or_else(|| failed("The database holds no policy yet: run `countersign init`."))?;
     let old = Policy::parse(text).map_err(|_| failed("The policy in force can't be read by this version."))?;
     let found = compare::simulate(&old.bundle, &new.bundle, &there.cases, |need| enough_staff(&there.register, need));

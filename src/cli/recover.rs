@@ -156,7 +156,7 @@ async fn proved(service: &Service, by: &[OperatorId; 2], files: &[PathBuf]) -> R
 
 async fn without_address(service: &Service, register: &Register) -> Result<Vec<PersonId>, Failure> {
     let all: Vec<PersonId> = recover::governors(register).cloned().collect();
-    let known = service.store.people(&all).await.map_err(failed)?;
+    let known = service.store.people(&all).await.map_err(kept)?;
     Ok(all.into_iter().filter(|p| known.get(p).is_none_or(|d| d.email.is_none())).collect())
 }
 

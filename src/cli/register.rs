@@ -3,23 +3,19 @@
 //! Contract: one command is one change; whether it takes effect at once or waits for a second person and the delay is the server's answer.
 //! A token's secret is printed once, and only when it was issued. Knows no rules.
 
-use std::collections::BTreeMap;
-
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::out::{FAILED, Failure, Out, table};
+use super::proposed::{names, policies, proposals, whole};
 use super::shown::minute;
 use super::unsure::{Look, unsure};
 use super::{Arguments, connect};
-use crate::api::governance::{
-    ChangeRegister, IssueToken, PersonRow, PolicyProposed, PolicyView, ProposalRow, ProposalView, RegisterAnswer, RegisterView, kept_back, stands,
-};
-use crate::api::lists::named;
+use crate::api::governance::{ChangeRegister, IssueToken, PersonRow, RegisterAnswer, RegisterView};
+use crate::base::Time;
 use crate::base::ids::{AutomationId, DelegationId, EmployerId, GroupId, OperatorId, PersonId, ProposalId, TeamId, TokenId};
 use crate::base::ports::{Clock as _, Random as _, SystemClock, SystemRandom};
 use crate::base::text::sanitise;
-use crate::base::{Time, Untrusted};
 use crate::client::{Client, ClientError};
 use crate::config::keys::Reserved;
 use crate::domain::event::RegisterChange;
@@ -206,11 +202,11 @@ pub async fn run(command: &RegisterCommand, arguments: &Arguments, out: Out) -> 
         RegisterCommand::Proposals { id: None } => {
             let view = client.whole_register().await?;
             let proposed = policies(&client, &view).await?;
-            out.answer(&view.proposals, |all| proposals(all, &names(&view), &proposed))
+            out.answer(&view.proposals, |all| proposals(all, &names(&view), &proposed, now()))
         }
         RegisterCommand::Proposals { id: Some(id) } => {
             let (view, one) = (client.whole_register().await?, client.proposal(id).await?);
-            out.answer(&one, |one| whole(one, &names(&view)))
+            out.answer(&one, |one| whole(one, &names(&view), now()))
         }
         RegisterCommand::Persons => out.answer(&client.whole_register().await?.persons, |all| persons(all)),
         RegisterCommand::Approve { proposal } => said(&client.approve_proposal(proposal).await.map_err(unknown)?, out),
@@ -220,11 +216,11 @@ pub async fn run(command: &RegisterCommand, arguments: &Arguments, out: Out) -> 
         }
         RegisterCommand::Automation(automation) => {
             let view = client.whole_register().await?;
-            change(&client, RegisterChange::SetAutomation(with_owners(automation, &view, SystemClock::new().now())), out).await
+            change(&client, RegisterChange::SetAutomation(with_owners(automation, &view, now())), out).await
         }
         RegisterCommand::EndOwnership { automation, person } => {
             let view = client.whole_register().await?;
-            change(&client, RegisterChange::SetAutomation(without(automation, person, &view, SystemClock::new().now())?), out).await
+            change(&client, RegisterChange::SetAutomation(without(automation, person, &view, now())?), out).await
         }
         other => change(&client, plain(other)?, out).await,
     }
@@ -232,7 +228,7 @@ pub async fn run(command: &RegisterCommand, arguments: &Arguments, out: Out) -> 
 
 /// A change that needs nothing but its arguments.
 fn plain(command: &RegisterCommand) -> Result<RegisterChange, Failure> {
-    let now = SystemClock::new().now();
+    let now = now();
     Ok(match command {
         RegisterCommand::Person(p) => RegisterChange::SetPerson(Person {
             id: p.id.clone(),
@@ -288,6 +284,10 @@ fn without(id: &AutomationId, person: &PersonId, view: &RegisterView, now: Time)
     Ok(Automation { id: id.clone(), owners: end(&row.owner_history), sponsors: end(&row.sponsor_history), scopes, enabled: row.enabled })
 }
 
+fn now() -> Time {
+    SystemClock::new().now()
+}
+
 async fn change(client: &Client, change: RegisterChange, out: Out) -> Result<(), Failure> {
     let change = serde_json::to_value(&change).map_err(|e| Failure::new(FAILED, e.to_string()))?;
     said(&client.change_register(&ChangeRegister { change }).await.map_err(unknown)?, out)
@@ -338,10 +338,10 @@ pub async fn token(command: &TokenCommand, arguments: &Arguments, out: Out) -> R
             }
             // Before anything is issued: a token that can't be written down is one nobody has.
             let file = file.as_deref().map(Reserved::new).transpose()?;
-            let answer = client.issue_token(&body).await.map_err(|e| unsure(e, &Look::Tokens))?;
+            let answer = client.issue_token(&body).await.map_err(|e| unsure(e, &Look::Issued))?;
             issued(&client, answer, file, out).await
         }
-        TokenCommand::Revoke { token } => said(&client.revoke_token(token).await.map_err(|e| unsure(e, &Look::Tokens))?, out),
+        TokenCommand::Revoke { token } => said(&client.revoke_token(token).await.map_err(|e| unsure(e, &Look::Revoked(token.clone())))?, out),
     }
 }
 
@@ -392,55 +392,6 @@ async fn undone(client: &Client, answer: &RegisterAnswer) -> String {
     }
 }
 
-/// The policies that wait, if any do.
-async fn policies(client: &Client, view: &RegisterView) -> Result<Vec<PolicyProposed>, Failure> {
-    if !view.proposals.iter().any(|p| p.change.get("change").is_some_and(|c| c == "set_policy")) {
-        return Ok(Vec::new());
-    }
-    let policy: PolicyView = serde_json::from_value(client.policy().await?).map_err(|e| Failure::new(FAILED, e.to_string()))?;
-    Ok(policy.proposed)
-}
-
-/// One proposal with all there is to it.
-fn whole(one: &ProposalView, names: &BTreeMap<String, Untrusted>) -> String {
-    let row = proposals(std::slice::from_ref(&one.proposal), names, &[]);
-    let Some(policy) = &one.policy else { return row };
-    let (sha256, against) = (policy.sha256, policy.current_sha256);
-    format!("{row}\nsha256 {sha256}, compared with {against}, which is in force.\n{}\n\n{}", super::compared::words(policy, "It"), policy.text)
-}
-
-fn names(view: &RegisterView) -> BTreeMap<String, Untrusted> {
-    view.persons.iter().map(|p| (p.id.to_string(), p.name.clone())).chain(view.names.clone()).collect()
-}
-
-/// What waits, a sentence each: who asks for what. Names are sanitised where they are put in, and stand beside their ids.
-fn proposals(all: &[ProposalRow], names: &BTreeMap<String, Untrusted>, policies: &[PolicyProposed]) -> String {
-    let who = |id: &PersonId| names.get(id.as_str()).map_or_else(|| id.to_string(), |name| format!("{} ({id})", name.line()));
-    let now = SystemClock::new().now();
-    let row = |p: &ProposalRow| {
-        let by = (p.approvals.as_slice(), p.approved_by.as_ref());
-        let counts = p.effective_at.map(|at| (minute(at), kept_back(Some(at), now)));
-        let stands = stands(by, p.approvals_missing, counts, who);
-        let says = if p.says.is_empty() { p.change.to_string() } else { named(&p.says, names) };
-        let mut lines = format!("{}  proposed by {}, {stands}:\n  {says}\n", p.id, who(&p.proposed_by));
-        if let Some(why) = &p.too_few {
-            lines.extend(["  ".to_owned(), named(why, names), "\n".to_owned()]);
-        }
-        if let Some(until) = p.waits_until {
-            lines.extend(["  It can be approved until ".to_owned(), minute(until), ".\n".to_owned()]);
-        }
-        if let Some(policy) = policies.iter().find(|policy| policy.proposal == p.id) {
-            let settings = policy.settings.iter().map(super::compared::setting);
-            let more = (policy.more > 0).then(|| format!("{} more settings differ.", policy.more));
-            let unread = policy.unreadable.then(|| "This version can't read it: what it would change is not known.".to_owned());
-            let whole = format!("Its text, and which cases it changes: countersign register proposals --id {}", p.id);
-            lines.extend(settings.chain(more).chain(unread).chain([whole]).flat_map(|line| ["    ".to_owned(), line, "\n".to_owned()]));
-        }
-        lines
-    };
-    if all.is_empty() { "Nothing waits.".to_owned() } else { all.iter().map(row).collect() }
-}
-
 fn persons(all: &[PersonRow]) -> String {
     let row = |p: &PersonRow| {
         let team = p.team.as_ref().map(ToString::to_string).unwrap_or_default();
@@ -472,7 +423,7 @@ fn shown(view: &RegisterView) -> String {
         table(&["account", "person", "roles", "groups", ""], &operators.collect::<Vec<_>>()),
         table(&["software", "owners", ""], &software.collect::<Vec<_>>()),
         table(&["delegation", "from", "to", "since", "until"], &delegations.collect::<Vec<_>>()),
-        proposals(&view.proposals, &names(view), &[]),
+        proposals(&view.proposals, &names(view), &[], now()),
     ]
     .join("\n")
 }

@@ -11,7 +11,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::host::{Config, failed, kept, settings};
-use super::out::{FAILED, Failure, Out};
+use super::out::{FAILED, Failure, Out, progress};
 use crate::base::Time;
 use crate::base::ids::{CaseId, SubjectId, TargetId};
 use crate::base::ports::Ports;
@@ -124,7 +124,7 @@ pub async fn run(arguments: &Restore, out: Out) -> Result<(), Failure> {
     let (_, config) = settings(&arguments.config)?;
     let keys = ServerKeys::load(&config.keys);
     let master = keys.as_ref().ok().map(|k| &k.master);
-    let restoring = Restoring::prepare(&arguments.file, &config.database, arguments.replace, master, &|_, _| {});
+    let restoring = Restoring::prepare(&arguments.file, &config.database, arguments.replace, master, &progress("verifying the backup"));
     let restoring = restoring.map_err(|error| untouched(&arguments.file, error))?;
     let said = said(&restoring.there, arguments.revoke_tokens)?;
     let mut done = Restored { entries: restoring.entries, every_token: arguments.revoke_tokens, ..Restored::default() };

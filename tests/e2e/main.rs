@@ -11,6 +11,7 @@ mod cli_json;
 mod cli_later;
 mod cli_register;
 mod edges;
+mod faked;
 mod governors;
 mod held;
 mod journal;

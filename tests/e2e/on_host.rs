@@ -247,6 +247,24 @@ fn a_database_with_torn_pages_is_named_by_whatever_looks_and_nothing_is_made_of_
 }
 
 #[test]
+fn a_register_that_is_no_text_any_more_is_told_with_what_to_do_by_whatever_reads_it() {
+    let host = Host::founded("", "");
+    let policy = host.path("policy.toml");
+    std::fs::write(&policy, include_str!("../../assets/policy/default.toml")).unwrap();
+    let (policy, backup) = (policy.display().to_string(), host.path("today.db").display().to_string());
+    let database = rusqlite::Connection::open(host.path("countersign.db")).unwrap();
+    database.execute_batch("UPDATE register SET body = CAST(CAST(substr(body, 1, 60) AS BLOB) || x'ff' AS TEXT)").unwrap();
+    drop(database);
+    for arguments in [&["policy simulate", &policy][..], &["serve"], &["backup", &backup], &["recover-governance", "--stop"]] {
+        let said = host.here(arguments, 1);
+        let detail = said["detail"].as_str().unwrap();
+        assert!(detail.contains("stored data is damaged") && detail.to_lowercase().contains("restore"), "{arguments:?}: {said}");
+    }
+    let looked = host.here(&["doctor"], 1).to_string();
+    assert!(looked.contains("the register: its row is not what its entries make") && looked.contains("Restore a backup"), "{looked}");
+}
+
+#[test]
 fn before_anything_is_founded_each_command_says_what_to_do() {
     let folder = tempfile::tempdir().unwrap();
     let host = Host::over(folder, "", "");

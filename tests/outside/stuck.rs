@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use countersign::base::Time;
-use countersign::base::ids::SubjectId;
+use countersign::base::ids::{SubjectId, TargetId};
 use countersign::connectors::{CallError, Connector, Held, Order};
 use countersign::domain::command::Command;
 use countersign::domain::event::{Body, RegisterEvent};
@@ -94,22 +94,41 @@ async fn invariant_11_access_ends_and_orders_go_out_while_a_relay_hangs() {
     assert!(depth.waiting >= 10 && depth.due >= 8, "and put back, to be taken up by the next server at once: {depth:?}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_server_whose_relay_hangs_ends_in_time_and_what_it_counted_is_in_the_log() {
-    let house = House::new().await;
-    let (mailer, mut talked_to) = mute().await;
+/// A server over that house, with these targets.
+async fn starts(house: &House, mailer: Mailer, connectors: BTreeMap<TargetId, Arc<dyn Connector>>) -> Running {
     let parts = Parts {
         service: Arc::clone(&house.service),
         codes: house.keys.clone(),
         mailer,
-        connectors: BTreeMap::new(),
+        connectors,
         public_url: house.pages.clone(),
         organisation: "Corp".to_owned(),
         config: ServerConfig { drain: Duration::from_secs(1), ..ServerConfig::default() },
         patience: Patience::default(),
     };
-    let staff_listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let running = Running::start(parts, Listeners { staff: staff_listener, pages: None, metrics: None });
+    let staff = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    Running::start(parts, Listeners { staff, pages: None, metrics: None })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_looks_at_a_case_of_a_target_that_the_server_was_started_without_is_told() {
+    for (set_up, lacks) in [("directory", false), ("vault", true)] {
+        let house = House::new().await;
+        let mailer = Mailer::folder("Corp <no-reply@corp.example>", &house.mailbox).unwrap();
+        let case = house.open(staff("nadia"), route("okafor", Action::PasswordReset, Path::Assisted, &["login"])).await.unwrap().case.id;
+        let told = async || house.service.look(case, &staff("sam")).await.unwrap().lacks_target;
+        assert!(!told().await, "what is not known is not said");
+        let running = starts(&house, mailer, BTreeMap::from([(id(set_up), Arc::clone(&house.connector))])).await;
+        assert_eq!(told().await, lacks, "set up for {set_up}");
+        running.stop().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_whose_relay_hangs_ends_in_time_and_what_it_counted_is_in_the_log() {
+    let house = House::new().await;
+    let (mailer, mut talked_to) = mute().await;
+    let running = starts(&house, mailer, BTreeMap::new()).await;
     house.open(staff("nadia"), route("okafor", Action::PasswordReset, Path::Assisted, &["login"])).await.unwrap();
     wait_for(&mut talked_to, 1).await;
     house.service.stranger();

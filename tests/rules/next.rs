@@ -5,8 +5,9 @@ use countersign::domain::case::ExecutionOutcome;
 use countersign::domain::command::Command;
 use countersign::domain::next::step;
 use countersign::domain::policy::{DEFAULT, Policy};
+use countersign::domain::refusal::Refusal;
 use countersign::domain::vocabulary::*;
-use countersign::domain::{checklist, lineage};
+use countersign::domain::{checklist, dates, lineage};
 
 use crate::play::*;
 use crate::table::reach;
@@ -88,6 +89,26 @@ fn while_it_is_proved_the_next_step_is_the_first_thing_missing() {
     assert_eq!(next(&play), "wait for the subject: issued code, until 02 Mar 10:30Z");
     play.now += Duration::hours(1);
     assert_eq!(next(&play), "ask for saved recovery code at mail-1", "the code's life is over");
+}
+
+#[test]
+fn what_is_missing_leaves_out_what_cannot_be_started_where_something_can() {
+    let mut play = Play::new(Tier::Standard);
+    play.world.dates = std::sync::Arc::new(dates::Dates { codes: dates::SavedCodes::None, ..dates::Dates::default() });
+    play.open(op("nadia"), Path::Assisted);
+    play.act(op("nadia"), &triage()).unwrap();
+    let progress = checklist::progress(&play.world, play.now);
+    let offers = |m: Method| progress.items.iter().any(|i| i.methods.contains(&m));
+    assert!(offers(Method::SavedCode) && offers(Method::IssuedCode), "{progress:?}");
+    let missing = checklist::missing(&progress);
+    assert!(missing.contains(&Method::IssuedCode) && !missing.contains(&Method::SavedCode), "the subject has no saved codes: {missing:?}");
+    let refused = play.ask(op("nadia"), &Command::Seal).unwrap_err();
+    assert!(matches!(&refused, Refusal::ChecklistIncomplete { missing: said } if *said == missing), "{refused:?}");
+    // Where nothing can be started, all that would help is named.
+    std::sync::Arc::make_mut(play.world.subject.as_mut().unwrap()).endpoints.clear();
+    let progress = checklist::progress(&play.world, play.now);
+    let stuck = progress.items.iter().find(|i| i.receipt.is_none() && i.startable.is_empty()).unwrap();
+    assert!(stuck.methods.iter().all(|m| checklist::missing(&progress).contains(m)), "{progress:?}");
 }
 
 #[test]

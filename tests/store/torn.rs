@@ -5,7 +5,7 @@ use std::io::{Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 
 use countersign::base::ids::CaseId;
-use countersign::store::sqlite::{SqliteOptions, backup_of, damage_of, quick_damage_of, verify_file};
+use countersign::store::sqlite::{SqliteOptions, backup_of, damage_of, head_of, quick_damage_of, verify_file};
 use countersign::store::{Store as _, StoreError};
 use rusqlite::Connection;
 
@@ -33,7 +33,10 @@ async fn a_page_that_was_overwritten_is_found_whichever_it_is_and_no_backup_is_k
     assert!(pages > 30, "{pages}");
     assert_eq!(verify_file(&path, Some(&world::master()), &|_, _| {}).unwrap(), Vec::<String>::new());
     assert_eq!((damage_of(&path).unwrap(), quick_damage_of(&path).unwrap()), (Vec::new(), Some(Vec::new())));
-    backup_of(&path, &backup).unwrap();
+    let told = std::cell::Cell::new((0, 0));
+    backup_of(&path, &backup, &|done, of| told.set((done, of))).unwrap();
+    let entries = head_of(&path).unwrap().0;
+    assert_eq!(told.get(), (entries, entries), "its log is gone through once");
     std::fs::remove_file(&backup).unwrap();
     let rubbish: Vec<u8> = (0..length).map(|i| u8::try_from(i * 131 % 251).unwrap()).collect();
     let mut torn = 0;
@@ -47,12 +50,13 @@ async fn a_page_that_was_overwritten_is_found_whichever_it_is_and_no_backup_is_k
         assert!(!found.is_empty(), "page {page} of {pages}");
         let damaged = found[0].starts_with(&format!("the file {} is damaged", copy.display()));
         torn += u64::from(damaged);
-        let kept = match backup_of(&copy, &backup) {
+        let kept = match backup_of(&copy, &backup, &|_, _| {}) {
             Err(StoreError::Damaged(why)) => {
                 assert!(why.contains("no backup was kept"), "page {page}: {why}");
                 false
             }
-            other => other.is_ok(),
+            Ok(()) => true,
+            Err(other) => panic!("page {page}: nobody is told what to do: {other}"),
         };
         assert!(!(kept && damaged) && backup.exists() == kept, "page {page}: {kept}");
         drop(std::fs::remove_file(&backup));
@@ -68,13 +72,16 @@ async fn no_backup_is_kept_of_what_restore_would_refuse_for_its_log_or_register(
     let harm = [
         ("UPDATE register SET body = substr(body, 1, length(body) / 2)", "the register: its row is not what its entries make"),
         ("UPDATE register SET body = replace(body, 'p-nadia', 'p-ruizz')", "the register: its row is not what its entries make"),
+        ("UPDATE register SET body = CAST(x'ff' AS TEXT)", "the register: its row is not what its entries make"),
+        ("UPDATE register SET body = CAST(CAST(substr(body, 1, 40) AS BLOB) || x'ff' AS TEXT)", "the register: its row is not what its entries make"),
+        ("INSERT INTO accounts VALUES (CAST(x'ff' AS TEXT), 'p-nadia')", "a value is not of the kind that was written"),
         ("UPDATE tree SET size = size + 1", "the tree: it counts"),
     ];
     for (sql, names) in harm {
         std::fs::copy(&path, &copy).unwrap();
         Connection::open(&copy).unwrap().execute_batch(sql).unwrap();
         assert_eq!(damage_of(&copy).unwrap(), Vec::<String>::new(), "its pages are whole: {sql}");
-        let why = backup_of(&copy, &backup).unwrap_err().to_string();
+        let why = backup_of(&copy, &backup, &|_, _| {}).unwrap_err().to_string();
         assert!(why.contains(names) && why.contains("no backup was kept") && why.contains("Restore an older backup"), "{sql}: {why}");
         assert!(!backup.exists(), "{sql}");
     }

@@ -144,6 +144,23 @@ fn principal(register: &Register, who: &Principal) -> Result<(), Refusal> {
     }
 }
 
+/// That somebody who is in no register yet is proposed for it, as what, and what it waits for. One that waited too long comes to nothing any more.
+fn waiting(register: &Register, policy: &Policy, holder: &Holder, now: Time) -> Option<String> {
+    let is_theirs = |p: &&Proposal| match (&p.change, holder) {
+        (RegisterChange::SetOperator(operator), Holder::Operator(id)) => operator.id == *id,
+        (RegisterChange::SetAutomation(automation), Holder::Automation(id)) => automation.id == *id,
+        _ => false,
+    };
+    let lifetime = policy.bundle.governance.proposal_lifetime.duration();
+    let lives = |p: &&Proposal| p.approved_by.is_some() || now <= p.proposed_at + lifetime;
+    let proposal = register.proposals.values().filter(is_theirs).find(lives)?;
+    let id = &proposal.id;
+    Some(match proposal.approved_by {
+        Some(_) => format!("it is proposed as {id}, approved, and doesn't count yet: `countersign register proposals` says from when it does"),
+        None => format!("it is proposed as {id} and doesn't count before another person approves it: see `countersign register proposals`"),
+    })
+}
+
 fn token(register: &Register, policy: &Policy, new: &Token, now: Time) -> Result<(), Refusal> {
     let rules = policy.bundle.governance;
     room(register.tokens.len(), MAX_TOKENS, "The number of tokens")?;
@@ -153,12 +170,8 @@ fn token(register: &Register, policy: &Policy, new: &Token, now: Time) -> Result
         Holder::Operator(id) => register.operators.get(id).map(|o| o.enabled),
         Holder::Automation(id) => register.automations.get(id).map(|a| a.enabled),
     };
-    let waits = |p: &Proposal| match (&p.change, &new.holder) {
-        (RegisterChange::SetOperator(operator), Holder::Operator(id)) => operator.id == *id,
-        (RegisterChange::SetAutomation(automation), Holder::Automation(id)) => automation.id == *id,
-        _ => false,
-    };
-    unless(enabled.is_none() && register.proposals.values().any(waits), || invalid("holder", "it is proposed, and doesn't count yet"))?;
+    let waits = if enabled.is_none() { waiting(register, policy, &new.holder, now) } else { None };
+    waits.map_or(Ok(()), |why| Err(invalid("holder", &why)))?;
     known(enabled.is_some(), || "The token's holder".to_owned())?;
     unless(enabled == Some(false), || invalid("holder", "it is disabled"))?;
     let chain = matches!(new.holder, Holder::Operator(_)) && !new.on_behalf_of.is_empty();

@@ -245,6 +245,29 @@ fn invariant_17_tokens_are_bounded_and_whoever_holds_a_bots_is_in_its_chain() {
     assert_eq!(refused(run(&mut register, &change("o", RegisterChange::SetAutomation(orphan)), &by("olga", "olga"))), "invalid");
 }
 
+#[test]
+fn a_token_for_whoever_is_only_proposed_is_refused_with_the_proposal_while_that_can_come_to_something() {
+    let mut register = founded();
+    run(&mut register, &change("s", RegisterChange::SetPerson(person("mint"))), &host()).unwrap();
+    run(&mut register, &change("acc", RegisterChange::SetOperator(account("mint", "mint", &[Role::Supervisor]))), &by("olga", "olga")).unwrap();
+    let asked = |register: &Register, after: Duration| {
+        let mut token = token("m", Holder::Operator(oid("mint")));
+        (token.issued_at, token.expires_at) = (now() + after, now() + after + Duration::hours(8));
+        let olga = at(ActorRef::Operator { operator: oid("olga"), person: pid("olga") }, now() + after);
+        decide_register(register, &Policy::builtin(), &change("t", RegisterChange::IssueToken(token)), &olga).unwrap_err()
+    };
+    let says = asked(&register, Duration::zero());
+    assert!(
+        says.code() == "invalid" && says.to_string().contains("it is proposed as acc and doesn't count before another person approves"),
+        "{says}"
+    );
+    let late = asked(&register, Duration::days(40));
+    assert!(late.code() == "unknown" && !late.to_string().contains("proposed"), "it waited too long: {late}");
+    run(&mut register, &RegisterCommand::ApproveProposal { id: prp("acc") }, &by("rita", "rita")).unwrap();
+    let says = asked(&register, Duration::zero());
+    assert!(says.to_string().contains("it is proposed as acc, approved, and doesn't count yet"), "{says}");
+}
+
 /// What the worker asks for when everything can be read.
 pub(super) fn due_now() -> RegisterCommand {
     RegisterCommand::ApplyDue { unread: BTreeSet::new() }

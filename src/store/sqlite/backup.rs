@@ -41,15 +41,19 @@ pub enum RestoreError {
 }
 
 /// Backs the database up to a new file, and looks whether the copy is whole and its log and register are what they were: a damaged database
-/// gives no backup. Its cases are left to `restore`, which goes through everything.
-pub(super) fn back_up(from: &Path, to: &Path) -> Result<(), StoreError> {
+/// gives no backup. Its cases are left to `restore`, which goes through everything. `progress` is told how much of the log was looked at.
+pub(super) fn back_up(from: &Path, to: &Path, progress: &dyn Fn(u64, u64)) -> Result<(), StoreError> {
     let damaged = |what: &str| {
-        StoreError::Damaged(format!("{what}; no backup was kept, because it would be damaged too (file {}). Restore an older backup", from.display()))
+        let file = from.display();
+        StoreError::Damaged(format!("{what}; no backup was kept, because it would be damaged too (file {file}). Restore an older backup"))
     };
-    if let Err(error) = copy(from, to) {
-        return Err(if sound::is_torn(&error) { damaged(&error.to_string()) } else { error });
-    }
-    let found = broken(to);
+    let unread = |error: StoreError| match error {
+        StoreError::Damaged(what) => damaged(&what),
+        torn if sound::is_torn(&torn) => damaged(&torn.to_string()),
+        other => other,
+    };
+    copy(from, to).map_err(unread)?;
+    let found = broken(to, progress).map_err(unread);
     if !matches!(&found, Ok(found) if found.is_empty()) {
         drop(fs::remove_file(to));
     }
@@ -60,7 +64,7 @@ pub(super) fn back_up(from: &Path, to: &Path) -> Result<(), StoreError> {
 }
 
 /// What is wrong with a copy as far as one pass over the file and its log shows. What an older version wrote is compared once it is brought up to date.
-fn broken(path: &Path) -> Result<Vec<String>, StoreError> {
+fn broken(path: &Path, progress: &dyn Fn(u64, u64)) -> Result<Vec<String>, StoreError> {
     let damage = sound::damage_in(path)?;
     if !damage.is_empty() {
         return Ok(damage);
@@ -69,7 +73,7 @@ fn broken(path: &Path) -> Result<Vec<String>, StoreError> {
     if schema::version(&conn)? == 0 || schema::older(path)?.is_some() {
         return Ok(Vec::new());
     }
-    verify::verify_log(&conn)
+    verify::verify_log(&conn, progress)
 }
 
 /// Copies the database to a new file, in one read of one moment.

@@ -1,7 +1,7 @@
 //! Turning the engine's errors into the store's.
 //!
-//! Contract: a constraint or trigger that refuses is `Forbidden` with its sentence; everything else is the engine's failure, whose number
-//! is for the server's journal. Knows nothing about what was being done.
+//! Contract: a constraint or trigger that refuses is `Forbidden` with its sentence; a value that is not of the kind that was written is damage;
+//! everything else is the engine's failure, whose number is for the server's journal. Knows nothing about what was being done.
 
 use rusqlite::ErrorCode;
 
@@ -29,7 +29,14 @@ impl StoreError {
 
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
-        Self::Engine(Box::new(error))
+        use rusqlite::Error as E;
+        match error {
+            // Its words name the column and what is wrong with the value, never the value.
+            E::FromSqlConversionFailure(..) | E::InvalidColumnType(..) | E::IntegralValueOutOfRange(..) | E::Utf8Error(..) => {
+                Self::Damaged(format!("a value is not of the kind that was written ({error})"))
+            }
+            other => Self::Engine(Box::new(other)),
+        }
     }
 }
 

@@ -33,9 +33,9 @@ pub struct Survey {
     pub cases: Vec<Facts>,
 }
 
-/// Copies the database to a new file while a server uses it.
-pub fn backup_of(from: &Path, to: &Path) -> Result<(), StoreError> {
-    backup::back_up(from, to)
+/// Copies the database to a new file while a server uses it, and looks through the copy's log, of which `progress` is told.
+pub fn backup_of(from: &Path, to: &Path, progress: &dyn Fn(u64, u64)) -> Result<(), StoreError> {
+    backup::back_up(from, to, progress)
 }
 
 /// Damage of the file itself, then every difference between its log, tree and projections, up to 100. In a damaged file nothing is compared. Texts are opened with the master key; without it only their

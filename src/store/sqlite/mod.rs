@@ -382,7 +382,7 @@ impl Store for SqliteStore {
 
     async fn backup(&self, to: &Path) -> Result<(), StoreError> {
         let (from, to) = (self.path.clone(), to.to_owned());
-        on_a_thread(move || backup::back_up(&from, &to)).await
+        on_a_thread(move || backup::back_up(&from, &to, &|_, _| {})).await
     }
 
     async fn verify(&self, progress: &(dyn Fn(u64, u64) + Send + Sync)) -> Result<Vec<String>, StoreError> {

@@ -53,7 +53,7 @@ const DUTIES: [&str; 5] = ["routes", "seals", "approvals", "voids", "executions"
 
 /// Every difference found.
 pub(super) fn verify(conn: &Connection, vault: Option<&Vault>, progress: &dyn Fn(u64, u64)) -> Result<Vec<String>, StoreError> {
-    looked(conn, vault, progress, |v, register| {
+    looked(conn, vault, (2, progress), |v, register| {
         v.cases()?;
         v.beside(register)?;
         v.totals()
@@ -61,19 +61,19 @@ pub(super) fn verify(conn: &Connection, vault: Option<&Vault>, progress: &dyn Fn
 }
 
 /// Of these what one pass over the entries shows: that log and tree are as they were written, and what the register is made of. No case is looked at.
-pub(super) fn verify_log(conn: &Connection) -> Result<Vec<String>, StoreError> {
-    looked(conn, None, &|_, _| {}, |_, _| Ok(()))
+pub(super) fn verify_log(conn: &Connection, progress: &dyn Fn(u64, u64)) -> Result<Vec<String>, StoreError> {
+    looked(conn, None, (1, progress), |_, _| Ok(()))
 }
 
 fn looked(
     conn: &Connection,
     vault: Option<&Vault>,
-    progress: &dyn Fn(u64, u64),
+    (passes, progress): (u64, &dyn Fn(u64, u64)),
     further: impl FnOnce(&mut Verify<'_>, &Register) -> Result<(), StoreError>,
 ) -> Result<Vec<String>, StoreError> {
     let tx = conn.unchecked_transaction()?;
     let number = |sql: &str| tx.query_row(sql, [], |r| r.get::<_, i64>(0)).map(|n| u64::try_from(n).unwrap_or(0));
-    let of = number("SELECT count(*) FROM entries")? * 2;
+    let of = number("SELECT count(*) FROM entries")? * passes;
     let mut v = Verify {
         conn: &tx,
         vault,
@@ -132,8 +132,10 @@ impl Verify<'_> {
             self.step();
         }
         self.tree(&tree)?;
-        let kept: Option<String> = self.conn.query_row("SELECT body FROM register WHERE id = 0", [], |r| r.get(0)).optional()?;
-        let kept: Register = kept.and_then(|b| serde_json::from_str(&b).ok()).unwrap_or_default();
+        // As bytes: what is no text any more differs as well.
+        let sql = "SELECT CAST(body AS BLOB) FROM register WHERE id = 0";
+        let kept: Option<Vec<u8>> = self.conn.query_row(sql, [], |r| r.get(0)).optional()?;
+        let kept: Register = kept.and_then(|b| serde_json::from_slice(&b).ok()).unwrap_or_default();
         if kept != register {
             self.differs("the register: its row is not what its entries make");
         }
