@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 use super::decide::{Verdict, decide};
 use super::desk::{self, Way, more, numbers};
 use super::out::{Failure, Out};
-use super::shown::{detail, entries, rows};
+use super::shown::{detail, entries, rows, written_case};
 use super::unsure::{Look, unsure};
 use super::ways::unnamed;
 use super::word::word;
@@ -420,7 +420,7 @@ pub(super) async fn finish(client: &Client, case: Option<CaseId>, write: &Write,
         (Err(error), ..) => return Err(unsure(error, &Look::after(write, case, version))),
     };
     match written.case {
-        Some(case) => out.answer(&*case, |c| rows(std::slice::from_ref(&c.row))),
+        Some(case) => out.answer(&*case, written_case),
         None => out.answer(&serde_json::json!({ "version": written.version }), |_| "done".to_owned()),
     }
 }

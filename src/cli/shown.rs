@@ -73,6 +73,15 @@ fn rows_at(rows: &[CaseRow], now: DateTime<Utc>) -> String {
     table(&["CASE", "SUBJECT", "ACTION", "STATE", "RISK", "PROOF", "WAITING ON", "DUE (UTC)"], &cells)
 }
 
+/// A case that was written to: its row, and what keeps it from being carried out.
+pub(super) fn written_case(case: &CaseDetail) -> String {
+    rows(std::slice::from_ref(&case.row)) + &unreachable(case)
+}
+
+fn unreachable(case: &CaseDetail) -> String {
+    if case.target_missing { format!("{NO_TARGET}\n") } else { String::new() }
+}
+
 /// All of one case that someone needs who works on it or decides it.
 pub(super) fn detail(case: &CaseDetail) -> String {
     let mut text = rows(std::slice::from_ref(&case.row));
@@ -87,9 +96,7 @@ pub(super) fn detail(case: &CaseDetail) -> String {
         row.path.label(),
         case.target
     );
-    if case.target_missing {
-        let _ = writeln!(text, "{NO_TARGET}");
-    }
+    text += &unreachable(case);
     let works = row.assignee.as_ref().map_or("nobody", OperatorId::as_str);
     let works = if case.is_bare() { String::new() } else { format!("works on it: {works}; ") };
     let _ = writeln!(text, "{works}expires {}", minute(case.expires_at));

@@ -205,6 +205,10 @@ fn t33_a_restore_gives_no_case_and_no_record_back_what_it_lost_since() {
     let open = ["case", "open", "ci-key", "api_key_reissue", "--target", "ci", "--scope", "deploy", "--channel", "portal"];
     let opened = host.there("ben", &open, 0);
     let case = opened["row"]["id"].as_str().or(opened["id"].as_str()).unwrap_or_else(|| panic!("{opened}")).to_owned();
+    let mut told = program(host.folder.path());
+    told.args(["--server", &host.api(), "case", "assign", &case, "ben"]).env("COUNTERSIGN_TOKEN", host.token("ben"));
+    let told = said(&told.output().unwrap());
+    assert!(told.contains(&case) && told.contains("This server is not set up for that target"), "no target is set up here: {told}");
     let backup = host.path("today.db").display().to_string();
     host.here(&["backup", &backup], 0);
     host.there("ben", &["case", "comment", &case, "they rang twice"], 0);
