@@ -393,10 +393,10 @@ fn hindrance(world: &World, method: Method, now: Time) -> String {
         return why.to_string();
     }
     if reach(method) == Reach::Attester {
-        let mut asked = subject.manager.iter().chain(subject.owners_at(now));
-        if !attest::attesters(world, method, now).is_empty() {
-            return "each gate needs another person's word, and too few are recorded who could give theirs".to_owned();
+        if let Some(why) = gates::hindrance(world, method, now) {
+            return why;
         }
+        let mut asked = subject.manager.iter().chain(subject.owners_at(now));
         let young = asked.find_map(|p| dates::problem(world, method, Some(p), now));
         return young.map_or_else(|| "nobody is recorded who could be asked and has no hand in it".to_owned(), |why| why.to_string());
     }

@@ -24,6 +24,32 @@ pub(super) fn is_attested(method: Method) -> bool {
     method.is_gate() && reach(method) == Reach::Attester
 }
 
+/// Why a method can be asked of none of those who attest here, if there are any.
+pub(super) fn hindrance(world: &World, method: Method, now: Time) -> Option<String> {
+    let could = attest::attesters(world, method, now);
+    let progress = checklist::progress(world, now);
+    let gave = |p: &PersonId| {
+        let mut given = progress.items.iter().filter_map(|i| i.receipt.as_ref());
+        given.any(|r| attest::giver(r) == Some(p) && (r.method == method || !r.method.is_gate()))
+    };
+    let left: Vec<&PersonId> = could.iter().filter(|p| !gave(p)).collect();
+    let doubles: Vec<&PersonId> = left.iter().filter_map(|p| mailboxes::double(world, p, now)).collect();
+    let beside = checklist::requirement(world).gates.iter().filter(|m| is_attested(**m)).count();
+    let few = "each gate needs another person's word, and too few are recorded who could give theirs";
+    Some(match doubles.first() {
+        _ if could.is_empty() => return None,
+        Some(other) if doubles.len() == left.len() => format!(
+            "whoever could be asked has the same mailbox as {other}, who was asked or said yes already: two who share one are not two; have the \
+             record put right"
+        ),
+        _ if is_attested(method) && beside > 1 && mailboxes::mailboxes(world, &could) < could.len() => {
+            format!("{few} over a mailbox that is theirs alone")
+        }
+        _ if is_attested(method) && beside > 1 => few.to_owned(),
+        _ => "whoever could be asked said yes already, and their word counts once".to_owned(),
+    })
+}
+
 /// Leaves of what could be started for gates beside one another only what could count: with it, and with what `valid` receipts say already, each of
 /// the others can be given by somebody else.
 pub(super) fn leave_to_others(world: &World, items: &mut [Item], valid: &[&Receipt]) {

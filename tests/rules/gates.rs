@@ -91,13 +91,37 @@ fn two_who_share_a_mailbox_are_not_two_for_two_gates_and_that_is_said_before_any
     one_mailbox(&mut play, &["mona", "own-1"]);
     for method in [GATE, Method::InPerson] {
         assert!(offered(&play, method).is_empty(), "{method}: asked in vain");
-        assert!(hindered(&play, method).unwrap().contains("another person's word"), "{method}");
+        assert!(hindered(&play, method).unwrap().contains("over a mailbox that is theirs alone"), "{method}");
     }
     let mut three = two_gates(&["own-1", "own-2"]);
     one_mailbox(&mut three, &["mona", "own-1"]);
     assert_eq!(offered(&three, GATE).len(), 3);
     yes(&mut three, GATE, "mona").unwrap();
     assert_eq!(offered(&three, Method::InPerson), BTreeSet::from([id("own-2")]));
+}
+
+#[test]
+fn that_gates_need_several_people_is_said_of_gates_alone_and_a_shared_mailbox_by_whose_it_is() {
+    // The other owner of a quorum shares the mailbox of whom the gate is asked of.
+    let mut play = machine(&["own-1", "own-2"]);
+    yes(&mut play, QUORUM, "own-1").unwrap();
+    one_mailbox(&mut play, &["own-2", "mona"]);
+    begin(&mut play, GATE, "mona").1.unwrap();
+    assert!(offered(&play, QUORUM).is_empty());
+    let of_quorum = |play: &Play| {
+        let item = checklist::Item { methods: vec![QUORUM], gate: false, receipt: None, startable: Vec::new() };
+        checklist::blocked(&play.world, &item, play.now).unwrap()
+    };
+    assert!(of_quorum(&play).contains("has the same mailbox as mona"), "{}", of_quorum(&play));
+    // A gate beside no other one.
+    let mut gate = machine(&["own-1", "own-2"]);
+    one_mailbox(&mut gate, &["own-2", "mona"]);
+    for owner in ["own-1", "own-2"] {
+        yes(&mut gate, QUORUM, owner).unwrap();
+    }
+    assert!(hindered(&gate, GATE).unwrap().contains("has the same mailbox as own-2"), "{:?}", hindered(&gate, GATE));
+    subject(&mut gate, |s| s.manager = None);
+    assert!(hindered(&gate, GATE).unwrap().contains("said yes already, and their word counts once"), "{:?}", hindered(&gate, GATE));
 }
 
 proptest! {
