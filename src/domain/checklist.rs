@@ -10,6 +10,7 @@ use super::case::{Case, Flag, Plan, Receipt, Route};
 use super::command::World;
 use super::dates;
 use super::derived;
+use super::gates;
 use super::mailboxes;
 use super::requirement::{ApprovalNeed, CodeRules, Deadlines, ProofNeed, ProofSet, Requirement, Seconds};
 use super::subject::{Endpoint, Subject};
@@ -123,51 +124,8 @@ fn measured(world: &World, now: Time) -> Progress {
             person.as_ref().is_none_or(|p| !filled.iter().any(|r| attest::giver(r) == Some(p) && (r.method == *method || !r.method.is_gate())))
         });
     }
-    leave_to_others(world, &mut items, &filled, now);
+    gates::leave_to_others(world, &mut items, &valid);
     Progress { items, complete }
-}
-
-/// Takes out of what can be started whom a gate can't be asked of without another gate's being left with nobody: no two rest on one person's word.
-fn leave_to_others(world: &World, items: &mut [Item], filled: &[Receipt], now: Time) {
-    let attested: Vec<usize> =
-        (0..items.len()).filter(|i| items[*i].gate && items[*i].methods.iter().all(|m| reach(*m) == Reach::Attester)).collect();
-    if attested.len() < 2 {
-        return;
-    }
-    let proved: BTreeSet<&PersonId> = filled.iter().filter(|r| !r.method.is_gate()).filter_map(attest::giver).collect();
-    let could = |item: &Item| -> BTreeSet<PersonId> {
-        let startable = item.startable.iter().filter_map(|(_, _, person)| person.clone());
-        let Some(receipt) = &item.receipt else { return startable.collect() };
-        let others = attest::attesters(world, receipt.method, now).into_iter().filter(|p| !proved.contains(p));
-        others.chain(attest::giver(receipt).cloned()).collect()
-    };
-    let givers: Vec<BTreeSet<PersonId>> = attested.iter().map(|i| could(&items[*i])).collect();
-    for (place, i) in attested.iter().enumerate() {
-        let others: Vec<&BTreeSet<PersonId>> = givers.iter().enumerate().filter(|(other, _)| *other != place).map(|(_, set)| set).collect();
-        items[*i].startable.retain(|(_, _, person)| person.as_ref().is_none_or(|p| each_another(&others, &mut vec![p])));
-    }
-}
-
-/// Whether each can be given by another person, none of them taken. Gates are few, and so are those recorded who could give them.
-fn each_another<'a>(gates: &[&'a BTreeSet<PersonId>], taken: &mut Vec<&'a PersonId>) -> bool {
-    let Some((first, rest)) = gates.split_first() else { return true };
-    first.iter().any(|person| {
-        if taken.contains(&person) {
-            return false;
-        }
-        taken.push(person);
-        let met = each_another(rest, taken);
-        taken.pop();
-        met
-    })
-}
-
-/// Whether somebody could be asked for a gate but for another one that nobody else could give.
-pub fn is_left_to_another(world: &World, progress: &Progress, (method, person): (Method, &PersonId), now: Time) -> bool {
-    let missing = |i: &&Item| i.gate && i.methods == [method] && i.receipt.is_none();
-    let offered = |i: &Item| i.startable.iter().any(|(_, _, p)| p.as_ref() == Some(person));
-    let could = || attest::attesters(world, method, now).contains(person) && mailboxes::double(world, person, now).is_none();
-    progress.items.iter().find(missing).is_some_and(|item| !offered(item) && could())
 }
 
 type Arranged<'a> = (Vec<Slots>, Vec<Option<&'a Receipt>>);
@@ -195,21 +153,19 @@ fn arrange<'a>(need: &Requirement, gates: &[Method], chosen: &mut Vec<&'a Receip
     None
 }
 
-/// What is met of it so far: proofs first, and gates by what is left.
+/// What is met of it so far: proofs first, and as many gates as what is left fills.
 fn so_far<'a>(need: &Requirement, gates: &[Method], receipts: &[&'a Receipt]) -> Arranged<'a> {
     let proofs: Vec<Slots> = need.proofs.iter().filter_map(|p| fill_need(p, receipts)).collect();
-    let mut taken: Vec<Receipt> = proofs.iter().flatten().filter_map(|(_, r)| r.clone()).collect();
-    let beside = gates.iter().map(|gate| {
-        let receipt = receipts.iter().copied().find(|r| r.method == *gate && !taken.iter().any(|t| same_root(t, r)));
-        taken.extend(receipt.cloned());
-        receipt
-    });
-    let beside = beside.collect();
+    let taken: Vec<&Receipt> = proofs.iter().flatten().filter_map(|(_, r)| r.as_ref()).collect();
+    let left: Vec<&Receipt> = receipts.iter().copied().filter(|r| !taken.iter().any(|t| same_root(t, r))).collect();
+    let place = |(slot, gate): (usize, &Method)| Place { named: vec![*gate], fills: BTreeSet::from([*gate]), slot };
+    let places: Vec<Place> = gates.iter().enumerate().map(place).collect();
+    let beside = fill_way(false, &places, &left);
     (proofs, beside)
 }
 
 /// Whether two receipts rest on the same: the same mailbox, device, code set or person, whatever it is called there. They count as one.
-fn same_root(one: &Receipt, other: &Receipt) -> bool {
+pub(super) fn same_root(one: &Receipt, other: &Receipt) -> bool {
     one.trust_root.sha256 == other.trust_root.sha256 || attest::giver(one).is_some_and(|giver| attest::giver(other) == Some(giver))
 }
 
@@ -293,8 +249,9 @@ fn ways(set: &ProofSet) -> Vec<Vec<Place>> {
 /// between equals. A place that misses also offers what would meet the whole need instead.
 fn fill_need(need: &ProofNeed, receipts: &[&Receipt]) -> Option<Slots> {
     let all = need.any_of.iter().flat_map(|set| ways(set).into_iter().map(move |way| (set.distinct_methods, way)));
+    let receipts: Vec<&Receipt> = receipts.iter().copied().filter(|r| !r.method.is_gate()).collect();
     let tried = all.map(|(distinct, way)| {
-        let filled = fill_way(distinct, &way, receipts);
+        let filled = fill_way(distinct, &way, &receipts);
         (way, filled)
     });
     let (way, filled) = tried.min_by_key(|(_, filled)| {
@@ -326,7 +283,7 @@ type Chosen<'a> = Vec<Option<&'a Receipt>>;
 
 fn try_places<'a>(distinct: bool, way: &[Place], receipts: &[&'a Receipt], chosen: &mut Chosen<'a>, best: &mut Chosen<'a>) {
     let count = |v: &[Option<&Receipt>]| v.iter().flatten().count();
-    if count(best) == way.len() {
+    if count(chosen) + (way.len() - chosen.len()) <= count(best) {
         return;
     }
     let Some(place) = way.get(chosen.len()) else {
@@ -336,7 +293,7 @@ fn try_places<'a>(distinct: bool, way: &[Place], receipts: &[&'a Receipt], chose
         return;
     };
     let mut roots = BTreeSet::new();
-    for receipt in receipts.iter().filter(|r| place.fills.contains(&r.method) && !r.method.is_gate()) {
+    for receipt in receipts.iter().filter(|r| place.fills.contains(&r.method)) {
         let as_other = |slot: usize, c: &Receipt| distinct && slot != place.slot && c.method == receipt.method;
         let clash =
             way.iter().zip(chosen.iter()).filter_map(|(p, c)| Some((p.slot, (*c)?))).any(|(slot, c)| same_root(c, receipt) || as_other(slot, c));
@@ -436,10 +393,10 @@ fn hindrance(world: &World, method: Method, now: Time) -> String {
         return why.to_string();
     }
     if reach(method) == Reach::Attester {
-        let mut asked = subject.manager.iter().chain(subject.owners_at(now));
-        if !attest::attesters(world, method, now).is_empty() {
-            return "each gate needs another person's word, and too few are recorded who could give theirs".to_owned();
+        if let Some(why) = gates::hindrance(world, method, now) {
+            return why;
         }
+        let mut asked = subject.manager.iter().chain(subject.owners_at(now));
         let young = asked.find_map(|p| dates::problem(world, method, Some(p), now));
         return young.map_or_else(|| "nobody is recorded who could be asked and has no hand in it".to_owned(), |why| why.to_string());
     }

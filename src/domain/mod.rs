@@ -18,6 +18,7 @@ pub mod derived;
 pub mod effect;
 pub mod elsewhere;
 pub mod event;
+mod gates;
 pub mod govern;
 pub mod grant;
 pub mod history;

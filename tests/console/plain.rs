@@ -7,10 +7,12 @@ use countersign::client::Write;
 use countersign::console::drive::Perform;
 use countersign::console::effect::{Ask, Effect, Order, Timer};
 use countersign::console::message::{Message, Reply};
+use countersign::console::plain::talk::Talk;
 use countersign::console::{ConsoleConfig, plain};
 use tokio::sync::mpsc;
 
-use crate::desk::{ports, usual};
+use crate::cases::{desk, keys};
+use crate::desk::{Desk, ports, usual};
 use crate::ports::Still;
 use crate::{canned, whole};
 
@@ -243,4 +245,62 @@ async fn words_that_match_nothing_are_named_and_marks_are_said_only_where_the_se
         assert!(!heard.contains(wrong), "{wrong}: {heard}");
     }
     assert!(orders.is_empty(), "{orders:?}");
+}
+
+/// What is heard after a command that changes nothing, and time that passed.
+fn after(talk: &mut Talk, desk: &mut Desk, minutes: i64) -> Vec<String> {
+    desk.model.shared.now += chrono::TimeDelta::minutes(minutes);
+    talk.hear(&desk.model, "nonsense");
+    talk.tell(&desk.model, true)
+}
+
+#[test]
+fn what_people_wrote_is_heard_whatever_else_was_heard_in_such_words() {
+    let mut case = whole::sealed();
+    case.summary = Some("Locked out since Monday, due in 5m00s".into());
+    let mut desk = keys((80, 24), &whole::ruiz(), &case, "1");
+    let mut talk = Talk::default();
+    assert!(talk.tell(&desk.model, true).iter().any(|l| l.contains("Locked out since Monday")));
+    let mut changed = serde_json::to_value(&case).unwrap();
+    let hold =
+        serde_json::json!({"source": "security", "reason": "number was ported yesterday", "since": canned::now(), "contacts": [], "sessions": []});
+    canned::merge(&mut changed, &serde_json::json!({"hold": hold, "summary": "Locked out since Sunday, due in 4m00s"}));
+    let changed: countersign::api::case::CaseDetail = serde_json::from_value(changed).unwrap();
+    desk.server = Box::new(move |ask| match ask {
+        Ask::Case(_) => Some(Ok(Reply::Case(Box::new(changed.clone())))),
+        other => usual(other),
+    });
+    desk.press("ctrl-r");
+    let heard = after(&mut talk, &mut desk, 0).join("\n");
+    assert!(heard.contains("Held by security since") && heard.contains("number was ported yesterday"), "{heard}");
+    assert!(heard.contains("since Sunday, due in 4m00s"), "{heard}");
+}
+
+#[test]
+fn what_was_heard_is_heard_again_only_as_it_becomes_late_and_not_as_its_time_runs() {
+    let runs = |line: &str| ["due in", "late by", "(in ", "(late ", "ends in", "waiting since"].iter().any(|w| line.contains(w));
+    let (ruiz, sealed) = (whole::ruiz(), whole::sealed());
+    let mut places = vec![
+        (desk((120, 40), &ruiz, &sealed), true),
+        (keys((120, 40), &ruiz, &sealed, "1"), true),
+        (keys((120, 40), &ruiz, &sealed, "2"), true),
+        (keys((120, 40), &ruiz, &whole::held(), "1"), true),
+        (keys((120, 40), &ruiz, &sealed, "g a"), true),
+        (keys((120, 40), &ruiz, &sealed, "g r"), false),
+    ];
+    for (desk, due) in &mut places {
+        let place = desk.model.place();
+        let mut talk = Talk::default();
+        let heard = talk.tell(&desk.model, true);
+        assert!(heard.iter().any(|l| runs(l)) && !heard.iter().any(|l| l.contains('\u{e000}')), "{place:?}: {heard:#?}");
+        after(&mut talk, desk, 0);
+        let again = after(&mut talk, desk, 3);
+        assert!(!again.iter().any(|l| runs(l)), "{place:?}: {again:#?}");
+        if *due {
+            let late = after(&mut talk, desk, 40);
+            assert!(late.iter().any(|l| l.contains("late by 0:01")), "{place:?}: {late:#?}");
+            let again = after(&mut talk, desk, 3);
+            assert!(!again.iter().any(|l| l.contains("late")), "{place:?}: {again:#?}");
+        }
+    }
 }

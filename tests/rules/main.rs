@@ -9,6 +9,7 @@ mod attesting;
 mod clocks;
 mod derived;
 mod duties;
+mod gates;
 mod history;
 mod incidents;
 mod invariants;

@@ -19,6 +19,7 @@ use crate::console::screen::Screen as _;
 use crate::console::screen::help::Help;
 use crate::console::update;
 use crate::console::widget::form::{Field, Input};
+use crate::console::widget::runs::{shown, standing};
 
 /// The farthest entry of a list that can be picked by its number.
 const MAX_PICKED: usize = 1000;
@@ -156,7 +157,7 @@ impl Talk {
         if model.overlay.is_none() {
             self.prompt(model, &mut out);
         }
-        out.iter().map(|line| sanitise(&said(line), false)).collect()
+        out.iter().map(|line| sanitise(&said(&shown(line)), false)).collect()
     }
 
     fn new_notes(&mut self, model: &Model) -> Vec<String> {
@@ -194,6 +195,7 @@ impl Talk {
         let lines = model.screen(place).lines(&model.shared, place);
         // Another list is read from its beginning: its rows have other numbers.
         let whole = moved || self.again || (numbered(place) && self.list != head(&lines));
+        // A row that was heard is not read out again because time passes.
         let known: BTreeSet<String> = self.said.iter().map(|l| standing(l)).collect();
         let new: Vec<&String> = lines.iter().filter(|l| whole || !known.contains(&standing(l))).collect();
         if whole || lines != self.said {
@@ -262,12 +264,6 @@ impl Talk {
         }
         self.field = now;
     }
-}
-
-/// A line but for how long something has left: a row that was heard is not read out again because time passes.
-fn standing(line: &str) -> String {
-    let runs = |part: &&str| !part.starts_with("due in ") && !part.starts_with("late by ") && !part.contains(" since ");
-    line.split(", ").filter(runs).collect::<Vec<_>>().join(", ")
 }
 
 /// Whether rows of it have numbers.
@@ -453,20 +449,5 @@ pub fn allowed(model: &Model, action: Action) -> Result<(), String> {
         Applies::Yes => Ok(()),
         Applies::No(why) => Err(why),
         Applies::Hidden => Err(format!("{} does not apply to what is here.", action.row().name)),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_row_is_the_same_row_while_its_time_runs() {
-        let row = |due: &str| format!("CS-26-000058 Ann Orr account unlock, risk low, waiting on triage, {due}, with nadia");
-        for due in ["due in 7m27s", "due in 0:42", "late by 0:03"] {
-            assert_eq!(standing(&row(due)), standing(&row("due in 7m28s")));
-        }
-        assert_ne!(standing(&row("due in 7m28s")), standing(&row("held")));
-        assert_eq!(standing("a, waiting since 3m, b"), standing("a, waiting since 4m, b"));
     }
 }

@@ -159,7 +159,7 @@ pub trait Screen {
         self.act(shared, place, Action::PageDown);
     }
 
-    /// The screen as lines to be read out, for the linear mode.
+    /// The screen as lines to be read out, for the linear mode. What runs in them is marked ([`running`](super::widget::runs::running)).
     fn lines(&self, _shared: &Shared, _place: Place) -> Vec<String> {
         Vec::new()
     }

@@ -4,6 +4,7 @@
 
 pub mod form;
 pub mod list;
+pub mod runs;
 pub mod sheet;
 pub mod text;
 

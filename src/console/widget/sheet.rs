@@ -1,12 +1,13 @@
 //! A page of facts, texts and lists that can be read from top to bottom: drawn with its own scrolling, or read out line by line.
 //!
-//! Contract: holds finished, sanitised texts; wraps them to the width it is given. What is drawn and what is read out are the same.
+//! Contract: holds finished, sanitised texts; wraps them to the width it is given. What is drawn and what is read out are the same, but for the marks
+//! around what runs, which lines to be read out keep.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use unicode_width::UnicodeWidthStr;
 
-use super::{put, wrap};
+use super::{put, runs, wrap};
 use crate::console::action::Action;
 use crate::console::model::Shared;
 use crate::console::theme::Role;
@@ -114,7 +115,7 @@ impl Sheet {
         let mut out = Vec::new();
         for p in &self.paras {
             let room = usize::from(width.saturating_sub(p.indent + p.hang)).max(8);
-            for (i, text) in wrap(&p.text, room).into_iter().enumerate() {
+            for (i, text) in wrap(&runs::shown(&p.text), room).into_iter().enumerate() {
                 let lead = if i == 0 { p.lead.as_str() } else { "" };
                 out.push(Laid { indent: p.indent, lead, lead_role: p.lead_role, hang: p.hang, text, role: p.role, dim: &p.dim });
             }
@@ -153,7 +154,7 @@ impl Sheet {
         }
     }
 
-    /// As lines to be read out.
+    /// As lines to be read out; figures that run are marked.
     pub fn lines(&self) -> Vec<String> {
         let mut out = Vec::new();
         for p in &self.paras {

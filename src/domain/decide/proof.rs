@@ -19,7 +19,7 @@ use crate::domain::event::CaseEvent;
 use crate::domain::refusal::{Act, Refusal};
 use crate::domain::requirement::{Requirement, Seconds};
 use crate::domain::vocabulary::{CaseState, Duty, EndpointKind, Method, TrustRootKind};
-use crate::domain::{dates, lineage, mailboxes};
+use crate::domain::{dates, gates, lineage, mailboxes};
 
 /// Before the same proof is started again over the same address, or with the same person: a hundred requests in a row send one message (T22).
 /// Another proof, or another address, need not wait.
@@ -215,22 +215,22 @@ fn nobody_reads_along(draft: &Draft<'_>, endpoint: Option<&EndpointId>, caller: 
     }
 }
 
-/// One person's yes counts once: for a gate or for the proof beside it, not for both (invariant 5).
+/// One person's yes counts once: for one gate, or for the proof beside it (invariant 5). Nothing that could not count is asked.
 fn gave_already(draft: &Draft<'_>, method: Method, attester: Option<&PersonId>) -> Result<(), Refusal> {
+    let Some(person) = attester.filter(|_| draft.case.hold.is_none()) else { return Ok(()) };
     let progress = checklist::progress(&draft.world, draft.now());
-    let theirs = |r: &&Receipt| attester.is_some() && attest::giver(r) == attester;
-    match progress.items.iter().filter_map(|i| i.receipt.as_ref()).find(theirs).map(|r| r.method) {
-        Some(gave) if draft.case.hold.is_none() && (gave == method || !gave.is_gate()) => {
-            Err(Refusal::Already(format!("They said yes already, as {}; ask someone else.", gave.label())))
-        }
-        _ if draft.case.hold.is_none()
-            && attester.is_some_and(|person| checklist::is_left_to_another(&draft.world, &progress, (method, person), draft.now())) =>
-        {
-            let why = "Another gate would be left with nobody who could give it: each needs another person's word. Have an owner recorded, or ask someone else.";
-            Err(Refusal::EndpointUnusable(why.to_owned()))
-        }
-        _ => Ok(()),
+    let theirs = |r: &&Receipt| attest::giver(r) == Some(person);
+    let gave = progress.items.iter().filter_map(|i| i.receipt.as_ref()).find(theirs).map(|r| r.method);
+    if let Some(gave) = gave.filter(|gave| *gave == method || !gave.is_gate()) {
+        return Err(Refusal::Already(format!("They said yes already, as {}; ask someone else.", gave.label())));
     }
+    let Some(others) = gates::kept_for(&draft.world, &progress, (method, person), draft.now()) else { return Ok(()) };
+    let ask = "No two gates rest on one person's word, nor on one mailbox. Ask someone else, or have an owner recorded.";
+    if let Some(gave) = gave {
+        return Err(Refusal::Already(format!("They said yes already, as {}. {ask}", gave.label())));
+    }
+    let others = others.iter().map(|m| m.label()).collect::<Vec<_>>().join(" or ");
+    Err(Refusal::EndpointUnusable(format!("Nobody would be left who could give {others}. {ask}")))
 }
 
 /// That there is room for one more. What is opened over a hold has its own, each day anew: whatever was opened before, and however often nobody

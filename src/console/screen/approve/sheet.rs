@@ -16,6 +16,7 @@ use crate::console::model::Shared;
 use crate::console::screen::case::pages::{self, clean, when};
 use crate::console::screen::queue::draw::until;
 use crate::console::theme::Role;
+use crate::console::widget::runs::running;
 use crate::console::widget::sheet::Sheet;
 use crate::console::widget::{clear, fit, put};
 
@@ -87,7 +88,7 @@ impl Approve {
         match (&self.statement, &self.statement_failed) {
             (Some(statement), _) => {
                 s.text(clean(&statement.statement), Role::Text);
-                s.fact("Good for", good_for(statement.submit_before - shared.server_now()));
+                s.fact("Good for", running(&good_for(statement.submit_before - shared.server_now())));
                 if self.differ.is_empty() {
                     s.item(("✓", Role::Good), format!("says exactly what stands above it, from \"{SIGNED}\" on"), Role::Good);
                     s.heard("the statement");

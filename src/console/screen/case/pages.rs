@@ -18,6 +18,7 @@ use crate::base::{Time, Untrusted};
 use crate::console::model::Shared;
 use crate::console::screen::queue::draw::{deadline, until};
 use crate::console::theme::Role;
+use crate::console::widget::runs::running;
 use crate::console::widget::sheet::Sheet;
 
 /// One line of a text the server worded.
@@ -139,7 +140,7 @@ pub(super) fn overview(case: &CaseDetail, shared: &Shared) -> Sheet {
     s.head("Clocks and owners");
     if let Some(due) = row.due {
         let stands = deadline(due - shared.server_now());
-        s.fact("Due", format!("{} ({}{stands})", when(due), if stands.starts_with("late") { "" } else { "in " }));
+        s.fact("Due", format!("{} ({}{})", when(due), if stands.starts_with("late") { "" } else { "in " }, running(&stands)));
     }
     if let Some(after) = case.execute_after {
         s.fact("Executed", format!("not before {}", when(after)));
@@ -241,7 +242,7 @@ fn outcome(s: &mut Sheet, case: &CaseDetail, shared: &Shared) {
         s.head("Temporary access");
     }
     for g in &case.grants {
-        let left = until(g.expires_at - shared.server_now());
+        let left = running(&until(g.expires_at - shared.server_now()));
         let (mark, text) = match (g.revoked_at, g.ending) {
             (Some(at), _) => (("✓", Role::Good), format!("ended, confirmed {}", when(at))),
             (None, true) => (("◐", Role::Warn), "being ended; asked again until the target confirms".to_owned()),
@@ -323,7 +324,7 @@ pub(in crate::console::screen) fn checklist_item(s: &mut Sheet, item: &Checklist
                 s.more(format!("{method}: could not be sent, {}: {}", when(session.opened_at), clean(why)), Role::Bad);
             }
             None => {
-                let left = until(session.expires_at - now);
+                let left = running(&until(session.expires_at - now));
                 let tries = if session.tries_left == 1 { "1 try".to_owned() } else { format!("{} tries", session.tries_left) };
                 s.more(format!("{method}: sent {}, {tries} left, ends in {left}", when(session.opened_at)), Role::Info);
             }

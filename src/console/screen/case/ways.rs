@@ -8,6 +8,7 @@ use crate::api::sent::{SessionDetail, ended};
 use crate::base::Time;
 use crate::console::screen::queue::draw::until;
 use crate::console::theme::Role;
+use crate::console::widget::runs::running;
 use crate::console::widget::sheet::Sheet;
 
 /// A contact: how, with whom or where, and when.
@@ -21,7 +22,7 @@ pub(super) fn contact(session: &SessionDetail) -> String {
 pub(super) fn contacts(s: &mut Sheet, hold: &HoldDetail, now: Time) {
     for session in &hold.sessions {
         let (mark, ended) = match session.outcome.as_deref() {
-            None => (("◐", Role::Info), format!("waits for an answer, ends in {}", until(session.expires_at - now))),
+            None => (("◐", Role::Info), format!("waits for an answer, ends in {}", running(&until(session.expires_at - now)))),
             Some("proved") => (("✓", Role::Good), "answered: the hold can be lifted by it".to_owned()),
             Some(other) => (("✕", Role::Bad), ended(other)),
         };

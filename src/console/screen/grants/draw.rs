@@ -16,6 +16,7 @@ use crate::console::model::{Link, Shared};
 use crate::console::screen::case::pages::clean;
 use crate::console::screen::queue::draw::until;
 use crate::console::theme::Role;
+use crate::console::widget::runs::running;
 use crate::console::widget::sheet::Sheet;
 use crate::console::widget::{boxed, clear, fit, put, wrap};
 
@@ -79,10 +80,10 @@ fn detail(row: &GrantRow, now: Time) -> Sheet {
     let at = row.expires_at.format("%d %b %H:%M:%SZ");
     match (row.state, row.ending_since, row.revoked_at) {
         (GrantState::Active, ..) if row.expires_at <= now => s.fact_as("Ends", format!("now: its time ran out {at}"), Role::Warn),
-        (GrantState::Active, ..) => s.fact("Ends", format!("{at}, in {}", until(row.expires_at - now))),
+        (GrantState::Active, ..) => s.fact("Ends", format!("{at}, in {}", running(&until(row.expires_at - now)))),
         (_, _, Some(gone)) => s.fact("Ended", format!("{}: the target confirmed it", when(gone))),
         (_, since, None) => {
-            let since = since.map(|t| format!(" since {}, for {}", t.format("%H:%M:%SZ"), until(now - t))).unwrap_or_default();
+            let since = since.map(|t| format!(" since {}, for {}", t.format("%H:%M:%SZ"), running(&until(now - t)))).unwrap_or_default();
             s.fact_as("Ends", format!("{}, unconfirmed{since}; the target is asked until it confirms", row.state.label()), Role::Warn);
         }
     }
@@ -193,7 +194,7 @@ fn spoken(row: &GrantRow, now: Time) -> String {
     let what = format!("{} {}: {} in {}, given {}", row.case, row.subject_name.line(), clean(&row.scope.join(", ")), row.target, when(row.since));
     let ends = match (row.state, row.ending_since, row.revoked_at) {
         (GrantState::Active, ..) if row.expires_at <= now => "ends now".to_owned(),
-        (GrantState::Active, ..) => format!("ends in {}", until(row.expires_at - now)),
+        (GrantState::Active, ..) => format!("ends in {}", running(&until(row.expires_at - now))),
         (_, _, Some(gone)) => format!("ended {}", when(gone)),
         (_, Some(since), None) => format!("{}, unconfirmed since {}", row.state.label(), since.format("%H:%M:%SZ")),
         (_, None, None) => row.state.label().to_owned(),

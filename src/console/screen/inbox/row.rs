@@ -12,6 +12,7 @@ use crate::api::lists::CaseRow;
 use crate::base::Time;
 use crate::console::model::{Link, Shared};
 use crate::console::theme::Role;
+use crate::console::widget::runs::running;
 use crate::console::widget::{fit, put};
 
 impl Inbox {
@@ -54,7 +55,7 @@ impl Inbox {
     }
 
     pub(super) fn spoken(&self, shared: &Shared, row: &CaseRow) -> String {
-        let since = self.since(row).map(|at| until(shared.server_now() - at));
+        let since = self.since(row).map(|at| running(&until(shared.server_now() - at)));
         let since = since.map(|since| format!(", {} since {since}", ["waiting", "held", "flagged", "restored"][self.page()])).unwrap_or_default();
         let due = row.due.map(|d| format!(", {}", spoken_deadline(d - shared.server_now()))).unwrap_or_default();
         format!(

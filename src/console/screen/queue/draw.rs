@@ -17,6 +17,7 @@ use crate::console::action::Action;
 use crate::console::model::{Link, Shared};
 use crate::console::screen::case::forms::some;
 use crate::console::theme::Role;
+use crate::console::widget::runs::running;
 use crate::console::widget::{boxed, clear, fit, put, wrap};
 
 /// A time until something, as short as it can be read: `2d 03h`, `1:05`, `4m09s`; `-` before what is over.
@@ -40,11 +41,11 @@ pub fn deadline(left: TimeDelta) -> String {
     }
 }
 
-/// How a deadline stands, in a sentence: `due in 0:42`, or `late by 0:03`.
+/// How a deadline stands, in a sentence that is read out: `due in 0:42`, or `late by 0:03`.
 pub fn spoken_deadline(left: TimeDelta) -> String {
     match deadline(left).strip_prefix("late ") {
-        Some(late) => format!("late by {late}"),
-        None => format!("due in {}", until(left)),
+        Some(late) => format!("late by {}", running(late)),
+        None => format!("due in {}", running(&until(left))),
     }
 }
 
