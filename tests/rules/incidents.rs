@@ -89,6 +89,34 @@ fn while_what_followed_a_privileged_recovery_lasts_a_further_one_is_held_however
 }
 
 #[test]
+fn what_the_subject_stopped_is_not_asked_for_again_under_another_number() {
+    let day = Duration::days(1);
+    let held = |source: HoldSource, ended: bool, after: Duration, change: fn(&mut Subject)| {
+        let (play, mut first) = before(false);
+        let case = Arc::make_mut(&mut first);
+        case.hold = Some(Hold { source, reason: None, since: play.now, escalated_at: None });
+        if ended {
+            case.state = CaseState::Denied;
+        }
+        let mut play = beside(play, &first, after, change);
+        let source = play.case().hold.as_ref().map(|h| h.source);
+        assert_eq!(play.act(op("nadia"), &triage()).is_err(), source.is_some(), "nothing moves in it either");
+        source
+    };
+    for change in [(|_| {}) as fn(&mut Subject), another_record, another_target] {
+        for source in [HoldSource::NotMe, HoldSource::Security, HoldSource::Policy, HoldSource::Another] {
+            assert_eq!(held(source, false, day, change), Some(HoldSource::Another), "{source}");
+        }
+        assert_eq!(held(HoldSource::NotMe, false, Duration::days(30), change), Some(HoldSource::Another), "as long as it is held");
+        assert_eq!(held(HoldSource::NotMe, true, day, change), Some(HoldSource::Another), "it was denied without a word of the subject since");
+        assert_eq!(held(HoldSource::NotMe, true, Duration::days(30), change), None, "long over");
+        assert_eq!(held(HoldSource::Restore, false, day, change), None, "a restored backup says nothing of the subject");
+    }
+    let machine = |s: &mut Subject| (s.id, s.person, s.kind) = (id("s-batch"), None, SubjectKind::ServiceAccount);
+    assert_eq!(held(HoldSource::NotMe, false, day, machine), None, "somebody else's");
+}
+
+#[test]
 fn what_was_given_back_to_somebody_else_or_to_a_machine_of_theirs_holds_nothing() {
     let somebody = |s: &mut Subject| (s.id, s.person) = (id("s-lind"), Some(id("lind")));
     let machine = |s: &mut Subject| (s.id, s.person, s.kind) = (id("s-batch"), None, SubjectKind::ServiceAccount);

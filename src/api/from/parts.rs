@@ -105,10 +105,14 @@ pub(super) fn hold(v: &CaseView, hold: &Hold) -> HoldDetail {
     since.sort_by_key(|(_, s)| s.opened_at);
     HoldDetail {
         source: hold.source,
-        // Policy freezes for one reason only, and nobody writes it down.
+        // Each of these freezes for one reason only, and nobody writes it down.
         reason: match &hold.reason {
             Some(reason) => v.texts.get(&reason.id).cloned(),
-            None => (hold.source == HoldSource::Policy).then(|| Untrusted::from("a second recovery soon after another")),
+            None => match hold.source {
+                HoldSource::Policy => Some(Untrusted::from("a second recovery soon after another")),
+                HoldSource::Another => Some(Untrusted::from("a request for the same subject is held, and this one was made meanwhile")),
+                _ => None,
+            },
         },
         since: hold.since,
         contacts: v.contacts.iter().map(|w| way(v, w)).collect(),

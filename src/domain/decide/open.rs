@@ -74,7 +74,7 @@ pub(super) fn open(world: &World, open: &Open, ctx: &Context) -> Result<Vec<Case
     notice(&mut draft, subject);
     // Who was given something back lately asks with someone of the staff: anyone could freeze the subject's cases by typing its name.
     if draft.case.hold.is_some() && matches!(ctx.actor.who, ActorRef::Subject { .. }) {
-        return Err(actor::not_permitted(CODE, "someone of the staff, because something of theirs was given back not long ago"));
+        return Err(actor::not_permitted(CODE, "someone of the staff, because something of theirs was given back or stopped not long ago"));
     }
     draft.look_ahead();
     if draft.runs_itself() {
@@ -170,7 +170,8 @@ fn lately<'w>(world: &'w World, case: &Case, subject: &Subject) -> impl Iterator
 }
 
 /// What is unusual about the request. A second recovery of the same person or thing within the window, of whichever of their records and in
-/// whatever target, is held until security looked at it (standards.md, "What past incidents ask"). What is a word alone doesn't count: a
+/// whatever target, is held until security looked at it (standards.md, "What past incidents ask"), and so is what is asked for while another
+/// request for them is stopped. What is a word alone doesn't count: a
 /// stranger could raise what the subject's own case asks for.
 fn notice(draft: &mut Draft<'_>, subject: &Subject) {
     let now = draft.now();
@@ -178,8 +179,11 @@ fn notice(draft: &mut Draft<'_>, subject: &Subject) {
     // While what followed a privileged recovery lasts, it counts however long ago that was (standards.md, "restricted for the policy's hold time").
     let since = now - need.linked_window.duration();
     let counts = |c: &&Case| c.times.updated_at >= since || c.times.restricted_until.is_some_and(|until| until > now);
-    let others = lately(&draft.world, &draft.case, subject).filter(counts);
-    let states: Vec<CaseState> = others.filter(|c| !c.is_word_alone()).map(|c| c.state).collect();
+    let others = || lately(&draft.world, &draft.case, subject).filter(|c| !c.is_word_alone());
+    let states: Vec<CaseState> = others().filter(counts).map(|c| c.state).collect();
+    // What was stopped is not asked for again under another number. A restored backup holds what it can't tell of, and that alone.
+    let stopped = |c: &Case| c.hold.as_ref().is_some_and(|hold| hold.source != HoldSource::Restore);
+    let stopped = others().any(|c| stopped(c) && (!c.state.is_ended() || counts(&c)));
     if !states.is_empty() {
         draft.notice(FlagKind::RepeatRequest);
     }
@@ -210,8 +214,9 @@ fn notice(draft: &mut Draft<'_>, subject: &Subject) {
     {
         draft.notice(FlagKind::OffHours);
     }
-    if states.iter().any(|s| matches!(s, CaseState::Restored | CaseState::Closed)) {
-        let by = HoldSource::Policy;
-        super::hold::freeze(draft, Hold { source: by, reason: None, since: now, escalated_at: None });
+    let again = states.iter().any(|s| matches!(s, CaseState::Restored | CaseState::Closed));
+    let by = if stopped { Some(HoldSource::Another) } else { again.then_some(HoldSource::Policy) };
+    if let Some(source) = by {
+        super::hold::freeze(draft, Hold { source, reason: None, since: now, escalated_at: None });
     }
 }
