@@ -156,6 +156,8 @@ pub(super) fn on_key(model: &mut Model, event: KeyEvent) {
             act(model, leave::meant(model, action));
         }
         Meaning::Prefix => model.shared.dirty = true,
+        // It begins a chord of another place: what follows belongs to it, and is no key by itself that does something else here.
+        Meaning::Nothing if begins_elsewhere(model) => model.shared.dirty = true,
         Meaning::Nothing => {
             let (pressed, help) = (super::keymap::show(&model.pending), model.shared.keymap.shown(Action::Help));
             let chord = model.pending.len() > 1;
@@ -173,6 +175,12 @@ pub(super) fn on_key(model: &mut Model, event: KeyEvent) {
             }
         }
     }
+}
+
+/// Whether the keys that were pressed begin a chord of some place, where nothing is typed.
+fn begins_elsewhere(model: &Model) -> bool {
+    let chord = model.shared.keymap.meaning(&model.pending, |_| true) == Meaning::Prefix;
+    chord && !model.screen(model.place()).typing()
 }
 
 /// Whether the window is too small to show anything: then no key acts on what nobody sees.

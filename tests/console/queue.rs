@@ -275,3 +275,17 @@ fn a_page_that_comes_while_a_filter_is_typed_leaves_the_typing_alone() {
     desk.press("enter");
     assert!(!desk.text().contains("Enter filters"), "{}", desk.text());
 }
+
+#[test]
+fn a_chord_of_another_place_does_nothing_by_its_second_key() {
+    for (keys, chord) in [("d a", "d a"), ("x n", "x n"), ("x l", "x l")] {
+        let mut desk = Desk::new(120, 40, |_| {}, Box::new(usual), true);
+        desk.press(keys);
+        assert!(desk.orders.is_empty() && desk.model.overlay.is_none() && desk.model.place() == Place::Queue, "{keys}: {:?}", desk.orders);
+        assert!(desk.text().contains(&format!("{chord} means nothing here")), "{}", desk.text());
+    }
+    let mut desk = Desk::new(120, 40, |_| {}, Box::new(usual), true);
+    desk.press("/");
+    desk.write("dax");
+    assert!(desk.text().contains("dax"), "what is typed is no chord: {}", desk.text());
+}
