@@ -20,6 +20,7 @@ use crate::api::words::{Action, Channel, Decision, EvidenceKind, FailureType, Fl
 use crate::base::Untrusted;
 use crate::base::ids::{CaseId, EndpointId, GrantId, OperatorId, PersonId, ScopeId, SessionId, SubjectId, TargetId};
 use crate::client::{Client, ClientError, Write};
+use crate::domain::view::MAX_PAGE;
 
 /// Work on cases.
 #[derive(Debug, Args)]
@@ -221,10 +222,10 @@ pub enum LogCommand {
         #[arg(long)]
         after: Option<u64>,
         /// How many, 1 to 200.
-        #[arg(long)]
+        #[arg(long, value_parser = clap::value_parser!(u16).range(1..=i64::from(MAX_PAGE)))]
         limit: Option<u16>,
         /// The newest so many, 1 to 200.
-        #[arg(long, conflicts_with_all = ["after", "limit"], value_parser = clap::value_parser!(u16).range(1..=200))]
+        #[arg(long, conflicts_with_all = ["after", "limit"], value_parser = clap::value_parser!(u16).range(1..=i64::from(MAX_PAGE)))]
         last: Option<u16>,
     },
 }
@@ -241,7 +242,7 @@ pub struct List {
     #[arg(long)]
     pub sort: Option<String>,
     /// How many, 1 to 200.
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=i64::from(MAX_PAGE)))]
     pub limit: Option<u16>,
     /// Go on after this cursor.
     #[arg(long)]
@@ -420,7 +421,7 @@ pub(super) async fn finish(client: &Client, case: Option<CaseId>, write: &Write,
         (Err(error), ..) => return Err(unsure(error, &Look::after(write, case, version))),
     };
     match written.case {
-        Some(case) => out.answer(&*case, written_case),
+        Some(case) => out.answer(&*case, |c| written_case(c, matches!(write, Write::Open(_)))),
         None => out.answer(&serde_json::json!({ "version": written.version }), |_| "done".to_owned()),
     }
 }

@@ -274,15 +274,19 @@ fn young(found: &mut Findings, database: &Path, now: Time) {
         Err(e) => return found.add("what is new", Err(e.to_string())),
     };
     for (what, of, proves) in [
-        ("new mailboxes", mailboxes, "mail addresses of people are younger than policy's min_record_age: who has one can't attest"),
-        ("new managers", managers, "subjects have a manager who is recorded for less than policy's min_record_age: that one can't attest for them"),
-        ("new saved codes", codes, "sets of saved codes are younger than policy's min_record_age: they prove nothing"),
+        ("new mailboxes", mailboxes, "mail addresses of people that are younger than policy's min_record_age, so that who has one can't attest yet"),
+        (
+            "new managers",
+            managers,
+            "subjects whose manager is recorded for less than policy's min_record_age, so that this one can't attest for them yet",
+        ),
+        ("new saved codes", codes, "sets of saved codes that are younger than policy's min_record_age and prove nothing yet"),
     ] {
         if of.count > 0 {
             let dated = of.until.map(|at| format!("the last until {}", minute(at)));
             let undated = (of.undated > 0).then(|| format!("{} of them, of unknown date, until they are recorded anew", of.undated));
             let until: Vec<String> = dated.into_iter().chain(undated).collect();
-            found.add(what, Ok(format!("{NOTICE}{} {proves} yet, {}", of.count, until.join("; "))));
+            found.add(what, Ok(format!("{NOTICE}{proves}: {}, {}", of.count, until.join("; "))));
         }
     }
 }

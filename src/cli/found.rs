@@ -142,7 +142,10 @@ pub async fn run(init: &Init, out: Out) -> Result<(), Failure> {
     let keys = if config.keys.exists() { ServerKeys::load(&config.keys)? } else { ServerKeys::create(&config.keys, &*ports.random)? };
     let (_, service) = open(&config, &keys, &ports)?;
     if service.store.register().await.map_err(kept)?.founded {
-        return Err(Failure::new(REFUSED, "The register was founded before."));
+        let place = config.database.display();
+        let says =
+            format!("The register in {place} was founded before: `countersign serve` runs it. A new one takes another `database` in the settings.");
+        return Err(Failure::new(REFUSED, says));
     }
     let mut writing = Writing::default();
     for (account, role) in &founders.people {

@@ -9,6 +9,7 @@ use super::out::{Failure, Out, table};
 use super::{Arguments, connect};
 use crate::api::lists::{GrantPage, GrantParams, GrantRow};
 use crate::base::text::sanitise;
+use crate::domain::view::MAX_PAGE;
 
 /// How grants are listed.
 #[derive(Debug, Args)]
@@ -17,7 +18,7 @@ pub struct Grants {
     #[arg(long)]
     pub all: bool,
     /// How many, 1 to 200.
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=i64::from(MAX_PAGE)))]
     pub limit: Option<u16>,
     /// Go on after this cursor.
     #[arg(long)]

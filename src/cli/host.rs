@@ -310,7 +310,7 @@ async fn codes(from: &Config, subject: &SubjectId, file: &Path, out: Out) -> Res
         let says = "The former set is void and nobody has the new one: run it again with another file.";
         return Err(Failure::new(FAILED, format!("{why}. {says}")));
     }
-    out.answer(&file, |f| format!("Written to {}. Hand them to their subject and remove the file; the former set is void.", f.display()))
+    out.answer(&file, |f| format!("Written to {}. Hand them to their subject and remove the file; any former set is void.", f.display()))
 }
 
 async fn serve(from: &Config, out: Out) -> Result<(), Failure> {

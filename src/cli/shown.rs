@@ -73,9 +73,17 @@ fn rows_at(rows: &[CaseRow], now: DateTime<Utc>) -> String {
     table(&["CASE", "SUBJECT", "ACTION", "STATE", "RISK", "PROOF", "WAITING ON", "DUE (UTC)"], &cells)
 }
 
-/// A case that was written to: its row, and what keeps it from being carried out.
-pub(super) fn written_case(case: &CaseDetail) -> String {
-    rows(std::slice::from_ref(&case.row)) + &unreachable(case)
+/// A case that was written to: its row, and what keeps it from being carried out; of one that was opened also what else is open.
+pub(super) fn written_case(case: &CaseDetail, opened: bool) -> String {
+    let mut text = rows(std::slice::from_ref(&case.row)) + &unreachable(case);
+    if opened && !case.other_open_cases.is_empty() {
+        let others: Vec<String> = case.other_open_cases.iter().map(ToString::to_string).collect();
+        let _ = writeln!(text, "open already for the same subject: {}; it may be the same request", others.join(", "));
+    }
+    if opened && !case.could_decide.enough {
+        text += "Too few could decide it as things stand: `countersign case show` names them.\n";
+    }
+    text
 }
 
 fn unreachable(case: &CaseDetail) -> String {
@@ -195,7 +203,8 @@ fn who_may(case: &CaseDetail) -> String {
     // What is decided, or over, waits for nobody's decision.
     let waits = matches!(case.row.state, CaseState::New | CaseState::Proofing | CaseState::Sealed | CaseState::Approved);
     if waits {
-        let _ = writeln!(text, "could decide: {}", if could.is_empty() { nobody(&case.could_decide).to_owned() } else { could.join(", ") });
+        let enough = if case.could_decide.enough || could.is_empty() { "" } else { "; that is not enough" };
+        let _ = writeln!(text, "could decide: {}{enough}", if could.is_empty() { nobody(&case.could_decide).to_owned() } else { could.join(", ") });
     }
     let in_the_way: BTreeSet<String> = case.you_cannot_decide.iter().map(|duty| sanitise(&duty.sentence, false)).collect();
     if !in_the_way.is_empty() {

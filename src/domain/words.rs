@@ -41,10 +41,15 @@ pub(super) use words;
 
 /// A code that is none of an enumeration's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("not a known {kind}; one of: {allowed}")]
+#[error("not a known {}; one of: {allowed}", plain(kind))]
 pub struct UnknownWord {
     /// The enumeration's name.
     pub kind: &'static str,
     /// All codes it has.
     pub allowed: String,
+}
+
+/// An enumeration's name in words: `FailureType` is a failure type.
+fn plain(kind: &str) -> String {
+    kind.char_indices().flat_map(|(i, c)| (i > 0 && c.is_uppercase()).then_some(' ').into_iter().chain(c.to_lowercase())).collect()
 }

@@ -16,7 +16,7 @@ pub enum ServiceError {
     #[error(transparent)]
     Refused(Box<Refusal>),
     /// The case is not at the version that the asker has seen.
-    #[error("{case} has changed since you looked (it is at version {version} now). Look again and decide anew.")]
+    #[error("{case} has changed since you looked (it is at version {version} now). Look again, and then do it anew.")]
     Stale {
         /// Which case.
         case: CaseId,

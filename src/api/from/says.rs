@@ -47,7 +47,7 @@ fn lineage<'a>(entries: impl ExactSizeIterator<Item = &'a LineageEntry>) -> Stri
         }
     }
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    format!("can't decide it from now on: {}{more}", named.join("; "))
+    format!("these can't decide it from now on: {}{more}", named.join("; "))
 }
 
 /// Who works on it and how it goes on.
