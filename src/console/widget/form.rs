@@ -7,7 +7,7 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 
 use super::text::TextBox;
-use super::{fit, put, wrap};
+use super::{fit, put, say_below, wrap};
 use crate::console::action::Action;
 use crate::console::model::Shared;
 use crate::console::theme::Role;
@@ -258,14 +258,22 @@ impl Form {
     }
 
     /// Draws the fields from `area`'s top on; returns the first row below. The cursor is set in the field in focus, which is always in sight:
-    /// where not all fit, those before it go.
+    /// where not all fit, those before it go, and how many are not whole below is said at the bottom right.
     pub fn draw(&self, frame: &mut Frame<'_>, area: Rect, shared: &Shared) -> u16 {
-        let mut y = area.y;
-        for (i, field) in self.fields.iter().enumerate().skip(self.first(area)) {
+        let (mut y, mut whole) = (area.y, self.first(area));
+        for (i, field) in self.fields.iter().enumerate().skip(whole) {
             if y >= area.bottom() {
                 break;
             }
-            y = draw_field(field, i == self.focus, frame, Rect { y, height: area.bottom() - y, ..area }, shared);
+            let left = area.bottom() - y;
+            whole += usize::from(height(field, i == self.focus, area.width) <= usize::from(left));
+            y = draw_field(field, i == self.focus, frame, Rect { y, height: left, ..area }, shared);
+        }
+        let buffer = frame.buffer_mut();
+        // It covers nothing that is said: the lowest row with room for it.
+        let room = |row: &u16| (area.right().saturating_sub(MORE)..area.right()).all(|x| buffer.cell((x, *row)).is_some_and(|c| c.symbol() == " "));
+        if let Some(row) = (area.y..area.bottom()).rev().find(room) {
+            say_below(buffer, Rect { height: row + 1 - area.y, ..area }, self.fields.len().saturating_sub(whole), shared);
         }
         y
     }
@@ -316,6 +324,8 @@ fn height(field: &Field, focus: bool, width: u16) -> usize {
     1 + value + below(field, focus, inner.width).len()
 }
 
+/// Columns that are kept free for how many fields are below.
+const MORE: u16 = 12;
 /// Marks of an option of which one is taken, taken or not.
 const ONE: [&str; 2] = ["◉", "○"];
 /// Marks of an option of which any may be taken, taken or not.

@@ -13,6 +13,9 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
+use super::model::Shared;
+use super::theme::Role;
+
 /// Cuts a text to a width in columns; what was cut shows as `…`.
 pub fn fit(text: &str, width: usize) -> String {
     if text.width() <= width {
@@ -68,6 +71,15 @@ pub fn wrap(text: &str, width: usize) -> Vec<String> {
         lines.push(line.trim_end().to_owned());
     }
     lines
+}
+
+/// Says at an area's bottom right how much there is below it, if anything.
+pub fn say_below(buffer: &mut Buffer, area: Rect, below: usize, shared: &Shared) {
+    if below > 0 && area.height > 0 {
+        let text = format!(" ▼ {below} more ");
+        let x = area.right().saturating_sub(u16::try_from(text.width()).unwrap_or(0) + 1);
+        put(buffer, area, x, area.bottom() - 1, &text, shared.style(Role::Info));
+    }
 }
 
 /// Puts a text at a place inside an area, cut to the area; returns the column after it.

@@ -7,7 +7,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use unicode_width::UnicodeWidthStr;
 
-use super::{put, runs, wrap};
+use super::{put, runs, say_below, wrap};
 use crate::console::action::Action;
 use crate::console::model::Shared;
 use crate::console::theme::Role;
@@ -147,11 +147,7 @@ impl Sheet {
             }
         }
         let below = lines.len().saturating_sub(top + seen);
-        if below > 0 && area.height > 0 {
-            let text = format!(" ▼ {below} more ");
-            let x = area.right().saturating_sub(u16::try_from(text.width()).unwrap_or(0) + 1);
-            put(buffer, area, x, area.bottom() - 1, &text, shared.style(Role::Info));
-        }
+        say_below(buffer, area, below, shared);
     }
 
     /// As lines to be read out; figures that run are marked.
