@@ -173,7 +173,7 @@ impl Routing {
         let mut lines: Vec<String> = fields::asked(&write).into_iter().collect();
         lines.extend(draw::costs(preview, self.case.as_deref()).into_iter().map(|(_, line)| line));
         if let Some(open) = draw::open_cases(&subject.open_cases).filter(|_| self.case_id.is_none()) {
-            lines.insert(0, format!("▲ {} is {open}. Look there first: it may be the same request.", subject.name.line()));
+            lines.insert(0, format!("▲ A case for {} is {open}. Look there first: it may be the same request.", subject.name.line()));
         }
         let question = self.case_id.map_or_else(|| format!("Open a case for {}?", subject.name.line()), |id| format!("Send {id} another way?"));
         let version = self.case.as_ref().map(|c| c.row.version);
