@@ -215,7 +215,7 @@ fn notice(draft: &mut Draft<'_>, subject: &Subject) {
         draft.notice(FlagKind::OffHours);
     }
     let again = states.iter().any(|s| matches!(s, CaseState::Restored | CaseState::Closed));
-    let by = if stopped { Some(HoldSource::Another) } else { again.then_some(HoldSource::Policy) };
+    let by = again.then_some(HoldSource::Policy).or(stopped.then_some(HoldSource::Another));
     if let Some(source) = by {
         super::hold::freeze(draft, Hold { source, reason: None, since: now, escalated_at: None });
     }
