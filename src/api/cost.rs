@@ -5,7 +5,8 @@
 use super::case::{CaseDetail, ChecklistItem, ReceiptDetail, RoutePreview};
 
 /// That the server is not set up for a case's target: what follows, and who mends it.
-pub const NO_TARGET: &str = "This server is not set up for that target: nothing could be carried out there. Whoever runs it adds the target to its settings and starts it anew.";
+pub const NO_TARGET: &str = "This server is not set up for that target: nothing could be carried out there. Whoever runs it adds the target \
+                             to its settings and starts it anew.";
 
 impl RoutePreview {
     /// The most of what would end that is named one by one.

@@ -178,7 +178,8 @@ pub(super) fn signed(case: &CaseDetail) -> String {
         let at = seal.at.format("%Y-%m-%d %H:%M UTC");
         let _ = writeln!(
             text,
-            "seal {}, revision {}, by {}, {at}\nopened under policy {}, sealed while {} was in force: policy_sha256 of what is signed is one digest over both",
+            "seal {}, revision {}, by {}, {at}\nopened under policy {}, sealed while {} was in force: policy_sha256 of what is signed \
+             is one digest over both",
             seal.sha256,
             seal.revision,
             sanitise(&seal.by, false),

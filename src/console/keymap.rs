@@ -245,6 +245,11 @@ impl Keymap {
         self.chords(action).first().map(|c| show(c))
     }
 
+    /// Whether a longer chord of some place begins with these keys, whatever they mean by themselves elsewhere.
+    pub fn begins(&self, keys: &[Key]) -> bool {
+        self.bindings.iter().flat_map(|(_, chords)| chords).any(|chord| chord.len() > keys.len() && chord.starts_with(keys))
+    }
+
     /// What the keys mean among the actions that `there` lets through.
     pub fn meaning(&self, keys: &[Key], there: impl Fn(Action) -> bool) -> Meaning {
         let mut meaning = Meaning::Nothing;

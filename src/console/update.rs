@@ -179,8 +179,7 @@ pub(super) fn on_key(model: &mut Model, event: KeyEvent) {
 
 /// Whether the keys that were pressed begin a chord of some place, where nothing is typed.
 fn begins_elsewhere(model: &Model) -> bool {
-    let chord = model.shared.keymap.meaning(&model.pending, |_| true) == Meaning::Prefix;
-    chord && !model.screen(model.place()).typing()
+    model.shared.keymap.begins(&model.pending) && !model.screen(model.place()).typing()
 }
 
 /// Whether the window is too small to show anything: then no key acts on what nobody sees.

@@ -390,8 +390,6 @@ words! {
         Policy = "policy", "policy";
         /// A backup was restored, and more had happened in the case than the backup knows.
         Restore = "restore", "a restored backup";
-        /// Another case of the same subject is held, and this was asked for meanwhile.
-        Another = "another_case", "another case's hold";
     }
     /// Why an execution ended `failed`.
     FailureReason {

@@ -82,7 +82,7 @@ export default function attester(house) {
   test('"this wasn\'t me" holds the case, by the word of the message and nothing less', () =>
     house.be({}, async (visitor) => {
       const { server } = house;
-      const id = await server.open('x.contractor');
+      const id = await server.open('e.sorensen');
       const started = await server.letter('A recovery was started', id);
       await visitor.open(started.link('n'));
       assert.equal(await visitor.heading(), 'This wasn’t me');

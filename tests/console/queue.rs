@@ -284,6 +284,10 @@ fn a_chord_of_another_place_does_nothing_by_its_second_key() {
         assert!(desk.orders.is_empty() && desk.model.overlay.is_none() && desk.model.place() == Place::Queue, "{keys}: {:?}", desk.orders);
         assert!(desk.text().contains(&format!("{chord} means nothing here")), "{}", desk.text());
     }
+    // Its first key alone means something in a case.
+    let mut desk = Desk::new(120, 40, |_| {}, Box::new(usual), true);
+    desk.press("g l s u");
+    assert!(desk.text().contains("s u means nothing here"), "{}", desk.text());
     let mut desk = Desk::new(120, 40, |_| {}, Box::new(usual), true);
     desk.press("/");
     desk.write("dax");

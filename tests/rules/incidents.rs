@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chrono::Duration;
-use countersign::domain::case::{Case, Hold};
+use countersign::domain::case::{ActorRef, Case, Hold};
 use countersign::domain::checklist;
 use countersign::domain::command::Command;
 use countersign::domain::refusal::Refusal;
@@ -89,31 +89,36 @@ fn while_what_followed_a_privileged_recovery_lasts_a_further_one_is_held_however
 }
 
 #[test]
-fn what_the_subject_stopped_is_not_asked_for_again_under_another_number() {
-    let day = Duration::days(1);
-    let held = |source: HoldSource, ended: bool, after: Duration, change: fn(&mut Subject)| {
-        let (play, mut first) = before(false);
+fn what_was_stopped_is_not_asked_for_again_under_another_number() {
+    let asked = |source: HoldSource, since: Duration, change: fn(&mut Subject), by: Option<ActorRef>| {
+        let (mut play, mut first) = before(false);
         let case = Arc::make_mut(&mut first);
-        case.hold = Some(Hold { source, reason: None, since: play.now, escalated_at: None });
-        if ended {
-            case.state = CaseState::Denied;
-        }
-        let mut play = beside(play, &first, after, change);
-        let source = play.case().hold.as_ref().map(|h| h.source);
-        assert_eq!(play.act(op("nadia"), &triage()).is_err(), source.is_some(), "nothing moves in it either");
-        source
+        case.hold = Some(Hold { source, reason: None, since: play.now + Duration::days(1) - since, escalated_at: None });
+        case.request.opened_by = by.unwrap_or(case.request.opened_by.clone());
+        play.now += Duration::days(1);
+        play.world.linked = vec![first];
+        change(Arc::make_mut(play.world.subject.as_mut().unwrap()));
+        let mut request = open(2, Path::Assisted);
+        let subject = play.world.subject.clone().unwrap();
+        (request.route.subject, request.endpoint) = (subject.id.clone(), None);
+        request.route.target = subject.entitlements.keys().next().unwrap().clone();
+        play.act(op("nadia"), &Command::Open(request))
     };
+    let hour = Duration::hours(1);
     for change in [(|_| {}) as fn(&mut Subject), another_record, another_target] {
-        for source in [HoldSource::NotMe, HoldSource::Security, HoldSource::Policy, HoldSource::Another] {
-            assert_eq!(held(source, false, day, change), Some(HoldSource::Another), "{source}");
+        for source in [HoldSource::NotMe, HoldSource::Security] {
+            let refused = asked(source, hour, change, None).unwrap_err().to_string();
+            assert!(refused.contains("CS-26-000001 is held by") && refused.contains(source.label()), "{refused}");
         }
-        assert_eq!(held(HoldSource::NotMe, false, Duration::days(30), change), Some(HoldSource::Another), "as long as it is held");
-        assert_eq!(held(HoldSource::NotMe, true, day, change), Some(HoldSource::Another), "it was denied without a word of the subject since");
-        assert_eq!(held(HoldSource::NotMe, true, Duration::days(30), change), None, "long over");
-        assert_eq!(held(HoldSource::Restore, false, day, change), None, "a restored backup says nothing of the subject");
+        for source in [HoldSource::Policy, HoldSource::Restore] {
+            assert_eq!(asked(source, hour, change, None), Ok(()), "{source} says nothing of who asks");
+        }
+        assert_eq!(asked(HoldSource::NotMe, Duration::days(8), change, None), Ok(()), "as long as cases are linked");
+        let typed = ActorRef::Subject { session: id("ses-1") };
+        assert_eq!(asked(HoldSource::NotMe, hour, change, Some(typed)), Ok(()), "anyone can type a name");
     }
     let machine = |s: &mut Subject| (s.id, s.person, s.kind) = (id("s-batch"), None, SubjectKind::ServiceAccount);
-    assert_eq!(held(HoldSource::NotMe, false, day, machine), None, "somebody else's");
+    assert_eq!(asked(HoldSource::NotMe, hour, machine, None), Ok(()), "somebody else's");
 }
 
 #[test]

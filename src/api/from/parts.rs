@@ -105,14 +105,10 @@ pub(super) fn hold(v: &CaseView, hold: &Hold) -> HoldDetail {
     since.sort_by_key(|(_, s)| s.opened_at);
     HoldDetail {
         source: hold.source,
-        // Each of these freezes for one reason only, and nobody writes it down.
+        // Policy freezes for one reason only, and nobody writes it down.
         reason: match &hold.reason {
             Some(reason) => v.texts.get(&reason.id).cloned(),
-            None => match hold.source {
-                HoldSource::Policy => Some(Untrusted::from("a second recovery soon after another")),
-                HoldSource::Another => Some(Untrusted::from("a request for the same subject is held, and this one was made meanwhile")),
-                _ => None,
-            },
+            None => (hold.source == HoldSource::Policy).then(|| Untrusted::from("a second recovery soon after another")),
         },
         since: hold.since,
         contacts: v.contacts.iter().map(|w| way(v, w)).collect(),

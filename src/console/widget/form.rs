@@ -260,18 +260,23 @@ impl Form {
     /// Draws the fields from `area`'s top on; returns the first row below. The cursor is set in the field in focus, which is always in sight:
     /// where not all fit, those before it go, and how many are not whole below is said at the bottom right.
     pub fn draw(&self, frame: &mut Frame<'_>, area: Rect, shared: &Shared) -> u16 {
-        let (mut y, mut whole) = (area.y, self.first(area));
+        let (mut y, mut whole, mut focus) = (area.y, self.first(area), 0..0);
         for (i, field) in self.fields.iter().enumerate().skip(whole) {
             if y >= area.bottom() {
                 break;
             }
-            let left = area.bottom() - y;
+            let (left, top) = (area.bottom() - y, y);
             whole += usize::from(height(field, i == self.focus, area.width) <= usize::from(left));
             y = draw_field(field, i == self.focus, frame, Rect { y, height: left, ..area }, shared);
+            if i == self.focus {
+                focus = top..y;
+            }
         }
         let buffer = frame.buffer_mut();
-        // It covers nothing that is said: the lowest row with room for it.
-        let room = |row: &u16| (area.right().saturating_sub(MORE)..area.right()).all(|x| buffer.cell((x, *row)).is_some_and(|c| c.symbol() == " "));
+        // It covers nothing that is said or typed: the lowest row with room for it.
+        let right = area.right().saturating_sub(MORE).max(area.x)..area.right();
+        let blank = |row: u16| right.clone().all(|x| buffer.cell((x, row)).is_some_and(|c| c.symbol() == " "));
+        let room = |row: &u16| !focus.contains(row) && blank(*row);
         if let Some(row) = (area.y..area.bottom()).rev().find(room) {
             say_below(buffer, Rect { height: row + 1 - area.y, ..area }, self.fields.len().saturating_sub(whole), shared);
         }

@@ -9,7 +9,7 @@ use super::draft::{Draft, recoverable};
 use crate::base::Time;
 use crate::base::ids::{PersonId, SessionId};
 use crate::domain::anomaly;
-use crate::domain::case::{ActorRef, Case, Hand, Hold, LineageEntry, Request, Requester};
+use crate::domain::case::{ActorRef, Case, Hand, Hold, Request, Requester};
 use crate::domain::checklist;
 use crate::domain::command::{Context, Open, World};
 use crate::domain::event::CaseEvent;
@@ -52,6 +52,7 @@ pub(super) fn open(world: &World, open: &Open, ctx: &Context) -> Result<Vec<Case
     }
     known(&world.register, subject, open)?;
     let need = checklist::requirement_for(world, subject, (&open.route, &[]), ctx.now);
+    stopped(world, subject, ctx.now - need.linked_window.duration())?;
     let request = Request {
         requester: open.requester.clone(),
         channel: open.channel,
@@ -74,7 +75,7 @@ pub(super) fn open(world: &World, open: &Open, ctx: &Context) -> Result<Vec<Case
     notice(&mut draft, subject);
     // Who was given something back lately asks with someone of the staff: anyone could freeze the subject's cases by typing its name.
     if draft.case.hold.is_some() && matches!(ctx.actor.who, ActorRef::Subject { .. }) {
-        return Err(actor::not_permitted(CODE, "someone of the staff, because something of theirs was given back or stopped not long ago"));
+        return Err(actor::not_permitted(CODE, "someone of the staff, because something of theirs was given back not long ago"));
     }
     draft.look_ahead();
     if draft.runs_itself() {
@@ -130,6 +131,23 @@ fn by_the_subject(world: &World, open: &Open, session: &SessionId, now: Time) ->
     Ok(())
 }
 
+/// What the subject or security stopped is not asked for again under another number while that hold stands, for as long as cases are linked: it is
+/// lifted first, by whoever reached the subject. What a subject asked for on its own page stops nothing else: anyone can type its name.
+fn stopped(world: &World, subject: &Subject, since: Time) -> Result<(), Refusal> {
+    let by = |hold: &Hold| matches!(hold.source, HoldSource::NotMe | HoldSource::Security) && hold.since > since;
+    let same = |c: &&std::sync::Arc<Case>| c.route.subject == subject.id || is_about(c, subject.person.as_ref());
+    let asked = |c: &&std::sync::Arc<Case>| !matches!(c.request.opened_by, ActorRef::Subject { .. });
+    let held = world.linked.iter().filter(same).filter(asked).find_map(|c| c.hold.as_ref().filter(|hold| by(hold)).map(|hold| (c.id, hold.source)));
+    let Some((case, source)) = held else { return Ok(()) };
+    let why = format!("{case} is held by {source}: once security has reached the subject over that one and lifted it, this can be asked for");
+    Err(Refusal::Invalid { field: "subject", why })
+}
+
+/// Whether a case is about that person, under whichever of their records.
+fn is_about(case: &Case, person: Option<&PersonId>) -> bool {
+    case.lineage.iter().any(|e| e.duty == Duty::Subject && e.case.is_none() && Some(&e.person) == person)
+}
+
 fn known(register: &Register, subject: &Subject, open: &Open) -> Result<(), Refusal> {
     let requester = match &open.requester {
         Requester::Person(person) => register.persons.contains_key(person),
@@ -160,18 +178,13 @@ fn first_hands(open: &Open, subject: &Subject, ctx: &Context) -> Vec<Hand> {
 
 /// What was asked for of the same subject, in whatever target, or of another record of the same person.
 fn lately<'w>(world: &'w World, case: &Case, subject: &Subject) -> impl Iterator<Item = &'w Case> {
-    let (own, person) = (case.id, subject.person.clone());
-    let same = subject.id.clone();
-    let theirs = move |c: &Case| {
-        let is_subject = |e: &LineageEntry| e.duty == Duty::Subject && e.case.is_none() && Some(&e.person) == person.as_ref();
-        c.route.subject == same || c.lineage.iter().any(is_subject)
-    };
+    let (own, same, person) = (case.id, subject.id.clone(), subject.person.clone());
+    let theirs = move |c: &Case| c.route.subject == same || is_about(c, person.as_ref());
     world.linked.iter().map(AsRef::as_ref).filter(move |c| c.id != own && theirs(c))
 }
 
 /// What is unusual about the request. A second recovery of the same person or thing within the window, of whichever of their records and in
-/// whatever target, is held until security looked at it (standards.md, "What past incidents ask"), and so is what is asked for while another
-/// request for them is stopped. What is a word alone doesn't count: a
+/// whatever target, is held until security looked at it (standards.md, "What past incidents ask"). What is a word alone doesn't count: a
 /// stranger could raise what the subject's own case asks for.
 fn notice(draft: &mut Draft<'_>, subject: &Subject) {
     let now = draft.now();
@@ -179,11 +192,8 @@ fn notice(draft: &mut Draft<'_>, subject: &Subject) {
     // While what followed a privileged recovery lasts, it counts however long ago that was (standards.md, "restricted for the policy's hold time").
     let since = now - need.linked_window.duration();
     let counts = |c: &&Case| c.times.updated_at >= since || c.times.restricted_until.is_some_and(|until| until > now);
-    let others = || lately(&draft.world, &draft.case, subject).filter(|c| !c.is_word_alone());
-    let states: Vec<CaseState> = others().filter(counts).map(|c| c.state).collect();
-    // What was stopped is not asked for again under another number. A restored backup holds what it can't tell of, and that alone.
-    let stopped = |c: &Case| c.hold.as_ref().is_some_and(|hold| hold.source != HoldSource::Restore);
-    let stopped = others().any(|c| stopped(c) && (!c.state.is_ended() || counts(&c)));
+    let others = lately(&draft.world, &draft.case, subject).filter(counts);
+    let states: Vec<CaseState> = others.filter(|c| !c.is_word_alone()).map(|c| c.state).collect();
     if !states.is_empty() {
         draft.notice(FlagKind::RepeatRequest);
     }
@@ -214,9 +224,8 @@ fn notice(draft: &mut Draft<'_>, subject: &Subject) {
     {
         draft.notice(FlagKind::OffHours);
     }
-    let again = states.iter().any(|s| matches!(s, CaseState::Restored | CaseState::Closed));
-    let by = again.then_some(HoldSource::Policy).or(stopped.then_some(HoldSource::Another));
-    if let Some(source) = by {
-        super::hold::freeze(draft, Hold { source, reason: None, since: now, escalated_at: None });
+    if states.iter().any(|s| matches!(s, CaseState::Restored | CaseState::Closed)) {
+        let by = HoldSource::Policy;
+        super::hold::freeze(draft, Hold { source: by, reason: None, since: now, escalated_at: None });
     }
 }

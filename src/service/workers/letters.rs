@@ -49,7 +49,7 @@ fn foot(about: &About) -> String {
 }
 
 fn way_out(not_me: &NotMe) -> String {
-    way_to(not_me, "The request is then stopped until security has looked at it")
+    way_to(not_me, "The request is then stopped, and the desk opens no other for you, until security has looked at it")
 }
 
 /// The way out, and what comes of it.
@@ -262,7 +262,6 @@ pub fn held(about: &About, source: HoldSource, done: Option<(Given, bool)>, esca
         HoldSource::Restore => "a backup was restored, and more had happened in it than the backup knows",
         HoldSource::Policy => "something about the request is unusual",
         HoldSource::Security => "security held it",
-        HoldSource::Another => "another case of the same subject is held, and this was asked for meanwhile",
     };
     let done = done.map_or_else(String::new, |(given, reversible)| carried_out(given, reversible));
     let late = if escalated { " Nobody has looked at it in the time that policy gives." } else { "" };
