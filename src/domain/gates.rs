@@ -39,8 +39,8 @@ pub(super) fn hindrance(world: &World, method: Method, now: Time) -> Option<Stri
     Some(match doubles.first() {
         _ if could.is_empty() => return None,
         Some(other) if doubles.len() == left.len() => format!(
-            "whoever could be asked has the same mailbox as {other}, who was asked or said yes already: two who share one are not two; have the \
-             record put right"
+            "whoever could be asked has the same mailbox as {other}, who was asked or said yes already: two who share one are not two; wait for a \
+             no, or have the record put right"
         ),
         _ if is_attested(method) && beside > 1 && mailboxes::mailboxes(world, &could) < could.len() => {
             format!("{few} over a mailbox that is theirs alone")

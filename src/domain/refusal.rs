@@ -8,9 +8,9 @@ use super::access;
 use super::case::LineageEntry;
 use super::register::Principal;
 use super::standing::Lacking;
-use super::vocabulary::{CaseState, Duty, Method, Role};
+use super::vocabulary::{CaseState, Duty, HoldSource, Method, Role};
 use crate::base::Time;
-use crate::base::ids::{GroupId, OperatorId};
+use crate::base::ids::{CaseId, GroupId, OperatorId};
 
 /// Who could decide a case instead.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -155,6 +155,14 @@ pub enum Refusal {
         /// Why.
         why: String,
     },
+    /// Another case of the same person or thing is held by security or the subject's own word.
+    #[error("{case} is held by {by}: once security has reached the subject over that one and lifted it, this can be asked for.")]
+    Stopped {
+        /// Which case.
+        case: CaseId,
+        /// By whom.
+        by: HoldSource,
+    },
     /// A second person is needed (invariant 17).
     #[error("{0}")]
     SecondPerson(String),
@@ -194,6 +202,7 @@ impl Refusal {
             Self::TooEarly(_) => "too-early",
             Self::Unknown(_) => "unknown",
             Self::Invalid { .. } => "invalid",
+            Self::Stopped { .. } => "stopped",
             Self::SecondPerson(_) => "second-person",
             Self::Limit { .. } => "limit",
         }

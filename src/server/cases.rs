@@ -209,10 +209,10 @@ pub(super) async fn open(w: Write<body::OpenCase>) -> Answer {
     Ok(([(header::LOCATION, format!("/v1/cases/{id}"))], answer).into_response())
 }
 
-/// A refused route as software hears it: the same whether there is no such subject, nothing of it in that target, or not that much. What it may not
+/// A refused route as software hears it: the same whether there is no such subject, nothing of it in that target, not that much, or a hold. What it may not
 /// do itself, and how its case stands, it is told.
 fn hushed(caller: &Caller, failure: Failure) -> Failure {
-    const TELLING: [&str; 7] = ["unknown", "not-found", "not-recoverable", "scope-exceeds", "too-young", "invalid", "limit"];
+    const TELLING: [&str; 8] = ["unknown", "not-found", "not-recoverable", "scope-exceeds", "too-young", "invalid", "limit", "stopped"];
     if caller.person().is_some() || !TELLING.contains(&failure.0.code()) { failure } else { not_routable() }
 }
 

@@ -80,6 +80,7 @@ fn status(refusal: &Refusal) -> StatusCode {
         Refusal::TooManyAttempts | Refusal::Limit { .. } => StatusCode::TOO_MANY_REQUESTS,
         Refusal::WrongState { .. }
         | Refusal::Held
+        | Refusal::Stopped { .. }
         | Refusal::StaleSeal
         | Refusal::StatementExpired
         | Refusal::ProofExpired { .. }

@@ -305,3 +305,25 @@ async fn a_fault_in_a_handler_is_a_problem_with_its_request_and_keeps_no_place()
         assert_eq!(gate.app.in_hand(), 0);
     }
 }
+
+/// What was stopped is asked for under no other number: people are told which hold comes first, software nothing of it, and each try stands in the log.
+#[tokio::test]
+async fn while_a_case_is_held_no_other_is_opened_for_its_subject_and_software_is_not_told_why() {
+    let house = House::new().await;
+    let opened = house.open("nadia", "k1").await;
+    let id = opened.body["row"]["id"].as_str().unwrap().to_owned();
+    let headers = [("idempotency-key", "k2"), ("if-match", opened.etag.as_deref().unwrap())];
+    let hold = json!({"reason": "the caller's voice changed"});
+    let held = house.send("POST", &format!("/v1/cases/{id}/hold"), Some(house.token("ines")), &headers, Some(&hold)).await;
+    assert_eq!((held.status, &held.body["hold"]["source"]), (StatusCode::OK, &json!("security")), "{}", held.body);
+
+    let again = house.open("nadia", "k3").await;
+    assert_eq!((again.status, again.code().as_str()), (StatusCode::CONFLICT, "stopped"), "{}", again.body);
+    assert!(again.body["detail"].as_str().unwrap().contains(&format!("{id} is held by security")), "{}", again.body);
+    let bot = house.open("triage-bot", "k4").await;
+    assert_eq!((bot.status, bot.code().as_str()), (StatusCode::UNPROCESSABLE_ENTITY, "not-routable"), "{}", bot.body);
+    assert!(!bot.body.to_string().contains(&id), "{}", bot.body);
+    let log = house.get("/v1/log?limit=200", "ines").await.body["entries"].as_array().unwrap().clone();
+    let said = |e: &&Value| e["event"] == "refused" && e["summary"].as_str().is_some_and(|s| s.contains("(stopped)"));
+    assert_eq!(log.iter().filter(said).count(), 2, "{log:?}");
+}

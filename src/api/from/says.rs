@@ -185,6 +185,7 @@ pub(super) fn because(code: &str) -> String {
         "stale-seal" | "stale" => "it had changed meanwhile",
         "statement-expired" => "the statement's time was over",
         "proof-expired" => "the proof counted no more",
+        "stopped" => "another case of the subject was held",
         "checklist-incomplete" => "something was not proved yet",
         "deadlock" => "nobody could have decided it",
         "scope-exceeds" => "it asked for more than was held before",

@@ -138,9 +138,7 @@ fn stopped(world: &World, subject: &Subject, since: Time) -> Result<(), Refusal>
     let same = |c: &&std::sync::Arc<Case>| c.route.subject == subject.id || is_about(c, subject.person.as_ref());
     let asked = |c: &&std::sync::Arc<Case>| !matches!(c.request.opened_by, ActorRef::Subject { .. });
     let held = world.linked.iter().filter(same).filter(asked).find_map(|c| c.hold.as_ref().filter(|hold| by(hold)).map(|hold| (c.id, hold.source)));
-    let Some((case, source)) = held else { return Ok(()) };
-    let why = format!("{case} is held by {source}: once security has reached the subject over that one and lifted it, this can be asked for");
-    Err(Refusal::Invalid { field: "subject", why })
+    held.map_or(Ok(()), |(case, by)| Err(Refusal::Stopped { case, by }))
 }
 
 /// Whether a case is about that person, under whichever of their records.

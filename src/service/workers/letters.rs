@@ -49,7 +49,7 @@ fn foot(about: &About) -> String {
 }
 
 fn way_out(not_me: &NotMe) -> String {
-    way_to(not_me, "The request is then stopped, and the desk opens no other for you, until security has looked at it")
+    way_to(not_me, "The request is then stopped until security has looked at it, and others for you may have to wait for that")
 }
 
 /// The way out, and what comes of it.

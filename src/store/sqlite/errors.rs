@@ -32,9 +32,11 @@ impl From<rusqlite::Error> for StoreError {
         use rusqlite::Error as E;
         match error {
             // Its words name the column and what is wrong with the value, never the value.
-            E::FromSqlConversionFailure(..) | E::InvalidColumnType(..) | E::IntegralValueOutOfRange(..) | E::Utf8Error(..) => {
+            E::FromSqlConversionFailure(..) | E::InvalidColumnType(..) | E::Utf8Error(..) => {
                 Self::Damaged(format!("a value is not of the kind that was written ({error})"))
             }
+            // Of this one they have the value.
+            E::IntegralValueOutOfRange(column, _) => Self::Damaged(format!("a number is not of the size that was written (column {column})")),
             other => Self::Engine(Box::new(other)),
         }
     }
