@@ -73,6 +73,7 @@ pub(super) fn cost_with(preview: &RoutePreview, case: Option<Result<CaseDetail, 
         Some(Err(error)) if !matches!(error.status(), Some(403 | 404)) => (None, Some(error)),
         Some(Err(_)) | None => (None, None),
     };
+    let left_out = left_out.map(|why| sanitise(&why.to_string(), false));
     let left_out = left_out.map(|why| format!("What becomes of its seal, approvals and proofs is not known, the case could not be read: {why}\n"));
     cost(preview, case.as_ref()) + &left_out.unwrap_or_default()
 }
