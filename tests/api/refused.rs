@@ -313,8 +313,8 @@ async fn while_a_case_is_held_no_other_is_opened_for_its_subject_and_software_is
     let opened = house.open("nadia", "k1").await;
     let id = opened.body["row"]["id"].as_str().unwrap().to_owned();
     let headers = [("idempotency-key", "k2"), ("if-match", opened.etag.as_deref().unwrap())];
-    let hold = json!({"reason": "the caller's voice changed"});
-    let held = house.send("POST", &format!("/v1/cases/{id}/hold"), Some(house.token("ines")), &headers, Some(&hold)).await;
+    let reason = json!({"reason": "the caller's voice changed"});
+    let held = house.send("POST", &format!("/v1/cases/{id}/hold"), Some(house.token("ines")), &headers, Some(&reason)).await;
     assert_eq!((held.status, &held.body["hold"]["source"]), (StatusCode::OK, &json!("security")), "{}", held.body);
 
     let again = house.open("nadia", "k3").await;
